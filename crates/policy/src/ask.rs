@@ -1,0 +1,275 @@
+//! What is asked at the door, and the facts needed to answer. No clinical data among them.
+
+use base::{Id16, Redacted};
+use std::fmt;
+
+/// The code of an institution (요양기관기호, eight digits) or of a foreign sender: 1 to 64 of `A-Z a-z 0-9 . -`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InstitutionCode(String);
+
+impl InstitutionCode {
+    /// Takes a code; `None` where it has another form.
+    #[must_use]
+    pub fn new(code: &str) -> Option<Self> {
+        let fits = (1..=64).contains(&code.len())
+            && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-');
+        fits.then(|| Self(code.to_owned()))
+    }
+
+    /// The code as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstitutionCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for InstitutionCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whom a resource or object belongs to: the distribution key of every large table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Owner {
+    /// A FHIR Patient of one institution, by the id it has here.
+    Patient(Id16),
+    /// What belongs to an institution and to no patient, by the derived id of its code.
+    Institution(Id16),
+}
+
+impl Owner {
+    /// The owner of what an institution's patient has.
+    #[must_use]
+    pub fn patient(institution: &InstitutionCode, source_id: &str) -> Self {
+        Self::Patient(Id16::derived(&["patient", institution.as_str(), source_id]))
+    }
+
+    /// The owner of what an institution has besides its patients.
+    #[must_use]
+    pub fn institution(institution: &InstitutionCode) -> Self {
+        Self::Institution(Id16::derived(&["institution", institution.as_str()]))
+    }
+
+    /// Its key in tables, packs and additional data of encryption.
+    #[must_use]
+    pub const fn id(&self) -> Id16 {
+        match self {
+            Self::Patient(id) | Self::Institution(id) => *id,
+        }
+    }
+}
+
+/// What somebody is here for. One account may hold several roles and acts in one of them at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// A person with records here.
+    Patient,
+    /// Somebody who deposits the records of one institution.
+    Depositor,
+    /// Somebody who runs the installation; sees no clinical data.
+    Operator,
+    /// The program itself, in a job that names what it touches.
+    Job,
+}
+
+impl Role {
+    /// The role's name in policies and in the access log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Patient => "patient",
+            Self::Depositor => "depositor",
+            Self::Operator => "operator",
+            Self::Job => "job",
+        }
+    }
+}
+
+/// How sure we are who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Assurance {
+    /// Nobody signed in.
+    None,
+    /// One factor: an identity agency vouched for the person.
+    One,
+    /// Two factors.
+    Two,
+}
+
+impl Assurance {
+    /// The level as a number, for policies: 0, 1 or 2.
+    #[must_use]
+    pub const fn level(self) -> i64 {
+        match self {
+            Self::None => 0,
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The account, or the id of the job.
+    pub account: Id16,
+    /// In which role.
+    pub role: Role,
+    /// How sure we are.
+    pub assurance: Assurance,
+    /// The name shown to data subjects who look at who looked: a person's name, or a job's.
+    pub name: Redacted<String>,
+    /// Where the request came from: an address, or `local` for the command line.
+    pub source: Redacted<String>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// See the list of one's records.
+    ReadTimeline,
+    /// Read clinical resources whole.
+    ReadRecord,
+    /// Read a document.
+    ReadDocument,
+    /// Have a PDF issued.
+    Issue,
+    /// See who looked.
+    ReadAccessLog,
+    /// Put an institution's records in.
+    Deposit,
+    /// Read the receipt of a deposit.
+    ReadReceipt,
+    /// Link patients to people by the identity agency's answer.
+    LinkPerson,
+    /// Seal accepted writes: the sequencer.
+    Seal,
+    /// Compare and mend sites.
+    Repair,
+    /// See the state of the installation: counts, lags, sizes.
+    ReadStatus,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 11] = [
+        Self::ReadTimeline,
+        Self::ReadRecord,
+        Self::ReadDocument,
+        Self::Issue,
+        Self::ReadAccessLog,
+        Self::Deposit,
+        Self::ReadReceipt,
+        Self::LinkPerson,
+        Self::Seal,
+        Self::Repair,
+        Self::ReadStatus,
+    ];
+
+    /// The action's name in policies and in the access log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReadTimeline => "read-timeline",
+            Self::ReadRecord => "read-record",
+            Self::ReadDocument => "read-document",
+            Self::Issue => "issue",
+            Self::ReadAccessLog => "read-access-log",
+            Self::Deposit => "deposit",
+            Self::ReadReceipt => "read-receipt",
+            Self::LinkPerson => "link-person",
+            Self::Seal => "seal",
+            Self::Repair => "repair",
+            Self::ReadStatus => "read-status",
+        }
+    }
+
+    /// The action of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+}
+
+/// Whose data it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Everything linked to one person.
+    Person(Id16),
+    /// One patient of one institution.
+    Patient(Id16),
+    /// One institution.
+    Institution(InstitutionCode),
+    /// The installation as a whole.
+    Installation,
+}
+
+/// Why. Every access carries one, and the data subject is shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// A person and their own records (Medical Service Act art. 21(1)).
+    OwnRecords,
+    /// An institution hands its records over (Medical Service Act art. 40-2).
+    Custody {
+        /// The deposit.
+        deposit: Id16,
+    },
+    /// Running the installation.
+    Operation,
+}
+
+impl Purpose {
+    /// The purpose's name in policies and in the access log.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::OwnRecords => "own-records",
+            Self::Custody { .. } => "custody",
+            Self::Operation => "operation",
+        }
+    }
+}
+
+/// A question at the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Action,
+    /// About whom.
+    pub target: Target,
+    /// Why.
+    pub purpose: Purpose,
+}
+
+/// One patient that is the person who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnPatient {
+    /// The patient's id here.
+    pub patient: Id16,
+    /// The institution whose patient it is.
+    pub institution: InstitutionCode,
+}
+
+/// What is known about who asks: one narrow read that returns no clinical bodies.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// Counts every change of rights; a permit of an older epoch is refused.
+    pub epoch: u64,
+    /// The person behind the account.
+    pub person: Option<Id16>,
+    /// The patients that are this person.
+    pub patients: Vec<OwnPatient>,
+    /// The institution whose depositor this account is.
+    pub deposits_for: Option<InstitutionCode>,
+    /// Whether the account is an operator's.
+    pub operator: bool,
+}

@@ -1,0 +1,153 @@
+//! The two answers of the door. Both carry an explanation, and both are recorded.
+
+use crate::ask::{Action, Actor, InstitutionCode, Owner, Purpose, Target};
+use base::Id16;
+use std::collections::BTreeSet;
+
+/// The answer to a request.
+#[derive(Debug)]
+pub enum Decision {
+    /// Yes, within the permit's scope.
+    Permit(Permit),
+    /// No.
+    Denial(Denial),
+}
+
+/// What a permit reaches: a predicate that the store pushes into each query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// These patients' data and nothing else.
+    Patients(BTreeSet<Id16>),
+    /// What one institution deposited.
+    Institution(InstitutionCode),
+    /// Sealed bytes and ledger, for jobs that never open a body.
+    Sealed,
+    /// Counts and states, no records.
+    Status,
+}
+
+/// Leave to do one thing within a scope. Made by [`crate::Door::decide`] and by nothing else.
+///
+/// A permit cannot be built, copied or changed outside this crate:
+///
+/// ```compile_fail
+/// let permit = policy::Permit { id: base::Id16::default() };
+/// ```
+#[derive(Debug)]
+pub struct Permit {
+    pub(crate) id: Id16,
+    pub(crate) actor: Actor,
+    pub(crate) action: Action,
+    pub(crate) purpose: Purpose,
+    pub(crate) scope: Scope,
+    pub(crate) epoch: u64,
+    pub(crate) explanation: String,
+}
+
+impl Permit {
+    /// The id under which the access log names this permit.
+    #[must_use]
+    pub const fn id(&self) -> Id16 {
+        self.id
+    }
+
+    /// Who may.
+    #[must_use]
+    pub const fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// What they may.
+    #[must_use]
+    pub const fn action(&self) -> Action {
+        self.action
+    }
+
+    /// Why.
+    #[must_use]
+    pub const fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// How far it reaches.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The policy epoch it was made in; the store refuses it in a later one.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Which rules said yes, for the log and the data subject: names of policies, comma-separated.
+    #[must_use]
+    pub fn explanation(&self) -> &str {
+        &self.explanation
+    }
+
+    /// Whether the permit is for this action on data of this owner in this institution.
+    #[must_use]
+    pub fn covers(&self, action: Action, owner: Owner, institution: &InstitutionCode) -> bool {
+        self.action == action && self.reaches(owner, institution)
+    }
+
+    /// Whether the scope reaches data of this owner in this institution.
+    #[must_use]
+    pub fn reaches(&self, owner: Owner, institution: &InstitutionCode) -> bool {
+        match &self.scope {
+            Scope::Patients(patients) => matches!(owner, Owner::Patient(id) if patients.contains(&id)),
+            Scope::Institution(code) => code == institution,
+            Scope::Sealed | Scope::Status => false,
+        }
+    }
+}
+
+/// Why the door stayed shut. Each has a sentence in the portal's languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DenialReason {
+    /// Nobody signed in, or with fewer factors than this needs.
+    Assurance,
+    /// The record is not this person's.
+    NotYours,
+    /// The institution is not the one this account deposits for.
+    OtherInstitution,
+    /// The role never does this.
+    Role,
+    /// The purpose does not fit the action.
+    Purpose,
+}
+
+impl DenialReason {
+    /// The reason's name in the access log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Assurance => "assurance",
+            Self::NotYours => "not-yours",
+            Self::OtherInstitution => "other-institution",
+            Self::Role => "role",
+            Self::Purpose => "purpose",
+        }
+    }
+}
+
+/// A refusal. It is recorded like a permit, and the data subject sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The id under which the access log names it.
+    pub id: Id16,
+    /// Who asked.
+    pub actor: Actor,
+    /// For what.
+    pub action: Action,
+    /// About whom.
+    pub target: Target,
+    /// Why they said they asked.
+    pub purpose: Purpose,
+    /// Why not.
+    pub reason: DenialReason,
+    /// Which rules were looked at, and what was missing.
+    pub explanation: String,
+}

@@ -1,0 +1,12 @@
+//! The door: who may do what with whose records, why, and the explanation of every answer.
+//!
+//! [`Door::decide`] is a pure function of a [`Request`] and the [`Facts`] about who asks. Only it makes a [`Permit`];
+//! `store` and `vault` take nothing without one. It does no I/O, keeps no state and sees no clinical data.
+
+mod ask;
+mod decision;
+mod door;
+
+pub use ask::{Action, Actor, Assurance, Facts, InstitutionCode, OwnPatient, Owner, Purpose, Request, Role, Target};
+pub use decision::{Decision, Denial, DenialReason, Permit, Scope};
+pub use door::{Door, DoorError};
