@@ -28,7 +28,7 @@ impl Default for Limits {
             resource_depth: 64,
             document_bytes: 512 << 20,
             tag_file_bytes: 1 << 20,
-            bag_files: 20_000_000,
+            bag_files: 1_000_000,
             faults: 100,
             request_bytes: 64 << 10,
             verify_bytes: 256 << 20,

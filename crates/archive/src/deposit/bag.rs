@@ -1,0 +1,534 @@
+//! Opens a bag (BagIt 1.0, RFC 8493): tag files, manifest, and what really lies in the folder.
+//!
+//! It reads no payload: checksums are compared where a file is read anyway. A bag is refused whole when it cannot be
+//! trusted to be what its sender packed: a tag file missing, a path that leads elsewhere, a link, a payload file that
+//! is listed and absent or present and unlisted. Every such fault is listed, so that one try tells the sender all.
+
+use super::bag_info::{BagInfo, InfoFault};
+use base::limits::Limits;
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use unicode_normalization::UnicodeNormalization;
+
+/// One payload file that the manifest lists and the folder holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayloadFile {
+    /// Its path below the bag with `/` between parts, `data/` first.
+    pub path: String,
+    /// Its size in bytes when the bag was opened.
+    pub size: u64,
+    /// The digest the manifest gives.
+    pub digest: Digest,
+}
+
+/// A digest of the manifest's algorithm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Digest {
+    /// SHA-256, from `manifest-sha256.txt`.
+    Sha256([u8; 32]),
+    /// SHA-512, from `manifest-sha512.txt`.
+    Sha512([u8; 64]),
+}
+
+/// An opened bag.
+#[derive(Debug)]
+pub struct Bag {
+    /// The bag's folder.
+    pub root: PathBuf,
+    /// What `bag-info.txt` says.
+    pub info: BagInfo,
+    /// The payload, sorted by path.
+    pub files: Vec<PayloadFile>,
+    /// SHA-256 of the payload manifest: the same payload has the same digest.
+    pub manifest_digest: [u8; 32],
+}
+
+/// A reason to refuse a bag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BagFault {
+    /// A tag file that must be there is not.
+    #[error("{0} is missing: it must lie in the bag's top folder")]
+    TagFileMissing(String),
+    /// A tag file is larger than any real one.
+    #[error("{file} is larger than {limit} bytes")]
+    TagFileTooLarge {
+        /// The file.
+        file: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A tag file is not UTF-8.
+    #[error("{file} is not UTF-8 at byte {offset}: save it as UTF-8")]
+    NotUtf8 {
+        /// The file.
+        file: String,
+        /// Where.
+        offset: usize,
+    },
+    /// `bagit.txt` declares something else.
+    #[error("bagit.txt does not declare BagIt-Version 1.0 (or 0.97) and UTF-8")]
+    NotBagIt,
+    /// `bag-info.txt` lacks something or holds something wrong.
+    #[error("bag-info.txt: {0}")]
+    Info(#[from] InfoFault),
+    /// Neither SHA-256 nor SHA-512 manifest.
+    #[error("no manifest-sha256.txt or manifest-sha512.txt: weaker digests are not taken")]
+    NoManifest,
+    /// A line of the manifest has another form.
+    #[error("{file} line {line}: not a digest, white space and a path")]
+    ManifestLine {
+        /// The manifest.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A path leads out of the payload folder.
+    #[error("{file} line {line}: the path must stay below data/")]
+    PathOutside {
+        /// The manifest.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Two entries name one file, or differ only in case or Unicode form.
+    #[error("{0}: listed twice, or a path that differs only in case or Unicode form")]
+    PathTwice(String),
+    /// Listed, but not in the folder.
+    #[error("{0}: listed in the manifest and missing in the bag")]
+    Missing(String),
+    /// In the folder, but not listed.
+    #[error("{0}: in the bag and not listed in the manifest")]
+    Extra(String),
+    /// A symbolic link.
+    #[error("{0}: a symbolic link; put the file itself into the bag")]
+    Link(String),
+    /// A device, a socket or a pipe.
+    #[error("{0}: neither a file nor a folder")]
+    Special(String),
+    /// A file name that is not UTF-8.
+    #[error("{0}: the file name is not UTF-8")]
+    NameNotUtf8(String),
+    /// Nothing to take.
+    #[error("the bag holds no payload below data/")]
+    Empty,
+    /// The declared sum of bytes and files is not what is there.
+    #[error("Payload-Oxum says {declared} (bytes.files), the bag holds {found}: it is truncated or was changed")]
+    Oxum {
+        /// From `bag-info.txt`.
+        declared: String,
+        /// What the folder holds.
+        found: String,
+    },
+    /// More files than the limit.
+    #[error("more than {0} payload files: split the bag")]
+    TooManyFiles(usize),
+    /// More faults than are worth listing.
+    #[error("and further faults of the same kinds, not listed")]
+    More,
+}
+
+/// A bag that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BagError {
+    /// The bag is refused for these reasons.
+    #[error("the bag is refused: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Refused(Vec<BagFault>),
+    /// The folder cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// What was to be read.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// The most faults listed for one bag.
+const FAULTS_LISTED: usize = 1_000;
+/// The deepest folder below `data/`.
+const DEPTH: usize = 32;
+
+/// Opens the bag in folder `root` and checks that it is whole.
+///
+/// # Errors
+/// [`BagError::Refused`] with every fault found, or [`BagError::Io`] where the folder cannot be read.
+pub fn open(root: &Path, limits: &Limits) -> Result<Bag, BagError> {
+    let mut faults = Faults::default();
+    let declaration = read_tag_file(root, "bagit.txt", limits, &mut faults)?;
+    if declaration.as_deref().is_some_and(|text| !declares_bagit(text)) {
+        faults.push(BagFault::NotBagIt);
+    }
+    let info = match read_tag_file(root, "bag-info.txt", limits, &mut faults)? {
+        Some(text) => match BagInfo::parse(&text) {
+            Ok(info) => Some(info),
+            Err(found) => {
+                found.into_iter().for_each(|fault| faults.push(fault.into()));
+                None
+            }
+        },
+        None => None,
+    };
+    let manifest = read_manifest(root, limits, &mut faults)?;
+    let found = walk(root, limits, &mut faults)?;
+    let files = compare(manifest.entries, found, &mut faults);
+    if files.is_empty() && faults.list.is_empty() {
+        faults.push(BagFault::Empty);
+    }
+    if let Some(declared) = info.as_ref().and_then(|info| info.payload_oxum.clone()) {
+        let total: u64 = files.iter().map(|file| file.size).sum();
+        let counted = format!("{total}.{}", files.len());
+        if counted != declared {
+            faults.push(BagFault::Oxum { declared, found: counted });
+        }
+    }
+    match info {
+        Some(info) if faults.list.is_empty() => {
+            Ok(Bag { root: root.to_owned(), info, files, manifest_digest: manifest.digest })
+        }
+        _ => Err(BagError::Refused(faults.list)),
+    }
+}
+
+#[derive(Default)]
+struct Faults {
+    list: Vec<BagFault>,
+}
+
+impl Faults {
+    fn push(&mut self, fault: BagFault) {
+        match self.list.len() {
+            0..FAULTS_LISTED => self.list.push(fault),
+            FAULTS_LISTED => self.list.push(BagFault::More),
+            _ => {}
+        }
+    }
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> BagError {
+    let path = path.to_owned();
+    move |source| BagError::Io { path, source }
+}
+
+fn read_tag_file(root: &Path, name: &str, limits: &Limits, faults: &mut Faults) -> Result<Option<String>, BagError> {
+    let Some(bytes) = read_small(root, name, limits.tag_file_bytes, faults)? else {
+        faults.push(BagFault::TagFileMissing(name.to_owned()));
+        return Ok(None);
+    };
+    Ok(utf8(name, bytes, faults))
+}
+
+fn utf8(name: &str, bytes: Vec<u8>, faults: &mut Faults) -> Option<String> {
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
+        Err(error) => {
+            let offset = error.utf8_error().valid_up_to();
+            faults.push(BagFault::NotUtf8 { file: name.to_owned(), offset });
+            None
+        }
+    }
+}
+
+/// The bytes of a tag file, or `None` where there is none. Links are refused, sizes limited.
+fn read_small(root: &Path, name: &str, limit: usize, faults: &mut Faults) -> Result<Option<Vec<u8>>, BagError> {
+    let path = root.join(name);
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && root.is_dir() => return Ok(None),
+        Err(error) => return Err(io(&path)(error)),
+        Ok(meta) if meta.file_type().is_symlink() => {
+            faults.push(BagFault::Link(name.to_owned()));
+            return Ok(Some(Vec::new()));
+        }
+        Ok(meta) if !meta.is_file() => {
+            faults.push(BagFault::Special(name.to_owned()));
+            return Ok(Some(Vec::new()));
+        }
+        Ok(_) => {}
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(&path).map_err(io(&path))?;
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(io(&path))?;
+    if bytes.len() > limit {
+        faults.push(BagFault::TagFileTooLarge { file: name.to_owned(), limit });
+        bytes.clear();
+    }
+    Ok(Some(bytes))
+}
+
+/// RFC 8493 section 2.1.1. Version 0.97 differs in nothing that matters here and is what most tools still write.
+fn declares_bagit(text: &str) -> bool {
+    let mut lines = text.lines().map(|line| line.split_once(':').map(|(label, value)| (label.trim(), value.trim())));
+    let version = matches!(lines.next(), Some(Some(("BagIt-Version", "1.0" | "0.97"))));
+    let encoding = matches!(lines.next(), Some(Some(("Tag-File-Character-Encoding", value))) if value.eq_ignore_ascii_case("utf-8"));
+    version && encoding
+}
+
+struct Manifest {
+    entries: HashMap<String, Digest>,
+    digest: [u8; 32],
+}
+
+/// A manifest line is at most this long: a SHA-512 digest, white space and the longest path.
+const MANIFEST_LINE_BYTES: usize = 4_352;
+
+fn read_manifest(root: &Path, limits: &Limits, faults: &mut Faults) -> Result<Manifest, BagError> {
+    let mut manifest = Manifest { entries: HashMap::new(), digest: [0; 32] };
+    for name in ["manifest-sha256.txt", "manifest-sha512.txt"] {
+        let limit = limits.bag_files.saturating_mul(MANIFEST_LINE_BYTES);
+        let Some(bytes) = read_small(root, name, limit, faults)? else { continue };
+        manifest.digest = base::sha256(&bytes);
+        if let Some(text) = utf8(name, bytes, faults) {
+            parse_manifest(name, &text, limits, &mut manifest.entries, faults);
+        }
+        return Ok(manifest);
+    }
+    faults.push(BagFault::NoManifest);
+    Ok(manifest)
+}
+
+fn parse_manifest(name: &str, text: &str, limits: &Limits, entries: &mut HashMap<String, Digest>, faults: &mut Faults) {
+    let mut seen: HashMap<String, ()> = HashMap::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let line_number = number + 1;
+        let parsed = line
+            .split_once([' ', '\t'])
+            .and_then(|(digest, path)| Some((parse_digest(name, digest)?, path.trim_start_matches([' ', '\t', '*']))));
+        let Some((digest, path)) = parsed.filter(|(_, path)| !path.is_empty()) else {
+            faults.push(BagFault::ManifestLine { file: name.to_owned(), line: line_number });
+            continue;
+        };
+        let path = percent_decode(path);
+        if !stays_below_data(&path) {
+            faults.push(BagFault::PathOutside { file: name.to_owned(), line: line_number });
+            continue;
+        }
+        if seen.insert(folded(&path), ()).is_some() {
+            faults.push(BagFault::PathTwice(path));
+            continue;
+        }
+        if entries.len() >= limits.bag_files {
+            faults.push(BagFault::TooManyFiles(limits.bag_files));
+            return;
+        }
+        entries.insert(path, digest);
+    }
+}
+
+fn parse_digest(manifest: &str, text: &str) -> Option<Digest> {
+    let bytes = base::unhex(text)?;
+    if manifest == "manifest-sha256.txt" {
+        Some(Digest::Sha256(bytes.try_into().ok()?))
+    } else {
+        Some(Digest::Sha512(bytes.try_into().ok()?))
+    }
+}
+
+/// RFC 8493 section 2.1.3: only LF, CR and `%` are written as `%0A`, `%0D` and `%25`.
+fn percent_decode(path: &str) -> String {
+    if !path.contains('%') {
+        return path.to_owned();
+    }
+    path.replace("%0A", "\n").replace("%0a", "\n").replace("%0D", "\r").replace("%0d", "\r").replace("%25", "%")
+}
+
+fn stays_below_data(path: &str) -> bool {
+    path.starts_with("data/")
+        && !path.contains(['\\', '\0'])
+        && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+/// The form in which two paths are the same on systems that fold case or Unicode forms.
+fn folded(path: &str) -> String {
+    path.nfc().flat_map(char::to_lowercase).collect()
+}
+
+/// Every file below `data/` with its size.
+fn walk(root: &Path, limits: &Limits, faults: &mut Faults) -> Result<HashMap<String, u64>, BagError> {
+    let mut found = HashMap::new();
+    let data = root.join("data");
+    match fs::symlink_metadata(&data) {
+        Err(_) => return Ok(found),
+        Ok(meta) if meta.file_type().is_symlink() => {
+            faults.push(BagFault::Link("data".to_owned()));
+            return Ok(found);
+        }
+        Ok(_) => {}
+    }
+    let mut folders = vec![(data, "data".to_owned(), 0)];
+    while let Some((folder, prefix, depth)) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(io(&folder))? {
+            let entry = entry.map_err(io(&folder))?;
+            let Ok(name) = entry.file_name().into_string() else {
+                faults.push(BagFault::NameNotUtf8(format!("{prefix}/{}", entry.file_name().to_string_lossy())));
+                continue;
+            };
+            let path = format!("{prefix}/{name}");
+            let meta = fs::symlink_metadata(entry.path()).map_err(io(&entry.path()))?;
+            if meta.file_type().is_symlink() {
+                faults.push(BagFault::Link(path));
+            } else if meta.is_dir() && depth < DEPTH {
+                folders.push((entry.path(), path, depth + 1));
+            } else if !meta.is_file() {
+                faults.push(BagFault::Special(path));
+            } else if found.len() >= limits.bag_files {
+                faults.push(BagFault::TooManyFiles(limits.bag_files));
+                return Ok(found);
+            } else {
+                found.insert(path, meta.len());
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn compare(entries: HashMap<String, Digest>, mut found: HashMap<String, u64>, faults: &mut Faults) -> Vec<PayloadFile> {
+    let mut files = Vec::with_capacity(entries.len());
+    for (path, digest) in entries {
+        match found.remove(&path).map(|size| (path.clone(), size)).or_else(|| take_other_form(&mut found, &path)) {
+            Some((path, size)) => files.push(PayloadFile { path, size, digest }),
+            None => faults.push(BagFault::Missing(path)),
+        }
+    }
+    let mut extra: Vec<String> = found.into_keys().collect();
+    extra.sort_unstable();
+    extra.into_iter().for_each(|path| faults.push(BagFault::Extra(path)));
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+/// Korean file names are composed on most systems and decomposed on some: the same name all the same (RFC 8493 section 6.1.2).
+fn take_other_form(found: &mut HashMap<String, u64>, path: &str) -> Option<(String, u64)> {
+    [path.nfc().collect::<String>(), path.nfd().collect()].into_iter().find_map(|form| found.remove_entry(&form))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const INFO: &str = "Institution-Code: 99000001\nInstitution-Name: 한빛병원\nInstitution-Kind: 21\n\
+        Institution-Address: 서울특별시 종로구 1\nClosure-Date: 2024-03-31\nDepositor: 김대표\n";
+
+    struct Made(tempfile::TempDir);
+
+    impl Made {
+        fn new(files: &[(&str, &str)]) -> Self {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let made = Self(folder);
+            made.put("bagit.txt", "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n");
+            made.put("bag-info.txt", INFO);
+            let mut manifest = String::new();
+            for (path, content) in files {
+                made.put(path, content);
+                manifest += &format!("{}  {path}\n", base::hex(&base::sha256(content.as_bytes())));
+            }
+            made.put("manifest-sha256.txt", &manifest);
+            made
+        }
+
+        fn put(&self, path: &str, content: &str) {
+            let path = self.0.path().join(path);
+            fs::create_dir_all(path.parent().expect("below the folder")).expect("folders");
+            fs::write(path, content).expect("written");
+        }
+
+        fn faults(&self) -> Vec<BagFault> {
+            match open(self.0.path(), &Limits::default()) {
+                Err(BagError::Refused(faults)) => faults,
+                Err(other) => panic!("{other}"),
+                Ok(_) => Vec::new(),
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_bag_opens() {
+        let made = Made::new(&[("data/fhir/Patient.ndjson", "{}\n"), ("data/documents/가.pdf", "x")]);
+        let bag = open(made.0.path(), &Limits::default()).expect("whole");
+        assert_eq!(bag.files.len(), 2);
+        assert_eq!(bag.info.institution_code.as_str(), "99000001");
+        assert_eq!(bag.files[1].size, 3);
+    }
+
+    #[test]
+    fn decomposed_file_names_are_the_same_names() {
+        let made = Made::new(&[]);
+        let decomposed: String = "data/documents/가나.pdf".nfd().collect();
+        made.put(&decomposed, "x");
+        let line = format!("{}  data/documents/가나.pdf\n", base::hex(&base::sha256(b"x")));
+        made.put("manifest-sha256.txt", &line);
+        assert_eq!(made.faults(), []);
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        let made = Made::new(&[("data/a", "1"), ("data/b", "2")]);
+        fs::remove_file(made.0.path().join("data/a")).expect("removed");
+        made.put("data/c", "3");
+        assert_eq!(made.faults(), [BagFault::Missing("data/a".into()), BagFault::Extra("data/c".into())]);
+
+        let made = Made::new(&[]);
+        assert_eq!(made.faults(), [BagFault::Empty]);
+
+        let made = Made::new(&[("data/a", "1")]);
+        made.put("bagit.txt", "hello");
+        assert_eq!(made.faults(), [BagFault::NotBagIt]);
+
+        let made = Made::new(&[("data/a", "1")]);
+        made.put("bag-info.txt", &format!("{INFO}Payload-Oxum: 9.1\n"));
+        assert_eq!(made.faults(), [BagFault::Oxum { declared: "9.1".into(), found: "1.1".into() }]);
+
+        let made = Made::new(&[("data/a", "1")]);
+        fs::write(made.0.path().join("bag-info.txt"), b"Institution-Name: \xff\xfe").expect("written");
+        assert_eq!(made.faults(), [BagFault::NotUtf8 { file: "bag-info.txt".into(), offset: 18 }]);
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_refused() {
+        for path in ["../etc/passwd", "data/../../x", "/etc/passwd", "data//x", "data/./x", "bag-info.txt", "data\\x"] {
+            let made = Made::new(&[("data/a", "1")]);
+            let good = fs::read_to_string(made.0.path().join("manifest-sha256.txt")).expect("manifest");
+            made.put("manifest-sha256.txt", &format!("{good}{}  {path}\n", "0".repeat(64)));
+            let outside = BagFault::PathOutside { file: "manifest-sha256.txt".into(), line: 2 };
+            assert_eq!(made.faults(), [outside], "{path}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_refused_wherever_they_are() {
+        let made = Made::new(&[("data/a", "1")]);
+        std::os::unix::fs::symlink("/etc/passwd", made.0.path().join("data/b")).expect("link");
+        assert_eq!(made.faults(), [BagFault::Link("data/b".into())]);
+
+        let made = Made::new(&[("data/a", "1")]);
+        fs::remove_file(made.0.path().join("bag-info.txt")).expect("removed");
+        std::os::unix::fs::symlink("/etc/passwd", made.0.path().join("bag-info.txt")).expect("link");
+        assert!(made.faults().contains(&BagFault::Link("bag-info.txt".into())));
+    }
+
+    #[test]
+    fn the_same_path_twice_is_refused() {
+        let made = Made::new(&[("data/a", "1")]);
+        let line = format!("{}  data/a\n{}  data/A\n", base::hex(&base::sha256(b"1")), "0".repeat(64));
+        made.put("manifest-sha256.txt", &line);
+        assert_eq!(made.faults(), [BagFault::PathTwice("data/A".into())]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_manifest_makes_it_panic(text in ".{0,400}") {
+            let mut faults = Faults::default();
+            parse_manifest("manifest-sha256.txt", &text, &Limits::default(), &mut HashMap::new(), &mut faults);
+        }
+
+        #[test]
+        fn no_accepted_path_leaves_the_payload(path in "[a-z./\\\\%0AD25]{0,40}") {
+            let decoded = percent_decode(&path);
+            if stays_below_data(&decoded) {
+                prop_assert!(Path::new(&decoded).components().all(|part| matches!(part, std::path::Component::Normal(_))));
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Hangul for searching: initial consonants (초성) and romanisation. Pure text, no dictionary.
+//!
+//! Syllables are taken apart as The Unicode Standard, section 3.12, describes: 19 initials, 21 vowels, 28 finals.
+
+use unicode_normalization::UnicodeNormalization;
+
+const FIRST: u32 = 0xAC00;
+const LAST: u32 = 0xD7A3;
+const INITIALS: [char; 19] =
+    ['ㄱ', 'ㄲ', 'ㄴ', 'ㄷ', 'ㄸ', 'ㄹ', 'ㅁ', 'ㅂ', 'ㅃ', 'ㅅ', 'ㅆ', 'ㅇ', 'ㅈ', 'ㅉ', 'ㅊ', 'ㅋ', 'ㅌ', 'ㅍ', 'ㅎ'];
+
+/// The text in the form in which names are compared: composed, lower case, without white space and punctuation.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    text.nfkc().flat_map(char::to_lowercase).filter(|letter| letter.is_alphanumeric()).map(compatible).collect()
+}
+
+/// The folded text with every syllable replaced by its initial consonant: `서울병원` → `ㅅㅇㅂㅇ`.
+#[must_use]
+pub fn initials(text: &str) -> String {
+    folded(text).chars().map(|letter| initial(letter).unwrap_or(letter)).collect()
+}
+
+/// Whether `query` (folded) matches `name` (folded) somewhere, where a lone consonant of the query stands for every
+/// syllable that begins with it: `ㅅ울병` finds `서울병원`. Returns where the match starts, in characters.
+#[must_use]
+pub fn find(name: &str, query: &str) -> Option<usize> {
+    let name: Vec<char> = name.chars().collect();
+    let query: Vec<char> = query.chars().collect();
+    if query.is_empty() || query.len() > name.len() {
+        return None;
+    }
+    let fits = |wanted: char, found: char| wanted == found || initial(found) == Some(wanted);
+    name.windows(query.len()).position(|window| window.iter().zip(&query).all(|(found, wanted)| fits(*wanted, *found)))
+}
+
+/// The initial consonant of a syllable, as a letter of its own.
+fn initial(letter: char) -> Option<char> {
+    let code = u32::from(letter);
+    (FIRST..=LAST).contains(&code).then(|| INITIALS[((code - FIRST) / 588) as usize])
+}
+
+/// NFKC turns the letters people type (U+3131…) into conjoining ones (U+1100…); this turns initials back.
+fn compatible(letter: char) -> char {
+    match u32::from(letter) {
+        code @ 0x1100..=0x1112 => INITIALS[(code - 0x1100) as usize],
+        _ => letter,
+    }
+}
+
+const INITIAL_SOUNDS: [&str; 19] =
+    ["g", "kk", "n", "d", "tt", "r", "m", "b", "pp", "s", "ss", "", "j", "jj", "ch", "k", "t", "p", "h"];
+const VOWELS: [&str; 21] = [
+    "a", "ae", "ya", "yae", "eo", "e", "yeo", "ye", "o", "wa", "wae", "oe", "yo", "u", "wo", "we", "wi", "yu", "eu",
+    "ui", "i",
+];
+/// Finals before a consonant or the end, and the consonants they carry over to a following vowel.
+const FINALS: [(&str, &str); 28] = [
+    ("", ""),
+    ("k", "g"),
+    ("k", "kk"),
+    ("k", "ks"),
+    ("n", "n"),
+    ("n", "nj"),
+    ("n", "n"),
+    ("t", "d"),
+    ("l", "r"),
+    ("k", "lg"),
+    ("m", "lm"),
+    ("l", "lb"),
+    ("l", "ls"),
+    ("l", "lt"),
+    ("p", "lp"),
+    ("l", "r"),
+    ("m", "m"),
+    ("p", "b"),
+    ("p", "ps"),
+    ("t", "s"),
+    ("t", "ss"),
+    ("ng", "ng"),
+    ("t", "j"),
+    ("t", "ch"),
+    ("k", "k"),
+    ("t", "t"),
+    ("p", "p"),
+    ("t", "h"),
+];
+
+/// The text in Revised Romanization (국어의 로마자 표기법), lower case, without marks: `서울병원` → `seoulbyeongwon`.
+/// Sound changes between syllables are limited to those that matter for finding names: ㄹㄹ, nasals, and finals
+/// carried over to a vowel. Other letters stay as they are.
+#[must_use]
+pub fn romanised(text: &str) -> String {
+    let letters: Vec<char> = folded(text).chars().collect();
+    let mut out = String::with_capacity(letters.len() * 4);
+    for (place, letter) in letters.iter().enumerate() {
+        let Some((first, vowel, last)) = parts(*letter) else {
+            out.push(*letter);
+            continue;
+        };
+        let before = place.checked_sub(1).and_then(|before| parts(letters[before])).map_or(0, |(_, _, last)| last);
+        let after = letters.get(place + 1).copied().and_then(parts).map(|(first, _, _)| first);
+        out.push_str(initial_sound(first, before));
+        out.push_str(VOWELS[vowel]);
+        out.push_str(final_sound(last, after));
+    }
+    out
+}
+
+const RIEUL: usize = 5;
+const SILENT: usize = 11;
+
+fn initial_sound(first: usize, before: usize) -> &'static str {
+    match (before, first) {
+        (8, RIEUL) => "l",
+        (16 | 21, RIEUL) => "n",
+        _ => INITIAL_SOUNDS[first],
+    }
+}
+
+fn final_sound(last: usize, after: Option<usize>) -> &'static str {
+    match after {
+        Some(SILENT) => FINALS[last].1,
+        Some(2 | 6) => match FINALS[last].0 {
+            "k" => "ng",
+            "t" => "n",
+            "p" => "m",
+            other => other,
+        },
+        _ => FINALS[last].0,
+    }
+}
+
+fn parts(letter: char) -> Option<(usize, usize, usize)> {
+    let code = u32::from(letter);
+    (FIRST..=LAST).contains(&code).then(|| {
+        let index = (code - FIRST) as usize;
+        (index / 588, index % 588 / 28, index % 28)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn initials_stand_for_syllables() {
+        assert_eq!(initials("서울병원"), "ㅅㅇㅂㅇ");
+        assert_eq!(initials("서울 병원 2관"), "ㅅㅇㅂㅇ2ㄱ");
+        assert_eq!(find(&folded("서울병원"), &folded("ㅅㅇㅂㅇ")), Some(0));
+        assert_eq!(find(&folded("새서울병원"), &folded("ㅅ울병")), Some(1));
+        assert_eq!(find(&folded("서울병원"), &folded("부산")), None);
+        assert_eq!(find(&folded("꿈나무의원"), &folded("ㄲㄴㅁ")), Some(0));
+    }
+
+    #[test]
+    fn decomposed_text_is_the_same_text() {
+        let decomposed: String = "서울병원".nfd().collect();
+        assert_eq!(folded(&decomposed), "서울병원");
+        assert_eq!(initials(&decomposed), "ㅅㅇㅂㅇ");
+    }
+
+    #[test]
+    fn romanisation_follows_the_rules_that_matter_for_names() {
+        // Examples of the National Institute's rules: 별내 is an exception not covered, these are the regular ones.
+        for (korean, roman) in [
+            ("서울", "seoul"),
+            ("병원", "byeongwon"),
+            ("울산", "ulsan"),
+            ("종로", "jongno"),
+            ("신림", "sinrim"),
+            ("한밭", "hanbat"),
+            ("독도", "dokdo"),
+            ("대관령", "daegwanryeong"),
+            ("백마", "baengma"),
+            ("한빛의원 A", "hanbichuiwona"),
+        ] {
+            assert_eq!(romanised(korean), roman, "{korean}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_found_by_its_own_initials(name in "[가-힣]{1,12}") {
+            prop_assert_eq!(find(&folded(&name), &initials(&name)), Some(0));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,60}", query in ".{0,20}") {
+            let _ = (find(&folded(&text), &folded(&query)), romanised(&text));
+        }
+    }
+}
