@@ -1,0 +1,1 @@
+//! Placeholder so that the binary exists; see the modules.
