@@ -80,6 +80,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Patient, Self::Depositor, Self::Operator, Self::Job];
+
     /// The role's name in policies and in the access log.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -226,13 +229,16 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every name that a purpose has.
+    pub(crate) const NAMES: [&'static str; 3] = ["own-records", "custody", "operation"];
+
     /// The purpose's name in policies and in the access log.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::OwnRecords => "own-records",
-            Self::Custody { .. } => "custody",
-            Self::Operation => "operation",
+            Self::OwnRecords => Self::NAMES[0],
+            Self::Custody { .. } => Self::NAMES[1],
+            Self::Operation => Self::NAMES[2],
         }
     }
 }

@@ -28,10 +28,48 @@ pub enum Scope {
 
 /// Leave to do one thing within a scope. Made by [`crate::Door::decide`] and by nothing else.
 ///
-/// A permit cannot be built, copied or changed outside this crate:
+/// This is how to come by one:
 ///
-/// ```compile_fail
-/// let permit = policy::Permit { id: base::Id16::default() };
+/// ```
+/// use base::{Id16, SystemRandom};
+/// use policy::{Action, Actor, Assurance, Decision, Door, Facts, Permit, Purpose, Request, Role, Target};
+///
+/// let actor = Actor {
+///     account: Id16::default(),
+///     role: Role::Job,
+///     assurance: Assurance::None,
+///     name: "sequencer".to_owned().into(),
+///     source: "local".to_owned().into(),
+/// };
+/// let request = Request { actor, action: Action::Seal, target: Target::Installation, purpose: Purpose::Operation };
+/// let door = Door::standard().expect("the compiled-in policies are valid");
+/// let Decision::Permit(permit) = door.decide(&request, &Facts::default(), &SystemRandom) else { panic!("a job may seal") };
+/// let kept: Permit = permit;
+/// assert_eq!(kept.explanation(), "job-seal");
+/// ```
+///
+/// It cannot be built outside this crate (E0451: the fields are private),
+///
+/// ```compile_fail,E0451
+/// fn forge(permit: policy::Permit) -> policy::Permit {
+///     policy::Permit { id: base::Id16::default(), ..permit }
+/// }
+/// ```
+///
+/// nor widened (E0616),
+///
+/// ```compile_fail,E0616
+/// fn widen(mut permit: policy::Permit) {
+///     permit.scope = policy::Scope::Sealed;
+/// }
+/// ```
+///
+/// nor copied (E0599: it is not `Clone`).
+///
+/// ```compile_fail,E0599
+/// fn copy(permit: policy::Permit) -> policy::Permit {
+///     permit.clone()
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Permit {

@@ -1,34 +1,125 @@
-//! The door itself: Cedar policies answer, this file asks them.
+//! The door itself: puts a request to the rules and makes the permit, or says what was missing.
 
-use crate::{Decision, Facts, Request};
+use crate::rules::{DoorError, Need, Question, Rule, Rules};
+use crate::{Action, Assurance, Decision, Denial, DenialReason, Facts, Permit, Request, Role, Scope, Target};
 use base::Random;
+use std::collections::BTreeMap;
 
-/// The policies, parsed once.
+/// The policies, parsed and validated once.
 #[derive(Debug)]
-pub struct Door {}
-
-/// The policies cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DoorError {
-    /// A policy file is not valid.
-    #[error("policy {file} is not valid: {reason}")]
-    Policy {
-        /// The file.
-        file: String,
-        /// What the parser or the validator says.
-        reason: String,
-    },
+pub struct Door {
+    rules: Rules,
+    needs: BTreeMap<(Role, Action), Vec<Need>>,
 }
 
 impl Door {
     /// The door with the policies that are compiled in from `policies/`.
     pub fn standard() -> Result<Self, DoorError> {
-        Ok(Self {})
+        let rules = Rules::standard()?;
+        let needs = rules.needs();
+        Ok(Self { rules, needs })
     }
 
     /// Answers a request. The same request and facts always get the same answer, apart from its random id.
     pub fn decide(&self, request: &Request, facts: &Facts, random: &dyn Random) -> Decision {
-        let _ = (request, facts, random);
-        unreachable!()
+        let yes = self.rules.saying_yes(&question(request, facts));
+        let scope = if yes.is_empty() { None } else { scope(request, facts) };
+        let Some(scope) = scope else {
+            return Decision::Denial(self.denial(request, facts, random));
+        };
+        Decision::Permit(Permit {
+            id: base::Id16::random(random),
+            actor: request.actor.clone(),
+            action: request.action,
+            purpose: request.purpose.clone(),
+            scope,
+            epoch: facts.epoch,
+            explanation: yes.join(","),
+        })
+    }
+
+    /// Every rule with what it says, for documents and for pages that explain the access log.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        self.rules.listed()
+    }
+
+    fn denial(&self, request: &Request, facts: &Facts, random: &dyn Random) -> Denial {
+        let (looked_at, missing) = self.missing(request, facts);
+        let words: Vec<&str> = missing.iter().map(|reason| reason.name()).collect();
+        Denial {
+            id: base::Id16::random(random),
+            actor: request.actor.clone(),
+            action: request.action,
+            target: request.target.clone(),
+            purpose: request.purpose.clone(),
+            reason: missing[0],
+            explanation: format!("looked at: {looked_at}; missing: {}", words.join(",")),
+        }
+    }
+
+    /// The rules nearest to the request, and all that it lacks, never empty. What is about the asker comes before what is
+    /// about the target, so that somebody who is not signed in well enough does not learn whose a record is.
+    fn missing(&self, request: &Request, facts: &Facts) -> (String, Vec<DenialReason>) {
+        let role = request.actor.role;
+        let Some(needs) = self.needs.get(&(role, request.action)) else {
+            return ("none".to_owned(), vec![DenialReason::Role]);
+        };
+        let fitting = needs.iter().find(|need| need.purpose == request.purpose.name());
+        let nearest = fitting.unwrap_or(&needs[0]);
+        let mut missing = Vec::new();
+        if request.actor.assurance < nearest.assurance {
+            missing.push(DenialReason::Assurance);
+        }
+        let holds_role = match role {
+            Role::Patient | Role::Job => true,
+            Role::Depositor => facts.deposits_for.is_some(),
+            Role::Operator => facts.operator,
+        };
+        if !holds_role {
+            missing.push(DenialReason::Role);
+        }
+        if fitting.is_none() {
+            missing.push(DenialReason::Purpose);
+        }
+        let otherwise_right =
+            Question { assurance: Assurance::Two, purpose: nearest.purpose, ..question(request, facts) };
+        if missing.is_empty() || (holds_role && self.rules.saying_yes(&otherwise_right).is_empty()) {
+            let depositor = role == Role::Depositor;
+            missing.push(if depositor { DenialReason::OtherInstitution } else { DenialReason::NotYours });
+        }
+        (nearest.rule.clone(), missing)
+    }
+}
+
+fn question<'a>(request: &'a Request, facts: &'a Facts) -> Question<'a> {
+    let actor = &request.actor;
+    Question {
+        role: actor.role,
+        account: actor.account,
+        assurance: actor.assurance,
+        action: request.action,
+        target: &request.target,
+        purpose: request.purpose.name(),
+        facts,
+    }
+}
+
+/// How far a yes reaches: computed from the facts alone, so that no policy can widen it beyond the asker's own.
+/// `None` where role, action and target have no scope together, which makes the answer no.
+fn scope(request: &Request, facts: &Facts) -> Option<Scope> {
+    match (request.actor.role, request.action, &request.target) {
+        (Role::Patient, action, Target::Person(_) | Target::Patient(_)) => {
+            let asked = |id| matches!(request.target, Target::Person(_)) || request.target == Target::Patient(id);
+            let own = facts.patients.iter().map(|own| own.patient).filter(|id| asked(*id));
+            let person = facts.person.filter(|_| action == Action::ReadAccessLog);
+            Some(Scope::Patients(own.chain(person).collect()))
+        }
+        (Role::Depositor, Action::Deposit | Action::ReadReceipt | Action::LinkPerson, Target::Institution(_)) => {
+            facts.deposits_for.clone().map(Scope::Institution)
+        }
+        (Role::Operator, Action::ReadStatus, Target::Installation) => Some(Scope::Status),
+        (Role::Job, Action::Seal | Action::Repair, Target::Installation) => Some(Scope::Sealed),
+        _ => None,
     }
 }

@@ -6,7 +6,9 @@
 mod ask;
 mod decision;
 mod door;
+mod rules;
 
 pub use ask::{Action, Actor, Assurance, Facts, InstitutionCode, OwnPatient, Owner, Purpose, Request, Role, Target};
 pub use decision::{Decision, Denial, DenialReason, Permit, Scope};
-pub use door::{Door, DoorError};
+pub use door::Door;
+pub use rules::{DoorError, Rule};
