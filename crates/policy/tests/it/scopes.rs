@@ -100,17 +100,3 @@ proptest! {
         prop_assert_eq!((first.1, first.2), (second.1, second.2));
     }
 }
-
-#[test]
-fn zz_time() {
-    let facts = Facts { epoch: 1, person: Some(id("a")), patients: (0..40).map(|i| OwnPatient { patient: id(&format!("{i}")), institution: code("a") }).collect(), deposits_for: None, operator: false };
-    for (what, target, assurance) in [("permit", Target::Person(id("a")), Assurance::Two), ("denial", Target::Patient(id("b")), Assurance::One)] {
-        let request = request("account", Role::Patient, assurance, Action::ReadRecord, target, Purpose::OwnRecords);
-        let start = std::time::Instant::now();
-        for _ in 0..10_000 { std::hint::black_box(DOOR.decide(&request, &facts, &base::SystemRandom)); }
-        println!("{what} {:?}", start.elapsed() / 10_000);
-    }
-    let start = std::time::Instant::now();
-    let _ = Door::standard();
-    println!("standard {:?}", start.elapsed());
-}
