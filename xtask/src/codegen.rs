@@ -140,7 +140,13 @@ fn write_type(definition: &Value, sets: &ValueSets, bindings: &mut BTreeSet<Stri
         types.dedup();
         let max = text(&element["max"]);
         let block = blocks.entry(parent.to_owned()).or_default();
-        let _ = write!(block, "{leaf} {}{} {}", element["min"], if max == "1" || max == "0" { max } else { "*" }, types.join("|"));
+        let _ = write!(
+            block,
+            "{leaf} {}{} {}",
+            element["min"],
+            if max == "1" || max == "0" { max } else { "*" },
+            types.join("|")
+        );
         let binding = &element["binding"];
         let set = text(&binding["valueSet"]).split('|').next().unwrap_or_default().to_owned();
         if binding["strength"] == "required" && types.contains(&"code".to_owned()) && sets.small(&set).is_some() {
@@ -238,12 +244,16 @@ fn search_table(bundle: &Value) -> String {
             components.join(";"),
         ));
     }
-    let head = format!("# R4 search parameters, from {PACKAGE}: code, type, bases, targets (* any), expression, components; tab between.\n");
+    let head = format!(
+        "# R4 search parameters, from {PACKAGE}: code, type, bases, targets (* any), expression, components; tab between.\n"
+    );
     head + &rows.into_iter().collect::<String>()
 }
 
 fn compartment_table(definition: &Value) -> String {
-    let mut out = format!("# R4 patient compartment, from {PACKAGE}: type, then the search parameters that point to the patient.\n");
+    let mut out = format!(
+        "# R4 patient compartment, from {PACKAGE}: type, then the search parameters that point to the patient.\n"
+    );
     for resource in items(&definition["resource"]) {
         let parameters: Vec<&str> = items(&resource["param"]).iter().map(text).collect();
         if !parameters.is_empty() {

@@ -1,0 +1,96 @@
+//! `demo`, `test`, `bench` and `lint`: which programs run, in which order, and what is said at the end.
+
+use crate::{packages, shell};
+use std::process::Command;
+use std::time::Instant;
+
+/// What every build of the program selects. Cargo unites the features of what is selected, so `cargo build -p hanmaru`
+/// would compile many dependencies a second time, with fewer features than the tests need. All members plus one small
+/// test give the features that `cargo test --workspace` has, and only the program is built.
+const BUILD: [&str; 6] = ["build", "--workspace", "--bin", "hanmaru", "--test", "tidy"];
+
+/// Builds the program and becomes `hanmaru demo`, which makes the data, starts everything and stops it on Ctrl-C.
+pub fn demo(arguments: &[String]) -> Result<(), String> {
+    let mut command = built()?;
+    command.arg("demo");
+    if !arguments.iter().any(|argument| argument == "--data" || argument.starts_with("--data=")) {
+        command.arg("--data").arg(shell::target()?.join("demo"));
+    }
+    command.args(arguments);
+    shell::become_command(command)
+}
+
+/// Builds the program and becomes `hanmaru bench`, which lists its benches or runs one.
+pub fn bench(arguments: &[String]) -> Result<(), String> {
+    let mut command = built()?;
+    command.arg("bench");
+    if arguments.is_empty() {
+        command.arg("--list");
+    }
+    command.args(arguments);
+    shell::become_command(command)
+}
+
+/// Clippy with every warning refused. Its check of the dependencies shares nothing with a build, hence a command of its own.
+pub fn lint() -> Result<(), String> {
+    shell::run(shell::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// Everything that must hold, in the order in which it is quickest to fail.
+pub fn test(arguments: &[String]) -> Result<(), String> {
+    let long = match arguments {
+        [] => false,
+        [one] if one == "--long" => true,
+        _ => return Err(format!("test takes --long and nothing else, not {}", arguments.join(" "))),
+    };
+    let start = Instant::now();
+    let not_installed = packages::install();
+    for fault in &not_installed {
+        println!("SKIPPED: tests that need it will skip: {fault}");
+    }
+    if std::env::var_os("HANMARU_CONFORMANCE").is_none() {
+        println!("SKIPPED: tests on conformance data: set HANMARU_CONFORMANCE to its folder to run them");
+    }
+    shell::run(shell::cargo(&["fmt", "--check"]))?;
+    shell::run(shell::cargo(&["build", "--workspace", "--all-targets"]))?;
+    let built = start.elapsed();
+
+    let mut command = shell::cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    if long {
+        command.arg("--include-ignored");
+    }
+    if let Ok(axe) = packages::axe_script().and_then(|path| path.is_file().then_some(path).ok_or_else(String::new)) {
+        command.env("HANMARU_AXE", axe);
+    }
+    let (mut skipped, mut failed) = (Vec::new(), Vec::new());
+    let passed = shell::run_seen(command, |line| {
+        if let Some(at) = line.find("SKIPPED") {
+            skipped.push(line[at..].to_owned());
+        }
+        if line.starts_with("test ") && line.ends_with("... FAILED") {
+            failed.push(line.to_owned());
+        }
+    })?;
+    summary(&skipped, &failed, long);
+    println!("time: {} s, of which {} s to install and build", start.elapsed().as_secs(), built.as_secs());
+    if passed { Ok(()) } else { Err("cargo test failed".to_owned()) }
+}
+
+fn summary(skipped: &[String], failed: &[String], long: bool) {
+    println!();
+    for line in skipped {
+        println!("{line}");
+    }
+    for line in failed {
+        println!("{line}");
+    }
+    let ignored = if long { "" } else { "; long tests were left out, --long runs them" };
+    println!("{} tests or parts of tests skipped, {} failed{ignored}", skipped.len(), failed.len());
+}
+
+fn built() -> Result<Command, String> {
+    shell::run(shell::cargo(&BUILD))?;
+    let mut command = Command::new(shell::target()?.join("debug/hanmaru"));
+    command.current_dir(shell::root());
+    Ok(command)
+}

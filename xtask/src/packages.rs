@@ -1,0 +1,108 @@
+//! What the tests need besides Rust: a browser, Korean fonts, PDF tools (Debian packages) and axe-core (npm).
+//! Only what is missing is installed, and what is installed is said first. The demo needs none of it.
+
+use crate::shell;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A Debian package, and how to see that it, or something as good, is there.
+struct Package {
+    name: &'static str,
+    there: Sign,
+    why: &'static str,
+}
+
+enum Sign {
+    Program(&'static str),
+    Folder(&'static str),
+}
+
+const PACKAGES: [Package; 6] = [
+    Package { name: "chromium", there: Sign::Program("chromium"), why: "the browser that walks every journey" },
+    Package { name: "chromium-driver", there: Sign::Program("chromedriver"), why: "drives the browser" },
+    Package {
+        name: "fonts-nanum",
+        there: Sign::Folder("/usr/share/fonts/truetype/nanum"),
+        why: "Korean text in the browser",
+    },
+    Package { name: "poppler-utils", there: Sign::Program("pdftotext"), why: "reads issued PDFs as others do" },
+    Package { name: "qpdf", there: Sign::Program("qpdf"), why: "checks that issued PDFs are well formed" },
+    Package { name: "npm", there: Sign::Program("npm"), why: "fetches axe-core" },
+];
+
+/// The accessibility checker that is run on every page; pinned, so that a new rule is our decision.
+const AXE: &str = "axe-core@4.11.0";
+
+/// Installs what is missing. Where that is not possible the tests that need it skip, saying so: the texts returned say what and why.
+pub fn install() -> Vec<String> {
+    let mut missing: Vec<&Package> = PACKAGES.iter().filter(|package| !package.is_there()).collect();
+    let axe = axe_script();
+    if axe.as_deref().is_ok_and(Path::is_file) {
+        missing.retain(|package| package.name != "npm");
+    }
+    let mut faults = Vec::new();
+    if !missing.is_empty() {
+        for package in &missing {
+            println!("missing: {} ({})", package.name, package.why);
+        }
+        let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+        faults.extend(apt_install(&names).err());
+    }
+    faults.extend(install_axe().err());
+    faults
+}
+
+/// Where axe-core stands once it is installed.
+pub fn axe_script() -> Result<PathBuf, String> {
+    Ok(axe_folder()?.join("node_modules/axe-core/axe.min.js"))
+}
+
+impl Package {
+    fn is_there(&self) -> bool {
+        match self.there {
+            Sign::Program(name) => shell::has_program(name),
+            Sign::Folder(path) => Path::new(path).is_dir(),
+        }
+    }
+}
+
+fn axe_folder() -> Result<PathBuf, String> {
+    Ok(shell::target()?.join("npm"))
+}
+
+fn apt_install(names: &[&str]) -> Result<(), String> {
+    let by_hand = format!("install these by hand: {}", names.join(" "));
+    if !shell::has_program("apt-get") {
+        return Err(format!("this is not Debian or a relative of it (no apt-get); {by_hand}"));
+    }
+    let root = shell::answer("id", &["-u"]).as_deref() == Some("0");
+    if !root && shell::answer("sudo", &["-n", "true"]).is_none() {
+        return Err(format!("not root, and sudo asks for a password; as root: apt-get install {}", names.join(" ")));
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new(if root { "apt-get" } else { "sudo" });
+        if !root {
+            command.arg("apt-get");
+        }
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        shell::run(command)
+    };
+    let install = [&["install", "--yes", "--no-install-recommends"], names].concat();
+    apt(&["update", "--quiet"]).and_then(|()| apt(&install)).map_err(|fault| format!("{fault}; {by_hand}"))
+}
+
+fn install_axe() -> Result<(), String> {
+    if axe_script()?.is_file() {
+        return Ok(());
+    }
+    if !shell::has_program("npm") {
+        return Err(format!("{AXE} is not there and npm is missing"));
+    }
+    let folder = axe_folder()?;
+    std::fs::create_dir_all(&folder).map_err(|fault| format!("{}: {fault}", folder.display()))?;
+    println!("missing: {AXE} (checks every page for accessibility), into {}", folder.display());
+    let mut command = Command::new("npm");
+    command.args(["install", "--silent", "--no-audit", "--no-fund", "--no-save", AXE]).current_dir(&folder);
+    command.arg("--prefix").arg(&folder);
+    shell::run(command)
+}
