@@ -184,9 +184,7 @@ impl LogAppender {
         }
         let mut bundle = Vec::with_capacity(BUNDLE_LEN);
         if let Some(TileId { index, width, .. }) = TileId::in_tree(0, size >> TILE_HEIGHT, size) {
-            let read = source.entry_bundle(index, width);
-            let bytes =
-                read.map_err(|error| Error::Source { path: tiles::entries_path(index, width), source: error.into() })?;
+            let bytes = tiles::read_bundle(source, index, width)?;
             let (entries, _) = tiles::first_entries(&bytes, width)?;
             for (position, entry) in entries.iter().enumerate() {
                 if Hash::at(&hashes.partials[0], position) != Some(leaf_hash(entry)) {

@@ -53,6 +53,12 @@ pub enum Error {
         /// Index of the entry in the log.
         index: u64,
     },
+    /// A stored tile is not the one that the entries give.
+    #[error("{path} does not match the entries of the log: take it from another site")]
+    TileContent {
+        /// Path of the tile below the prefix of the log.
+        path: String,
+    },
     /// A tree cannot be so large.
     #[error("a tree of {size} leaves is beyond the limit of {limit}")]
     TreeSize {

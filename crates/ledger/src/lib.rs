@@ -11,6 +11,7 @@
 //! over them; [`CheckpointLock::swap`] decides who may publish; the files go out; then proofs can be made from the tiles.
 
 mod appender;
+mod audit;
 mod checkpoint;
 mod commitment;
 mod error;
@@ -25,6 +26,7 @@ mod publish;
 pub mod tiles;
 
 pub use appender::{Appender, Batch, LogAppender, LogBatch};
+pub use audit::audit;
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use commitment::{COMMITMENT_LEN, COMMITMENT_VERSION, Commitment, EntryKind, commit, opens};
 pub use error::Error;

@@ -110,6 +110,7 @@ impl Note {
     /// # Errors
     /// [`Error::Note`] where it cannot stand in a note, or where the note has too many.
     pub fn add(&mut self, signature: NoteSignature) -> Result<(), Error> {
+        check_text(&signature.name)?;
         if !is_key_name(&signature.name) || signature.signature.is_empty() {
             return Err(refuse("a signature has no valid name or is empty"));
         }
@@ -296,6 +297,11 @@ mod tests {
         }
         assert!(Note::parse(&note.to_bytes()).is_ok());
         assert!(note.clone().sign(&[&key("log", 1)]).is_err());
+        let mut other = signed("text\n", &[]);
+        for name in ["", "a b", "a+b", "a\nb", "a\u{1}b"] {
+            let added = other.add(NoteSignature { name: name.to_owned(), id: 1, signature: vec![0] });
+            assert!(added.is_err(), "{name:?} would make a note that nobody can read");
+        }
         let one_more = [note.to_bytes(), "\u{2014} w AAAAAAA=\n".as_bytes().to_vec()].concat();
         let error = Note::parse(&one_more).expect_err("too many").to_string();
         assert!(error.contains("64 signatures"), "{error}");

@@ -265,6 +265,12 @@ pub(crate) fn read_tile<S: TileSource + ?Sized>(source: &S, id: &TileId) -> Resu
     Ok(bytes)
 }
 
+/// Reads a bundle, which may hold more entries than asked for.
+pub(crate) fn read_bundle<S: BundleSource + ?Sized>(source: &S, index: u64, width: u16) -> Result<Vec<u8>, Error> {
+    let read = source.entry_bundle(index, width);
+    read.map_err(|error| Error::Source { path: entries_path(index, width), source: error.into() })
+}
+
 /// A number in ASCII decimal digits without leading zeroes.
 pub(crate) fn decimal(text: &str) -> Option<u64> {
     let canonical = text == "0" || !text.starts_with('0');
