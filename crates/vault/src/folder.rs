@@ -1,0 +1,191 @@
+//! A replica's folder: its marker, what can be wrong with it, and making its names durable. Knows no formats.
+//!
+//! # Marker, format 1
+//!
+//! File `hanmaru-site.txt` (`hanmaru-keys.txt` in a key store): the text `hanmaru site 1 NAME` (`hanmaru keys 1 NAME`)
+//! and one line feed. It tells a disk that is not mounted, or mounted in another's place, from an empty site:
+//! nothing is ever written into a folder without its marker.
+
+use std::error::Error;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Longest marker read, in bytes.
+const MARKER_BYTES_MAX: u64 = 512;
+
+/// What is wrong at one site or key store. The text says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The folder is not there.
+    #[error("folder {0} is missing; mount or restore its disk")]
+    Missing(PathBuf),
+    /// Something else stands where the folder should.
+    #[error("{0} is not a folder; move it away and restore the folder")]
+    NotAFolder(PathBuf),
+    /// The folder has no marker.
+    #[error("folder {0} was never set up here; mount its disk, or set it up as new")]
+    NotSetUp(PathBuf),
+    /// The folder belongs to another replica.
+    #[error("folder {folder} says it is {found:?}; two disks may be swapped, check the mounts")]
+    Other {
+        /// Where.
+        folder: PathBuf,
+        /// What its marker says.
+        found: String,
+    },
+    /// Writing is not allowed.
+    #[error("folder {0} cannot be written; remount it for writing or give the program its rights")]
+    ReadOnly(PathBuf),
+    /// The disk is full.
+    #[error("the disk of {0} is full; free space or enlarge it")]
+    Full(PathBuf),
+    /// Other bytes are there under the same name.
+    #[error("holds other bytes as {0}; nothing was overwritten, run a repair to compare the sites")]
+    Conflict(String),
+    /// Nothing is there under the name.
+    #[error("does not have {0}; it is mended in the background, or by a repair")]
+    Absent(String),
+    /// What is there does not pass its check.
+    #[error("has a damaged {0}; a repair replaces it from the others")]
+    Damaged(String),
+    /// It did not answer in time.
+    #[error("does not answer in time; it catches up in the background, check its disk if this stays")]
+    Slow,
+    /// Anything else the system said.
+    #[error("fails with {0}; check its disk and the system log")]
+    Io(String),
+}
+
+impl Fault {
+    /// What an error means in a replica's folder.
+    pub(crate) fn of_io(error: &io::Error, folder: &Path) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::ReadOnlyFilesystem | Kind::PermissionDenied => Self::ReadOnly(folder.to_owned()),
+            Kind::StorageFull | Kind::QuotaExceeded => Self::Full(folder.to_owned()),
+            Kind::NotFound => Self::Missing(folder.to_owned()),
+            Kind::NotADirectory => Self::NotAFolder(folder.to_owned()),
+            _ => Self::Io(error.to_string()),
+        }
+    }
+
+    /// What an error with causes means in a replica's folder.
+    pub(crate) fn of_error(error: &(dyn Error + 'static), folder: &Path) -> Self {
+        let mut cause = Some(error);
+        while let Some(this) = cause {
+            if let Some(io) = this.downcast_ref::<io::Error>() {
+                return Self::of_io(io, folder);
+            }
+            cause = this.source();
+        }
+        Self::Io(error.to_string())
+    }
+}
+
+/// A fault and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {fault}")]
+pub struct SiteFault {
+    /// The site or key store.
+    pub name: String,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What a folder holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Site,
+    Keys,
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Site => "site",
+            Self::Keys => "keys",
+        }
+    }
+
+    pub(crate) fn marker(self) -> String {
+        format!("hanmaru-{}.txt", self.word())
+    }
+
+    fn text(self, name: &str) -> String {
+        format!("hanmaru {} 1 {name}\n", self.word())
+    }
+}
+
+/// Whether a name may stand in a marker and in messages: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// Makes a folder and its marker, durable when this returns. A folder that has its marker already is left as it is;
+/// one that holds anything else is refused.
+pub(crate) fn set_up(folder: &Path, kind: Kind, name: &str) -> Result<(), Fault> {
+    let fault = |error: io::Error| Fault::of_io(&error, folder);
+    match check(folder, kind, name) {
+        Err(Fault::Missing(_)) => fs::create_dir_all(folder).map_err(fault)?,
+        Err(Fault::NotSetUp(_)) if fs::read_dir(folder).map_err(fault)?.all(|entry| is_lost_and_found(&entry)) => (),
+        done_or_wrong => return done_or_wrong,
+    }
+    let marker = folder.join(kind.marker());
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&marker).map_err(fault)?;
+    file.write_all(kind.text(name).as_bytes()).and_then(|()| file.sync_all()).map_err(fault)?;
+    sync_folder(folder).map_err(fault)?;
+    match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent).map_err(fault),
+        _ => Ok(()),
+    }
+}
+
+/// A freshly made ext4 disk holds this folder and nothing else.
+fn is_lost_and_found(entry: &io::Result<fs::DirEntry>) -> bool {
+    entry.as_ref().is_ok_and(|entry| entry.file_name() == "lost+found")
+}
+
+/// Whether a folder is the one it should be.
+pub(crate) fn check(folder: &Path, kind: Kind, name: &str) -> Result<(), Fault> {
+    match fs::metadata(folder) {
+        Ok(meta) if meta.is_dir() => (),
+        Ok(_) => return Err(Fault::NotAFolder(folder.to_owned())),
+        Err(error) => return Err(Fault::of_io(&error, folder)),
+    }
+    let mut text = String::new();
+    let read =
+        File::open(folder.join(kind.marker())).and_then(|file| file.take(MARKER_BYTES_MAX).read_to_string(&mut text));
+    match read {
+        Ok(_) if text == kind.text(name) => Ok(()),
+        Ok(_) => Err(Fault::Other { folder: folder.to_owned(), found: text.trim_end().to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Fault::NotSetUp(folder.to_owned())),
+        Err(error) => Err(Fault::of_io(&error, folder)),
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_set_up_once_and_known_again() {
+        let base = tempfile::tempdir().expect("a folder");
+        let folder = base.path().join("a");
+        assert_eq!(check(&folder, Kind::Site, "a"), Err(Fault::Missing(folder.clone())));
+        set_up(&folder, Kind::Site, "a").expect("made");
+        set_up(&folder, Kind::Site, "a").expect("already made");
+        assert_eq!(check(&folder, Kind::Site, "a"), Ok(()));
+        assert!(matches!(check(&folder, Kind::Site, "b"), Err(Fault::Other { .. })));
+        assert!(matches!(check(&folder, Kind::Keys, "a"), Err(Fault::NotSetUp(_))));
+        assert!(matches!(set_up(&folder, Kind::Keys, "a"), Err(Fault::NotSetUp(_))), "holds something else");
+        let file = base.path().join("file");
+        fs::write(&file, b"x").expect("written");
+        assert_eq!(check(&file, Kind::Site, "a"), Err(Fault::NotAFolder(file)));
+    }
+}

@@ -1,0 +1,365 @@
+//! The keyring: finds, makes and unwraps keys, and keeps a bounded number of them ready. It stores nothing itself.
+
+use super::{GroupName, KeyError, KeyId, KeyIndex, KeyName, KeyProvider, KeyStores, Parent, WrappedKey, wrapping_aad};
+use crate::aead::Cipher;
+use crate::cache::Cache;
+use crate::lane::lock;
+use base::Random;
+use policy::{Action, Permit};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use zeroize::Zeroizing;
+
+/// Unwrapped keys kept in memory, at most (about 1 KB each), in each of three caches.
+const KEYS_IN_MEMORY_MAX: usize = 8192;
+
+/// A key ready to seal frames: a group's, or that of a year's access entries. It never shows its bytes.
+pub struct GroupKey {
+    id: KeyId,
+    name: KeyName,
+    cipher: Cipher,
+}
+
+impl GroupKey {
+    /// Its id, which stands in each frame sealed under it.
+    #[must_use]
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn name(&self) -> &KeyName {
+        &self.name
+    }
+
+    pub(crate) const fn cipher(&self) -> &Cipher {
+        &self.cipher
+    }
+}
+
+impl std::fmt::Debug for GroupKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GroupKey").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The keys of an installation. A cheap handle.
+///
+/// Making a group's key takes a permit. This compiles:
+///
+/// ```
+/// fn key(ring: &vault::Keyring, permit: &policy::Permit, name: &vault::GroupName) -> bool {
+///     ring.group(permit, name).is_ok()
+/// }
+/// ```
+///
+/// and this does not:
+///
+/// ```compile_fail,E0061
+/// fn key(ring: &vault::Keyring, name: &vault::GroupName) -> bool {
+///     ring.group(name).is_ok()
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Keyring(Arc<Inner>);
+
+struct Inner {
+    provider: Arc<dyn KeyProvider>,
+    stores: KeyStores,
+    index: Arc<dyn KeyIndex>,
+    random: Arc<dyn Random>,
+    state: Mutex<State>,
+    /// Held while a key is made, so that one process makes each name once.
+    making: Mutex<()>,
+    /// Held while new keys go to the key stores, so that who comes second finds them durable.
+    persisting: Mutex<()>,
+}
+
+struct State {
+    groups: Cache<GroupName, Arc<GroupKey>>,
+    names: Cache<KeyName, Arc<GroupKey>>,
+    ids: Cache<KeyId, Arc<GroupKey>>,
+    pending: HashMap<KeyId, Pending>,
+    pending_names: HashMap<KeyName, KeyId>,
+    made: u64,
+}
+
+struct Pending {
+    key: WrappedKey,
+    order: u64,
+    durable: bool,
+}
+
+impl Keyring {
+    /// Opens the keys of an installation. Refuses a root key that its keys do not hang under.
+    pub fn open(
+        provider: Arc<dyn KeyProvider>,
+        stores: KeyStores,
+        index: Arc<dyn KeyIndex>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, KeyError> {
+        let state = State {
+            groups: Cache::new(KEYS_IN_MEMORY_MAX),
+            names: Cache::new(KEYS_IN_MEMORY_MAX),
+            ids: Cache::new(KEYS_IN_MEMORY_MAX),
+            pending: HashMap::new(),
+            pending_names: HashMap::new(),
+            made: 0,
+        };
+        let (making, persisting) = (Mutex::new(()), Mutex::new(()));
+        let ring =
+            Self(Arc::new(Inner { provider, stores, index, random, state: Mutex::new(state), making, persisting }));
+        for shard in 0..super::SHARDS {
+            if ring.0.find(&KeyName::Shard(shard))?.is_some() {
+                break;
+            }
+        }
+        Ok(ring)
+    }
+
+    /// The key of a group, made when it is missing and the permit is one to write (deposit or issue).
+    /// A new key is *pending*: what is sealed under it may be acknowledged only after [`Keyring::persist_new`].
+    pub fn group(&self, permit: &Permit, name: &GroupName) -> Result<Arc<GroupKey>, KeyError> {
+        let action = permit.action();
+        if !permit.reaches(name.owner, &name.institution) {
+            return Err(KeyError::Refused { action: action.name() });
+        }
+        if let Some(key) = lock(&self.0.state).groups.get(name) {
+            return Ok(key);
+        }
+        let full = KeyName::Group(name.clone());
+        let key = match self.0.find(&full)? {
+            Some(key) => key,
+            None if matches!(action, Action::Deposit | Action::Issue) => self.0.find_or_make(&full)?,
+            None => return Err(KeyError::Refused { action: action.name() }),
+        };
+        lock(&self.0.state).groups.put(name.clone(), Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// The key under which access entries of a year are sealed, made when missing. It takes no permit, because denials
+    /// are recorded too, and it only seals: opening an entry takes a permit like any frame. Pending as in [`Keyring::group`].
+    pub fn access(&self, year: u16) -> Result<Arc<GroupKey>, KeyError> {
+        self.0.find_or_make(&KeyName::Access { year })
+    }
+
+    /// A named random key of the installation, such as the seed of a log's signing key. Made when missing, and pending
+    /// as in [`Keyring::group`]; a key that reached the key stores and not the index is taken up again.
+    ///
+    /// Two processes must not make one label at once: ask for new labels while the store is locked for opening.
+    pub fn secret(&self, label: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        if !super::is_slug(label) {
+            return Err(KeyError::BadLabel { name: label.to_owned() });
+        }
+        let name = KeyName::Secret(label.to_owned());
+        let _making = lock(&self.0.making);
+        let known = match self.0.pending_by_name(&name) {
+            Some(key) => Some(key),
+            None => self.0.index.by_name(&name)?,
+        };
+        if let Some(key) = known {
+            return self.0.unwrap(&key);
+        }
+        if let Some(key) = self.0.stores.load_index()?.by_name(&name)? {
+            let bytes = self.0.unwrap(&key)?;
+            self.0.add_pending(key, true);
+            return Ok(bytes);
+        }
+        let bytes = Zeroizing::new(self.0.random.bytes32());
+        let id = KeyId::random(&*self.0.random);
+        let parent = Parent::Root(self.0.provider.id().to_owned());
+        let wrapped = self.0.provider.wrap(&bytes, &wrapping_aad(id, &parent, &name))?;
+        self.0.add_pending(WrappedKey { id, parent, name, wrapped }, false);
+        Ok(bytes)
+    }
+
+    /// Makes every pending key durable in the quorum of key stores, with one sync a store, and hands over all keys that
+    /// the index does not have yet, parents first. Insert them (ignoring ids already there) in the same transaction as
+    /// the rows that use them, then call [`NewKeys::inserted`]; without that they are handed over again.
+    ///
+    /// After an `Err` nothing that uses a new key may be acknowledged; the keys stay pending.
+    pub fn persist_new(&self) -> Result<NewKeys, KeyError> {
+        if lock(&self.0.state).pending.is_empty() {
+            return Ok(NewKeys { ring: self.clone(), keys: Vec::new() });
+        }
+        let _persisting = lock(&self.0.persisting);
+        let mut all: Vec<_> =
+            lock(&self.0.state).pending.values().map(|key| (key.order, key.durable, key.key.clone())).collect();
+        all.sort_unstable_by_key(|(order, ..)| *order);
+        let new: Vec<_> = all.iter().filter(|(_, durable, _)| !durable).map(|(.., key)| key.clone()).collect();
+        if !new.is_empty() {
+            self.0.stores.append(&new)?;
+            let mut state = lock(&self.0.state);
+            for key in &new {
+                if let Some(pending) = state.pending.get_mut(&key.id) {
+                    pending.durable = true;
+                }
+            }
+        }
+        Ok(NewKeys { ring: self.clone(), keys: all.into_iter().map(|(.., key)| key).collect() })
+    }
+
+    /// The key that a frame names, whoever it belongs to: only [`crate::seal`] may ask, and it checks the permit.
+    pub(crate) fn by_id(&self, id: KeyId) -> Result<Arc<GroupKey>, KeyError> {
+        self.0.by_id(id)
+    }
+}
+
+/// Keys that are durable in the key stores and not yet in the index.
+#[must_use = "insert the keys into the index and say so, or what was sealed under them cannot be found"]
+pub struct NewKeys {
+    ring: Keyring,
+    keys: Vec<WrappedKey>,
+}
+
+impl NewKeys {
+    /// The keys, parents first.
+    #[must_use]
+    pub fn keys(&self) -> &[WrappedKey] {
+        &self.keys
+    }
+
+    /// The index has them durably: they are pending no more.
+    pub fn inserted(self) {
+        let mut state = lock(&self.ring.0.state);
+        for key in &self.keys {
+            if let Some(pending) = state.pending.remove(&key.id) {
+                state.pending_names.remove(&pending.key.name);
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn find_or_make(&self, name: &KeyName) -> Result<Arc<GroupKey>, KeyError> {
+        match self.find(name)? {
+            Some(key) => Ok(key),
+            None => {
+                let _making = lock(&self.making);
+                self.make(name)
+            }
+        }
+    }
+
+    /// Makes a key and its missing parents. The caller holds `making`.
+    fn make(&self, name: &KeyName) -> Result<Arc<GroupKey>, KeyError> {
+        if let Some(key) = self.find(name)? {
+            return Ok(key);
+        }
+        let bytes = Zeroizing::new(self.random.bytes32());
+        let id = KeyId::random(&*self.random);
+        let (parent, wrapped) = match parent_name(name) {
+            Some(above) => {
+                let above = self.make(&above)?;
+                let parent = Parent::Key(above.id);
+                let wrapped = above.cipher.wrap(&bytes, &wrapping_aad(id, &parent, name), &*self.random).to_vec();
+                (parent, wrapped)
+            }
+            None => {
+                let parent = Parent::Root(self.provider.id().to_owned());
+                let wrapped = self.provider.wrap(&bytes, &wrapping_aad(id, &parent, name))?;
+                (parent, wrapped)
+            }
+        };
+        self.add_pending(WrappedKey { id, parent, name: name.clone(), wrapped }, false);
+        Ok(self.remember(id, name, &bytes))
+    }
+
+    fn find(&self, name: &KeyName) -> Result<Option<Arc<GroupKey>>, KeyError> {
+        if let Some(key) = lock(&self.state).names.get(name) {
+            return Ok(Some(key));
+        }
+        let known = match self.pending_by_name(name) {
+            Some(key) => Some(key),
+            None => self.index.by_name(name)?,
+        };
+        known.map(|key| self.ready(&key)).transpose()
+    }
+
+    fn by_id(&self, id: KeyId) -> Result<Arc<GroupKey>, KeyError> {
+        if let Some(key) = lock(&self.state).ids.get(&id) {
+            return Ok(key);
+        }
+        let pending = lock(&self.state).pending.get(&id).map(|pending| pending.key.clone());
+        let known = match pending {
+            Some(key) => Some(key),
+            None => self.index.by_id(id)?,
+        };
+        self.ready(&known.ok_or_else(|| KeyError::Unknown { id: id.to_string() })?)
+    }
+
+    fn ready(&self, key: &WrappedKey) -> Result<Arc<GroupKey>, KeyError> {
+        let bytes = self.unwrap(key)?;
+        Ok(self.remember(key.id, &key.name, &bytes))
+    }
+
+    fn remember(&self, id: KeyId, name: &KeyName, bytes: &[u8; 32]) -> Arc<GroupKey> {
+        let key = Arc::new(GroupKey { id, name: name.clone(), cipher: Cipher::new(bytes) });
+        let mut state = lock(&self.state);
+        state.ids.put(id, Arc::clone(&key));
+        // Groups have a cache of their own, by a name that needs no copy to ask.
+        if !matches!(name, KeyName::Group(_)) {
+            state.names.put(name.clone(), Arc::clone(&key));
+        }
+        key
+    }
+
+    /// A key hangs where its name says, or it is refused: so no chain of parents is longer than three.
+    fn unwrap(&self, key: &WrappedKey) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        let refuse = || KeyError::NotAuthentic { id: key.id.to_string() };
+        let aad = wrapping_aad(key.id, &key.parent, &key.name);
+        match (&key.parent, parent_name(&key.name)) {
+            (Parent::Root(root), None) if root != self.provider.id() => {
+                Err(KeyError::OtherRoot { needed: root.clone(), given: self.provider.id().to_owned() })
+            }
+            (Parent::Root(_), None) => self.provider.unwrap(&key.wrapped, &aad).map_err(|error| match error {
+                KeyError::NotAuthentic { .. } => refuse(),
+                other => other,
+            }),
+            (Parent::Key(id), Some(expected)) => {
+                let above = self.parent(*id, &expected)?.ok_or_else(refuse)?;
+                above.cipher.unwrap(&key.wrapped, &aad).map_err(|_| refuse())
+            }
+            _ => Err(refuse()),
+        }
+    }
+
+    /// The parent with this id if it has the expected name. The name is looked at before anything is unwrapped, so that
+    /// a ring of keys that name each other as parents ends here.
+    fn parent(&self, id: KeyId, expected: &KeyName) -> Result<Option<Arc<GroupKey>>, KeyError> {
+        if let Some(key) = lock(&self.state).ids.get(&id) {
+            return Ok((key.name == *expected).then_some(key));
+        }
+        let pending = lock(&self.state).pending.get(&id).map(|pending| pending.key.clone());
+        let known = match pending {
+            Some(key) => Some(key),
+            None => self.index.by_id(id)?,
+        };
+        let known = known.ok_or_else(|| KeyError::Unknown { id: id.to_string() })?;
+        if known.name != *expected { Ok(None) } else { self.ready(&known).map(Some) }
+    }
+
+    fn pending_by_name(&self, name: &KeyName) -> Option<WrappedKey> {
+        let state = lock(&self.state);
+        let id = state.pending_names.get(name)?;
+        state.pending.get(id).map(|pending| pending.key.clone())
+    }
+
+    fn add_pending(&self, key: WrappedKey, durable: bool) {
+        let mut state = lock(&self.state);
+        state.made += 1;
+        let order = state.made;
+        state.pending_names.insert(key.name.clone(), key.id);
+        state.pending.insert(key.id, Pending { key, order, durable });
+    }
+}
+
+/// What a key hangs under; `None` for the root.
+fn parent_name(name: &KeyName) -> Option<KeyName> {
+    match name {
+        KeyName::Shard(_) | KeyName::Access { .. } | KeyName::Secret(_) => None,
+        KeyName::Owner(owner) => Some(KeyName::shard_of(*owner)),
+        KeyName::Group(group) => Some(KeyName::Owner(group.owner)),
+    }
+}

@@ -1,0 +1,297 @@
+//! Mending: the thread that lets sites catch up, and the full repair. It only ever copies what a site has;
+//! which bytes are right is decided by a pack's own name, or by what the sites agree on.
+
+use super::{Existing, Inner, Pending, Site, is_replaced};
+use crate::folder::{Fault, SiteFault};
+use crate::lane::lock;
+use crate::pack;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How often the mender looks.
+const ROUND: Duration = Duration::from_secs(2);
+/// How many rounds it leaves a site alone, at most, that answers and still fails.
+const REST_ROUNDS_MAX: u32 = 128;
+/// How many objects it copies to one site before it looks at the next.
+const OBJECTS_A_ROUND: usize = 256;
+
+/// What a repair found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RepairReport {
+    /// Objects looked at, each at every site that answers.
+    pub compared: u64,
+    /// Copies written where there was none.
+    pub copied: u64,
+    /// Copies replaced because they were damaged.
+    pub replaced: u64,
+    /// Objects whose copies differ with no way to tell which is right: left as they are.
+    pub undecided: Vec<String>,
+    /// Sites that did not answer or did not take a copy.
+    pub faults: Vec<SiteFault>,
+}
+
+/// Most undecided objects named in a report.
+const UNDECIDED_MAX: usize = 1000;
+
+/// What became of one object at one site.
+enum Outcome {
+    Sound,
+    Copied,
+    Replaced,
+    /// Copies differ, and none is known to be right.
+    Undecided,
+    /// No site that answers has it.
+    Nowhere,
+}
+
+/// The mender's life: ends when the last handle is gone.
+pub(super) fn keep_mending(inner: &Arc<Inner>) {
+    let mut resting = vec![(0, 1); inner.sites.len()];
+    while !inner.stop.load(Ordering::SeqCst) {
+        for site in inner.sites.iter().filter(|site| site.lane.idle()) {
+            let this = Arc::clone(site);
+            site.lane.submit(0, move || this.look());
+        }
+        inner.compare_returned();
+        for (site, (rest, next_rest)) in inner.sites.iter().zip(&mut resting) {
+            if *rest > 0 {
+                *rest -= 1;
+            } else if inner.drain(site) {
+                *next_rest = 1;
+            } else {
+                (*rest, *next_rest) = (*next_rest, (*next_rest * 2).min(REST_ROUNDS_MAX));
+            }
+        }
+        let more = inner.sites.iter().zip(&resting).any(|(site, (rest, _))| {
+            let state = lock(&site.state);
+            *rest == 0 && state.reachable && state.pending.len() >= OBJECTS_A_ROUND
+        });
+        if !more && !inner.stop.load(Ordering::SeqCst) {
+            std::thread::park_timeout(ROUND);
+        }
+    }
+}
+
+impl Site {
+    /// Whether the site is there, for its state.
+    fn look(&self) {
+        let result = self.backend.check();
+        let mut state = lock(&self.state);
+        state.reachable = result.is_ok();
+        match result {
+            Err(fault) => {
+                // Whatever was written while it was away by other processes is not in this one's memory.
+                state.compare = true;
+                state.last_fault = Some(fault);
+            }
+            Ok(()) if state.pending.is_empty() && !state.compare => state.last_fault = None,
+            Ok(()) => (),
+        }
+    }
+}
+
+impl Inner {
+    /// Compares names and sizes when a site that may miss something is there again, and remembers what differs.
+    fn compare_returned(&self) {
+        let due: Vec<_> = self
+            .sites
+            .iter()
+            .filter(|site| {
+                let state = lock(&site.state);
+                state.compare && state.reachable
+            })
+            .collect();
+        if due.is_empty() {
+            return;
+        }
+        due.iter().for_each(|site| lock(&site.state).compare = false);
+        let faults = self.walk("", &mut |path, sizes| {
+            let sizes: Vec<_> =
+                sizes.iter().enumerate().filter_map(|(number, size)| Some((number, (*size)?))).collect();
+            if is_replaced(path) || sizes.windows(2).all(|pair| pair[0].1 == pair[1].1 && pair[0].1.is_some()) {
+                return;
+            }
+            let all_there = sizes.iter().all(|(_, size)| size.is_some());
+            for (number, _) in sizes.iter().filter(|(_, size)| all_there || size.is_none()) {
+                lock(&self.sites[*number].state).add(path, Pending::Copy);
+            }
+        });
+        for site in &self.sites {
+            if faults.iter().any(|fault| fault.name == site.name) {
+                lock(&site.state).compare = true;
+            }
+        }
+    }
+
+    /// Shows every path below a folder with its size at each site: `None` where the site does not answer, `Some(None)`
+    /// where it does not have it. Memory is one folder's names. Gives the faults of sites that did not answer.
+    pub(super) fn walk(&self, folder: &str, see: &mut dyn FnMut(&str, &[Option<Option<u64>>])) -> Vec<SiteFault> {
+        let mut faults: Vec<SiteFault> = Vec::new();
+        let mut answers = vec![true; self.sites.len()];
+        let mut folders = vec![folder.to_owned()];
+        while let Some(folder) = folders.pop() {
+            let mut below = BTreeMap::<String, ()>::new();
+            let mut objects = BTreeMap::<String, Vec<Option<u64>>>::new();
+            for (number, site) in self.sites.iter().enumerate().filter(|(number, _)| answers[*number]) {
+                match site.backend.list(&folder) {
+                    Ok(listing) => {
+                        below.extend(listing.folders.into_iter().map(|folder| (folder, ())));
+                        for (path, size) in listing.objects {
+                            objects.entry(path).or_insert_with(|| vec![None; self.sites.len()])[number] = Some(size);
+                        }
+                    }
+                    Err(fault) => faults.push(site.fault(fault)),
+                }
+            }
+            for (number, site) in self.sites.iter().enumerate() {
+                answers[number] = !faults.iter().any(|fault| fault.name == site.name);
+            }
+            for (path, sizes) in objects {
+                let sizes: Vec<_> =
+                    sizes.into_iter().zip(&answers).map(|(size, there)| there.then_some(size)).collect();
+                see(&path, &sizes);
+            }
+            folders.extend(below.into_keys().rev());
+        }
+        faults
+    }
+
+    /// Brings one site up to date, a round's worth. `false` when it answers and does not take what it misses.
+    fn drain(&self, site: &Arc<Site>) -> bool {
+        let work: Vec<(String, bool)> = {
+            let state = lock(&site.state);
+            if !state.reachable {
+                return true;
+            }
+            let pending = state.pending.iter().take(OBJECTS_A_ROUND);
+            pending.map(|(path, pending)| (path.clone(), matches!(pending, Pending::Copy))).collect()
+        };
+        let mut well = true;
+        for (path, is_copy) in work {
+            if self.stop.load(Ordering::SeqCst) {
+                return true;
+            }
+            if !is_copy {
+                // In the lane, so that it cannot overtake a newer one.
+                let this = Arc::clone(site);
+                site.lane.submit(0, move || this.put_newest(&path));
+                continue;
+            }
+            match self.mend_at(site, &path) {
+                Ok(Outcome::Undecided) => well = false,
+                Ok(_) => drop(lock(&site.state).pending.remove(&path)),
+                Err(fault) => {
+                    let mut state = lock(&site.state);
+                    state.last_fault = Some(fault.fault);
+                    return false;
+                }
+            }
+        }
+        well
+    }
+
+    /// Gives one site its copy of one object, if it is missing or not the right one.
+    fn mend_at(&self, site: &Site, path: &str) -> Result<Outcome, SiteFault> {
+        let own = match site.backend.get(path, None) {
+            Ok(bytes) => Some(bytes),
+            Err(Fault::Absent(_) | Fault::Damaged(_)) => None,
+            Err(fault) => return Err(site.fault(fault)),
+        };
+        let (mut copies, mut silent) = (Vec::new(), None);
+        for other in self.sites.iter().filter(|other| other.name != site.name) {
+            match other.backend.get(path, None) {
+                Ok(bytes) => copies.push(bytes),
+                Err(Fault::Absent(_) | Fault::Damaged(_)) => (),
+                Err(fault) => silent = Some(other.fault(fault)),
+            }
+        }
+        copies.extend(own.clone());
+        let Some(right) = choose(path, &copies) else {
+            return match silent {
+                _ if !copies.is_empty() => Ok(Outcome::Undecided),
+                // Another site may have it.
+                Some(_) => Ok(Outcome::Undecided),
+                None => Ok(Outcome::Nowhere),
+            };
+        };
+        if own.as_ref() == Some(right) {
+            return Ok(Outcome::Sound);
+        }
+        let objects = [(path.to_owned(), right.clone())];
+        site.backend.put(&objects, Existing::Replace).map_err(|fault| site.fault(fault))?;
+        Ok(if own.is_none() { Outcome::Copied } else { Outcome::Replaced })
+    }
+
+    pub(super) fn repair(&self) -> RepairReport {
+        let mut report = RepairReport::default();
+        let walked = self.walk("", &mut |path, sizes| {
+            if is_replaced(path) {
+                return;
+            }
+            report.compared += 1;
+            for (site, _) in self.sites.iter().zip(sizes).filter(|(_, size)| size.is_some()) {
+                match self.mend_at(site, path) {
+                    Ok(Outcome::Copied) => report.copied += 1,
+                    Ok(Outcome::Replaced) => report.replaced += 1,
+                    Ok(Outcome::Undecided) => {
+                        if report.undecided.last().is_none_or(|last| last != path)
+                            && report.undecided.len() < UNDECIDED_MAX
+                        {
+                            report.undecided.push(path.to_owned());
+                        }
+                        continue;
+                    }
+                    Ok(Outcome::Sound | Outcome::Nowhere) => (),
+                    Err(fault) if report.faults.contains(&fault) => continue,
+                    Err(fault) => {
+                        report.faults.push(fault);
+                        continue;
+                    }
+                }
+                lock(&site.state).pending.remove(path);
+            }
+        });
+        report.faults.extend(walked);
+        report
+    }
+}
+
+impl Site {
+    /// Runs in the lane: writes what a replaced name should hold by now, if it is still behind.
+    fn put_newest(&self, path: &str) {
+        let newest = match lock(&self.state).pending.get(path) {
+            Some(Pending::Bytes(bytes)) => bytes.clone(),
+            _ => return,
+        };
+        // A fault leaves it pending, as it was.
+        drop(self.put(&[(path.to_owned(), newest)], Existing::Replace));
+    }
+}
+
+/// Which of some copies is right: for a pack the one its name fits; for anything else the one that all, or most, agree on.
+fn choose<'a>(path: &str, copies: &'a [Bytes]) -> Option<&'a Bytes> {
+    if path.starts_with("pack/") {
+        return copies.iter().find(|copy| pack::matches_path(path, copy));
+    }
+    copies.iter().find(|copy| copies.iter().filter(|other| other == copy).count() * 2 > copies.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_right_copy_is_the_named_or_the_agreed_one() {
+        let (a, b) = (Bytes::from_static(b"a"), Bytes::from_static(b"b"));
+        let path = pack::path_of(&base::sha256(b"b"));
+        assert_eq!(choose(&path, &[a.clone(), a.clone(), b.clone()]), Some(&b));
+        assert_eq!(choose(&path, &[a.clone(), a.clone()]), None);
+        assert_eq!(choose("tile/0/000", &[b.clone(), a.clone(), a.clone()]), Some(&a));
+        assert_eq!(choose("tile/0/000", std::slice::from_ref(&a)), Some(&a));
+        assert_eq!(choose("tile/0/000", &[a, b]), None);
+        assert_eq!(choose("tile/0/000", &[]), None);
+    }
+}

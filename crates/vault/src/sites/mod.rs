@@ -1,0 +1,626 @@
+//! Sites: the same bytes in several places. A call returns once a quorum has them durably; a site that is away, slow or
+//! damaged catches up in the background. Sites hold ciphertext and ledger tiles, and know nothing of either.
+//!
+//! Paths are immutable: the same bytes may come again, other bytes are refused. Only objects named `checkpoint` are
+//! replaced ([`Sites::replace`]).
+//!
+//! # A site's folder
+//!
+//! | path | what |
+//! |---|---|
+//! | `hanmaru-site.txt` | the marker; nothing is written into a folder without it |
+//! | `staging/…` | files being written; none of them counts, and those a day old are removed |
+//! | everything else | an object each, whole from the moment its name exists |
+//!
+//! An object is written into `staging`, synced, renamed to its name, and its folder synced. So a name never stands for
+//! half an object, whenever the power goes.
+
+mod folder_site;
+mod mend;
+
+pub use folder_site::FolderSite;
+pub use mend::RepairReport;
+
+use crate::folder::{self, Fault, Kind, SiteFault};
+use crate::lane::{Lane, gather, lock};
+use bytes::Bytes;
+use policy::{Action, Permit, Scope};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread::Thread;
+use std::time::Duration;
+
+/// Largest object in bytes.
+pub const OBJECT_BYTES_MAX: usize = 64 << 20;
+/// Longest path in bytes.
+pub const PATH_BYTES_MAX: usize = 256;
+/// Bytes that wait in memory for one site before callers are slowed down.
+const LANE_BYTES_MAX: usize = 32 << 20;
+/// How long a caller lets itself be slowed down by one site before it leaves that site behind.
+const LANE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a call waits for a site that says nothing when the quorum depends on it.
+const QUORUM_PATIENCE: Duration = Duration::from_secs(60);
+/// Paths remembered as missing at one site; beyond that the sites are compared instead.
+const PENDING_MAX: usize = 100_000;
+/// The only name whose bytes may change.
+const REPLACED_NAME: &str = "checkpoint";
+
+/// One site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteConfig {
+    /// Its name in messages: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    pub name: String,
+    /// Its folder, best on a disk of its own.
+    pub folder: PathBuf,
+}
+
+/// What one call to a site may do with a name that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// The same bytes are fine, others are [`Fault::Conflict`].
+    Keep,
+    /// It is replaced.
+    Replace,
+}
+
+/// Where one site keeps its objects: a folder now, a bucket later. Paths given to it are valid.
+pub trait SiteBackend: Send + Sync {
+    /// Whether the site is there and is the one it should be. Promises nothing about the next call.
+    fn check(&self) -> Result<(), Fault>;
+
+    /// Writes objects. When this returns `Ok`, all of them are durable under their names (files and folders synced).
+    /// After a fault each may be there whole or not at all, durable or not; writing them again is harmless.
+    fn put(&self, objects: &[(String, Bytes)], existing: Existing) -> Result<(), Fault>;
+
+    /// Reads an object or a part of it; [`Fault::Absent`] where it is not there. What was durable before is found.
+    fn get(&self, path: &str, range: Option<Range<u64>>) -> Result<Bytes, Fault>;
+
+    /// Names one folder's folders, and its objects with their sizes; nothing where there is no such folder.
+    fn list(&self, folder: &str) -> Result<Listing, Fault>;
+}
+
+/// What stands in one folder of a site.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Full paths of the folders in it.
+    pub folders: Vec<String>,
+    /// Full paths and sizes in bytes of the objects in it.
+    pub objects: Vec<(String, u64)>,
+}
+
+/// Where an accepted write is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// The sites that have it; the others get it in the background.
+    pub sites: Vec<String>,
+}
+
+/// How a site is doing, as far as this process knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteStatus {
+    /// The site.
+    pub name: String,
+    /// Whether it answered when it was last asked.
+    pub reachable: bool,
+    /// How many objects it is known to miss.
+    pub pending: usize,
+    /// The last fault since it was last in order.
+    pub last_fault: Option<Fault>,
+}
+
+/// What went wrong with all sites together.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// Fewer sites than needed have the objects durably.
+    #[error("{reached} of {wanted} needed sites took the write: {}", list(faults))]
+    TooFew {
+        /// How many must.
+        wanted: usize,
+        /// How many did.
+        reached: usize,
+        /// What the others said.
+        faults: Vec<SiteFault>,
+    },
+    /// No site has the object, and all answered.
+    #[error("no site has {path}")]
+    NotFound {
+        /// Its path.
+        path: String,
+    },
+    /// No site has a sound copy, and not all answered, or copies are damaged.
+    #[error("no site gives a sound copy of {path}: {}", list(faults))]
+    Unreadable {
+        /// Its path.
+        path: String,
+        /// What each site said.
+        faults: Vec<SiteFault>,
+    },
+    /// The path is not one for a site.
+    #[error("{path:?} is not a path at a site: {reason}")]
+    BadPath {
+        /// What was given.
+        path: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The object is too large.
+    #[error("{path} has {bytes} bytes; an object has at most {OBJECT_BYTES_MAX}, cut it")]
+    TooLarge {
+        /// Its path.
+        path: String,
+        /// Its size.
+        bytes: usize,
+    },
+    /// The permit is for something else.
+    #[error("the permit for {action} does not reach the sites in this way")]
+    Refused {
+        /// What the permit is for.
+        action: &'static str,
+    },
+    /// The sites are configured wrongly.
+    #[error("sites: {reason}")]
+    Config {
+        /// What is wrong and what to do.
+        reason: String,
+    },
+}
+
+fn list(faults: &[SiteFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// The sites of an installation. A cheap handle.
+///
+/// Reading takes a permit as writing does. This compiles:
+///
+/// ```
+/// fn read(sites: &vault::Sites, permit: &policy::Permit) -> bool {
+///     sites.get(permit, "log/records/checkpoint", &|_| true).is_ok()
+/// }
+/// ```
+///
+/// and this does not:
+///
+/// ```compile_fail,E0061
+/// fn read(sites: &vault::Sites) -> bool {
+///     sites.get("log/records/checkpoint", &|_| true).is_ok()
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Sites(Arc<Handle>);
+
+/// The last handle stops the mender.
+struct Handle {
+    inner: Arc<Inner>,
+    mender: Thread,
+}
+
+struct Inner {
+    sites: Vec<Arc<Site>>,
+    quorum: usize,
+    stop: AtomicBool,
+}
+
+struct Site {
+    name: String,
+    backend: Box<dyn SiteBackend>,
+    lane: Lane,
+    state: Mutex<State>,
+}
+
+struct State {
+    reachable: bool,
+    last_fault: Option<Fault>,
+    pending: BTreeMap<String, Pending>,
+    /// Objects may be missing that nobody remembers: compare.
+    compare: bool,
+}
+
+enum Pending {
+    /// Get it from the others.
+    Copy,
+    /// Write these bytes: the newest of a name that is replaced.
+    Bytes(Bytes),
+}
+
+impl Sites {
+    /// Sets up folders as new sites; leaves those alone that are sites of the same name. [`Sites::open`] never makes a
+    /// folder, so that a disk that is not mounted is not mistaken for an empty site.
+    pub fn create(sites: &[SiteConfig]) -> Result<(), SiteError> {
+        for site in sites {
+            folder::set_up(&site.folder, Kind::Site, &site.name)
+                .map_err(|fault| SiteError::Config { reason: format!("{}: {fault}", site.name) })?;
+        }
+        Ok(())
+    }
+
+    /// Opens sites of which `quorum` must have a write. A site that is away is a fault later, not an error here.
+    /// A thread compares the sites' names and sizes now, and mends from then on.
+    pub fn open(sites: Vec<SiteConfig>, quorum: usize) -> Result<Self, SiteError> {
+        for (number, site) in sites.iter().enumerate() {
+            if sites[..number].iter().any(|other| other.folder == site.folder) {
+                let reason = format!("two sites share {}; give each a folder of its own", site.folder.display());
+                return Err(SiteError::Config { reason });
+            }
+        }
+        let backends = sites.into_iter().map(|SiteConfig { name, folder }| {
+            let backend: Box<dyn SiteBackend> = Box::new(FolderSite::new(&name, folder));
+            (name, backend)
+        });
+        Self::with_backends(backends.collect(), quorum)
+    }
+
+    /// Opens sites of any kind: for other kinds of storage, and for tests that make sites fail.
+    pub fn with_backends(backends: Vec<(String, Box<dyn SiteBackend>)>, quorum: usize) -> Result<Self, SiteError> {
+        let config = |reason| SiteError::Config { reason };
+        if quorum == 0 || quorum > backends.len() || backends.len() > 16 {
+            let reason = format!("{quorum} of {} cannot be a quorum; configure 1 to 16 sites", backends.len());
+            return Err(config(reason));
+        }
+        let mut sites: Vec<Arc<Site>> = Vec::with_capacity(backends.len());
+        for (name, backend) in backends {
+            if !folder::is_name(&name) || sites.iter().any(|other| other.name == name) {
+                let reason = format!("{name:?} is no name or is there twice; use 1 to 64 of A-Z, a-z, 0-9 and . _ -");
+                return Err(config(reason));
+            }
+            let lane = Lane::start("site", LANE_BYTES_MAX, LANE_PATIENCE)
+                .map_err(|error| config(format!("no thread can be started: {error}")))?;
+            let last_fault = backend.check().err();
+            let state = State { reachable: last_fault.is_none(), last_fault, pending: BTreeMap::new(), compare: true };
+            sites.push(Arc::new(Site { name, backend, lane, state: Mutex::new(state) }));
+        }
+        let inner = Arc::new(Inner { sites, quorum, stop: AtomicBool::new(false) });
+        let mended = Arc::clone(&inner);
+        let mender = std::thread::Builder::new()
+            .name("site-mender".to_owned())
+            .spawn(move || mend::keep_mending(&mended))
+            .map_err(|error| config(format!("no thread can be started: {error}")))?;
+        Ok(Self(Arc::new(Handle { inner, mender: mender.thread().clone() })))
+    }
+
+    /// Writes objects to all sites at once, each with one sync a file and one a folder. When this returns `Ok`, every
+    /// object is durable at no fewer sites than the quorum; the others have it soon. After [`SiteError::TooFew`] some sites
+    /// may have some of them: the same call again is harmless. The same path and bytes again is fine, other bytes are a
+    /// conflict. Takes a permit to deposit, seal or repair.
+    pub fn put_all(&self, permit: &Permit, objects: &[(String, Bytes)]) -> Result<Placement, SiteError> {
+        may_write(permit)?;
+        let mut seen = HashSet::with_capacity(objects.len());
+        for (path, bytes) in objects {
+            check_path(path)?;
+            if bytes.len() > OBJECT_BYTES_MAX {
+                return Err(SiteError::TooLarge { path: path.clone(), bytes: bytes.len() });
+            }
+            if is_replaced(path) || !seen.insert(path) {
+                let reason = "it is replaced, or there twice; use replace, and each path once";
+                return Err(SiteError::BadPath { path: path.clone(), reason });
+            }
+        }
+        self.inner().put(objects, Existing::Keep)
+    }
+
+    /// Replaces an object named `checkpoint`, durable as in [`Sites::put_all`]. One caller at a time for one path. A site
+    /// that is away gets the newest when it returns, if this process lives; so do this again at every start.
+    pub fn replace(&self, permit: &Permit, path: &str, bytes: Bytes) -> Result<Placement, SiteError> {
+        may_write(permit)?;
+        check_path(path)?;
+        if !is_replaced(path) {
+            return Err(SiteError::BadPath { path: path.to_owned(), reason: "only checkpoints are replaced" });
+        }
+        self.inner().put(&[(path.to_owned(), bytes)], Existing::Replace)
+    }
+
+    /// Reads an object from the first site whose copy passes `check`. A copy that does not is mended in the background.
+    pub fn get(&self, permit: &Permit, path: &str, check: &dyn Fn(&[u8]) -> bool) -> Result<Bytes, SiteError> {
+        may_read(permit)?;
+        check_path(path)?;
+        self.inner().get(path, None, check)
+    }
+
+    /// Reads a part of an object, in the same way. [`SiteError::Unreadable`] where the object is shorter.
+    pub fn get_range(
+        &self,
+        permit: &Permit,
+        path: &str,
+        range: Range<u64>,
+        check: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Bytes, SiteError> {
+        may_read(permit)?;
+        check_path(path)?;
+        let bytes = range.end.checked_sub(range.start).map_or(usize::MAX, |bytes| bytes as usize);
+        if bytes > OBJECT_BYTES_MAX {
+            return Err(SiteError::TooLarge { path: path.to_owned(), bytes });
+        }
+        self.inner().get(path, Some(range), check)
+    }
+
+    /// Every site's copy of an object, for choosing between checkpoints.
+    pub fn copies(&self, permit: &Permit, path: &str) -> Result<Vec<(String, Result<Bytes, Fault>)>, SiteError> {
+        may_read(permit)?;
+        check_path(path)?;
+        Ok(self.inner().sites.iter().map(|site| (site.name.clone(), site.backend.get(path, None))).collect())
+    }
+
+    /// Whether any site has an object.
+    pub fn exists(&self, permit: &Permit, path: &str) -> Result<bool, SiteError> {
+        match self.get_range(permit, path, 0..0, &|_| true) {
+            Ok(_) => Ok(true),
+            Err(SiteError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The paths of all objects below a folder (`""` for all), of all sites that answer, sorted. For tools and tests:
+    /// the answer is held in memory.
+    pub fn list(&self, permit: &Permit, folder: &str) -> Result<Vec<String>, SiteError> {
+        may_read(permit)?;
+        if !folder.is_empty() {
+            check_path(folder)?;
+        }
+        let mut paths = BTreeSet::new();
+        let faults = self.inner().walk(folder, &mut |path, _| {
+            paths.insert(path.to_owned());
+        });
+        if faults.len() == self.inner().sites.len() {
+            return Err(SiteError::Unreadable { path: folder.to_owned(), faults });
+        }
+        Ok(paths.into_iter().collect())
+    }
+
+    /// How each site is doing. Asks nobody, so it answers at once.
+    #[must_use]
+    pub fn status(&self) -> Vec<SiteStatus> {
+        self.inner().sites.iter().map(|site| site.status()).collect()
+    }
+
+    /// Reads every object at every site, and replaces what is missing or damaged by what the others agree on (or, in a
+    /// pack's case, by what its name says). What it wrote is durable when this returns. Takes a permit to repair.
+    pub fn repair(&self, permit: &Permit) -> Result<RepairReport, SiteError> {
+        if permit.action() != Action::Repair {
+            return Err(SiteError::Refused { action: permit.action().name() });
+        }
+        Ok(self.inner().repair())
+    }
+
+    /// Lets the mender look now instead of at its next round.
+    pub fn poke(&self) {
+        self.0.mender.unpark();
+    }
+
+    /// Waits until every site is known to have everything, at most about `patience`; whether it came to that.
+    /// For stopping in good order, and for tests.
+    #[must_use]
+    pub fn settle(&self, patience: Duration) -> bool {
+        const STEP: Duration = Duration::from_millis(5);
+        let mut waited = Duration::ZERO;
+        loop {
+            if self.inner().sites.iter().all(|site| site.settled()) {
+                return true;
+            }
+            if waited >= patience {
+                return false;
+            }
+            self.poke();
+            std::thread::sleep(STEP);
+            waited += STEP;
+        }
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.0.inner
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.inner.stop.store(true, Ordering::SeqCst);
+        self.mender.unpark();
+    }
+}
+
+impl Inner {
+    fn put(&self, objects: &[(String, Bytes)], existing: Existing) -> Result<Placement, SiteError> {
+        let objects: Arc<[(String, Bytes)]> = objects.into();
+        let bytes = objects.iter().map(|(path, bytes)| path.len() + bytes.len()).sum();
+        let (send, results) = channel();
+        for (number, site) in self.sites.iter().enumerate() {
+            let (this, its_objects, its_send) = (Arc::clone(site), Arc::clone(&objects), send.clone());
+            let queued = site.lane.submit(bytes, move || {
+                let result = this.put(&its_objects, existing);
+                // Nobody listens any more once the quorum is reached.
+                drop(its_send.send((number, result)));
+            });
+            if !queued {
+                site.left_behind(&objects, existing, Fault::Slow);
+                drop(send.send((number, Err(Fault::Slow))));
+            }
+        }
+        drop(send);
+        let gathered = gather(&results, self.sites.len(), self.quorum, QUORUM_PATIENCE);
+        let name = |number: &usize| self.sites[*number].name.clone();
+        if gathered.done.len() >= self.quorum {
+            return Ok(Placement { sites: gathered.done.iter().map(name).collect() });
+        }
+        let mut faults: Vec<_> =
+            gathered.failed.iter().map(|(number, fault)| self.sites[*number].fault(fault.clone())).collect();
+        let silent = |number: &usize| {
+            !gathered.done.contains(number) && !gathered.failed.iter().any(|(failed, _)| failed == number)
+        };
+        faults.extend((0..self.sites.len()).filter(silent).map(|number| self.sites[number].fault(Fault::Slow)));
+        Err(SiteError::TooFew { wanted: self.quorum, reached: gathered.done.len(), faults })
+    }
+
+    fn get(&self, path: &str, range: Option<Range<u64>>, check: &dyn Fn(&[u8]) -> bool) -> Result<Bytes, SiteError> {
+        let mut faults = Vec::new();
+        for site in &self.sites {
+            let fault = match site.backend.get(path, range.clone()) {
+                Ok(bytes) if check(&bytes) => {
+                    self.remember_lacking(path, &faults);
+                    return Ok(bytes);
+                }
+                Ok(_) => Fault::Damaged(path.to_owned()),
+                Err(fault) => fault,
+            };
+            faults.push(site.fault(fault));
+        }
+        if faults.iter().all(|fault| matches!(fault.fault, Fault::Absent(_))) {
+            return Err(SiteError::NotFound { path: path.to_owned() });
+        }
+        Err(SiteError::Unreadable { path: path.to_owned(), faults })
+    }
+
+    /// Somebody has a sound copy: who lacks it is mended.
+    fn remember_lacking(&self, path: &str, faults: &[SiteFault]) {
+        if faults.is_empty() || is_replaced(path) {
+            return;
+        }
+        for site in &self.sites {
+            let lacks = |fault: &&SiteFault| matches!(fault.fault, Fault::Absent(_) | Fault::Damaged(_));
+            if let Some(fault) = faults.iter().filter(lacks).find(|fault| fault.name == site.name) {
+                let mut state = lock(&site.state);
+                state.last_fault = Some(fault.fault.clone());
+                state.add(path, Pending::Copy);
+            }
+        }
+    }
+}
+
+impl Site {
+    /// Runs in the site's lane: what it leaves behind is remembered in the order of the writes.
+    fn put(&self, objects: &[(String, Bytes)], existing: Existing) -> Result<(), Fault> {
+        match self.backend.put(objects, existing) {
+            Ok(()) => {
+                let mut state = lock(&self.state);
+                state.reachable = true;
+                if !state.pending.is_empty() {
+                    for (path, _) in objects {
+                        state.pending.remove(path);
+                    }
+                }
+                Ok(())
+            }
+            Err(fault) => {
+                tracing::warn!(site = self.name, fault = %fault, "a site does not take a write");
+                self.left_behind(objects, existing, fault.clone());
+                Err(fault)
+            }
+        }
+    }
+
+    fn left_behind(&self, objects: &[(String, Bytes)], existing: Existing, fault: Fault) {
+        let mut state = lock(&self.state);
+        state.reachable = matches!(fault, Fault::Conflict(_));
+        state.last_fault = Some(fault);
+        for (path, bytes) in objects {
+            let pending = match existing {
+                Existing::Keep => Pending::Copy,
+                Existing::Replace => Pending::Bytes(bytes.clone()),
+            };
+            state.add(path, pending);
+        }
+    }
+
+    fn fault(&self, fault: Fault) -> SiteFault {
+        SiteFault { name: self.name.clone(), fault }
+    }
+
+    fn status(&self) -> SiteStatus {
+        let state = lock(&self.state);
+        SiteStatus {
+            name: self.name.clone(),
+            reachable: state.reachable,
+            pending: state.pending.len(),
+            last_fault: state.last_fault.clone(),
+        }
+    }
+
+    fn settled(&self) -> bool {
+        let state = lock(&self.state);
+        self.lane.idle() && state.reachable && state.pending.is_empty() && !state.compare
+    }
+}
+
+impl State {
+    fn add(&mut self, path: &str, pending: Pending) {
+        if self.pending.len() >= PENDING_MAX && matches!(pending, Pending::Copy) {
+            self.compare = true;
+        } else {
+            self.pending.insert(path.to_owned(), pending);
+        }
+    }
+}
+
+fn may_write(permit: &Permit) -> Result<(), SiteError> {
+    match permit.action() {
+        Action::Deposit | Action::Seal | Action::Repair => Ok(()),
+        action => Err(SiteError::Refused { action: action.name() }),
+    }
+}
+
+fn may_read(permit: &Permit) -> Result<(), SiteError> {
+    match permit.scope() {
+        Scope::Status => Err(SiteError::Refused { action: permit.action().name() }),
+        Scope::Patients(_) | Scope::Institution(_) | Scope::Sealed => Ok(()),
+    }
+}
+
+fn is_replaced(path: &str) -> bool {
+    path.rsplit('/').next() == Some(REPLACED_NAME)
+}
+
+/// Letters, digits, `.`, `_` and `-` in parts between `/`; no part is empty or begins with a dot, so nothing leads
+/// out of the site's folder, and no name differs between file systems.
+fn check_path(path: &str) -> Result<(), SiteError> {
+    let refuse = |reason| Err(SiteError::BadPath { path: path.chars().take(PATH_BYTES_MAX).collect(), reason });
+    if path.is_empty() || path.len() > PATH_BYTES_MAX {
+        return refuse("it is empty or too long");
+    }
+    for part in path.split('/') {
+        if part.is_empty() || part.starts_with('.') {
+            return refuse("a part of it is empty or begins with a dot");
+        }
+        if !part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+            return refuse("only letters, digits, dot, underscore and dash may stand between slashes");
+        }
+    }
+    if path.split('/').next() == Some(folder_site::STAGING) || path == Kind::Site.marker() {
+        return refuse("the site keeps this name for itself");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_inside() {
+        for good in ["pack/ab/cd", "log/records/tile/0/x001/000.p/5", "a"] {
+            assert!(check_path(good).is_ok(), "{good}");
+        }
+        let long = "a".repeat(PATH_BYTES_MAX + 1);
+        for bad in [
+            "",
+            "/a",
+            "a/",
+            "a//b",
+            "..",
+            "a/../b",
+            "./a",
+            ".a",
+            "a\\b",
+            "a b",
+            "a#1",
+            "a%2e",
+            "ㄱ",
+            "staging/x",
+            &long,
+        ] {
+            assert!(matches!(check_path(bad), Err(SiteError::BadPath { .. })), "{bad}");
+        }
+        assert!(check_path("hanmaru-site.txt").is_err());
+    }
+}
