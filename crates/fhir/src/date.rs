@@ -1,6 +1,8 @@
 //! FHIR dates and times: partial precision, optional zone, and the interval of instants that a partial date covers. Not a clock, and
 //! not a calendar library: only what R4 section 2.24.0.1 and FHIRPath need.
 
+use std::fmt;
+
 /// How precise a date is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -144,6 +146,45 @@ impl DateTime {
         Interval { low_us, high_us: low_us + length - 1 }
     }
 
+    /// The same instant written in UTC; unchanged without time or zone.
+    pub fn in_utc(&self) -> Self {
+        match self.offset_minutes {
+            Some(offset) if self.precision > Precision::Day => {
+                let moved = self.plus_us(i64::from(offset) * -60 * SECOND_US);
+                Self { offset_minutes: Some(0), ..moved }
+            }
+            _ => *self,
+        }
+    }
+
+    /// Moved by so many microseconds, zone and precision unchanged.
+    pub fn plus_us(&self, micros: i64) -> Self {
+        let total = day_number(self.year, self.month, self.day) * DAY_US + self.time.micros_of_day();
+        let total = total.saturating_add(micros).clamp(Interval::BEGIN_US, Interval::END_US);
+        let (year, month, day) = date_of_day(total.div_euclid(DAY_US));
+        let in_day = total.rem_euclid(DAY_US);
+        let seconds = in_day / SECOND_US;
+        let part = |value: i64| u8::try_from(value).expect("parts of a day are small");
+        let time = Time {
+            hour: part(seconds / 3_600),
+            minute: part(seconds / 60 % 60),
+            second: part(seconds % 60),
+            micros: u32::try_from(in_day % SECOND_US).expect("a remainder below one million"),
+            ..self.time
+        };
+        Self { year, month, day, time, ..*self }
+    }
+
+    /// Moved by so many months; the day is cut to the length of the month. None beyond the years 1 to 9999.
+    pub fn plus_months(&self, months: i64) -> Option<Self> {
+        let total = i64::from(self.year) * 12 + i64::from(self.month) - 1;
+        let total = total.checked_add(months)?;
+        let year = i32::try_from(total.div_euclid(12)).ok().filter(|year| (1..=9999).contains(year))?;
+        let month = u8::try_from(total.rem_euclid(12) + 1).ok()?;
+        let day = self.day.min(days_in_month(year, month));
+        Some(Self { year, month, day, ..*self })
+    }
+
     /// The first instant of this date in microseconds since 1970 UTC.
     pub fn low_us(&self, zone_minutes: i16) -> i64 {
         let offset = i64::from(self.offset_minutes.unwrap_or(zone_minutes));
@@ -191,6 +232,50 @@ impl Time {
     pub fn micros_of_day(&self) -> i64 {
         let seconds = i64::from(self.hour) * 3_600 + i64::from(self.minute) * 60 + i64::from(self.second);
         seconds * SECOND_US + i64::from(self.micros)
+    }
+}
+
+impl Time {
+    /// Writes the time down to the precision: `14:34`.
+    pub fn show(&self, precision: Precision, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:02}", self.hour)?;
+        if precision >= Precision::Minute {
+            write!(out, ":{:02}", self.minute)?;
+        }
+        if precision >= Precision::Second {
+            write!(out, ":{:02}", self.second)?;
+        }
+        if precision >= Precision::Fraction {
+            let digits = format!("{:06}", self.micros);
+            write!(out, ".{}", &digits[..usize::from(self.fraction_digits.clamp(1, 6))])?;
+        }
+        Ok(())
+    }
+}
+
+/// As FHIR writes it, down to the precision.
+impl fmt::Display for DateTime {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:04}", self.year)?;
+        if self.precision >= Precision::Month {
+            write!(out, "-{:02}", self.month)?;
+        }
+        if self.precision >= Precision::Day {
+            write!(out, "-{:02}", self.day)?;
+        }
+        if self.precision >= Precision::Hour {
+            out.write_str("T")?;
+            self.time.show(self.precision, out)?;
+            match self.offset_minutes {
+                Some(0) => out.write_str("Z")?,
+                Some(offset) => {
+                    let sign = if offset < 0 { '-' } else { '+' };
+                    write!(out, "{sign}{:02}:{:02}", offset.abs() / 60, offset.abs() % 60)?;
+                }
+                None => {}
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,10 +9,12 @@
 //! search::index_all(&Value, &Selection, &Options) -> Vec<IndexEntry<'_>>
 //! search::patient_of(&Value) -> Vec<Target<'_>>      search::encounter_of(&Value) -> Option<Target<'_>>
 //! search::clinical_date(&Value, &Options) -> Option<Interval { low_us, high_us }>
+//! fhirpath::Expression::compile(&str)?.evaluate(&Value, &Context) -> Result<Vec<Item<'_>>, EvaluationError>
 //! OperationOutcome::of_report(&Report).into_value() -> Value<'static>
 //! ```
 
 pub mod date;
+pub mod fhirpath;
 pub mod json;
 pub mod outcome;
 pub mod path;

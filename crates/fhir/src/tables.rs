@@ -13,6 +13,13 @@ use std::sync::OnceLock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TypeId(u16);
 
+impl TypeId {
+    /// Position among all types.
+    pub fn number(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 /// What kind of type it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

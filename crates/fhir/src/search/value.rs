@@ -4,7 +4,6 @@ use super::ParameterKind;
 use crate::date::{DateTime, Interval};
 use crate::json::Value;
 use crate::reference::Target;
-use std::borrow::Cow;
 use unicode_normalization::{UnicodeNormalization, is_nfc_quick};
 
 /// How values are read.

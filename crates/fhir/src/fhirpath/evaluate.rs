@@ -1,0 +1,603 @@
+//! Evaluation of a compiled expression: navigation, functions over collections, and the dispatch to the parts that know texts,
+//! numbers, conversions and boundaries.
+
+use super::ast::{Expr, TypeName};
+use super::function::Function;
+use super::item::{Element, Item, is_resource};
+use super::operate::operate;
+use super::{Context, EvaluationError, boundary, convert, math, strings};
+use crate::json::Value;
+use crate::reference::Target;
+use crate::tables::{Kind, TypeId, tables};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::cmp::Ordering;
+
+pub(super) type Items<'v> = Vec<Item<'v>>;
+pub(super) type Result<T> = std::result::Result<T, EvaluationError>;
+
+/// What stays the same during an evaluation.
+pub(super) struct Session<'v, 'c> {
+    root: Item<'v>,
+    pub(super) context: &'c Context,
+    steps_left: Cell<usize>,
+}
+
+/// What `$this`, `$index` and `$total` are.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'s, 'v> {
+    this: &'s [Item<'v>],
+    index: Option<usize>,
+    total: Option<&'s [Item<'v>]>,
+}
+
+pub(super) fn evaluate<'v>(tree: &'v Expr, root: Item<'v>, context: &Context) -> Result<Items<'v>> {
+    let session = Session { root: root.clone(), context, steps_left: Cell::new(context.steps_max) };
+    let this = [root];
+    let scope = Scope { this: &this, index: None, total: None };
+    session.evaluate(tree, &this, scope)
+}
+
+pub(super) fn execution<T>(reason: &'static str) -> Result<T> {
+    Err(EvaluationError::Execution(reason))
+}
+
+/// The only item, nothing for an empty collection, an error for more.
+pub(super) fn single<'s, 'v>(items: &'s [Item<'v>]) -> Result<Option<&'s Item<'v>>> {
+    match items {
+        [] => Ok(None),
+        [item] => Ok(Some(item)),
+        _ => execution("one value is needed, there are several"),
+    }
+}
+
+/// As condition: a boolean, or true for any other single value.
+pub(super) fn truth(items: &[Item<'_>]) -> Result<Option<bool>> {
+    Ok(single(items)?.map(|item| match item.to_system() {
+        Item::Boolean(value) => value,
+        _ => true,
+    }))
+}
+
+pub(super) fn boolean<'v>(value: bool) -> Items<'v> {
+    vec![Item::Boolean(value)]
+}
+
+impl<'v> Session<'v, '_> {
+    fn step(&self, count: usize) -> Result<()> {
+        self.steps_left.set(self.steps_left.get().checked_sub(count).ok_or(EvaluationError::TooLong)?);
+        Ok(())
+    }
+
+    /// `focus` is what names and functions at this place apply to.
+    pub(super) fn evaluate(&self, expr: &'v Expr, focus: &[Item<'v>], scope: Scope<'_, 'v>) -> Result<Items<'v>> {
+        self.step(1 + focus.len())?;
+        match expr {
+            Expr::Empty => Ok(Vec::new()),
+            Expr::Literal(literal) => Ok(vec![literal.item()]),
+            Expr::This => Ok(scope.this.to_vec()),
+            Expr::Index => Ok(scope.index.and_then(|i| i64::try_from(i).ok()).map(Item::Integer).into_iter().collect()),
+            Expr::Total => Ok(scope.total.unwrap_or_default().to_vec()),
+            Expr::Variable(name) => self.variable(name),
+            Expr::Member(name) => self.member(name, focus),
+            Expr::Path(left, right) => {
+                let left = self.evaluate(left, focus, scope)?;
+                self.evaluate(right, &left, scope)
+            }
+            Expr::Call(function, arguments) => self.call(*function, arguments, focus, scope),
+            Expr::Indexer(left, index) => {
+                let items = self.evaluate(left, focus, scope)?;
+                let index = self.evaluate(index, focus, scope)?;
+                match single(&index)?.map(Item::to_system) {
+                    Some(Item::Integer(index)) => {
+                        Ok(usize::try_from(index).ok().and_then(|i| items.into_iter().nth(i)).into_iter().collect())
+                    }
+                    None => Ok(Vec::new()),
+                    _ => execution("an index must be a whole number"),
+                }
+            }
+            Expr::Negate(operand) => math::negate(&self.evaluate(operand, focus, scope)?),
+            Expr::Plus(operand) => self.evaluate(operand, focus, scope),
+            Expr::Binary(operator, left, right) => {
+                let left = self.evaluate(left, focus, scope)?;
+                let right = self.evaluate(right, focus, scope)?;
+                self.step(left.len().saturating_mul(right.len()))?;
+                operate(*operator, left, right)
+            }
+            Expr::Is(left, type_name) => {
+                let items = self.evaluate(left, focus, scope)?;
+                Ok(single(&items)?.map(|item| Item::Boolean(is_type(item, type_name))).into_iter().collect())
+            }
+            Expr::As(left, type_name) => {
+                let items = self.evaluate(left, focus, scope)?;
+                if self.context.is_strict {
+                    single(&items)?;
+                }
+                of_type(items, type_name)
+            }
+            Expr::OfType(left, type_name) => of_type(self.evaluate(left, focus, scope)?, type_name),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Result<Items<'v>> {
+        let text = match name {
+            "sct" => "http://snomed.info/sct".to_owned(),
+            "loinc" => "http://loinc.org".to_owned(),
+            "ucum" => "http://unitsofmeasure.org".to_owned(),
+            "resource" | "rootResource" | "context" => return Ok(vec![self.root.clone()]),
+            other => match (other.strip_prefix("vs-"), other.strip_prefix("ext-")) {
+                (Some(set), _) => format!("http://hl7.org/fhir/ValueSet/{set}"),
+                (_, Some(extension)) => format!("http://hl7.org/fhir/StructureDefinition/{extension}"),
+                _ => return execution("a variable is not known"),
+            },
+        };
+        Ok(vec![Item::String(Cow::Owned(text))])
+    }
+
+    fn member(&self, name: &str, focus: &[Item<'v>]) -> Result<Items<'v>> {
+        let mut found = Vec::new();
+        let mut is_known = focus.is_empty() || name.starts_with("resourceType");
+        for item in focus {
+            match item {
+                Item::Element(element) => is_known |= children_named(element, name, &mut found),
+                Item::Type { namespace, name: type_name } => {
+                    is_known = true;
+                    match name {
+                        "namespace" => found.push(Item::String(Cow::Borrowed(namespace))),
+                        "name" => found.push(Item::String(Cow::Borrowed(type_name))),
+                        _ => {}
+                    }
+                }
+                _ => is_known |= !self.context.is_strict,
+            }
+        }
+        if !is_known && self.context.is_strict {
+            return Err(EvaluationError::Semantic("an element is not known for the type it is asked of"));
+        }
+        Ok(found)
+    }
+
+    /// Evaluates a criterion or projection once for an item.
+    fn each(&self, expr: &'v Expr, item: &Item<'v>, index: usize, total: Option<&[Item<'v>]>) -> Result<Items<'v>> {
+        let this = std::slice::from_ref(item);
+        self.evaluate(expr, this, Scope { this, index: Some(index), total })
+    }
+
+    /// An argument that is evaluated once, in the scope around the call.
+    pub(super) fn argument(&self, arguments: &'v [Expr], at: usize, scope: Scope<'_, 'v>) -> Result<Items<'v>> {
+        match arguments.get(at) {
+            Some(expr) => self.evaluate(expr, scope.this, scope),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn call(
+        &self,
+        function: Function,
+        arguments: &'v [Expr],
+        focus: &[Item<'v>],
+        scope: Scope<'_, 'v>,
+    ) -> Result<Items<'v>> {
+        use Function::*;
+        match function {
+            Where | Select | All | Exists | Repeat | Aggregate | Iif | Sort | Trace => {
+                self.call_lazy(function, arguments, focus, scope)
+            }
+            Empty | Count | Distinct | IsDistinct | First | Last | Tail | Single | Not | AllTrue | AllFalse
+            | AnyTrue | AnyFalse | Children | Descendants | Type | HasValue | GetValue | Resolve => {
+                self.call_plain(function, focus)
+            }
+            Skip | Take | Union | Combine | Intersect | Exclude | SubsetOf | SupersetOf | Extension | ConformsTo => {
+                let other = self.argument(arguments, 0, scope)?;
+                self.step(focus.len().saturating_mul(other.len()))?;
+                self.call_with(function, focus, other)
+            }
+            Now | Today | TimeOfDay => Ok(self.clock(function)),
+            LowBoundary | HighBoundary | Precision | Comparable => {
+                boundary::call(function, focus, &self.argument(arguments, 0, scope)?)
+            }
+            Abs | Ceiling | Exp | Floor | Ln | Log | Power | Round | Sqrt | Truncate => {
+                math::call(function, focus, &self.argument(arguments, 0, scope)?)
+            }
+            ToBoolean | ToDate | ToDateTime | ToDecimal | ToInteger | ToQuantity | ToString | ToTime
+            | ConvertsToBoolean | ConvertsToDate | ConvertsToDateTime | ConvertsToDecimal | ConvertsToInteger
+            | ConvertsToQuantity | ConvertsToString | ConvertsToTime => convert::call(function, focus),
+            _ => strings::call(
+                function,
+                focus,
+                &self.argument(arguments, 0, scope)?,
+                &self.argument(arguments, 1, scope)?,
+            ),
+        }
+    }
+
+    /// Functions whose arguments are evaluated for each item.
+    fn call_lazy(
+        &self,
+        function: Function,
+        arguments: &'v [Expr],
+        focus: &[Item<'v>],
+        scope: Scope<'_, 'v>,
+    ) -> Result<Items<'v>> {
+        let first = arguments.first();
+        let mut out = Vec::new();
+        match (function, first) {
+            (Function::Exists, None) => return Ok(boolean(!focus.is_empty())),
+            (Function::Trace, _) => return Ok(focus.to_vec()),
+            (Function::Repeat, Some(expr)) => return self.repeat(expr, focus),
+            (Function::Sort, _) => return self.sort(arguments, focus),
+            (Function::Iif, Some(criterion)) => {
+                single(focus)?;
+                let inner = if focus.is_empty() { scope } else { Scope { this: focus, ..scope } };
+                let criterion = self.evaluate(criterion, inner.this, inner)?;
+                let is_true = match single(&criterion)?.map(Item::to_system) {
+                    Some(Item::Boolean(value)) => value,
+                    None => false,
+                    _ => return Err(EvaluationError::Semantic("the criterion of iif must be a boolean")),
+                };
+                return self.argument(arguments, if is_true { 1 } else { 2 }, inner);
+            }
+            (Function::Aggregate, Some(expr)) => {
+                let mut total = self.argument(arguments, 1, scope)?;
+                for (index, item) in focus.iter().enumerate() {
+                    total = self.each(expr, item, index, Some(&total))?;
+                }
+                return Ok(total);
+            }
+            (_, None) => return execution("an argument is missing"),
+            (_, Some(expr)) => {
+                for (index, item) in focus.iter().enumerate() {
+                    let result = self.each(expr, item, index, scope.total)?;
+                    match function {
+                        Function::Select => out.extend(result),
+                        Function::Where if truth(&result)? == Some(true) => out.push(item.clone()),
+                        Function::Exists if truth(&result)? == Some(true) => return Ok(boolean(true)),
+                        Function::All if truth(&result)? != Some(true) => return Ok(boolean(false)),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        match function {
+            Function::Exists => Ok(boolean(false)),
+            Function::All => Ok(boolean(true)),
+            _ => Ok(out),
+        }
+    }
+
+    fn repeat(&self, expr: &'v Expr, focus: &[Item<'v>]) -> Result<Items<'v>> {
+        let mut out: Items<'v> = Vec::new();
+        let mut queue = focus.to_vec();
+        while !queue.is_empty() {
+            let mut next = Vec::new();
+            for (index, item) in queue.iter().enumerate() {
+                for found in self.each(expr, item, index, None)? {
+                    self.step(out.len())?;
+                    if !contains(&out, &found) {
+                        out.push(found.clone());
+                        next.push(found);
+                    }
+                }
+            }
+            queue = next;
+        }
+        Ok(out)
+    }
+
+    /// Without arguments by the items themselves; a minus before an argument turns its order round.
+    fn sort(&self, arguments: &'v [Expr], focus: &[Item<'v>]) -> Result<Items<'v>> {
+        let this = [Expr::This];
+        let mut keyed = Vec::new();
+        for (index, item) in focus.iter().enumerate() {
+            let mut keys = Vec::new();
+            for argument in arguments {
+                let expr = if let Expr::Negate(inner) = argument { inner } else { argument };
+                keys.push(self.each(expr, item, index, None)?);
+            }
+            if arguments.is_empty() {
+                keys.push(vec![item.clone()]);
+            }
+            keyed.push((keys, item));
+        }
+        let orders = if arguments.is_empty() { &this[..] } else { arguments };
+        let mut failure = None;
+        keyed.sort_by(|(a, _), (b, _)| {
+            for ((a, b), argument) in a.iter().zip(b).zip(orders) {
+                let order = match (a.first(), b.first()) {
+                    (None, None) => Ordering::Equal,
+                    (None, Some(_)) => Ordering::Less,
+                    (Some(_), None) => Ordering::Greater,
+                    (Some(a), Some(b)) => match a.compare(b) {
+                        Ok(order) => order.unwrap_or(Ordering::Equal),
+                        Err(reason) => {
+                            failure = Some(reason);
+                            Ordering::Equal
+                        }
+                    },
+                };
+                let order = if matches!(argument, Expr::Negate(_)) { order.reverse() } else { order };
+                if order.is_ne() {
+                    return order;
+                }
+            }
+            Ordering::Equal
+        });
+        match failure {
+            Some(reason) => execution(reason),
+            None => Ok(keyed.into_iter().map(|(_, item)| item.clone()).collect()),
+        }
+    }
+
+    fn call_plain(&self, function: Function, focus: &[Item<'v>]) -> Result<Items<'v>> {
+        Ok(match function {
+            Function::Empty => boolean(focus.is_empty()),
+            Function::Count => vec![Item::Integer(i64::try_from(focus.len()).unwrap_or(i64::MAX))],
+            Function::Distinct => self.distinct(focus)?,
+            Function::IsDistinct => boolean(self.distinct(focus)?.len() == focus.len()),
+            Function::First => focus.first().cloned().into_iter().collect(),
+            Function::Last => focus.last().cloned().into_iter().collect(),
+            Function::Tail => focus.iter().skip(1).cloned().collect(),
+            Function::Single => single(focus)?.cloned().into_iter().collect(),
+            Function::Not => truth(focus)?.map(|value| Item::Boolean(!value)).into_iter().collect(),
+            Function::AllTrue | Function::AllFalse | Function::AnyTrue | Function::AnyFalse => {
+                booleans(function, focus)?
+            }
+            Function::Children => self.all_children(focus)?,
+            Function::Descendants => {
+                let mut out = Vec::new();
+                let mut level = self.all_children(focus)?;
+                while !level.is_empty() {
+                    let next = self.all_children(&level)?;
+                    out.append(&mut level);
+                    level = next;
+                }
+                out
+            }
+            Function::Type => {
+                let named = |item: &Item<'v>| {
+                    let (namespace, name) = item.type_name();
+                    Item::Type { namespace, name }
+                };
+                focus.iter().map(named).collect()
+            }
+            Function::HasValue => boolean(focus.len() == 1 && !matches!(focus[0].to_system(), Item::Element(_))),
+            Function::GetValue => {
+                let value = single(focus)?.map(Item::to_system);
+                value.filter(|item| !matches!(item, Item::Element(_))).into_iter().collect()
+            }
+            _ => focus.iter().filter_map(|item| self.resolve(item)).collect(),
+        })
+    }
+
+    fn call_with(&self, function: Function, focus: &[Item<'v>], other: Items<'v>) -> Result<Items<'v>> {
+        Ok(match function {
+            Function::Skip | Function::Take => {
+                let Some(Item::Integer(count)) = single(&other)?.map(Item::to_system) else {
+                    return execution("a whole number is needed");
+                };
+                let count = usize::try_from(count).unwrap_or(0);
+                let items = focus.iter().cloned();
+                if function == Function::Skip { items.skip(count).collect() } else { items.take(count).collect() }
+            }
+            Function::Union => self.distinct(&[focus, &other].concat())?,
+            Function::Combine => [focus, &other].concat(),
+            Function::Intersect => {
+                let shared: Items<'v> = focus.iter().filter(|item| contains(&other, item)).cloned().collect();
+                self.distinct(&shared)?
+            }
+            Function::Exclude => focus.iter().filter(|item| !contains(&other, item)).cloned().collect(),
+            Function::SubsetOf => boolean(focus.iter().all(|item| contains(&other, item))),
+            Function::SupersetOf => boolean(other.iter().all(|item| contains(focus, item))),
+            Function::Extension => {
+                let Some(url) = single(&other)?.and_then(Item::text) else { return Ok(Vec::new()) };
+                let mut all = Vec::new();
+                for item in focus {
+                    if let Item::Element(element) = item {
+                        extensions(element, &mut all);
+                    }
+                }
+                all.retain(|item| item.json().and_then(|json| json.str("url")) == Some(url.as_ref()));
+                all
+            }
+            _ => {
+                let Some(url) = single(&other)?.and_then(Item::text) else { return Ok(Vec::new()) };
+                let wanted =
+                    url.strip_prefix("http://hl7.org/fhir/StructureDefinition/").and_then(|name| tables().find(name));
+                let (Some(wanted), Some(item)) = (wanted, single(focus)?) else {
+                    return execution("the profile is not known here");
+                };
+                boolean(matches!(item, Item::Element(Element { type_id: Some(id), .. }) if tables().is_a(*id, wanted)))
+            }
+        })
+    }
+
+    pub(super) fn distinct(&self, items: &[Item<'v>]) -> Result<Items<'v>> {
+        let mut out: Items<'v> = Vec::new();
+        for item in items {
+            self.step(out.len())?;
+            if !contains(&out, item) {
+                out.push(item.clone());
+            }
+        }
+        Ok(out)
+    }
+
+    fn all_children(&self, focus: &[Item<'v>]) -> Result<Items<'v>> {
+        let mut out = Vec::new();
+        for item in focus {
+            let Item::Element(element) = item else { continue };
+            let value_members = element.value.map_or(&[][..], |value| value.members());
+            let sibling_members = element.sibling.map_or(&[][..], |value| value.members());
+            let mut seen: Vec<&str> = Vec::new();
+            for (name, _) in value_members.iter().chain(sibling_members) {
+                let plain = name.strip_prefix('_').unwrap_or(name);
+                if plain == "resourceType" || seen.contains(&plain) {
+                    continue;
+                }
+                seen.push(plain);
+                child_at(element, plain, None, &mut out);
+            }
+            self.step(seen.len())?;
+        }
+        Ok(out)
+    }
+
+    /// A contained resource, or for other references an element without content but with the type that the reference names.
+    fn resolve(&self, item: &Item<'v>) -> Option<Item<'v>> {
+        let json = item.json()?;
+        let text = json.as_str().or_else(|| json.str("reference"));
+        let root = self.root.json();
+        if let Some(Target::Contained(name)) = text.map(Target::parse) {
+            let contained = root?.each("contained").find(|resource| resource.str("id") == Some(name))?;
+            return Some(Item::Element(Element::resource(contained)));
+        }
+        let kind = text.and_then(|text| Target::parse(text).kind()).or_else(|| json.str("type"))?;
+        Some(Item::Element(Element { value: None, sibling: None, type_id: Some(tables().resource(kind)?) }))
+    }
+
+    fn clock(&self, function: Function) -> Items<'v> {
+        use crate::date::Precision;
+        let Some(now) = self.context.now else { return Vec::new() };
+        vec![match function {
+            Function::Now => Item::DateTime(now),
+            Function::Today => {
+                Item::Date(crate::date::DateTime { precision: Precision::Day, offset_minutes: None, ..now })
+            }
+            _ => Item::Time(now.time, now.precision),
+        }]
+    }
+}
+
+fn booleans<'v>(function: Function, focus: &[Item<'v>]) -> Result<Items<'v>> {
+    let mut values = Vec::with_capacity(focus.len());
+    for item in focus {
+        match item.to_system() {
+            Item::Boolean(value) => values.push(value),
+            _ => return execution("all values must be booleans"),
+        }
+    }
+    Ok(boolean(match function {
+        Function::AllTrue => values.iter().all(|value| *value),
+        Function::AllFalse => values.iter().all(|value| !value),
+        Function::AnyTrue => values.iter().any(|value| *value),
+        _ => values.iter().any(|value| !value),
+    }))
+}
+
+pub(super) fn contains(items: &[Item<'_>], wanted: &Item<'_>) -> bool {
+    items.iter().any(|item| item.equals(wanted) == Some(true))
+}
+
+/// Adds the children of that name; answers whether the type has such an element at all.
+fn children_named<'v>(element: &Element<'v>, name: &str, out: &mut Items<'v>) -> bool {
+    if name.starts_with(|c: char| c.is_ascii_uppercase()) {
+        let named = tables().find(name);
+        if let (Some(id), Some(named)) = (element.type_id, named)
+            && is_resource(id)
+            && tables().is_a(id, named)
+        {
+            out.push(Item::Element(*element));
+            return true;
+        }
+        return false;
+    }
+    let Some(type_id) = element.type_id else {
+        child_at(element, name, None, out);
+        return true;
+    };
+    if tables().get(type_id).primitive().is_some() {
+        child_at(element, name, tables().find("Extension").filter(|_| name == "extension"), out);
+        return name == "extension" || name == "id";
+    }
+    let mut is_known = false;
+    for key in tables().get(type_id).keys_of_element(name) {
+        is_known = true;
+        child_at(element, &key.name, Some(key.type_id), out);
+    }
+    is_known
+}
+
+/// Adds what stands at the JSON name, each item with its sibling. Without a type the definitions are asked for it.
+fn child_at<'v>(element: &Element<'v>, name: &str, type_id: Option<TypeId>, out: &mut Items<'v>) {
+    let of_key = || Some(tables().get(element.type_id?).key(name)?.type_id);
+    let of_primitive = || tables().find("Extension").filter(|_| name == "extension");
+    let type_id = type_id.or_else(of_key).or_else(of_primitive);
+    let mut siblings = None;
+    let mut value = None;
+    if let Some(members) = element.value.map(|v| v.members()).filter(|members| !members.is_empty()) {
+        value = members.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        let is_primitive = type_id.is_none_or(|id| tables().get(id).primitive().is_some());
+        if is_primitive {
+            siblings = members.iter().find(|(key, _)| key.strip_prefix('_') == Some(name)).map(|(_, value)| value);
+        }
+    } else if let Some(sibling) = element.sibling {
+        value = sibling.get(name);
+    }
+    match (value, siblings) {
+        (None, None) => {}
+        (Some(Value::Array(_)), _) | (None, Some(Value::Array(_))) => {
+            let at = |list: Option<&'v Value<'v>>, index: usize| match list {
+                Some(Value::Array(items)) => items.get(index).filter(|item| **item != Value::Null),
+                _ => None,
+            };
+            let length = |list: Option<&Value<'_>>| list.map_or(0, |list| list.items().len());
+            for index in 0..length(value).max(length(siblings)) {
+                push_child(at(value, index), at(siblings, index), type_id, out);
+            }
+        }
+        (value, sibling) => push_child(value, sibling, type_id, out),
+    }
+}
+
+fn push_child<'v>(
+    value: Option<&'v Value<'v>>,
+    sibling: Option<&'v Value<'v>>,
+    type_id: Option<TypeId>,
+    out: &mut Items<'v>,
+) {
+    if value.is_none() && sibling.is_none() {
+        return;
+    }
+    let is_any_resource = type_id.is_some_and(|id| tables().get(id).kind == Kind::AbstractResource);
+    out.push(match value {
+        Some(value) if is_any_resource => Item::Element(Element::resource(value)),
+        _ => Item::Element(Element { value, sibling, type_id }),
+    });
+}
+
+fn extensions<'v>(element: &Element<'v>, out: &mut Items<'v>) {
+    let type_id = tables().find("Extension");
+    for holder in [element.value, element.sibling].into_iter().flatten() {
+        for extension in holder.each("extension") {
+            out.push(Item::Element(Element { value: Some(extension), sibling: None, type_id }));
+        }
+    }
+}
+
+fn is_type(item: &Item<'_>, wanted: &TypeName) -> bool {
+    let (namespace, name) = item.type_name();
+    if wanted.namespace.as_deref().is_some_and(|w| w != namespace) {
+        return false;
+    }
+    match item {
+        Item::Element(Element { type_id: Some(id), .. }) => {
+            tables().find(&wanted.name).is_some_and(|w| tables().is_a(*id, w))
+        }
+        _ => name == wanted.name.as_ref(),
+    }
+}
+
+/// Primitives must be of exactly that type here, other elements may be of a special one.
+fn of_type<'v>(mut items: Items<'v>, wanted: &TypeName) -> Result<Items<'v>> {
+    const SYSTEM: [&str; 8] = ["Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity"];
+    if tables().find(&wanted.name).is_none() && !SYSTEM.contains(&wanted.name.as_ref()) {
+        return execution("a type is not known");
+    }
+    items.retain(|item| match item {
+        Item::Element(Element { type_id: Some(id), .. }) if tables().get(*id).primitive().is_some() => {
+            is_type(item, wanted) && tables().get(*id).name == wanted.name.as_ref()
+        }
+        _ => is_type(item, wanted),
+    });
+    Ok(items)
+}
