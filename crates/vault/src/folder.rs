@@ -70,6 +70,11 @@ impl Fault {
         }
     }
 
+    /// Whether one object is the matter, which another copy of it would mend: it is absent, damaged or not readable.
+    pub(crate) const fn is_of_one_object(&self) -> bool {
+        matches!(self, Self::Absent(_) | Self::Damaged(_) | Self::Io(_))
+    }
+
     /// What an error with causes means in a replica's folder.
     pub(crate) fn of_error(error: &(dyn Error + 'static), folder: &Path) -> Self {
         let mut cause = Some(error);

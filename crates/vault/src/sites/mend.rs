@@ -107,6 +107,7 @@ impl Inner {
         if due.is_empty() {
             return;
         }
+        self.comparing.store(true, Ordering::SeqCst);
         due.iter().for_each(|site| lock(&site.state).compare = false);
         let faults = self.walk("", &mut |path, sizes| {
             let sizes: Vec<_> =
@@ -124,6 +125,7 @@ impl Inner {
                 lock(&site.state).compare = true;
             }
         }
+        self.comparing.store(false, Ordering::SeqCst);
     }
 
     /// Shows every path below a folder with its size at each site: `None` where the site does not answer, `Some(None)`
@@ -169,7 +171,6 @@ impl Inner {
             let pending = state.pending.iter().take(OBJECTS_A_ROUND);
             pending.map(|(path, pending)| (path.clone(), matches!(pending, Pending::Copy))).collect()
         };
-        let mut well = true;
         for (path, is_copy) in work {
             if self.stop.load(Ordering::SeqCst) {
                 return true;
@@ -181,8 +182,15 @@ impl Inner {
                 continue;
             }
             match self.mend_at(site, &path) {
-                Ok(Outcome::Undecided) => well = false,
-                Ok(_) => drop(lock(&site.state).pending.remove(&path)),
+                Ok(outcome) => {
+                    let mut state = lock(&site.state);
+                    state.pending.remove(&path);
+                    // Left to a repair, or to the comparison when the site that is silent now is there again.
+                    if matches!(outcome, Outcome::Undecided) {
+                        tracing::error!(site = site.name, path, "no copy of an object is known to be right");
+                        state.last_fault = Some(Fault::Conflict(path));
+                    }
+                }
                 Err(fault) => {
                     let mut state = lock(&site.state);
                     state.last_fault = Some(fault.fault);
@@ -190,21 +198,21 @@ impl Inner {
                 }
             }
         }
-        well
+        true
     }
 
     /// Gives one site its copy of one object, if it is missing or not the right one.
     fn mend_at(&self, site: &Site, path: &str) -> Result<Outcome, SiteFault> {
         let own = match site.backend.get(path, None) {
             Ok(bytes) => Some(bytes),
-            Err(Fault::Absent(_) | Fault::Damaged(_)) => None,
+            Err(fault) if fault.is_of_one_object() => None,
             Err(fault) => return Err(site.fault(fault)),
         };
         let (mut copies, mut silent) = (Vec::new(), None);
         for other in self.sites.iter().filter(|other| other.name != site.name) {
             match other.backend.get(path, None) {
                 Ok(bytes) => copies.push(bytes),
-                Err(Fault::Absent(_) | Fault::Damaged(_)) => (),
+                Err(fault) if fault.is_of_one_object() => (),
                 Err(fault) => silent = Some(other.fault(fault)),
             }
         }

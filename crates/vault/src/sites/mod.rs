@@ -203,6 +203,8 @@ struct Inner {
     sites: Vec<Arc<Site>>,
     quorum: usize,
     stop: AtomicBool,
+    /// Set while sites are compared: what is missing is not known yet.
+    comparing: AtomicBool,
 }
 
 struct Site {
@@ -273,7 +275,7 @@ impl Sites {
             let state = State { reachable: last_fault.is_none(), last_fault, pending: BTreeMap::new(), compare: true };
             sites.push(Arc::new(Site { name, backend, lane, state: Mutex::new(state) }));
         }
-        let inner = Arc::new(Inner { sites, quorum, stop: AtomicBool::new(false) });
+        let inner = Arc::new(Inner { sites, quorum, stop: AtomicBool::new(false), comparing: AtomicBool::new(false) });
         let mended = Arc::clone(&inner);
         let mender = std::thread::Builder::new()
             .name("site-mender".to_owned())
@@ -397,7 +399,8 @@ impl Sites {
         const STEP: Duration = Duration::from_millis(5);
         let mut waited = Duration::ZERO;
         loop {
-            if self.inner().sites.iter().all(|site| site.settled()) {
+            let comparing = self.inner().comparing.load(Ordering::SeqCst);
+            if !comparing && self.inner().sites.iter().all(|site| site.settled()) {
                 return true;
             }
             if waited >= patience {
@@ -478,7 +481,7 @@ impl Inner {
             return;
         }
         for site in &self.sites {
-            let lacks = |fault: &&SiteFault| matches!(fault.fault, Fault::Absent(_) | Fault::Damaged(_));
+            let lacks = |fault: &&SiteFault| fault.fault.is_of_one_object();
             if let Some(fault) = faults.iter().filter(lacks).find(|fault| fault.name == site.name) {
                 let mut state = lock(&site.state);
                 state.last_fault = Some(fault.fault.clone());

@@ -1,0 +1,6 @@
+//! The vault as its callers see it: permits from the real door, real folders, real faults.
+
+mod common;
+mod frames;
+mod keys;
+mod sites;

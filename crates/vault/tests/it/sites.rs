@@ -1,0 +1,280 @@
+//! Sites that are missing, read-only, full, damaged or something else, and how they are mended.
+
+use crate::common::{Folders, Mounted, SOON, depositor_of, institution, job, patient, reader, status};
+use policy::Action;
+use std::fs;
+use vault::{Bytes, Fault, PackBuilder, SiteConfig, SiteError, Sites};
+
+fn object(path: &str, text: &str) -> (String, Bytes) {
+    (path.to_owned(), Bytes::copy_from_slice(text.as_bytes()))
+}
+
+fn faults(result: Result<vault::Placement, SiteError>) -> (usize, Vec<Fault>) {
+    match result {
+        Err(SiteError::TooFew { reached, faults, .. }) => (reached, faults.into_iter().map(|one| one.fault).collect()),
+        other => panic!("expected too few sites, got {other:?}"),
+    }
+}
+
+#[test]
+fn what_is_put_is_everywhere_and_stays() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    let seal = job(Action::Seal);
+    let objects = [object("tile/0/000", "zero"), object("tile/0/001", "one"), object("log/x", "")];
+    assert!(sites.put_all(&seal, &objects).expect("placed").sites.len() >= 2);
+    sites.put_all(&seal, &objects).expect("the same again is fine");
+    assert!(sites.settle(SOON));
+    for name in ["a", "b", "c"] {
+        assert_eq!(fs::read(folders.path(name).join("tile/0/001")).expect("there"), b"one");
+        assert_eq!(fs::read_dir(folders.path(name).join("staging")).expect("there").count(), 0);
+    }
+    assert_eq!(sites.list(&seal, "").expect("listed"), ["log/x", "tile/0/000", "tile/0/001"]);
+    assert_eq!(sites.list(&seal, "tile").expect("listed").len(), 2);
+    assert!(sites.exists(&seal, "log/x").expect("asked") && !sites.exists(&seal, "log/y").expect("asked"));
+    let part = sites.get_range(&seal, "tile/0/000", 1..3, &|_| true).expect("read");
+    assert_eq!(part, "er");
+    assert!(matches!(sites.get_range(&seal, "tile/0/000", 2..9, &|_| true), Err(SiteError::Unreadable { .. })));
+    assert!(matches!(sites.get(&seal, "nothing", &|_| true), Err(SiteError::NotFound { .. })));
+    assert!(matches!(sites.list(&seal, "nowhere"), Ok(paths) if paths.is_empty()));
+}
+
+#[test]
+fn other_bytes_under_a_name_are_refused_and_change_nothing() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    let seal = job(Action::Seal);
+    sites.put_all(&seal, &[object("tile/0/000", "first")]).expect("placed");
+    let (reached, faults) = faults(sites.put_all(&seal, &[object("tile/0/000", "other")]));
+    assert_eq!(reached, 0);
+    assert!(faults.iter().all(|fault| matches!(fault, Fault::Conflict(_))), "{faults:?}");
+    assert_eq!(sites.get(&seal, "tile/0/000", &|_| true).expect("read"), "first");
+}
+
+#[test]
+fn only_checkpoints_are_replaced() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    let seal = job(Action::Seal);
+    for text in ["one", "two", "three"] {
+        sites.replace(&seal, "log/records/checkpoint", Bytes::from_static(text.as_bytes())).expect("placed");
+    }
+    assert!(sites.settle(SOON));
+    let copies = sites.copies(&seal, "log/records/checkpoint").expect("read");
+    assert_eq!(copies.len(), 3);
+    assert!(copies.iter().all(|(_, bytes)| bytes.as_ref().is_ok_and(|bytes| bytes == "three")));
+    assert!(matches!(sites.replace(&seal, "log/x", Bytes::new()), Err(SiteError::BadPath { .. })));
+    assert!(matches!(sites.put_all(&seal, &[object("log/checkpoint", "x")]), Err(SiteError::BadPath { .. })));
+    let twice = [object("x", "1"), object("x", "2")];
+    assert!(matches!(sites.put_all(&seal, &twice), Err(SiteError::BadPath { .. })));
+}
+
+#[test]
+fn permits_are_looked_at() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    let read = reader(patient("1"), Action::ReadRecord);
+    let things = [object("x", "x")];
+    sites.put_all(&depositor_of(&institution()), &things).expect("a depositor writes packs");
+    assert!(matches!(sites.put_all(&read, &things), Err(SiteError::Refused { .. })));
+    assert!(matches!(sites.replace(&read, "checkpoint", Bytes::new()), Err(SiteError::Refused { .. })));
+    assert!(matches!(sites.repair(&job(Action::Seal)), Err(SiteError::Refused { .. })));
+    assert!(matches!(sites.get(&status(), "x", &|_| true), Err(SiteError::Refused { .. })));
+    assert!(matches!(sites.list(&status(), ""), Err(SiteError::Refused { .. })));
+    assert_eq!(sites.get(&read, "x", &|_| true).expect("ciphertext"), "x");
+}
+
+#[test]
+fn a_site_that_was_away_catches_up_with_everything() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    let seal = job(Action::Seal);
+    sites.put_all(&seal, &[object("t/before", "before")]).expect("placed");
+    sites.replace(&seal, "checkpoint", Bytes::from_static(b"old")).expect("placed");
+    assert!(sites.settle(SOON));
+    fs::rename(folders.path("c"), folders.path("away")).expect("unplugged");
+    let placed = sites.put_all(&seal, &[object("t/during", "during")]).expect("two are enough");
+    assert_eq!(placed.sites.len(), 2);
+    sites.replace(&seal, "checkpoint", Bytes::from_static(b"new")).expect("two are enough");
+    assert!(!sites.settle(std::time::Duration::from_millis(200)));
+    assert!(!folders.path("c").exists(), "a missing site is never made anew");
+    let third = &sites.status()[2];
+    assert!(!third.reachable && third.pending >= 2, "{third:?}");
+    assert!(matches!(third.last_fault, Some(Fault::Missing(_))));
+    fs::rename(folders.path("away"), folders.path("c")).expect("plugged in");
+    assert!(sites.settle(SOON), "{:?}", sites.status());
+    assert_eq!(fs::read(folders.path("c").join("t/during")).expect("mended"), b"during");
+    assert_eq!(fs::read(folders.path("c").join("checkpoint")).expect("mended"), b"new");
+    assert_eq!(sites.status()[2].pending, 0);
+}
+
+#[test]
+fn what_a_dead_process_left_behind_is_found_at_the_next_start() {
+    let folders = Folders::new();
+    let seal = job(Action::Seal);
+    {
+        let sites = folders.sites();
+        sites.put_all(&seal, &[object("t/1", "one"), object("t/2", "two")]).expect("placed");
+        assert!(sites.settle(SOON));
+    }
+    fs::remove_file(folders.path("b").join("t/2")).expect("lost");
+    fs::remove_dir_all(folders.path("c").join("t")).expect("lost");
+    fs::write(folders.path("a").join("t/1"), b"cut").expect("damaged");
+    fs::write(folders.path("b").join("staging/1-1"), b"half").expect("left");
+    let sites = folders.open_sites();
+    assert!(sites.settle(SOON), "{:?}", sites.status());
+    for name in ["b", "c"] {
+        assert_eq!(fs::read(folders.path(name).join("t/2")).expect("mended"), b"two");
+    }
+    assert!(!sites.list(&seal, "").expect("listed").iter().any(|path| path.contains("staging")));
+}
+
+#[test]
+fn two_missing_sites_refuse_a_write_and_say_why() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    fs::rename(folders.path("a"), folders.path("away")).expect("unplugged");
+    fs::remove_dir_all(folders.path("b")).expect("gone");
+    fs::write(folders.path("b"), b"a file").expect("in its place");
+    let error = sites.put_all(&job(Action::Seal), &[object("x", "x")]).expect_err("one is not enough");
+    let text = error.to_string();
+    assert!(text.starts_with("1 of 2 needed sites took the write: "), "{text}");
+    assert!(text.contains("a: folder ") && text.contains("is missing; mount"), "{text}");
+    assert!(text.contains("b: ") && text.contains("is not a folder"), "{text}");
+    assert!(faults(sites.put_all(&job(Action::Seal), &[object("x", "x")])).0 == 1, "and again, harmlessly");
+    // What one site has is still read.
+    assert_eq!(sites.get(&job(Action::Seal), "x", &|_| true).expect("read"), "x");
+}
+
+#[test]
+fn an_empty_folder_or_a_swapped_disk_is_not_taken_for_the_site() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    let swap = folders.path("swap");
+    fs::rename(folders.path("a"), &swap).expect("moved");
+    fs::rename(folders.path("b"), folders.path("a")).expect("moved");
+    fs::rename(&swap, folders.path("b")).expect("moved");
+    fs::rename(folders.path("c"), folders.path("was-c")).expect("unmounted");
+    fs::create_dir(folders.path("c")).expect("a bare mount point");
+    let (reached, faults) = faults(sites.put_all(&job(Action::Seal), &[object("x", "x")]));
+    assert_eq!(reached, 0);
+    assert_eq!(faults.iter().filter(|fault| matches!(fault, Fault::Other { .. })).count(), 2, "{faults:?}");
+    assert_eq!(faults.iter().filter(|fault| matches!(fault, Fault::NotSetUp(_))).count(), 1, "{faults:?}");
+    assert_eq!(fs::read_dir(folders.path("c")).expect("there").count(), 0);
+}
+
+#[test]
+fn a_read_only_site_is_left_behind_and_catches_up() {
+    let folders = Folders::new();
+    let Some(mount) = Mounted::tmpfs(&folders.path("c"), "size=1m") else { return };
+    let sites = folders.sites();
+    mount.remount("ro");
+    let seal = job(Action::Seal);
+    assert_eq!(sites.put_all(&seal, &[object("x", "x")]).expect("two are enough").sites.len(), 2);
+    assert!(!sites.settle(std::time::Duration::from_millis(100)));
+    assert!(matches!(sites.status()[2].last_fault, Some(Fault::ReadOnly(_))), "{:?}", sites.status());
+    mount.remount("rw");
+    assert!(sites.settle(SOON), "{:?}", sites.status());
+    assert_eq!(fs::read(folders.path("c").join("x")).expect("mended"), b"x");
+}
+
+#[test]
+fn a_full_site_is_left_behind_and_catches_up() {
+    let folders = Folders::new();
+    let Some(mount) = Mounted::tmpfs(&folders.path("c"), "size=64k") else { return };
+    let sites = folders.sites();
+    let seal = job(Action::Seal);
+    let large = ("large".to_owned(), Bytes::from(vec![7; 100_000]));
+    assert_eq!(sites.put_all(&seal, std::slice::from_ref(&large)).expect("two are enough").sites.len(), 2);
+    assert!(!sites.settle(std::time::Duration::from_millis(100)));
+    assert!(matches!(sites.status()[2].last_fault, Some(Fault::Full(_))), "{:?}", sites.status());
+    assert!(!folders.path("c").join("large").exists(), "nothing half under the name");
+    mount.remount("size=1m");
+    assert!(sites.settle(SOON), "{:?}", sites.status());
+    assert_eq!(fs::read(folders.path("c").join("large")).expect("mended"), large.1);
+}
+
+#[test]
+fn a_damaged_copy_is_passed_over_and_mended() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    let seal = job(Action::Seal);
+    sites.put_all(&seal, &[object("t/1", "right")]).expect("placed");
+    assert!(sites.settle(SOON));
+    fs::write(folders.path("a").join("t/1"), b"wrong").expect("damaged");
+    let bytes = sites.get(&seal, "t/1", &|bytes| bytes == b"right").expect("another site has it");
+    assert_eq!(bytes, "right");
+    assert!(sites.settle(SOON));
+    assert_eq!(fs::read(folders.path("a").join("t/1")).expect("there"), b"right");
+    let error = sites.get(&seal, "t/1", &|_| false).expect_err("no copy passes").to_string();
+    assert!(error.contains("a: has a damaged t/1") && error.contains("c: has a damaged t/1"), "{error}");
+}
+
+#[test]
+fn a_repair_compares_every_byte() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    let seal = job(Action::Seal);
+    let frame = [b"HF\x01\x01".as_slice(), &[0; 200]].concat();
+    let mut builder = PackBuilder::new();
+    builder.push(&frame).expect("fits");
+    let pack = builder.finish().expect("one frame");
+    let placed = [(pack.path.clone(), pack.bytes.clone()), object("t/1", "right"), object("t/2", "gone")];
+    sites.put_all(&seal, &placed).expect("placed");
+    assert!(sites.settle(SOON));
+    // Two of three copies of a pack damaged in the same way: its name still tells which is right.
+    let mut bad = pack.bytes.to_vec();
+    bad[20] ^= 1;
+    fs::write(folders.path("a").join(&pack.path), &bad).expect("damaged");
+    fs::write(folders.path("b").join(&pack.path), &bad).expect("damaged");
+    fs::write(folders.path("b").join("t/1"), b"wrong").expect("damaged, same size");
+    fs::remove_file(folders.path("a").join("t/2")).expect("lost");
+    let report = sites.repair(&job(Action::Repair)).expect("permitted");
+    assert_eq!((report.compared, report.copied, report.replaced), (3, 1, 3), "{report:?}");
+    assert!(report.undecided.is_empty() && report.faults.is_empty());
+    for name in ["a", "b", "c"] {
+        assert_eq!(fs::read(folders.path(name).join(&pack.path)).expect("there"), pack.bytes);
+        assert_eq!(fs::read(folders.path(name).join("t/1")).expect("there"), b"right");
+    }
+    for (name, text) in [("a", "one"), ("b", "two"), ("c", "three")] {
+        fs::write(folders.path(name).join("t/1"), text).expect("all differ");
+    }
+    assert_eq!(sites.repair(&job(Action::Repair)).expect("permitted").undecided, ["t/1"]);
+}
+
+#[test]
+fn wrong_configurations_are_refused() {
+    let folders = Folders::new();
+    let refused = |sites: Vec<SiteConfig>, quorum| matches!(Sites::open(sites, quorum), Err(SiteError::Config { .. }));
+    let configs = folders.site_configs();
+    assert!(refused(configs.clone(), 4) && refused(configs.clone(), 0) && refused(Vec::new(), 1));
+    let mut same_folder = configs.clone();
+    same_folder[1].folder.clone_from(&configs[0].folder);
+    assert!(refused(same_folder, 2));
+    let mut same_name = configs.clone();
+    same_name[1].name.clone_from(&configs[0].name);
+    assert!(refused(same_name, 2));
+    let mut bad_name = configs;
+    bad_name[1].name = "a b".to_owned();
+    assert!(refused(bad_name, 2));
+}
+
+#[test]
+fn many_threads_write_at_once() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let sites = sites.clone();
+            scope.spawn(move || {
+                let seal = job(Action::Seal);
+                for number in 0..10 {
+                    let own = object(&format!("t/{thread}/{number}"), "own");
+                    sites.put_all(&seal, &[own, object(&format!("shared/{number}"), "same")]).expect("placed");
+                }
+            });
+        }
+    });
+    assert!(sites.settle(SOON));
+    assert_eq!(sites.list(&job(Action::Seal), "").expect("listed").len(), 50);
+}
