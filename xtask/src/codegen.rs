@@ -131,6 +131,10 @@ fn write_type(definition: &Value, sets: &ValueSets, bindings: &mut BTreeSet<Stri
             continue;
         }
         let mut types: Vec<String> = items(&element["type"]).iter().map(type_name).collect();
+        if path == "Resource.id" {
+            // The definitions say string, section 2.27.0.1 of R4 says id.
+            types = vec!["id".to_owned()];
+        }
         if let Some(reference) = element["contentReference"].as_str() {
             types = vec![format!("#{}", reference.trim_start_matches('#'))];
         } else if all.iter().any(|e| text(&e["path"]).strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))) {
@@ -235,13 +239,16 @@ fn search_table(bundle: &Value) -> String {
             .iter()
             .map(|c| format!("{} {}", code_of.get(text(&c["definition"])).unwrap_or(&""), text(&c["expression"])))
             .collect();
+        // R4 has the expressions of these two components the wrong way round.
+        let components =
+            components.join(";").replace("relatesto code;relation target", "relatesto target;relation code");
         rows.insert(format!(
             "{}\t{}\t{}\t{targets}\t{}\t{}\n",
             text(&parameter["code"]),
             text(&parameter["type"]),
             words(&parameter["base"]).join(" "),
             text(&parameter["expression"]).replace(['\r', '\n', '\t'], " "),
-            components.join(";"),
+            components,
         ));
     }
     let head = format!(

@@ -53,6 +53,7 @@ pub fn test(arguments: &[String]) -> Result<(), String> {
     }
     shell::run(shell::cargo(&["fmt", "--check"]))?;
     shell::run(shell::cargo(&["build", "--workspace", "--all-targets"]))?;
+    refuse_warnings()?;
     let built = start.elapsed();
 
     let mut command = shell::cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
@@ -74,6 +75,16 @@ pub fn test(arguments: &[String]) -> Result<(), String> {
     summary(&skipped, &failed, long);
     println!("time: {} s, of which {} s to install and build", start.elapsed().as_secs(), built.as_secs());
     if passed { Ok(()) } else { Err("cargo test failed".to_owned()) }
+}
+
+/// Cargo repeats the warnings of what it need not build again, so the second look at a build costs a second.
+fn refuse_warnings() -> Result<(), String> {
+    let said = shell::errors_of(shell::cargo(&["build", "--workspace", "--all-targets"]))?;
+    if said.lines().any(|line| line.starts_with("warning: `")) {
+        Err(format!("{said}warnings are refused"))
+    } else {
+        Ok(())
+    }
 }
 
 fn summary(skipped: &[String], failed: &[String], long: bool) {

@@ -65,6 +65,12 @@ pub fn run_seen(mut command: Command, mut seen: impl FnMut(&str)) -> Result<bool
     Ok(status.success())
 }
 
+/// Runs a command to its end and gives what it wrote to standard error.
+pub fn errors_of(mut command: Command) -> Result<String, String> {
+    let output = command.output().map_err(|fault| not_started(&command, &fault))?;
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 /// Whether a program of this name is on the path.
 pub fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
