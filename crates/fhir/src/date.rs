@@ -329,7 +329,9 @@ pub fn day_number(year: i32, month: u8, day: u8) -> i64 {
 
 /// The date of a day number.
 pub fn date_of_day(day_number: i64) -> (i32, u8, u8) {
-    let mut year = i32::try_from(1970 + day_number.div_euclid(365)).unwrap_or(i32::MAX / 2);
+    // 146,097 days are 400 years; one more year, because the quotient may be one too small.
+    let mut year =
+        i32::try_from(1971 + (day_number * 400).div_euclid(146_097)).expect("callers stay within the years 1 to 9999");
     while self::day_number(year, 1, 1) > day_number {
         year -= 1;
     }

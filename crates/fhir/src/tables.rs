@@ -392,7 +392,7 @@ mod tests {
         assert!(tables.all().all(|(_, t)| t.elements.len() <= 128 && t.elements.iter().all(|e| !e.types.is_empty())));
         assert!(tables.all().all(|(_, t)| t.name == "Element" || t.name == "Resource" || t.base.is_some()));
         assert_eq!(Tables::search_rows().count(), 1378);
-        assert_eq!(Tables::patient_compartment().count(), 66);
+        assert_eq!(Tables::patient_compartment().count(), 67);
     }
 
     #[test]

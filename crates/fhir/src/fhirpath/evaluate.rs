@@ -305,8 +305,9 @@ impl<'v> Session<'v, '_> {
             for ((a, b), argument) in a.iter().zip(b).zip(orders) {
                 let order = match (a.first(), b.first()) {
                     (None, None) => Ordering::Equal,
-                    (None, Some(_)) => Ordering::Less,
-                    (Some(_), None) => Ordering::Greater,
+                    // What has no key comes first in either order.
+                    (None, Some(_)) => return Ordering::Less,
+                    (Some(_), None) => return Ordering::Greater,
                     (Some(a), Some(b)) => match a.compare(b) {
                         Ok(order) => order.unwrap_or(Ordering::Equal),
                         Err(reason) => {

@@ -154,7 +154,17 @@ fn unescape(text: &str, format: &str) -> Option<String> {
     match format {
         "html" => Some(HTML.iter().rev().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))),
         "json" => {
-            let quoted = format!("\"{text}\"");
+            // Quotes without backslash are taken as they are.
+            let mut quoted = String::from("\"");
+            let mut is_escaped = false;
+            for c in text.chars() {
+                if c == '"' && !is_escaped {
+                    quoted.push('\\');
+                }
+                is_escaped = c == '\\' && !is_escaped;
+                quoted.push(c);
+            }
+            quoted.push('"');
             let parsed = crate::json::parse(quoted.as_bytes(), &crate::json::Limits::default()).ok()?;
             parsed.as_str().map(str::to_owned)
         }

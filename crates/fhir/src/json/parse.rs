@@ -420,7 +420,7 @@ mod tests {
     #[test]
     fn holds_each_limit() {
         let limits = Limits { bytes_max: 10, depth_max: 3, values_max: 4 };
-        let reason = |text: &str| parse(text.as_bytes(), &limits).map_err(|e| e.reason);
+        let reason = |text: &str| parse(text.as_bytes(), &limits).map(|_| ()).map_err(|e| e.reason);
         assert!(reason("[[[1]]]").is_ok());
         assert_eq!(reason("[[[[1]]]]"), Err(Reason::TooDeep));
         assert_eq!(reason("\"12345678901\""), Err(Reason::TooLong));

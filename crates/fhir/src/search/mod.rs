@@ -12,6 +12,7 @@ use crate::json::Value;
 use crate::reference::Target;
 use crate::tables::{TypeId, tables};
 use parameters::{OfType, Part, Source, of_type};
+use plan::Route;
 use value::{date, extract};
 
 /// Type of a search parameter, which decides the form of its values.
@@ -196,10 +197,11 @@ fn type_of(resource: &Value<'_>) -> Option<TypeId> {
     tables().resource(resource.str("resourceType")?)
 }
 
+/// Gives what the ways lead to, if it is of the kind or may be; for a resource of the kind itself.
 fn visit_links<'v>(
     resource: &'v Value<'_>,
     kind: &'static str,
-    which: fn(&OfType) -> &[usize],
+    which: fn(&OfType) -> &[Route],
     visit: &mut dyn FnMut(Target<'v>),
 ) {
     let resource: &'v Value<'v> = resource;
@@ -207,17 +209,12 @@ fn visit_links<'v>(
     if resource.str("resourceType") == Some(kind) {
         return resource.str("id").into_iter().for_each(|id| visit(Target::Relative { kind, id, version: None }));
     }
-    let of_type = of_type(id);
-    for position in which(of_type) {
-        if let Source::Routes(routes) = &of_type.parameters[*position].source {
-            for route in routes {
-                route.walk(resource, true, &mut |element| {
-                    let target = element.str("reference").map(Target::parse);
-                    let fits = |t: &Target<'_>| t.kind() == Some(kind) || matches!(t, Target::Urn(_));
-                    target.filter(fits).into_iter().for_each(&mut *visit);
-                });
-            }
-        }
+    for route in which(of_type(id)) {
+        route.walk(resource, true, &mut |element| {
+            let target = element.str("reference").map(Target::parse);
+            let fits = |t: &Target<'_>| t.kind() == Some(kind) || matches!(t, Target::Urn(_));
+            target.filter(fits).into_iter().for_each(&mut *visit);
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! All search parameters of R4, compiled: for each resource type its parameters, and which of them tell patient, encounter and date.
 
-use super::plan::{Route, routes};
+use super::plan::{Route, into_member, routes};
 use super::value::takes;
 use super::{Parameter, ParameterKind};
 use crate::fhirpath::Expression;
@@ -13,10 +13,10 @@ use std::sync::OnceLock;
 pub(super) struct OfType {
     /// Sorted by code.
     pub(super) parameters: Vec<Parameter>,
-    /// Positions of those that lead to the patient, in the order of the compartment definition.
-    pub(super) patient: Vec<usize>,
-    /// Positions of those that lead to the encounter.
-    pub(super) encounter: Vec<usize>,
+    /// Ways to the patient, in the order of the compartment definition.
+    pub(super) patient: Vec<Route>,
+    /// Ways to the encounter: the element of that name, then parameters, because some types have one of them only.
+    pub(super) encounter: Vec<Route>,
     /// Positions of those that tell the clinical date, the best first.
     pub(super) date: Vec<usize>,
 }
@@ -98,8 +98,16 @@ fn load() -> Vec<OfType> {
                 let find = |code: &&str| of_type.parameters.iter().position(|p| p.code == *code);
                 codes.iter().filter_map(find).collect()
             };
-            let patient = positions(compartment.get(def.name).map_or(&[], Vec::as_slice));
-            let encounter = positions(&ENCOUNTER_CODES);
+            let ways = |positions: Vec<usize>| -> Vec<Route> {
+                let sources = positions.into_iter().map(|at| &of_type.parameters[at].source);
+                sources
+                    .flat_map(|source| if let Source::Routes(routes) = source { routes.as_slice() } else { &[] })
+                    .cloned()
+                    .collect()
+            };
+            let patient = ways(positions(compartment.get(def.name).map_or(&[], Vec::as_slice)));
+            let mut encounter = into_member(vec![Route::start(id)], "encounter");
+            encounter.extend(ways(positions(&ENCOUNTER_CODES)));
             let date = positions(if def.name == "DocumentReference" { &DOCUMENT_DATE_CODES } else { &DATE_CODES });
             (of_type.patient, of_type.encounter, of_type.date) = (patient, encounter, date);
             of_type.date.retain(|at| of_type.parameters[*at].kind == ParameterKind::Date);
@@ -114,8 +122,9 @@ fn compile(row: &SearchRow, expression: &Expression, root: TypeId, number: u16, 
     let targets = if row.targets.is_empty() { Vec::new() } else { row.targets.split(' ').collect() };
     let source = match routes(expression.tree(), root) {
         Some(found) if kind == ParameterKind::Composite => {
-            let parts =
-                |route: &Route| row.components.split(';').map(|part| compile_part(part, route.type_id, rows)).collect();
+            let parts = |route: &Route| {
+                row.components.split(';').map(|part| compile_part(part, root, route.type_id, rows)).collect()
+            };
             Source::Composite(found.into_iter().map(|route| (route.clone(), parts(&route))).collect())
         }
         Some(found) => Source::Routes(usable(found, kind)),
@@ -124,11 +133,14 @@ fn compile(row: &SearchRow, expression: &Expression, root: TypeId, number: u16, 
     Parameter { number, code: row.code, kind, targets, source }
 }
 
-fn compile_part(text: &'static str, root: TypeId, rows: &[SearchRow]) -> Part {
+/// A component is a parameter of the same resource type, but its expression starts at the element of the composite.
+fn compile_part(text: &'static str, resource: TypeId, element: TypeId, rows: &[SearchRow]) -> Part {
     let (code, expression) = text.split_once(' ').unwrap_or((text, ""));
-    let kind = rows.iter().find(|row| row.code == code).map_or(ParameterKind::Special, |row| kind_of(row.kind));
-    let found =
-        Expression::compile(expression).ok().and_then(|expression| routes(expression.tree(), root)).unwrap_or_default();
+    let name = tables().get(resource).name;
+    let row = rows.iter().find(|row| row.code == code && row.bases.split(' ').any(|base| base == name));
+    let kind = row.map_or(ParameterKind::Special, |row| kind_of(row.kind));
+    let expression = Expression::compile(expression).ok();
+    let found = expression.and_then(|expression| routes(expression.tree(), element)).unwrap_or_default();
     Part { code, kind, routes: usable(found, kind) }
 }
 

@@ -38,9 +38,9 @@ pub(super) fn routes(expr: &Expr, root: TypeId) -> Option<Vec<Route>> {
         }
         Expr::Member(name) => {
             Some(match tables().find(name).filter(|_| name.starts_with(|c: char| c.is_ascii_uppercase())) {
-                Some(named) if tables().is_a(root, named) => vec![Route { steps: Vec::new(), type_id: root }],
+                Some(named) if tables().is_a(root, named) => vec![Route::start(root)],
                 Some(_) => Vec::new(),
-                None => into_member(vec![Route { steps: Vec::new(), type_id: root }], name),
+                None => into_member(vec![Route::start(root)], name),
             })
         }
         Expr::Path(left, right) => {
@@ -69,7 +69,7 @@ pub(super) fn routes(expr: &Expr, root: TypeId) -> Option<Vec<Route>> {
 }
 
 /// One step further; an element with a choice of types makes a route for each type.
-fn into_member(routes: Vec<Route>, name: &str) -> Vec<Route> {
+pub(super) fn into_member(routes: Vec<Route>, name: &str) -> Vec<Route> {
     let mut longer = Vec::new();
     for route in routes {
         let def = tables().get(route.type_id);
@@ -106,6 +106,11 @@ fn filtered(mut routes: Vec<Route>, condition: &Expr) -> Option<Vec<Route>> {
 }
 
 impl Route {
+    /// The way that ends where it starts.
+    pub(super) fn start(type_id: TypeId) -> Self {
+        Self { steps: Vec::new(), type_id }
+    }
+
     /// Gives every element at the end of the route. `trust_urns`: a reference to another entry of a bundle counts as being of the
     /// wanted type, because its text does not tell.
     #[inline]
