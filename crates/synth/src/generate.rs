@@ -6,10 +6,11 @@ use crate::docs::Kind;
 use crate::docs::scan::Scanner;
 use crate::institutions::{Institution, institutions};
 use crate::json::{Node, list, object, text, whole};
-use crate::patient::{Made, Ward, first_day};
+use crate::patient::{Made, Ward};
 use crate::people::write_people;
 use crate::roster::Roster;
 use crate::{Error, HospitalSummary, Options, Progress, Summary};
+use jiff::civil::date;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -40,7 +41,7 @@ pub(crate) fn generate(options: &Options, progress: &dyn Fn(Progress)) -> Result
             institution,
             roster: &roster,
             folder: &folder,
-            first_day: first_day(options.start_year),
+            first_day: date(options.start_year, 1, 1),
             documents: options.documents_per_patient,
         };
         hospitals.push(hospital(options, &ward, &mut scanners, &mut truth, progress)?);
@@ -183,7 +184,6 @@ impl Truth {
     }
 
     fn patient(&mut self, ward: &Ward<'_>, made: &Made) -> Result<(), Error> {
-        let slot_ci = made.patient.clone();
         let resources = TYPES
             .iter()
             .zip(made.lines.counts)
@@ -199,7 +199,7 @@ impl Truth {
         let amended: Vec<Node> = made.lines.amended.iter().map(|id| text(id.clone())).collect();
         debug_assert!(made.patient.starts_with(&ward.institution.code), "a patient of another hospital");
         self.item(&object([
-            ("patient", text(slot_ci)),
+            ("patient", text(made.patient.clone())),
             ("encounters", whole(made.encounters)),
             ("resources", Node::Object(resources)),
             ("documents", Node::Object(documents)),

@@ -19,7 +19,7 @@ use crate::roster::{Roster, role};
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::civil::{Date, date};
+use jiff::civil::Date;
 use std::path::Path;
 
 /// What all patients of a hospital share while they are made.
@@ -214,9 +214,4 @@ impl Desk<'_> {
             ("context", object([("encounter", one(encounter)), ("period", period)])),
         ]
     }
-}
-
-/// The first day of a year.
-pub(crate) fn first_day(year: i16) -> Date {
-    date(year, 1, 1)
 }

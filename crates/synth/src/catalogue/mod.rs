@@ -7,6 +7,7 @@
 
 mod dental;
 mod korean;
+mod orders;
 mod western;
 
 use crate::institutions::Practice;

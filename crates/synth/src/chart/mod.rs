@@ -4,6 +4,7 @@
 pub(crate) mod amend;
 pub(crate) mod resources;
 pub(crate) mod story;
+mod visit;
 
 use crate::catalogue::{Act, Allergen, Disorder, Drug, Imaging, Panel, Test, Vaccine};
 use crate::institutions::Institution;
