@@ -130,6 +130,9 @@ mod tests {
         assert!(!lane.submit(5, || ()), "and at once from then on");
         assert!(!lane.idle());
         hold.send(()).expect("the job waits");
+        while !lane.idle() {
+            std::thread::yield_now();
+        }
         assert!(lane.submit(2, move || out.send(2).expect("the test listens")));
         assert_eq!((seen.recv(), seen.recv()), (Ok(1), Ok(2)));
     }

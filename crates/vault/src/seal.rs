@@ -202,7 +202,8 @@ pub fn seal(key: &GroupKey, head: &FrameHead, body: &[u8], random: &dyn Random) 
 }
 
 /// Opens a frame if the permit reaches it: a permit to read or issue whose scope has the group's owner and institution,
-/// or for access entries a permit to read the access log whose scope has the data subject.
+/// for access entries a permit to read the access log whose scope has the data subject, or for an institution's own events
+/// a permit to read its receipts. A permit to deposit, seal or repair opens nothing.
 ///
 /// Opening takes a permit. This compiles:
 ///
@@ -263,10 +264,15 @@ fn key_fits(name: &KeyName, head: &FrameHead) -> bool {
 fn may_open(permit: &Permit, kind: FrameKind, name: &KeyName) -> bool {
     match (permit.action(), name) {
         (Action::ReadAccessLog, KeyName::Access { .. }) => kind == FrameKind::Access,
-        (
-            Action::ReadTimeline | Action::ReadRecord | Action::ReadDocument | Action::Issue | Action::ReadReceipt,
-            KeyName::Group(group),
-        ) => permit.reaches(group.owner, &group.institution),
+        (Action::ReadTimeline | Action::ReadRecord | Action::ReadDocument | Action::Issue, KeyName::Group(group)) => {
+            permit.reaches(group.owner, &group.institution)
+        }
+        // A receipt is the institution's own; its scope reaches the patients too, whose records it must not open.
+        (Action::ReadReceipt, KeyName::Group(group)) => {
+            kind == FrameKind::Event
+                && matches!(group.owner, Owner::Institution(_))
+                && permit.reaches(group.owner, &group.institution)
+        }
         _ => false,
     }
 }

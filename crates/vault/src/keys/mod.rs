@@ -35,6 +35,7 @@
 //! Additional data of every wrapping: the text `hanmaru key 1`, one zero byte, then id, parent and name as above.
 //! A wrapped key moved to another id, parent or name does not unwrap.
 
+mod file;
 mod ring;
 mod root;
 mod stores;

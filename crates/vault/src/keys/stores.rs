@@ -1,24 +1,8 @@
 //! Key stores: wrapped keys in append-only files in three folders that are not the data sites.
 //! Readable without the database, and useless without the root key.
-//!
-//! # Key file `NNNN.keys`, format 1
-//!
-//! | bytes | meaning |
-//! |---|---|
-//! | 8 | `HMRKEYS1` |
-//! | … | records, back to back |
-//!
-//! | record | bytes | meaning |
-//! |---|---|---|
-//! | mark | 4 | `KREC` |
-//! | length | 4 | length of the payload, big-endian, at most 8,192 |
-//! | check | 16 | first half of SHA-256 over length and payload |
-//! | payload | … | a wrapped key ([`super`]) |
-//!
-//! Each process appends to a file it holds a lock on, and never to one whose end is torn or that has reached 64 MiB:
-//! then it begins the next number. A reader that meets a damaged record passes it over, says so, and looks for the next
-//! mark whose check fits. A key may stand in a store twice.
+//! The files are described in `file.rs` beside this one.
 
+use super::file::{FILE_MAGIC, Found, is_clean, scan, write_record};
 use super::{KeyError, KeyId, KeyIndex, KeyName, WrappedKey};
 use crate::folder::{self, Fault, Kind, SiteFault};
 use crate::lane::{Lane, gather, lock};
@@ -32,11 +16,6 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-const FILE_MAGIC: &[u8; 8] = b"HMRKEYS1";
-const RECORD_MARK: &[u8; 4] = b"KREC";
-const RECORD_HEAD_BYTES: usize = 4 + 4 + 16;
-/// Longest payload of a record in bytes.
-const PAYLOAD_BYTES_MAX: usize = 8192;
 /// A file of this size in bytes is not appended to any more.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Keys in bytes that wait in memory for one store; beyond that the stores are compared whole.
@@ -490,69 +469,6 @@ fn check_config(stores: &[KeyStoreConfig], quorum: usize) -> Result<(), String> 
     Ok(())
 }
 
-fn write_record(out: &mut Vec<u8>, payload: &[u8]) {
-    let length = u32::try_from(payload.len()).expect("a wrapped key is at most a few kilobytes");
-    out.extend_from_slice(RECORD_MARK);
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(&record_check(payload));
-    out.extend_from_slice(payload);
-}
-
-fn record_check(payload: &[u8]) -> [u8; 16] {
-    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    digest.update(&(payload.len() as u32).to_be_bytes());
-    digest.update(payload);
-    let mut out = [0; 16];
-    out.copy_from_slice(&digest.finish().as_ref()[..16]);
-    out
-}
-
 fn id_of(payload: &[u8]) -> Option<KeyId> {
     payload.get(1..17)?.try_into().ok().map(|id| KeyId(base::Id16(id)))
-}
-
-enum Found<'a> {
-    Record(&'a [u8]),
-    Damaged(Range<usize>),
-}
-
-/// Walks a file's bytes; damaged stretches are passed over to the next record that is whole.
-fn scan<'a>(bytes: &'a [u8], see: &mut dyn FnMut(Found<'a>)) {
-    let mut at = if bytes.starts_with(FILE_MAGIC) { FILE_MAGIC.len() } else { 0 };
-    let mut damaged_from = (at == 0 && !bytes.is_empty()).then_some(0);
-    while at < bytes.len() {
-        let Some(payload) = record_at(&bytes[at..]) else {
-            damaged_from.get_or_insert(at);
-            at += 1 + find(&bytes[at + 1..], RECORD_MARK);
-            continue;
-        };
-        if let Some(from) = damaged_from.take() {
-            see(Found::Damaged(from..at));
-        }
-        see(Found::Record(payload));
-        at += RECORD_HEAD_BYTES + payload.len();
-    }
-    if let Some(from) = damaged_from {
-        see(Found::Damaged(from..bytes.len()));
-    }
-}
-
-fn find(bytes: &[u8], mark: &[u8]) -> usize {
-    bytes.windows(mark.len()).position(|window| window == mark).unwrap_or(bytes.len())
-}
-
-fn record_at(bytes: &[u8]) -> Option<&[u8]> {
-    let head = bytes.get(..RECORD_HEAD_BYTES).filter(|head| head.starts_with(RECORD_MARK))?;
-    let length = u32::from_be_bytes(head[4..8].try_into().ok()?) as usize;
-    if length > PAYLOAD_BYTES_MAX {
-        return None;
-    }
-    let payload = bytes.get(RECORD_HEAD_BYTES..RECORD_HEAD_BYTES + length)?;
-    (head[8..24] == record_check(payload)).then_some(payload)
-}
-
-fn is_clean(bytes: &[u8]) -> bool {
-    let mut clean = bytes.starts_with(FILE_MAGIC);
-    scan(bytes, &mut |found| clean &= matches!(found, Found::Record(_)));
-    clean
 }

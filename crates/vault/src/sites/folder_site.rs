@@ -76,16 +76,17 @@ impl FolderSite {
         objects: &[(String, Bytes)],
         existing: Existing,
         staged: &mut Vec<Staged>,
-        touched: &mut BTreeSet<PathBuf>,
+        parents: &mut BTreeSet<PathBuf>,
     ) -> Result<(), Fault> {
         for (path, bytes) in objects {
             let to = object_path(path);
             if existing == Existing::Keep && self.has(store, &to, bytes)? {
-                touched.insert(self.parent_of(path));
+                parents.insert(self.parent_of(path));
                 continue;
             }
             let from = self.stage_one(store, bytes)?;
             staged.push(Staged { from, to });
+            parents.insert(self.parent_of(path));
         }
         Ok(())
     }
@@ -117,17 +118,17 @@ impl FolderSite {
     }
 
     /// Syncs the staged files, gives them their names, and syncs each folder whose names changed, once.
-    fn publish(&self, store: &LocalFileSystem, staged: &[Staged], mut touched: BTreeSet<PathBuf>) -> Result<(), Fault> {
-        let mut made = Vec::new();
+    fn publish(&self, store: &LocalFileSystem, staged: &[Staged], parents: BTreeSet<PathBuf>) -> Result<(), Fault> {
         for one in staged {
             let file = store.path_to_filesystem(&one.from).map_err(|error| self.fault(&error))?;
             File::open(file).and_then(|file| file.sync_all()).map_err(|error| self.io_fault(&error))?;
         }
+        let (mut made, mut touched) = (Vec::new(), parents.clone());
+        for parent in &parents {
+            self.make_folder(parent, &mut made, &mut touched).map_err(|error| self.io_fault(&error))?;
+        }
         for one in staged {
-            let parent = self.parent_of(one.to.as_ref());
-            self.make_folder(&parent, &mut made, &mut touched).map_err(|error| self.io_fault(&error))?;
             block_on(store.rename(&one.from, &one.to)).map_err(|error| self.fault(&error))?;
-            touched.insert(parent);
         }
         // Deepest first: a name is durable no later than what leads to it.
         for folder in touched.iter().rev() {
@@ -191,10 +192,10 @@ impl SiteBackend for FolderSite {
     fn put(&self, objects: &[(String, Bytes)], existing: Existing) -> Result<(), Fault> {
         self.check()?;
         let store = self.store()?;
-        let (mut staged, mut touched) = (Vec::with_capacity(objects.len()), BTreeSet::new());
+        let (mut staged, mut parents) = (Vec::with_capacity(objects.len()), BTreeSet::new());
         let result = self
-            .stage(&store, objects, existing, &mut staged, &mut touched)
-            .and_then(|()| self.publish(&store, &staged, touched));
+            .stage(&store, objects, existing, &mut staged, &mut parents)
+            .and_then(|()| self.publish(&store, &staged, parents));
         if result.is_err() {
             for one in &staged {
                 // Those that have their name already are not there any more; the rest is of no use.
@@ -230,7 +231,8 @@ impl SiteBackend for FolderSite {
         self.check()?;
         let store = self.store()?;
         if folder.is_empty() {
-            self.clean_staging().map_err(|error| self.io_fault(&error))?;
+            // A site that can only be read is listed all the same.
+            drop(self.clean_staging());
         }
         let prefix = (!folder.is_empty()).then(|| object_path(folder));
         let found = block_on(store.list_with_delimiter(prefix.as_ref())).map_err(|error| self.fault(&error))?;

@@ -55,9 +55,13 @@ pub fn status() -> Permit {
 }
 
 pub fn depositor_of(code: &InstitutionCode) -> Permit {
+    depositor(code, Action::Deposit)
+}
+
+pub fn depositor(code: &InstitutionCode, action: Action) -> Permit {
     let facts = Facts { deposits_for: Some(code.clone()), ..Facts::default() };
     let purpose = Purpose::Custody { deposit: Id16::derived(&["deposit"]) };
-    permit(Role::Depositor, Action::Deposit, Target::Institution(code.clone()), purpose, &facts)
+    permit(Role::Depositor, action, Target::Institution(code.clone()), purpose, &facts)
 }
 
 pub fn reader(owner: Owner, action: Action) -> Permit {

@@ -1,6 +1,6 @@
 //! Frames and packs: what opens, for whom, and what never does.
 
-use crate::common::{Folders, SOON, Table, depositor_of, group_name, institution, job, patient, reader};
+use crate::common::{Folders, SOON, Table, depositor, depositor_of, group_name, institution, job, patient, reader};
 use base::{Id16, SeededRandom};
 use policy::{Action, Owner};
 use proptest::prelude::*;
@@ -95,6 +95,22 @@ fn access_entries_open_for_their_subject_alone() {
     assert!(refused(reader(patient("2"), Action::ReadAccessLog)));
     assert!(refused(reader(patient("1"), Action::ReadRecord)));
     assert!(refused(job(Action::Seal)));
+}
+
+#[test]
+fn a_receipt_opens_for_its_institution_and_nothing_else_does() {
+    let (ring, random) = (&WORLD.ring, SeededRandom::new(9));
+    let receipts = depositor(&institution(), Action::ReadReceipt);
+    let owner = Owner::institution(&institution());
+    let key = ring.group(&depositor_of(&institution()), &group_name(owner)).expect("made");
+    let event = FrameHead { kind: FrameKind::Event, ..head(owner) };
+    let frame = seal(&key, &event, b"receipt", &random).expect("sealed");
+    assert_eq!(open_frame(&receipts, ring, &frame).expect("own").body, b"receipt");
+    let resource = seal(&key, &head(owner), b"resource", &random).expect("sealed");
+    assert!(matches!(open_frame(&receipts, ring, &resource), Err(SealError::Refused { .. })));
+    let of_patient = FrameHead { kind: FrameKind::Event, ..head(patient("1")) };
+    let of_patient = seal(&WORLD.key, &of_patient, b"event", &random).expect("sealed");
+    assert!(matches!(open_frame(&receipts, ring, &of_patient), Err(SealError::Refused { .. })));
 }
 
 #[test]

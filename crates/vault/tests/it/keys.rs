@@ -127,7 +127,9 @@ fn a_damaged_record_is_passed_over_and_the_others_answer() {
     let quarantined = &index.quarantined[0];
     assert!(quarantined.bytes.contains(&middle) && !quarantined.tail && quarantined.store == "k2");
     let all = folders.key_stores().load_index().expect("readable");
-    assert_eq!((all.keys().count(), all.quarantined.len()), (10, 1));
+    // The comparison at opening may be appending right now, which looks like a torn end.
+    let damaged = all.quarantined.iter().filter(|one| !one.tail).count();
+    assert_eq!((all.keys().count(), damaged), (10, 1));
     let report = folders.key_stores().mend(&job(Action::Repair)).expect("permitted");
     assert_eq!((report.keys, report.faults.len()), (10, 0));
     assert_eq!(alone(1).expect("readable").keys().count(), 10, "the lost key is there again");

@@ -3,6 +3,11 @@
 use crate::common::{Folders, Mounted, SOON, depositor_of, institution, job, patient, reader, status};
 use policy::Action;
 use std::fs;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+use vault::sites::{Existing, FolderSite, Listing, SiteBackend};
 use vault::{Bytes, Fault, PackBuilder, SiteConfig, SiteError, Sites};
 
 fn object(path: &str, text: &str) -> (String, Bytes) {
@@ -96,7 +101,7 @@ fn a_site_that_was_away_catches_up_with_everything() {
     let placed = sites.put_all(&seal, &[object("t/during", "during")]).expect("two are enough");
     assert_eq!(placed.sites.len(), 2);
     sites.replace(&seal, "checkpoint", Bytes::from_static(b"new")).expect("two are enough");
-    assert!(!sites.settle(std::time::Duration::from_millis(200)));
+    assert!(!sites.settle(Duration::from_millis(200)));
     assert!(!folders.path("c").exists(), "a missing site is never made anew");
     let third = &sites.status()[2];
     assert!(!third.reachable && third.pending >= 2, "{third:?}");
@@ -171,7 +176,7 @@ fn a_read_only_site_is_left_behind_and_catches_up() {
     mount.remount("ro");
     let seal = job(Action::Seal);
     assert_eq!(sites.put_all(&seal, &[object("x", "x")]).expect("two are enough").sites.len(), 2);
-    assert!(!sites.settle(std::time::Duration::from_millis(100)));
+    assert!(!sites.settle(Duration::from_millis(100)));
     assert!(matches!(sites.status()[2].last_fault, Some(Fault::ReadOnly(_))), "{:?}", sites.status());
     mount.remount("rw");
     assert!(sites.settle(SOON), "{:?}", sites.status());
@@ -186,7 +191,7 @@ fn a_full_site_is_left_behind_and_catches_up() {
     let seal = job(Action::Seal);
     let large = ("large".to_owned(), Bytes::from(vec![7; 100_000]));
     assert_eq!(sites.put_all(&seal, std::slice::from_ref(&large)).expect("two are enough").sites.len(), 2);
-    assert!(!sites.settle(std::time::Duration::from_millis(100)));
+    assert!(!sites.settle(Duration::from_millis(100)));
     assert!(matches!(sites.status()[2].last_fault, Some(Fault::Full(_))), "{:?}", sites.status());
     assert!(!folders.path("c").join("large").exists(), "nothing half under the name");
     mount.remount("size=1m");
@@ -240,6 +245,100 @@ fn a_repair_compares_every_byte() {
         fs::write(folders.path(name).join("t/1"), text).expect("all differ");
     }
     assert_eq!(sites.repair(&job(Action::Repair)).expect("permitted").undecided, ["t/1"]);
+}
+
+/// A site that fails on demand: before it has written, after it has, or not until it is let go.
+struct Faulty {
+    site: FolderSite,
+    mode: Arc<AtomicU8>,
+}
+
+const WELL: u8 = 0;
+const FAILS_BEFORE: u8 = 1;
+const FAILS_AFTER: u8 = 2;
+const HANGS: u8 = 3;
+
+impl SiteBackend for Faulty {
+    fn check(&self) -> Result<(), Fault> {
+        self.site.check()
+    }
+
+    fn put(&self, objects: &[(String, Bytes)], existing: Existing) -> Result<(), Fault> {
+        while self.mode.load(Ordering::SeqCst) == HANGS {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if self.mode.load(Ordering::SeqCst) == FAILS_BEFORE {
+            return Err(Fault::Io("a broken cable".to_owned()));
+        }
+        self.site.put(objects, existing)?;
+        match self.mode.load(Ordering::SeqCst) {
+            FAILS_AFTER => Err(Fault::Io("a lost answer".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    fn get(&self, path: &str, range: Option<Range<u64>>) -> Result<Bytes, Fault> {
+        self.site.get(path, range)
+    }
+
+    fn list(&self, folder: &str) -> Result<Listing, Fault> {
+        self.site.list(folder)
+    }
+}
+
+fn faulty(folders: &Folders) -> (Sites, Vec<Arc<AtomicU8>>) {
+    Sites::create(&folders.site_configs()).expect("made");
+    let modes: Vec<Arc<AtomicU8>> = (0..3).map(|_| Arc::default()).collect();
+    let backends = folders.site_configs().into_iter().zip(&modes).map(|(config, mode)| {
+        let site = FolderSite::new(&config.name, config.folder);
+        let backend: Box<dyn SiteBackend> = Box::new(Faulty { site, mode: Arc::clone(mode) });
+        (config.name, backend)
+    });
+    let sites = Sites::with_backends(backends.collect(), 2).expect("opened");
+    assert!(sites.settle(SOON));
+    (sites, modes)
+}
+
+#[test]
+fn a_write_that_failed_either_way_can_be_done_again() {
+    let seal = job(Action::Seal);
+    for mode in [FAILS_BEFORE, FAILS_AFTER] {
+        let folders = Folders::new();
+        let (sites, modes) = faulty(&folders);
+        modes[0].store(mode, Ordering::SeqCst);
+        modes[2].store(mode, Ordering::SeqCst);
+        let things = [object("t/1", "one"), object("t/2", "two")];
+        assert_eq!(faults(sites.put_all(&seal, &things)).0, 1);
+        assert_eq!(faults(sites.replace(&seal, "checkpoint", Bytes::from_static(b"1"))).0, 1);
+        modes[0].store(WELL, Ordering::SeqCst);
+        sites.put_all(&seal, &things).expect("two are enough");
+        sites.replace(&seal, "checkpoint", Bytes::from_static(b"2")).expect("two are enough");
+        modes[2].store(WELL, Ordering::SeqCst);
+        assert!(sites.settle(SOON), "{:?}", sites.status());
+        for name in ["a", "b", "c"] {
+            assert_eq!(fs::read(folders.path(name).join("t/2")).expect("there"), b"two");
+            assert_eq!(fs::read(folders.path(name).join("checkpoint")).expect("there"), b"2");
+        }
+    }
+}
+
+#[test]
+fn a_slow_site_holds_nobody_up() {
+    let folders = Folders::new();
+    let (sites, modes) = faulty(&folders);
+    let seal = job(Action::Seal);
+    modes[1].store(HANGS, Ordering::SeqCst);
+    // More than waits in memory for one site: the rest is left for the mender.
+    let large = Bytes::from(vec![9; 10 << 20]);
+    for number in 0..5 {
+        let placed = sites.put_all(&seal, &[(format!("t/{number}"), large.clone())]).expect("two are enough");
+        assert_eq!(placed.sites.len(), 2);
+    }
+    let slow = &sites.status()[1];
+    assert!(slow.pending >= 1 && slow.last_fault == Some(Fault::Slow), "{slow:?}");
+    modes[1].store(WELL, Ordering::SeqCst);
+    assert!(sites.settle(SOON), "{:?}", sites.status());
+    assert_eq!(fs::read_dir(folders.path("b").join("t")).expect("there").count(), 5);
 }
 
 #[test]

@@ -1,0 +1,148 @@
+//! The bytes of a key store's files: writing records, and finding those that are whole. No folders, no locks.
+//!
+//! # Key file `NNNN.keys`, format 1
+//!
+//! | bytes | meaning |
+//! |---|---|
+//! | 8 | `HMRKEYS1` |
+//! | … | records, back to back |
+//!
+//! | record | bytes | meaning |
+//! |---|---|---|
+//! | mark | 4 | `KREC` |
+//! | length | 4 | length of the payload, big-endian, at most 8,192 |
+//! | check | 16 | first half of SHA-256 over length and payload |
+//! | payload | … | a wrapped key ([`super`]) |
+//!
+//! Each process appends to a file it holds a lock on, and never to one whose end is torn or that has reached 64 MiB:
+//! then it begins the next number. A reader that meets a damaged record passes it over, says so, and looks for the next
+//! mark whose check fits. A key may stand in a store twice.
+
+use std::ops::Range;
+
+/// The first bytes of a file.
+pub(super) const FILE_MAGIC: &[u8; 8] = b"HMRKEYS1";
+const RECORD_MARK: &[u8; 4] = b"KREC";
+const RECORD_HEAD_BYTES: usize = 4 + 4 + 16;
+/// Longest payload of a record in bytes.
+const PAYLOAD_BYTES_MAX: usize = 8192;
+
+/// Appends a record.
+pub(super) fn write_record(out: &mut Vec<u8>, payload: &[u8]) {
+    let length = u32::try_from(payload.len()).expect("a wrapped key is at most a few kilobytes");
+    out.extend_from_slice(RECORD_MARK);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&record_check(payload));
+    out.extend_from_slice(payload);
+}
+
+fn record_check(payload: &[u8]) -> [u8; 16] {
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    digest.update(&(payload.len() as u32).to_be_bytes());
+    digest.update(payload);
+    let mut out = [0; 16];
+    out.copy_from_slice(&digest.finish().as_ref()[..16]);
+    out
+}
+
+/// What stands somewhere in a file.
+pub(super) enum Found<'a> {
+    /// A whole record's payload.
+    Record(&'a [u8]),
+    /// Bytes that are no record.
+    Damaged(Range<usize>),
+}
+
+/// Walks a file's bytes; damaged stretches are passed over to the next record that is whole.
+pub(super) fn scan<'a>(bytes: &'a [u8], see: &mut dyn FnMut(Found<'a>)) {
+    let mut at = if bytes.starts_with(FILE_MAGIC) { FILE_MAGIC.len() } else { 0 };
+    let mut damaged_from = (at == 0 && !bytes.is_empty()).then_some(0);
+    while at < bytes.len() {
+        let Some(payload) = record_at(&bytes[at..]) else {
+            damaged_from.get_or_insert(at);
+            at += 1 + find(&bytes[at + 1..], RECORD_MARK);
+            continue;
+        };
+        if let Some(from) = damaged_from.take() {
+            see(Found::Damaged(from..at));
+        }
+        see(Found::Record(payload));
+        at += RECORD_HEAD_BYTES + payload.len();
+    }
+    if let Some(from) = damaged_from {
+        see(Found::Damaged(from..bytes.len()));
+    }
+}
+
+fn find(bytes: &[u8], mark: &[u8]) -> usize {
+    bytes.windows(mark.len()).position(|window| window == mark).unwrap_or(bytes.len())
+}
+
+fn record_at(bytes: &[u8]) -> Option<&[u8]> {
+    let head = bytes.get(..RECORD_HEAD_BYTES).filter(|head| head.starts_with(RECORD_MARK))?;
+    let length = u32::from_be_bytes(head[4..8].try_into().ok()?) as usize;
+    if length > PAYLOAD_BYTES_MAX {
+        return None;
+    }
+    let payload = bytes.get(RECORD_HEAD_BYTES..RECORD_HEAD_BYTES + length)?;
+    (head[8..24] == record_check(payload)).then_some(payload)
+}
+
+/// Whether there is nothing in a file but whole records.
+pub(super) fn is_clean(bytes: &[u8]) -> bool {
+    let mut clean = bytes.starts_with(FILE_MAGIC);
+    scan(bytes, &mut |found| clean &= matches!(found, Found::Record(_)));
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn file(payloads: &[Vec<u8>]) -> Vec<u8> {
+        let mut out = FILE_MAGIC.to_vec();
+        payloads.iter().for_each(|payload| write_record(&mut out, payload));
+        out
+    }
+
+    fn found(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<Range<usize>>) {
+        let (mut records, mut damaged) = (Vec::new(), Vec::new());
+        scan(bytes, &mut |found| match found {
+            Found::Record(payload) => records.push(payload.to_vec()),
+            Found::Damaged(range) => damaged.push(range),
+        });
+        (records, damaged)
+    }
+
+    proptest! {
+        #[test]
+        fn records_are_found_again(payloads: Vec<Vec<u8>>) {
+            let bytes = file(&payloads);
+            prop_assert!(is_clean(&bytes));
+            prop_assert_eq!(found(&bytes), (payloads, Vec::new()));
+        }
+
+        #[test]
+        fn damage_costs_one_record_and_is_told(
+            payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 1..8),
+            at: prop::sample::Index,
+        ) {
+            let mut bytes = file(&payloads);
+            let at = FILE_MAGIC.len() + at.index(bytes.len() - FILE_MAGIC.len());
+            bytes[at] ^= 0x10;
+            prop_assert!(!is_clean(&bytes));
+            let (records, damaged) = found(&bytes);
+            prop_assert_eq!(records.len(), payloads.len() - 1);
+            prop_assert!(damaged.iter().any(|range| range.contains(&at)));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let (_, damaged) = found(&bytes);
+            prop_assert!(bytes.is_empty() || !damaged.is_empty());
+            let marked = [FILE_MAGIC.as_slice(), RECORD_MARK, &bytes].concat();
+            found(&marked);
+        }
+    }
+}
