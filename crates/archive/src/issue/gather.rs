@@ -1,0 +1,437 @@
+//! Records into the order of a chart: institution by institution, visit by visit, kind by kind, every edition of what was
+//! amended, then documents, then what could not be drawn. Pure; no text of ours is made here, only keys of it.
+
+use crate::issue::content::{
+    Block, Column, Document, DrawnFile, Fact, Identity, IssueContent, Mark, Masthead, Part, Row, Section, Sheet, Summary, Text,
+    Undrawn, Visit,
+};
+use crate::issue::rows::{KINDS, Lookup, Shape, shape, target_of};
+use crate::issue::sheets;
+use crate::issue::source::{Record, Source, SourceFile, SourceInstitution, Version};
+use crate::issue::values::{address, all_words, date, day, first_name, join, name, period, status, strip_tags, words};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use fhir::json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// Code system of document kinds.
+const DOCUMENT_KIND: &str = "/CodeSystem/document-kind";
+/// Resources that are shown through what refers to them, by name.
+const CONTEXT: &[&str] = &["Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "HealthcareService"];
+
+impl IssueContent {
+    /// Gathers everything in `source` under the cover `head`.
+    #[must_use]
+    pub fn gather(head: Masthead, source: &Source) -> Self {
+        let mut content = Self { head, ..Self::default() };
+        let mut counts = Counts::default();
+        for institution in &source.institutions {
+            let part = Gathering::new(institution).part(&mut content, &mut counts);
+            content.institutions.push(part);
+        }
+        content.summary = counts.summary();
+        content
+    }
+}
+
+/// Counts for the cover.
+#[derive(Default)]
+struct Counts {
+    by_kind: BTreeMap<(bool, usize, String), (Text, usize, String, String)>,
+}
+
+impl Counts {
+    fn add(&mut self, document: bool, order: usize, kind: &Text, date: &str) {
+        let key = (document, order, format!("{kind:?}"));
+        let line = self.by_kind.entry(key).or_insert_with(|| (kind.clone(), 0, String::new(), String::new()));
+        line.1 += 1;
+        let day = date.get(..10).unwrap_or(date);
+        if !day.is_empty() && (line.2.is_empty() || day < line.2.as_str()) {
+            line.2 = day.to_owned();
+        }
+        if day > line.3.as_str() {
+            line.3 = day.to_owned();
+        }
+    }
+
+    fn summary(self) -> Vec<Summary> {
+        let lines = self.by_kind.into_iter();
+        lines.map(|((document, ..), (kind, count, from, until))| Summary { kind, count, from, until, document }).collect()
+    }
+}
+
+/// Records of one kind that are being collected for one visit.
+type Collected<'r> = BTreeMap<usize, Vec<(String, &'r Record<'r>, Vec<Shape>)>>;
+
+/// The work on one institution.
+struct Gathering<'r> {
+    institution: &'r SourceInstitution<'r>,
+    lookup: Lookup<'r>,
+    files: HashMap<&'r str, &'r SourceFile>,
+    /// Visit by Encounter id.
+    visits: HashMap<&'r str, usize>,
+}
+
+impl<'r> Gathering<'r> {
+    fn new(institution: &'r SourceInstitution<'r>) -> Self {
+        let mut lookup = Lookup::default();
+        for record in &institution.records {
+            if let Some(current) = record.versions.last() {
+                lookup.insert(&record.kind, &record.id, &current.value);
+            }
+        }
+        let files = institution.files.iter().map(|file| (file.url.as_str(), file)).collect();
+        Self { institution, lookup, files, visits: HashMap::new() }
+    }
+
+    fn part(mut self, content: &mut IssueContent, counts: &mut Counts) -> Part {
+        let institution = self.institution;
+        let mut part = Part { name: institution.name.clone(), romanised: institution.romanised.clone(), ..Part::default() };
+        part.facts = institution_facts(institution);
+        part.provenance = provenance(institution);
+        for record in institution.records.iter().filter(|record| record.kind == "Patient") {
+            part.identities.extend(editions(record).map(|(mark, version)| identity(mark, &version.value)));
+        }
+        let mut encounters: Vec<&Record> = institution.records.iter().filter(|r| r.kind == "Encounter").collect();
+        encounters.sort_by_key(|record| (start_of(record).to_owned(), record.id.clone()));
+        for record in encounters {
+            counts.add(false, 0, &Text::word("section.visits"), start_of(record));
+            self.visits.insert(&record.id, part.visits.len());
+            part.visits.push(self.visit(record));
+        }
+        let mut per_visit: Vec<Collected> = (0..part.visits.len()).map(|_| Collected::new()).collect();
+        let mut loose = Collected::new();
+        let mut documents: Vec<(String, &Record)> = Vec::new();
+        for record in &institution.records {
+            match record.kind.as_str() {
+                "Patient" | "Encounter" => {}
+                kind if CONTEXT.contains(&kind) => {}
+                "DocumentReference" => documents.push((document_date(record), record)),
+                "Binary" => content.undrawn.push(undrawn(record, "reason.binary")),
+                _ => self.collect(record, &mut per_visit, &mut loose, counts),
+            }
+        }
+        for (visit, collected) in part.visits.iter_mut().zip(per_visit) {
+            visit.sections = sections(collected);
+        }
+        part.loose = sections(loose);
+        documents.sort_by(|a, b| (&a.0, &a.1.id).cmp(&(&b.0, &b.1.id)));
+        for (date, record) in documents {
+            for (mark, version) in editions(record) {
+                let document = self.document(mark, &date, record, version, content);
+                counts.add(true, 0, &document.kind, &document.date);
+                content.documents.push(document);
+            }
+        }
+        part
+    }
+
+    fn collect(&self, record: &'r Record<'r>, per_visit: &mut [Collected<'r>], loose: &mut Collected<'r>, counts: &mut Counts) {
+        let shapes: Vec<Shape> =
+            record.versions.iter().map(|version| shape(&record.kind, &version.value, &self.lookup)).collect();
+        let Some(current) = shapes.last() else { return };
+        let order = KINDS.iter().position(|kind| kind.key == current.kind).unwrap_or(KINDS.len() - 1);
+        counts.add(false, order + 1, &Text::word(current.kind), &current.date);
+        let visit = record.versions.last().and_then(|version| self.visit_of(&version.value));
+        let place = visit.and_then(|visit| per_visit.get_mut(visit)).unwrap_or(loose);
+        place.entry(order).or_default().push((current.date.clone(), record, shapes));
+    }
+
+    /// The visit that a resource says it belongs to.
+    fn visit_of(&self, resource: &Value) -> Option<usize> {
+        let context = resource.get("context");
+        let direct = resource.each("encounter").chain(context);
+        let nested = context.into_iter().flat_map(|context| context.each("encounter"));
+        let items = resource.each("item").flat_map(|item| item.each("encounter"));
+        direct.chain(nested).chain(items).find_map(|reference| {
+            let (kind, id) = target_of(reference.str("reference")?);
+            kind.is_none_or(|kind| kind == "Encounter").then(|| self.visits.get(id).copied())?
+        })
+    }
+
+    fn visit(&self, record: &Record) -> Visit {
+        let mut editions: Vec<(Option<Mark>, &Version)> = editions(record).collect();
+        let current = editions.pop().map(|(_, version)| &version.value);
+        let earlier = editions.into_iter().map(|(mark, version)| Block {
+            mark,
+            title: visit_class(&version.value),
+            facts: self.visit_facts(&version.value, true),
+            text: Vec::new(),
+        });
+        let earlier = earlier.collect();
+        let Some(resource) = current else {
+            return Visit {
+                start: String::new(), end: String::new(), class: Text::default(), title: String::new(),
+                facts: Vec::new(), earlier, sections: Vec::new(),
+            };
+        };
+        let bound = |member: &str| resource.get("period").and_then(|p| p.str(member)).map(str::to_owned).unwrap_or_default();
+        let (start, end) = (bound("start"), bound("end"));
+        let same_day = day(&start) == day(&end);
+        Visit {
+            start: date(&start),
+            end: if same_day { String::new() } else { date(&end) },
+            class: visit_class(resource),
+            title: all_words(resource, "type"),
+            facts: self.visit_facts(resource, false),
+            earlier,
+            sections: Vec::new(),
+        }
+    }
+
+    fn visit_facts(&self, resource: &Value, whole: bool) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        if whole {
+            push(&mut facts, "fact.period", resource.get("period").map(period).unwrap_or_default());
+            push(&mut facts, "fact.type", all_words(resource, "type"));
+        }
+        push(&mut facts, "fact.department", all_words(resource, "serviceType"));
+        push(&mut facts, "fact.doctor", self.lookup.names(resource, "participant", Some("individual")));
+        push(&mut facts, "fact.reason", all_words(resource, "reasonCode"));
+        push(&mut facts, "fact.place", self.lookup.names(resource, "location", Some("location")));
+        push(&mut facts, "fact.provider", self.provider(resource));
+        let insurance = resource.each("extension").filter(|extension| {
+            extension.str("url").is_some_and(|url| url.to_ascii_lowercase().contains("insurancetype"))
+        });
+        push(&mut facts, "fact.insurance", join(insurance.map(|e| e.get("valueCodeableConcept").map(words).unwrap_or_default()), ", "));
+        if let Some(stay) = resource.get("hospitalization") {
+            push(&mut facts, "fact.discharge", all_words(stay, "dischargeDisposition"));
+        }
+        match resource.str("status").unwrap_or_default() {
+            "" | "finished" => {}
+            other => facts.push(Fact { label: "fact.status", value: Text::coded("status", other) }),
+        }
+        facts
+    }
+
+    /// The provider where it is another than the institution itself.
+    fn provider(&self, resource: &Value) -> String {
+        let named = self.lookup.names(resource, "serviceProvider", None);
+        if named == self.institution.name { String::new() } else { named }
+    }
+
+    fn document(&self, mark: Option<Mark>, date: &str, record: &Record, version: &Version, content: &mut IssueContent) -> Document {
+        let resource = &version.value;
+        let mut document = Document {
+            number: content.documents.len() + 1,
+            mark,
+            kind: document_kind(resource),
+            title: resource.str("description").unwrap_or_default().to_owned(),
+            date: date.to_owned(),
+            ..Document::default()
+        };
+        push(&mut document.facts, "fact.institution", self.institution.name.clone());
+        push(&mut document.facts, "fact.author", self.lookup.names(resource, "author", None));
+        match resource.str("status").unwrap_or_default() {
+            "" | "current" => {}
+            other => document.facts.push(Fact { label: "fact.status", value: Text::coded("status", other) }),
+        }
+        for item in resource.each("content").filter_map(|item| item.get("attachment")) {
+            self.attach(item, &mut document, record, content);
+        }
+        if resource.each("content").next().is_none() {
+            fault(&mut document, content, record.id.clone(), Text::word("reason.no-file"));
+        }
+        document
+    }
+
+    /// Adds the sheets of one attachment, or the reason why there are none.
+    fn attach(&self, attachment: &Value, document: &mut Document, record: &Record, content: &mut IssueContent) {
+        let url = attachment.str("url").unwrap_or_default();
+        let title = attachment.str("title").map(str::to_owned);
+        let name = title.unwrap_or_else(|| if url.is_empty() { record.id.clone() } else { last_of(url).to_owned() });
+        let bytes = match attachment.str("data") {
+            Some(data) => STANDARD.decode(data).map(Into::into).map_err(|_| "reason.damaged"),
+            None => match self.files.get(url) {
+                Some(SourceFile { bytes: Some(bytes), .. }) => Ok(bytes.clone()),
+                Some(_) => Err("reason.unreachable"),
+                None if url.is_empty() => Err("reason.no-file"),
+                None => Err("reason.not-deposited"),
+            },
+        };
+        let bytes: std::sync::Arc<[u8]> = match bytes {
+            Ok(bytes) => bytes,
+            Err(reason) => return fault(document, content, name, Text::word(reason)),
+        };
+        let kind = attachment.str("contentType").unwrap_or_default();
+        if kind.starts_with("text/") && let Ok(text) = std::str::from_utf8(&bytes) {
+            document.texts.push(if kind.starts_with("text/html") { strip_tags(text) } else { text.to_owned() });
+            return;
+        }
+        match sheets::look(&bytes) {
+            Ok(drawable) => {
+                let file = content.files.len();
+                let index = content.documents.len();
+                content.files.push(DrawnFile { document: index, name, bytes, pdf2: drawable.pdf2 });
+                document.sheets.extend((1..=drawable.pages).map(|page| Sheet { file, format: drawable.format, page }));
+            }
+            Err(reason) => fault(document, content, name, reason),
+        }
+    }
+}
+
+fn fault(document: &mut Document, content: &mut IssueContent, name: String, reason: Text) {
+    document.faults.push(reason.clone());
+    content.undrawn.push(Undrawn { kind: document.kind.clone(), name, date: document.date.clone(), reason });
+}
+
+fn push(facts: &mut Vec<Fact>, label: &'static str, value: String) {
+    let fact = Fact { label, value: value.into() };
+    if !fact.value.is_empty() && !facts.contains(&fact) {
+        facts.push(fact);
+    }
+}
+
+fn last_of(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
+}
+
+fn undrawn(record: &Record, reason: &str) -> Undrawn {
+    Undrawn {
+        kind: Text::coded("type", &record.kind),
+        name: record.id.clone(),
+        date: String::new(),
+        reason: Text::word(reason),
+    }
+}
+
+/// The editions of a record with their marks; a record that was never amended has none.
+fn editions<'x, 'v>(record: &'x Record<'v>) -> impl Iterator<Item = (Option<Mark>, &'x Version<'v>)> {
+    let of = u32::try_from(record.versions.len()).unwrap_or(u32::MAX);
+    record.versions.iter().enumerate().map(move |(place, version)| {
+        let edition = u32::try_from(place + 1).unwrap_or(u32::MAX);
+        let written = version.value.get("meta").and_then(|meta| meta.str("lastUpdated")).map(date).unwrap_or_default();
+        let mark = (of > 1).then_some(Mark { before: edition < of, edition, of, date: written });
+        (mark, version)
+    })
+}
+
+fn start_of<'x>(record: &'x Record) -> &'x str {
+    let current = record.versions.last().and_then(|version| version.value.get("period"));
+    current.and_then(|period| period.str("start")).unwrap_or_default()
+}
+
+fn visit_class(resource: &Value) -> Text {
+    let Some(class) = resource.get("class") else { return Text::default() };
+    match class.str("code") {
+        Some(code) => Text::coded("class", code),
+        None => words(class).into(),
+    }
+}
+
+fn institution_facts(institution: &SourceInstitution) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    push(&mut facts, "fact.institution-code", institution.code.clone());
+    if !institution.kind.is_empty() {
+        facts.push(Fact { label: "fact.institution-kind", value: Text::coded("hira", &institution.kind) });
+    }
+    push(&mut facts, "fact.address", institution.address.clone());
+    push(&mut facts, "fact.closed", institution.closed.clone());
+    facts
+}
+
+/// Which deposits the records came with, and where in the log of records they stand.
+fn provenance(institution: &SourceInstitution) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    for deposit in &institution.deposits {
+        push(&mut facts, "fact.received", deposit.received.clone());
+        push(&mut facts, "fact.receipt", deposit.receipt.clone());
+        push(&mut facts, "fact.depositor", deposit.depositor.clone());
+    }
+    let positions = institution.records.iter().flat_map(|r| r.versions.iter().filter_map(|version| version.position));
+    let (first, last) = positions.fold((u64::MAX, None), |(first, last), p| (first.min(p), last.max(Some(p))));
+    if let Some(last) = last {
+        push(&mut facts, "fact.positions", format!("{first} – {last}"));
+    }
+    facts
+}
+
+/// Identifiers of these types are never printed: they open too many doors and are not part of a chart.
+const SECRET_IDENTIFIERS: &[&str] = &["NNKOR", "SS", "PPN", "DL", "rrn", "us-ssn", "passport"];
+
+fn identity(mark: Option<Mark>, resource: &Value) -> Identity {
+    let mut facts = Vec::new();
+    push(&mut facts, "fact.birth-date", resource.str("birthDate").unwrap_or_default().to_owned());
+    if let Some(gender) = resource.str("gender") {
+        facts.push(Fact { label: "fact.gender", value: Text::coded("gender", gender) });
+    }
+    for identifier in resource.each("identifier") {
+        let types = identifier.get("type").into_iter().flat_map(|t| t.each("coding")).filter_map(|c| c.str("code"));
+        let system = identifier.str("system").unwrap_or_default();
+        let secret = types.chain([system]).any(|text| SECRET_IDENTIFIERS.iter().any(|s| text == *s || system.contains(s)));
+        let value = identifier.str("value").unwrap_or_default();
+        if !secret && value.len() <= 40 {
+            push(&mut facts, "fact.registration-number", value.to_owned());
+        }
+    }
+    let phones = resource.each("telecom").filter(|t| t.str("system") == Some("phone")).filter_map(|t| t.str("value"));
+    push(&mut facts, "fact.phone", join(phones.map(str::to_owned), ", "));
+    push(&mut facts, "fact.address", join(resource.each("address").map(address), "; "));
+    let died = resource.str("deceasedDateTime").map(date).unwrap_or_default();
+    push(&mut facts, "fact.died", died);
+    let others = resource.each("name").skip(1).map(name);
+    push(&mut facts, "fact.other-names", join(others, ", "));
+    Identity { mark, name: first_name(resource), facts }
+}
+
+fn document_date(record: &Record) -> String {
+    let Some(current) = record.versions.last().map(|version| &version.value) else { return String::new() };
+    let context = current.get("context").and_then(|c| c.get("period")).and_then(|p| p.str("start"));
+    let made = current.each("content").find_map(|c| c.get("attachment")?.str("creation"));
+    date(made.or_else(|| current.str("date")).or(context).unwrap_or_default())
+}
+
+fn document_kind(resource: &Value) -> Text {
+    let concepts = || resource.get("type").into_iter().chain(resource.each("category"));
+    let coded = concepts().flat_map(|concept| concept.each("coding")).find(|coding| {
+        coding.str("system").is_some_and(|system| system.ends_with(DOCUMENT_KIND))
+    });
+    if let Some(code) = coded.and_then(|coding| coding.str("code")) {
+        return Text::coded("kind", code);
+    }
+    let named = concepts().map(words).find(|text| !text.is_empty());
+    named.map_or_else(|| Text::coded("type", status(resource, "resourceType")), Text::from)
+}
+
+/// Collected records as sections, each in the order of its dates.
+fn sections(collected: Collected) -> Vec<Section> {
+    let mut sections = Vec::with_capacity(collected.len());
+    for (order, mut records) in collected {
+        records.sort_by(|a, b| (&a.0, &a.1.id).cmp(&(&b.0, &b.1.id)));
+        let kind = &KINDS[order];
+        let (mut rows, mut blocks) = (Vec::new(), Vec::new());
+        for (_, record, shapes) in records {
+            for ((mark, _), shape) in editions(record).zip(shapes) {
+                match shape.block {
+                    Some((title, facts, text)) => blocks.push(Block { mark, title, facts, text }),
+                    None => rows.push(Row { mark, lines: shape.lines, notes: shape.notes }),
+                }
+            }
+        }
+        // An amendment can turn a value into a kind of its own; both forms are then shown.
+        if !rows.is_empty() {
+            let columns = if kind.columns.is_empty() { KINDS[KINDS.len() - 1].columns } else { kind.columns };
+            sections.push(table(kind.key, columns, rows));
+        }
+        if !blocks.is_empty() {
+            sections.push(Section::Blocks { kind: kind.key, blocks });
+        }
+    }
+    sections
+}
+
+/// A table without the columns that are empty in every line: a chart has many, and they make it hard to read.
+fn table(kind: &'static str, columns: &'static [Column], mut rows: Vec<Row>) -> Section {
+    let mut used = vec![false; columns.len()];
+    for line in rows.iter_mut().flat_map(|row| &mut row.lines) {
+        line.resize(columns.len(), Text::default());
+        used.iter_mut().zip(line).for_each(|(used, text)| *used |= !text.is_empty());
+    }
+    used[0] = true;
+    for line in rows.iter_mut().flat_map(|row| &mut row.lines) {
+        let mut keep = used.iter();
+        line.retain(|_| keep.next() == Some(&true));
+    }
+    let columns = columns.iter().zip(&used).filter(|(_, used)| **used).map(|(column, _)| column).collect();
+    Section::Table { kind, columns, rows }
+}

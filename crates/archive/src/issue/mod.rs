@@ -1,0 +1,42 @@
+//! Issuing: a patient's records become one PDF that anyone can verify.
+//!
+//! The way of a document: records are gathered into plain data ([`content`]), set into pages ([`typeset`]), given a place for
+//! a proof ([`stamp`]), logged, and the proof is filled in. Everything in here but the service is pure: bytes in, bytes out.
+//! An archive issues copies of what a hospital wrote, marked as such; it never writes a certificate of its own
+//! (Medical Service Act art. 17).
+
+pub mod content;
+mod gather;
+pub mod number;
+mod rows;
+mod sheets;
+pub mod source;
+pub mod stamp;
+pub mod typeset;
+mod values;
+mod words;
+
+pub use content::{Addressee, IssueContent, Masthead};
+pub use number::DocumentNumber;
+pub use source::{Deposited, Record, Source, SourceFile, SourceInstitution, Version};
+pub use typeset::{Rendered, TypesetError, Typesetter};
+
+/// The language of a document's own words; the records stay as they were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Locale {
+    /// Korean.
+    Ko,
+    /// English.
+    En,
+}
+
+impl Locale {
+    /// The language tag (BCP 47).
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Ko => "ko",
+            Self::En => "en",
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Which pages and images a deposited file gives, found by looking at its bytes and never at its name. Nothing is drawn here.
+
+use crate::issue::content::Text;
+use hayro::hayro_syntax::{LoadPdfError, Pdf};
+use std::sync::Arc;
+
+/// Most pages that one deposited PDF may bring into a document.
+pub(super) const PDF_PAGES_MAX: usize = 1_000;
+/// Most pixels of an image: decoding takes four bytes for each.
+const PIXELS_MAX: u64 = 100_000_000;
+
+/// What a file can be drawn as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Drawable {
+    /// `pdf`, `png` or `jpg`.
+    pub(super) format: &'static str,
+    /// Pages, 1 for an image.
+    pub(super) pages: usize,
+    /// Whether it is a PDF 2.0, which only a PDF 2.0 can hold.
+    pub(super) pdf2: bool,
+}
+
+/// Looks at the bytes of a file.
+///
+/// # Errors
+/// A key of the word tables that says why it cannot be drawn.
+pub(super) fn look(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
+    if bytes.starts_with(b"%PDF-") {
+        return look_at_pdf(bytes);
+    }
+    let format = if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        (image::ImageFormat::Png, "png")
+    } else if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+        (image::ImageFormat::Jpeg, "jpg")
+    } else if bytes.is_empty() {
+        return Err(Text::word("reason.empty"));
+    } else {
+        return Err(Text::word("reason.format"));
+    };
+    let reader = image::ImageReader::with_format(std::io::Cursor::new(&bytes[..]), format.0);
+    let (width, height) = reader.into_dimensions().map_err(|_| Text::word("reason.damaged"))?;
+    if width == 0 || height == 0 || u64::from(width) * u64::from(height) > PIXELS_MAX {
+        return Err(Text::word("reason.too-large"));
+    }
+    Ok(Drawable { format: format.1, pages: 1, pdf2: false })
+}
+
+fn look_at_pdf(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
+    let pdf = Pdf::new(Arc::new(bytes.clone())).map_err(|fault| match fault {
+        LoadPdfError::Decryption(_) => Text::word("reason.encrypted"),
+        LoadPdfError::Invalid => Text::word("reason.damaged"),
+    })?;
+    let pages = pdf.pages().len();
+    if pages == 0 {
+        return Err(Text::word("reason.damaged"));
+    }
+    if pages > PDF_PAGES_MAX {
+        return Err(Text::word("reason.too-large"));
+    }
+    Ok(Drawable { format: "pdf", pages, pdf2: pdf.version() >= hayro::hayro_syntax::PdfVersion::Pdf20 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(bytes: &[u8]) -> Text {
+        look(&bytes.into()).expect_err("not drawable")
+    }
+
+    #[test]
+    fn what_a_file_claims_does_not_count() {
+        assert_eq!(reason(b""), Text::word("reason.empty"));
+        assert_eq!(reason(b"GIF89a"), Text::word("reason.format"));
+        assert_eq!(reason(b"\x89PNG\r\n\x1a\n and then nothing"), Text::word("reason.damaged"));
+        assert_eq!(reason(&[0xff, 0xd8, 0xff, 0xe0]), Text::word("reason.damaged"));
+        assert_eq!(reason(b"%PDF-1.4 and then nothing"), Text::word("reason.damaged"));
+    }
+
+    #[test]
+    fn an_image_of_too_many_pixels_is_not_decoded() {
+        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        png.extend([0, 1, 0, 0, 0, 1, 0, 0, 8, 2, 0, 0, 0]);
+        png.extend(crc32(&png[12..29]).to_be_bytes());
+        png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e\0\0\0\0IEND\xae\x42\x60\x82");
+        assert_eq!(reason(&png), Text::word("reason.too-large"));
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+        })
+    }
+}

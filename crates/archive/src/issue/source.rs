@@ -1,0 +1,77 @@
+//! What a document is made from: the records as they lie in the store, with what is known about where they came from.
+//! No decision is made here: whoever fills this in has a permit and has journalled the reading.
+
+use fhir::json::Value;
+use std::sync::Arc;
+
+/// Everything chosen, institution by institution in the order wanted on paper.
+#[derive(Debug, Default)]
+pub struct Source<'a> {
+    /// The institutions.
+    pub institutions: Vec<SourceInstitution<'a>>,
+}
+
+/// One institution and what is issued of its records.
+#[derive(Debug, Default)]
+pub struct SourceInstitution<'a> {
+    /// Institution code.
+    pub code: String,
+    /// Name as deposited.
+    pub name: String,
+    /// Romanised name, empty where unknown.
+    pub romanised: String,
+    /// Kind as a HIRA code (`31` for a clinic), empty where unknown.
+    pub kind: String,
+    /// Address, empty where unknown.
+    pub address: String,
+    /// Day of closure (`YYYY-MM-DD`), empty where it is not closed.
+    pub closed: String,
+    /// The deposits that the records came in with.
+    pub deposits: Vec<Deposited>,
+    /// Records and what they refer to (practitioners, organisations).
+    pub records: Vec<Record<'a>>,
+    /// Files that documents point to.
+    pub files: Vec<SourceFile>,
+}
+
+/// A deposit, for the line of provenance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deposited {
+    /// Number of its receipt.
+    pub receipt: String,
+    /// Day it was received (`YYYY-MM-DD`).
+    pub received: String,
+    /// Who handed it over.
+    pub depositor: String,
+}
+
+/// One resource with all its versions.
+#[derive(Debug)]
+pub struct Record<'a> {
+    /// FHIR resource type.
+    pub kind: String,
+    /// Id at the institution.
+    pub id: String,
+    /// All versions, oldest first; the last one is current. Never empty.
+    pub versions: Vec<Version<'a>>,
+}
+
+/// One version of a resource.
+#[derive(Debug)]
+pub struct Version<'a> {
+    /// 1 for the first.
+    pub number: u32,
+    /// Its content.
+    pub value: Value<'a>,
+    /// Its place in the log of records.
+    pub position: Option<u64>,
+}
+
+/// A file of a document, or why it is not there.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// What attachments call it (`Attachment.url`).
+    pub url: String,
+    /// Its bytes; `None` where no site could give them whole.
+    pub bytes: Option<Arc<[u8]>>,
+}

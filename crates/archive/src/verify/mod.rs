@@ -1,0 +1,172 @@
+//! Verifying an issued PDF, offline, against pinned keys of the log. It answers one question: is this file, byte for byte,
+//! one that was issued and logged? It does not say who may read it or whether what stands in it is true.
+//!
+//! Architecture invariant: pure. No network, no clock, no database; the bytes of a file and public keys are all it needs.
+
+use crate::issue::DocumentNumber;
+use crate::issue::stamp::{ProofText, REGION_HEAD, REGION_LEN, content_hash, leaf_content, rfind};
+use ledger::{EntryKind, Note, SignedCheckpoint, VerifierKey, commit, leaf_hash, verify_inclusion};
+
+/// A file that was issued and has not changed since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Number of the document.
+    pub number: DocumentNumber,
+    /// Hash of the file without its proof.
+    pub content: [u8; 32],
+    /// Origin of the log.
+    pub origin: String,
+    /// Place of the document's leaf in the log.
+    pub index: u64,
+    /// Leaves in the log under the checkpoint.
+    pub size: u64,
+    /// Keys that signed the checkpoint, all of them pinned.
+    pub signed_by: Vec<String>,
+}
+
+/// What does not match. One fault is named, the first that makes the file untrustworthy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyFault {
+    /// No PDF at all.
+    #[error("the file is not a PDF")]
+    NotPdf,
+    /// A whole PDF that carries no proof.
+    #[error("the file carries no proof: it was not issued here, or another program has saved it anew")]
+    NotIssued,
+    /// The file ends early.
+    #[error("the file is cut short: {}", gap(*.missing))]
+    CutShort {
+        /// Bytes that are missing, where that is known.
+        missing: Option<u64>,
+    },
+    /// Something stands behind the end of the issued file.
+    #[error("{extra} bytes were added to the file after it was issued")]
+    Added {
+        /// How many.
+        extra: u64,
+    },
+    /// The length fits, and bytes outside the proof are others.
+    #[error("bytes of the document were changed after it was issued")]
+    Changed,
+    /// A region that was never filled.
+    #[error("the place for the proof is empty: issuing was not completed")]
+    NeverSealed,
+    /// The proof itself is not as it is issued.
+    #[error("the proof in the file was altered: {reason}")]
+    ProofAltered {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The log does not hold this document under the checkpoint in the proof.
+    #[error("the log does not hold this document: its number, its content hash, its salt or its place was altered")]
+    NotLogged,
+    /// The signature of the log does not fit.
+    #[error("the signature on the checkpoint does not match: the checkpoint in the proof was altered")]
+    Signature,
+    /// Signed by a key that is not pinned.
+    #[error("the checkpoint is signed by {name}, which is not a pinned key of this archive")]
+    UnknownKey {
+        /// Name of the key.
+        name: String,
+    },
+}
+
+fn gap(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "its end is missing".to_owned(), |bytes| format!("{bytes} bytes are missing"))
+}
+
+/// Verifies a file against the pinned keys of the log.
+///
+/// # Errors
+/// [`VerifyFault`]: exactly what does not match.
+pub fn verify(bytes: &[u8], pinned: &[VerifierKey]) -> Result<Verified, VerifyFault> {
+    let region = region_of(bytes)?;
+    let filling = &bytes[region.clone()];
+    if filling.iter().all(|byte| *byte == b' ') {
+        return Err(VerifyFault::NeverSealed);
+    }
+    let proof = ProofText::parse(filling).map_err(|reason| VerifyFault::ProofAltered { reason: reason.to_owned() })?;
+    let (size, origin, signed_by) = open_checkpoint(&proof, pinned)?;
+    // From here on the log's own words are known to be genuine; what they say is compared with the file.
+    let hash = content_hash(bytes, &region);
+    let computed = size.holds(&proof, &hash);
+    if !computed && size.holds(&proof, &proof.content) {
+        return Err(difference(&proof, bytes.len() as u64));
+    }
+    if !computed {
+        return Err(VerifyFault::NotLogged);
+    }
+    if proof.content != hash || proof.bytes != bytes.len() as u64 {
+        return Err(VerifyFault::ProofAltered { reason: "its length or content hash is another than the file's".to_owned() });
+    }
+    Ok(Verified { number: proof.number, content: hash, origin, index: proof.proof.index, size: size.size, signed_by })
+}
+
+/// Where the region lies: behind the last head of one.
+fn region_of(bytes: &[u8]) -> Result<std::ops::Range<usize>, VerifyFault> {
+    if !bytes.starts_with(b"%PDF-") {
+        return Err(VerifyFault::NotPdf);
+    }
+    let Some(head) = rfind(bytes, REGION_HEAD.as_bytes()) else {
+        let whole = bytes.trim_ascii_end().ends_with(b"%%EOF");
+        return Err(if whole { VerifyFault::NotIssued } else { VerifyFault::CutShort { missing: None } });
+    };
+    let start = head + REGION_HEAD.len();
+    let end = start + REGION_LEN;
+    if end > bytes.len() {
+        return Err(VerifyFault::CutShort { missing: None });
+    }
+    Ok(start..end)
+}
+
+/// The file differs from the one that was logged: by its length, or by its bytes alone.
+fn difference(proof: &ProofText, found: u64) -> VerifyFault {
+    match proof.bytes {
+        expected if expected > found => VerifyFault::CutShort { missing: Some(expected - found) },
+        expected if expected < found => VerifyFault::Added { extra: found - expected },
+        _ => VerifyFault::Changed,
+    }
+}
+
+/// The head of the log under which a proof stands.
+struct Head {
+    size: u64,
+    root: ledger::Hash,
+}
+
+impl Head {
+    /// Whether the log holds the leaf of the proof's document with this content.
+    fn holds(&self, proof: &ProofText, content: &[u8; 32]) -> bool {
+        let entry = commit(&proof.salt, EntryKind::Issued, &leaf_content(&proof.number, content));
+        let log_proof = &proof.proof;
+        verify_inclusion(&leaf_hash(&entry), log_proof.index, self.size, &self.root, &log_proof.hashes).is_ok()
+    }
+}
+
+/// Opens the checkpoint. Every signature on it must be by a pinned key: what nobody can check could be changed unnoticed.
+fn open_checkpoint(proof: &ProofText, pinned: &[VerifierKey]) -> Result<(Head, String, Vec<String>), VerifyFault> {
+    let altered = |error: ledger::Error| VerifyFault::ProofAltered { reason: error.to_string() };
+    let bytes = &proof.proof.checkpoint_note;
+    let note = Note::parse(bytes).map_err(altered)?;
+    let (signed, opened) = match SignedCheckpoint::open_with_signatures(bytes, pinned) {
+        Ok(opened) => opened,
+        Err(ledger::Error::Signature { .. }) => return Err(VerifyFault::Signature),
+        Err(ledger::Error::Untrusted { .. }) => {
+            let name = note.signatures().first().map(|signature| signature.name.clone()).unwrap_or_default();
+            return Err(VerifyFault::UnknownKey { name });
+        }
+        Err(other) => return Err(altered(other)),
+    };
+    if let Some(unknown) = opened.unverified.first() {
+        return Err(VerifyFault::UnknownKey { name: unknown.name.clone() });
+    }
+    if opened.verified.len() != note.signatures().len() || note.to_bytes() != *bytes {
+        return Err(VerifyFault::ProofAltered { reason: "its checkpoint is not spelt as it is issued".to_owned() });
+    }
+    let checkpoint = signed.checkpoint;
+    let signed_by = opened.verified.into_iter().map(|signature| signature.name).collect();
+    Ok((Head { size: checkpoint.size, root: checkpoint.root }, checkpoint.origin, signed_by))
+}
+
+#[cfg(test)]
+mod tests;
