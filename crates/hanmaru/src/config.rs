@@ -1,0 +1,403 @@
+//! The configuration file of `hanmaru serve` and of the commands that work on the same data.
+//!
+//! TOML, overlaid by environment variables: `HANMARU__AGENCY__ISSUER` replaces `issuer` in `[agency]`. Secrets stand in
+//! files of their own, so that the configuration may be shown and copied. Unknown keys are refused: a misspelt limit
+//! must not be a limit that is not there.
+
+use base::Redacted;
+use base::limits::Limits;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// A configuration, checked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where people reach the portal, for example `https://records.example.kr`: the base of every link and QR code.
+    pub public_url: String,
+    /// The data folder: database, journals, locks, receipts.
+    pub data: PathBuf,
+    /// The address the portal listens on.
+    pub listen: SocketAddr,
+    /// The name of the ledger, for example `records.example.kr/log`. It never changes once the first entry is in.
+    pub ledger_origin: String,
+    /// Certificate and key of the portal. Without it only a loopback address is served, behind a proxy.
+    pub tls: Option<Tls>,
+    /// Folders that hold sealed data, three of them, each on a machine or disk of its own.
+    #[serde(rename = "site")]
+    pub sites: Vec<Folder>,
+    /// Folders that hold wrapped keys, three of them, apart from the sites.
+    #[serde(rename = "key_store")]
+    pub key_stores: Vec<Folder>,
+    /// The root key.
+    pub keys: Keys,
+    /// The identity agency.
+    pub agency: Agency,
+    /// Sessions.
+    #[serde(default)]
+    pub session: Session,
+    /// Limits on what comes from outside.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// Log lines.
+    #[serde(default)]
+    pub log: Log,
+    /// Health, readiness and metrics, on an address of their own that only the operator reaches.
+    pub operator: Operator,
+    /// Set by `hanmaru demo` alone: made-up people, a stand-in agency, plain HTTP on loopback.
+    #[serde(default)]
+    pub demo: bool,
+}
+
+/// A named folder.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Folder {
+    /// Its name in status and messages.
+    pub name: String,
+    /// Where it is.
+    pub folder: PathBuf,
+}
+
+/// Certificate and key, PEM.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// The root key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// The root key's file, readable by the service's user alone.
+    pub root: PathBuf,
+}
+
+/// The identity agency.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agency {
+    /// Its OpenID Connect issuer.
+    pub issuer: String,
+    /// Our client id there.
+    pub client_id: String,
+    /// The file that holds our client secret.
+    pub client_secret_file: PathBuf,
+}
+
+/// Limits of sessions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Session {
+    /// Minutes without a request after which a session ends.
+    pub idle_minutes: u32,
+    /// Minutes after which a session ends in any case.
+    pub absolute_minutes: u32,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self { idle_minutes: 15, absolute_minutes: 480 }
+    }
+}
+
+/// Limits that the operator may change; what is absent keeps its default.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    resource_bytes: Option<usize>,
+    resource_depth: Option<usize>,
+    document_bytes: Option<u64>,
+    bag_files: Option<usize>,
+    request_bytes: Option<usize>,
+    verify_bytes: Option<usize>,
+}
+
+impl LimitsConfig {
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let default = Limits::default();
+        Limits {
+            resource_bytes: self.resource_bytes.unwrap_or(default.resource_bytes),
+            resource_depth: self.resource_depth.unwrap_or(default.resource_depth),
+            document_bytes: self.document_bytes.unwrap_or(default.document_bytes),
+            bag_files: self.bag_files.unwrap_or(default.bag_files),
+            request_bytes: self.request_bytes.unwrap_or(default.request_bytes),
+            verify_bytes: self.verify_bytes.unwrap_or(default.verify_bytes),
+            ..default
+        }
+    }
+}
+
+/// Log lines.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, or a filter such as `info,store=debug`.
+    pub level: String,
+    /// JSON lines instead of text.
+    pub json: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), json: false }
+    }
+}
+
+/// The operator's address.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// Serves `/health`, `/ready` and `/metrics`.
+    pub listen: SocketAddr,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The text is not a configuration.
+    #[error("{path} is not a valid configuration: {reason}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and where.
+        reason: String,
+    },
+    /// The values do not fit together or are not safe.
+    #[error("{path} cannot be used:\n{}", .faults.iter().map(|fault| format!("  - {fault}")).collect::<Vec<_>>().join("\n"))]
+    Unsafe {
+        /// The file.
+        path: PathBuf,
+        /// Every reason.
+        faults: Vec<String>,
+    },
+}
+
+/// Client secrets that stand in this repository or in examples and so are known to everyone.
+const KNOWN_SECRETS: [&str; 4] = ["demo-client-secret", "secret", "change-me", "changeme"];
+/// The fewest characters of a client secret.
+const SECRET_CHARS: usize = 16;
+
+impl Config {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// Every reason why it cannot be used, at once.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let config = Self::parse(path, &text, std::env::vars())?;
+        let faults = config.faults();
+        if faults.is_empty() { Ok(config) } else { Err(ConfigError::Unsafe { path: path.to_owned(), faults }) }
+    }
+
+    fn parse(path: &Path, text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let fault = |reason: String| ConfigError::Parse { path: path.to_owned(), reason };
+        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| fault(error.to_string()))?;
+        for (name, value) in variables {
+            if let Some(keys) = name.strip_prefix("HANMARU__") {
+                overlay(&mut table, &keys.to_ascii_lowercase(), value);
+            }
+        }
+        let mut config: Self = table.try_into().map_err(|error: toml::de::Error| fault(error.to_string()))?;
+        config.resolve(path.parent().unwrap_or(Path::new(".")));
+        Ok(config)
+    }
+
+    /// Paths are relative to the configuration file.
+    fn resolve(&mut self, base: &Path) {
+        let mut paths = vec![&mut self.data, &mut self.keys.root, &mut self.agency.client_secret_file];
+        paths.extend(self.sites.iter_mut().map(|site| &mut site.folder));
+        paths.extend(self.key_stores.iter_mut().map(|store| &mut store.folder));
+        if let Some(tls) = &mut self.tls {
+            paths.extend([&mut tls.certificate, &mut tls.key]);
+        }
+        for path in paths {
+            *path = base.join(&*path);
+        }
+    }
+
+    /// The client secret at the agency.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn client_secret(&self) -> Result<Redacted<String>, ConfigError> {
+        let path = &self.agency.client_secret_file;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        Ok(Redacted::new(text.trim().to_owned()))
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut need = |holds: bool, fault: &str| {
+            if !holds {
+                faults.push(fault.to_owned());
+            }
+        };
+        need(self.sites.len() == 3, "give three [[site]] folders");
+        need(self.key_stores.len() == 3, "give three [[key_store]] folders");
+        need(self.folders_differ(), "sites and key stores must be different folders, none inside another");
+        need(!self.public_url.ends_with('/'), "public_url ends without a slash");
+        need(!self.ledger_origin.is_empty(), "ledger_origin must not be empty");
+        need(self.operator.listen != self.listen, "[operator] listen needs an address of its own");
+        need(self.session.idle_minutes > 0, "[session] idle_minutes must be more than 0");
+        need(
+            self.session.absolute_minutes >= self.session.idle_minutes,
+            "[session] absolute_minutes must not be less than idle_minutes",
+        );
+        if !self.demo {
+            self.need_real(&mut need);
+        }
+        faults
+    }
+
+    /// What must hold wherever real records are.
+    fn need_real(&self, need: &mut impl FnMut(bool, &str)) {
+        need(self.public_url.starts_with("https://"), "public_url must start with https://");
+        need(
+            self.tls.is_some() || self.listen.ip().is_loopback(),
+            "without [tls] the portal may listen on a loopback address only, behind a proxy that speaks TLS",
+        );
+        need(self.agency.issuer.starts_with("https://"), "[agency] issuer must start with https://");
+        need(!self.data.join("demo").exists(), "the data folder was made by `hanmaru demo`: use another one");
+        match self.client_secret() {
+            Err(error) => need(false, &format!("[agency] client_secret_file: {error}")),
+            Ok(secret) => {
+                let known = KNOWN_SECRETS.contains(&secret.expose().as_str());
+                need(!known, "[agency] the client secret is one that everybody knows");
+                need(secret.expose().chars().count() >= SECRET_CHARS, "[agency] the client secret is too short");
+            }
+        }
+    }
+
+    fn folders_differ(&self) -> bool {
+        let folders: Vec<&Path> =
+            self.sites.iter().chain(&self.key_stores).map(|folder| folder.folder.as_path()).collect();
+        let apart = |a: &Path, b: &Path| !a.starts_with(b) && !b.starts_with(a);
+        folders.iter().enumerate().all(|(place, a)| folders[place + 1..].iter().all(|b| apart(a, b)))
+    }
+}
+
+/// Sets `a__b` in a table, as text, number or truth value, whichever the text is.
+fn overlay(table: &mut toml::Table, keys: &str, value: String) {
+    match keys.split_once("__") {
+        Some((section, rest)) => {
+            let entry = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            if let toml::Value::Table(inner) = entry {
+                overlay(inner, rest, value);
+            }
+        }
+        None => {
+            let value = value
+                .parse::<i64>()
+                .map(toml::Value::Integer)
+                .or_else(|_| value.parse::<bool>().map(toml::Value::Boolean))
+                .unwrap_or(toml::Value::String(value));
+            table.insert(keys.to_owned(), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+        public_url = "https://records.example.kr"
+        data = "data"
+        listen = "127.0.0.1:8443"
+        ledger_origin = "records.example.kr/log"
+        [keys]
+        root = "root.key"
+        [agency]
+        issuer = "https://agency.example.kr"
+        client_id = "hanmaru"
+        client_secret_file = "secret"
+        [operator]
+        listen = "127.0.0.1:9100"
+        [[site]]
+        name = "a"
+        folder = "sites/a"
+        [[site]]
+        name = "b"
+        folder = "sites/b"
+        [[site]]
+        name = "c"
+        folder = "sites/c"
+        [[key_store]]
+        name = "a"
+        folder = "keys/a"
+        [[key_store]]
+        name = "b"
+        folder = "keys/b"
+        [[key_store]]
+        name = "c"
+        folder = "keys/c"
+    "#;
+
+    fn written(text: &str, secret: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("hanmaru.toml");
+        std::fs::write(&path, text).expect("written");
+        std::fs::write(folder.path().join("secret"), secret).expect("written");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_whole_configuration_is_taken() {
+        let (folder, path) = written(WHOLE, "9f86d081884c7d659a2feaa0c55ad015");
+        let config = Config::read(&path).expect("whole");
+        assert_eq!(config.data, folder.path().join("data"));
+        assert_eq!(config.session.idle_minutes, 15);
+    }
+
+    #[test]
+    fn demo_secrets_stand_ins_and_demo_data_are_refused() {
+        for secret in ["demo-client-secret", "short"] {
+            let (_folder, path) = written(WHOLE, secret);
+            assert!(matches!(Config::read(&path), Err(ConfigError::Unsafe { .. })), "{secret}");
+        }
+        let stand_in = WHOLE.replace("https://agency.example.kr", "http://127.0.0.1:9000");
+        let (_folder, path) = written(&stand_in, "9f86d081884c7d659a2feaa0c55ad015");
+        let error = Config::read(&path).expect_err("a stand-in").to_string();
+        assert!(error.contains("issuer must start with https://"), "{error}");
+
+        let (folder, path) = written(WHOLE, "9f86d081884c7d659a2feaa0c55ad015");
+        std::fs::create_dir_all(folder.path().join("data")).expect("a folder");
+        std::fs::write(folder.path().join("data/demo"), "").expect("written");
+        let error = Config::read(&path).expect_err("demo data").to_string();
+        assert!(error.contains("made by `hanmaru demo`"), "{error}");
+    }
+
+    #[test]
+    fn misspelt_keys_and_shared_folders_are_refused() {
+        let (_folder, path) = written(&WHOLE.replace("listen =", "lisen ="), "9f86d081884c7d659a2feaa0c55ad015");
+        assert!(matches!(Config::read(&path), Err(ConfigError::Parse { .. })));
+        let (_folder, path) = written(&WHOLE.replace("keys/b", "sites/a/keys"), "9f86d081884c7d659a2feaa0c55ad015");
+        let error = Config::read(&path).expect_err("shared").to_string();
+        assert!(error.contains("different folders"), "{error}");
+    }
+
+    #[test]
+    fn variables_overlay_the_file() {
+        let variables = [("HANMARU__SESSION__IDLE_MINUTES", "5"), ("HANMARU__AGENCY__CLIENT_ID", "other")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::parse(Path::new("/x/y.toml"), WHOLE, variables.into_iter()).expect("whole");
+        assert_eq!(config.session.idle_minutes, 5);
+        assert_eq!(config.agency.client_id, "other");
+    }
+}
