@@ -121,11 +121,7 @@ fn walk<'v>(value: &'v Value<'_>, path: &Path<'_>, visit: &mut dyn FnMut(&'v str
         Value::Object(members) => {
             for (name, member) in members {
                 match member {
-                    Value::String(text) if name == "reference" => {
-                        if is_reference(value, path) {
-                            visit(text, path);
-                        }
-                    }
+                    Value::String(text) if name == "reference" && is_reference(value, path) => visit(text, path),
                     Value::Object(_) | Value::Array(_) => walk(member, &path.member(name), visit),
                     _ => {}
                 }

@@ -38,7 +38,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// All faults of a resource, up to the limit.
+/// All faults of a resource, up to the limit; beyond it validation stops.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// In document order.
@@ -136,6 +136,9 @@ impl Checker {
         let is_resource = def.kind == Kind::Resource;
         let mut seen: u128 = 0;
         for (name, value) in members {
+            if self.report.has_more {
+                break;
+            }
             let (plain, is_sibling) = match name.strip_prefix('_') {
                 Some(plain) => (plain, true),
                 None => (name.as_ref(), false),
@@ -211,6 +214,9 @@ impl Checker {
                     self.error(path, "must not be an empty array");
                 }
                 for (index, item) in items.iter().enumerate() {
+                    if self.report.has_more {
+                        break;
+                    }
                     if *item == Value::Null && self.is_filled_by_sibling(path.name(), index, all) {
                         continue;
                     }

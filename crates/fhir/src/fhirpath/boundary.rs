@@ -91,7 +91,7 @@ fn number_boundary(value: Decimal, digits: Option<i64>, is_high: bool) -> Option
     }
     let half = Decimal::new(5, value.scale() + 1)?;
     let digits = u32::try_from(digits).ok()?;
-    if is_high { value.add(half)?.ceiling_to(digits) } else { value.subtract(half)?.floor_to(digits) }
+    if is_high { value.plus(half)?.ceiling_to(digits) } else { value.minus(half)?.floor_to(digits) }
 }
 
 fn date_boundary(date: &DateTime, wanted: Precision, is_high: bool) -> DateTime {

@@ -95,14 +95,14 @@ impl Decimal {
     }
 
     /// Sum.
-    pub fn add(self, other: Self) -> Option<Self> {
+    pub fn plus(self, other: Self) -> Option<Self> {
         let (a, b, scale) = self.aligned(other)?;
         Self::new(a.checked_add(b)?, scale)
     }
 
     /// Difference.
-    pub fn subtract(self, other: Self) -> Option<Self> {
-        self.add(other.negated())
+    pub fn minus(self, other: Self) -> Option<Self> {
+        self.plus(other.negated())
     }
 
     /// Product.
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn calculates_exactly() {
         let text = |value: Option<Decimal>| value.map(|v| v.to_string());
-        assert_eq!(text(d("1.8").subtract(d("1.2"))).as_deref(), Some("0.6"));
+        assert_eq!(text(d("1.8").minus(d("1.2"))).as_deref(), Some("0.6"));
         assert_eq!(text(d("1.2").multiply(d("1.8"))).as_deref(), Some("2.16"));
         assert_eq!(text(d("1").divide(d("3"))).as_deref(), Some("0.333333333333"));
         assert_eq!(text(d("2").divide(d("-3"))).as_deref(), Some("-0.666666666667"));

@@ -5,6 +5,7 @@ use super::decimal::Decimal;
 use super::unit;
 use crate::date::{DateTime, Precision, Time};
 use crate::json::Value;
+use crate::search::fold_case;
 use crate::tables::{Kind, Primitive, TypeId, tables};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -185,7 +186,7 @@ impl<'v> Item<'v> {
     /// `~`.
     pub fn equivalent(&self, other: &Item<'_>) -> bool {
         match (self.to_system(), other.to_system()) {
-            (Item::String(a), Item::String(b)) => crate::search::normalise(&a) == crate::search::normalise(&b),
+            (Item::String(a), Item::String(b)) => fold_case(&a) == fold_case(&b),
             (a @ (Item::Integer(_) | Item::Decimal(_)), b @ (Item::Integer(_) | Item::Decimal(_))) => {
                 a.decimal().zip(b.decimal()).is_some_and(|(a, b)| decimals_equivalent(a, b))
             }

@@ -57,8 +57,8 @@ fn integers<'v>(operator: Operator, a: i64, b: i64) -> Option<Item<'v>> {
 
 fn decimals<'v>(operator: Operator, a: Decimal, b: Decimal) -> Option<Item<'v>> {
     match operator {
-        Operator::Add => a.add(b).map(Item::Decimal),
-        Operator::Subtract => a.subtract(b).map(Item::Decimal),
+        Operator::Add => a.plus(b).map(Item::Decimal),
+        Operator::Subtract => a.minus(b).map(Item::Decimal),
         Operator::Multiply => a.multiply(b).map(Item::Decimal),
         Operator::Div => Some(Item::Integer(a.divide_whole(b)?.0.to_i64()?)),
         Operator::Mod => Some(Item::Decimal(a.divide_whole(b)?.1)),
@@ -69,8 +69,8 @@ fn decimals<'v>(operator: Operator, a: Decimal, b: Decimal) -> Option<Item<'v>> 
 fn quantities<'v>(operator: Operator, a: &Quantity<'v>, b: &Quantity<'v>) -> Option<Item<'v>> {
     let same_unit = |value: Option<Decimal>| Some(Quantity { value: value?, ..a.clone() });
     let result = match operator {
-        Operator::Add if a.unit == b.unit => same_unit(a.value.add(b.value))?,
-        Operator::Subtract if a.unit == b.unit => same_unit(a.value.subtract(b.value))?,
+        Operator::Add if a.unit == b.unit => same_unit(a.value.plus(b.value))?,
+        Operator::Subtract if a.unit == b.unit => same_unit(a.value.minus(b.value))?,
         Operator::Multiply => unit::multiply(a, b, 1)?,
         Operator::Divide => unit::multiply(a, b, -1)?,
         _ => return None,

@@ -10,6 +10,7 @@ pub(crate) mod function;
 mod item;
 mod lexer;
 mod math;
+mod navigate;
 mod operate;
 mod parser;
 mod strings;
@@ -59,13 +60,13 @@ pub struct Context {
     pub now: Option<DateTime>,
     /// Whether names that the types do not have are errors, and not just empty.
     pub is_strict: bool,
-    /// Most steps: items visited and functions called.
+    /// Most steps: items visited, items compared and functions called.
     pub steps_max: usize,
 }
 
 impl Context {
     /// Enough for any expression over a resource of some megabytes.
-    pub const STEPS_MAX: usize = 2_000_000;
+    pub const STEPS_MAX: usize = 20_000_000;
 }
 
 impl Default for Context {

@@ -9,15 +9,6 @@ use std::cmp::Ordering;
 pub(super) fn operate<'v>(operator: Operator, left: Items<'v>, right: Items<'v>) -> Result<Items<'v>> {
     use Operator::*;
     match operator {
-        Union => {
-            let mut out: Items<'v> = Vec::new();
-            for item in left.into_iter().chain(right) {
-                if !contains(&out, &item) {
-                    out.push(item);
-                }
-            }
-            Ok(out)
-        }
         Equal => Ok(answer(equal(&left, &right))),
         NotEqual => Ok(answer(equal(&left, &right).map(|is_equal| !is_equal))),
         Equivalent => Ok(boolean(equivalent(&left, &right))),
@@ -48,6 +39,7 @@ pub(super) fn operate<'v>(operator: Operator, left: Items<'v>, right: Items<'v>)
                 _ => order != Ordering::Less,
             })))
         }
+        Union => execution("a union is made by the session"),
         Add | Subtract | Multiply | Divide | Div | Mod => {
             let (Some(a), Some(b)) = (single(&left)?, single(&right)?) else { return Ok(Vec::new()) };
             math::calculate(operator, &a.to_system(), &b.to_system())

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 pub struct Limits {
     /// Longest input in bytes.
     pub bytes_max: usize,
-    /// Deepest nesting of arrays and objects.
+    /// Deepest nesting of arrays and objects; some thousands would exhaust the stack.
     pub depth_max: usize,
     /// Most values (items, members and nested values together).
     pub values_max: usize,
@@ -449,7 +449,7 @@ mod tests {
         leaf.prop_recursive(5, 64, 8, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..8).prop_map(Value::Array),
-                prop::collection::btree_map(any::<String>(), inner, 0..8).prop_map(|map| Value::object(map)),
+                prop::collection::btree_map(any::<String>(), inner, 0..8).prop_map(Value::object),
             ]
         })
     }

@@ -13,6 +13,7 @@ use crate::reference::Target;
 use crate::tables::{TypeId, tables};
 use parameters::{OfType, Part, Source, of_type};
 use plan::Route;
+pub(crate) use value::fold_case;
 use value::{date, extract};
 
 /// Type of a search parameter, which decides the form of its values.
@@ -158,12 +159,15 @@ pub fn index_all<'v>(resource: &'v Value<'_>, selection: &Selection, options: &O
     entries
 }
 
+/// Most patients that one resource is taken to belong to.
+pub const PATIENTS_MAX: usize = 1_000;
+
 /// Whose record the resource belongs to: the Patient itself, or the references of the R4 patient compartment, in the order of the
 /// definition and without repetition; only those to a Patient, or to a bundle entry, whose type the text does not tell.
 pub fn patient_of<'v>(resource: &'v Value<'_>) -> Vec<Target<'v>> {
     let mut found = Vec::new();
     visit_links(resource, "Patient", |of_type| &of_type.patient, &mut |target| {
-        if !found.contains(&target) {
+        if found.len() < PATIENTS_MAX && !found.contains(&target) {
             found.push(target);
         }
     });

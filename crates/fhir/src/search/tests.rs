@@ -5,6 +5,7 @@ use super::*;
 use crate::fhirpath::Expression;
 use crate::json::{Limits, parse};
 use crate::tables::Tables;
+use proptest::prelude::*;
 
 fn lines(text: &str, codes: &[&str]) -> Vec<String> {
     let value = parse(text.as_bytes(), &Limits::default()).expect("the test's JSON parses");
@@ -110,4 +111,88 @@ fn finds_patient_encounter_and_date() {
     assert!(clinical_date(&bundled, &Options::default()).is_some());
     assert!(patient_of(&parsed(r#"{"resourceType":"Organization","id":"o"}"#)).is_empty());
     assert!(patient_of(&parsed(r#"{"resourceType":"Unknown"}"#)).is_empty());
+}
+
+/// Values of wrong kinds at the names that FHIR uses.
+fn any_resource() -> impl Strategy<Value = Value<'static>> {
+    let names = prop::sample::select(NAMES);
+    let texts = prop::sample::select(TEXTS);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::from),
+        texts.prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    let inner = leaf.prop_recursive(4, 40, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::btree_map(names.clone(), inner, 0..6).prop_map(Value::object),
+        ]
+    });
+    let kinds =
+        prop::sample::select(&["Patient", "Observation", "Bundle", "DocumentReference", "Encounter", "Timing"][..]);
+    (kinds, prop::collection::btree_map(prop::sample::select(NAMES), inner, 0..12)).prop_map(|(kind, mut members)| {
+        members.insert("resourceType", Value::from(kind));
+        Value::object(members)
+    })
+}
+
+const NAMES: &[&str] = &[
+    "resourceType",
+    "id",
+    "name",
+    "given",
+    "_given",
+    "family",
+    "birthDate",
+    "_birthDate",
+    "subject",
+    "reference",
+    "identifier",
+    "system",
+    "value",
+    "valueQuantity",
+    "valueString",
+    "effectivePeriod",
+    "effectiveTiming",
+    "start",
+    "end",
+    "event",
+    "component",
+    "code",
+    "coding",
+    "entry",
+    "resource",
+    "contained",
+    "extension",
+    "url",
+    "content",
+    "attachment",
+    "text",
+    "period",
+    "repeat",
+    "boundsPeriod",
+];
+const TEXTS: &[&str] = &[
+    "Patient",
+    "2020",
+    "2020-02-30",
+    "9999-12-31T23:59:60+14:00",
+    "Patient/1",
+    "urn:uuid:1",
+    "#a",
+    "",
+    "1e99",
+    "https://a/b",
+];
+
+proptest! {
+    #[test]
+    fn no_resource_panics(resource in any_resource()) {
+        let _ = index_all(&resource, &Selection::all(), &Options::default());
+        let _ = (patient_of(&resource), encounter_of(&resource), clinical_date(&resource, &Options::default()));
+        let _ = crate::OperationOutcome::of_report(&crate::validate(&resource)).into_value().to_string();
+        crate::visit_references(&resource, &mut |_, path| { let _ = path.to_string(); });
+    }
 }

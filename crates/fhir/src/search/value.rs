@@ -4,7 +4,8 @@ use super::ParameterKind;
 use crate::date::{DateTime, Interval};
 use crate::json::Value;
 use crate::reference::Target;
-use unicode_normalization::{UnicodeNormalization, is_nfc_quick};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 /// How values are read.
 #[derive(Clone, Copy, Debug)]
@@ -76,26 +77,45 @@ pub struct Component<'v> {
     pub values: Vec<IndexValue<'v>>,
 }
 
-/// The form in which texts are compared: Unicode NFC, lower case, runs of white space made one space, none at the ends.
+/// The form in which texts are searched (R4 section 3.1.1.4.8): Unicode NFC, lower case, without accents, runs of white space made one
+/// space, none at the ends.
 pub fn normalise(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    if text.chars().all(has_no_accent) {
+        return fold(text.chars(), text.len());
+    }
+    let plain: String = text.nfd().filter(|c| !is_accent(*c)).nfc().collect();
+    fold(plain.chars(), plain.len())
+}
+
+/// The same with accents kept, as FHIRPath's `~` compares.
+pub(crate) fn fold_case(text: &str) -> String {
+    fold(text.nfc(), text.len())
+}
+
+fn fold(letters: impl Iterator<Item = char>, length: usize) -> String {
+    let mut out = String::with_capacity(length);
     let mut gap = false;
-    let mut put = |c: char| {
+    for c in letters {
         if c.is_whitespace() {
             gap = !out.is_empty();
-            return;
+            continue;
         }
         if std::mem::take(&mut gap) {
             out.push(' ');
         }
         if c.is_ascii() { out.push(c.to_ascii_lowercase()) } else { out.extend(c.to_lowercase()) }
-    };
-    if is_nfc_quick(text.chars()) == unicode_normalization::IsNormalized::Yes {
-        text.chars().for_each(&mut put);
-    } else {
-        text.nfc().for_each(&mut put);
     }
     out
+}
+
+/// ASCII, composed Hangul and Chinese characters need no decomposition, and nearly all texts have nothing else.
+fn has_no_accent(c: char) -> bool {
+    c.is_ascii() || matches!(c, '\u{ac00}'..='\u{d7a3}' | '\u{4e00}'..='\u{9fff}')
+}
+
+/// Marks that modify a letter, except the Japanese voicing marks, which make another letter.
+fn is_accent(c: char) -> bool {
+    is_combining_mark(c) && !matches!(c, '\u{3099}' | '\u{309a}')
 }
 
 /// Whether a parameter of that kind can take values from elements of the FHIR type.
@@ -293,7 +313,9 @@ mod tests {
     fn texts_are_normalised() {
         assert_eq!(normalise("  Hong \t GIL-Dong "), "hong gil-dong");
         assert_eq!(normalise("\u{1112}\u{1169}\u{11bc}"), "홍");
-        assert_eq!(normalise("ÉCOLE"), "école");
+        assert_eq!(normalise("ÉCOLE"), "ecole");
+        assert_eq!(normalise("ガ"), "ガ");
+        assert_eq!(fold_case("E\u{301}COLE "), "école");
     }
 
     #[test]

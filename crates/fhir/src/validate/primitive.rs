@@ -106,7 +106,7 @@ fn is_base64(bytes: &[u8]) -> bool {
             _ => return false,
         }
     }
-    length % 4 == 0 && padding <= 2
+    length.is_multiple_of(4) && padding <= 2
 }
 
 fn is_oid(text: &str) -> bool {
