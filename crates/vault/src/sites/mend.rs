@@ -6,7 +6,7 @@ use crate::folder::{Fault, SiteFault};
 use crate::lane::lock;
 use crate::pack;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -35,6 +35,17 @@ pub struct RepairReport {
 
 /// Most undecided objects named in a report.
 const UNDECIDED_MAX: usize = 1000;
+
+/// What one site has under a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// The site does not answer.
+    Silent,
+    /// Nothing.
+    Absent,
+    /// An object of this size in bytes.
+    Bytes(u64),
+}
 
 /// What became of one object at one site.
 enum Outcome {
@@ -109,15 +120,18 @@ impl Inner {
         }
         self.comparing.store(true, Ordering::SeqCst);
         due.iter().for_each(|site| lock(&site.state).compare = false);
-        let faults = self.walk("", &mut |path, sizes| {
-            let sizes: Vec<_> =
-                sizes.iter().enumerate().filter_map(|(number, size)| Some((number, (*size)?))).collect();
-            if is_replaced(path) || sizes.windows(2).all(|pair| pair[0].1 == pair[1].1 && pair[0].1.is_some()) {
+        let faults = self.walk("", &mut |path, seen| {
+            let mut asked = seen.iter().filter(|seen| **seen != Seen::Silent);
+            let first = asked.next();
+            if is_replaced(path) || asked.all(|seen| Some(seen) == first) {
                 return;
             }
-            let all_there = sizes.iter().all(|(_, size)| size.is_some());
-            for (number, _) in sizes.iter().filter(|(_, size)| all_there || size.is_none()) {
-                lock(&self.sites[*number].state).add(path, Pending::Copy);
+            // Where all have one and sizes differ, mending looks at each copy.
+            let absent = seen.contains(&Seen::Absent);
+            for (site, seen) in self.sites.iter().zip(seen) {
+                if *seen == Seen::Absent || (!absent && *seen != Seen::Silent) {
+                    lock(&site.state).add(path, Pending::Copy);
+                }
             }
         });
         for site in &self.sites {
@@ -128,21 +142,21 @@ impl Inner {
         self.comparing.store(false, Ordering::SeqCst);
     }
 
-    /// Shows every path below a folder with its size at each site: `None` where the site does not answer, `Some(None)`
-    /// where it does not have it. Memory is one folder's names. Gives the faults of sites that did not answer.
-    pub(super) fn walk(&self, folder: &str, see: &mut dyn FnMut(&str, &[Option<Option<u64>>])) -> Vec<SiteFault> {
+    /// Shows every path below a folder with what each site has there. Memory is one folder's names. Gives the faults of sites that did not answer.
+    pub(super) fn walk(&self, folder: &str, see: &mut dyn FnMut(&str, &[Seen])) -> Vec<SiteFault> {
         let mut faults: Vec<SiteFault> = Vec::new();
         let mut answers = vec![true; self.sites.len()];
         let mut folders = vec![folder.to_owned()];
         while let Some(folder) = folders.pop() {
-            let mut below = BTreeMap::<String, ()>::new();
-            let mut objects = BTreeMap::<String, Vec<Option<u64>>>::new();
+            let mut below = BTreeSet::new();
+            let mut objects = BTreeMap::<String, Vec<Seen>>::new();
             for (number, site) in self.sites.iter().enumerate().filter(|(number, _)| answers[*number]) {
                 match site.backend.list(&folder) {
                     Ok(listing) => {
-                        below.extend(listing.folders.into_iter().map(|folder| (folder, ())));
+                        below.extend(listing.folders);
                         for (path, size) in listing.objects {
-                            objects.entry(path).or_insert_with(|| vec![None; self.sites.len()])[number] = Some(size);
+                            objects.entry(path).or_insert_with(|| vec![Seen::Absent; self.sites.len()])[number] =
+                                Seen::Bytes(size);
                         }
                     }
                     Err(fault) => faults.push(site.fault(fault)),
@@ -151,12 +165,13 @@ impl Inner {
             for (number, site) in self.sites.iter().enumerate() {
                 answers[number] = !faults.iter().any(|fault| fault.name == site.name);
             }
-            for (path, sizes) in objects {
-                let sizes: Vec<_> =
-                    sizes.into_iter().zip(&answers).map(|(size, there)| there.then_some(size)).collect();
-                see(&path, &sizes);
+            for (path, mut seen) in objects {
+                for (seen, _) in seen.iter_mut().zip(&answers).filter(|(_, answers)| !**answers) {
+                    *seen = Seen::Silent;
+                }
+                see(&path, &seen);
             }
-            folders.extend(below.into_keys().rev());
+            folders.extend(below.into_iter().rev());
         }
         faults
     }
@@ -176,9 +191,7 @@ impl Inner {
                 return true;
             }
             if !is_copy {
-                // In the lane, so that it cannot overtake a newer one.
-                let this = Arc::clone(site);
-                site.lane.submit(0, move || this.put_newest(&path));
+                self.bring_newest(site, path);
                 continue;
             }
             match self.mend_at(site, &path) {
@@ -199,6 +212,26 @@ impl Inner {
             }
         }
         true
+    }
+
+    /// Writes a replaced name's newest bytes to a site that missed them, unless no other site has these any more: then
+    /// another process has replaced them since, and sees to it itself.
+    fn bring_newest(&self, site: &Arc<Site>, path: String) {
+        let newest = match lock(&site.state).pending.get(&path) {
+            Some(Pending::Bytes(bytes)) => bytes.clone(),
+            _ => return,
+        };
+        let mut others = self.sites.iter().filter(|other| other.name != site.name);
+        if others.any(|other| other.backend.get(&path, None).is_ok_and(|bytes| bytes == newest)) {
+            // In the lane, so that it cannot overtake a newer one.
+            let this = Arc::clone(site);
+            site.lane.submit(0, move || this.put_newest(&path));
+            return;
+        }
+        let mut state = lock(&site.state);
+        if matches!(state.pending.get(&path), Some(Pending::Bytes(bytes)) if *bytes == newest) {
+            state.pending.remove(&path);
+        }
     }
 
     /// Gives one site its copy of one object, if it is missing or not the right one.
@@ -235,12 +268,12 @@ impl Inner {
 
     pub(super) fn repair(&self) -> RepairReport {
         let mut report = RepairReport::default();
-        let walked = self.walk("", &mut |path, sizes| {
+        let walked = self.walk("", &mut |path, seen| {
             if is_replaced(path) {
                 return;
             }
             report.compared += 1;
-            for (site, _) in self.sites.iter().zip(sizes).filter(|(_, size)| size.is_some()) {
+            for (site, _) in self.sites.iter().zip(seen).filter(|(_, seen)| **seen != Seen::Silent) {
                 match self.mend_at(site, path) {
                     Ok(Outcome::Copied) => report.copied += 1,
                     Ok(Outcome::Replaced) => report.replaced += 1,

@@ -99,6 +99,15 @@ pub struct Placement {
     pub sites: Vec<String>,
 }
 
+/// One site's copy of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteCopy {
+    /// The site.
+    pub site: String,
+    /// Its bytes, or why there are none.
+    pub bytes: Result<Bytes, Fault>,
+}
+
 /// How a site is doing, as far as this process knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteStatus {
@@ -340,10 +349,11 @@ impl Sites {
     }
 
     /// Every site's copy of an object, for choosing between checkpoints.
-    pub fn copies(&self, permit: &Permit, path: &str) -> Result<Vec<(String, Result<Bytes, Fault>)>, SiteError> {
+    pub fn copies(&self, permit: &Permit, path: &str) -> Result<Vec<SiteCopy>, SiteError> {
         may_read(permit)?;
         check_path(path)?;
-        Ok(self.inner().sites.iter().map(|site| (site.name.clone(), site.backend.get(path, None))).collect())
+        let copy = |site: &Arc<Site>| SiteCopy { site: site.name.clone(), bytes: site.backend.get(path, None) };
+        Ok(self.inner().sites.iter().map(copy).collect())
     }
 
     /// Whether any site has an object.

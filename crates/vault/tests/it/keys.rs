@@ -143,7 +143,7 @@ fn a_damaged_record_is_passed_over_and_the_others_answer() {
         fs::remove_dir_all(folders.path(name)).expect("gone");
     }
     let stores = KeyStores::open(folders.key_store_configs(), 2).expect("opened");
-    assert!(stores.load_index().err().expect("nothing to read").to_string().contains("is missing"));
+    assert!(stores.load_index().expect_err("nothing to read").to_string().contains("is missing"));
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn only_checkpoints_are_replaced() {
     assert!(sites.settle(SOON));
     let copies = sites.copies(&seal, "log/records/checkpoint").expect("read");
     assert_eq!(copies.len(), 3);
-    assert!(copies.iter().all(|(_, bytes)| bytes.as_ref().is_ok_and(|bytes| bytes == "three")));
+    assert!(copies.iter().all(|copy| copy.bytes.as_ref().is_ok_and(|bytes| bytes == "three")));
     assert!(matches!(sites.replace(&seal, "log/x", Bytes::new()), Err(SiteError::BadPath { .. })));
     assert!(matches!(sites.put_all(&seal, &[object("log/checkpoint", "x")]), Err(SiteError::BadPath { .. })));
     let twice = [object("x", "1"), object("x", "2")];
@@ -111,6 +111,25 @@ fn a_site_that_was_away_catches_up_with_everything() {
     assert_eq!(fs::read(folders.path("c").join("t/during")).expect("mended"), b"during");
     assert_eq!(fs::read(folders.path("c").join("checkpoint")).expect("mended"), b"new");
     assert_eq!(sites.status()[2].pending, 0);
+}
+
+#[test]
+fn an_old_checkpoint_never_overtakes_another_process() {
+    let folders = Folders::new();
+    let one = folders.sites();
+    let seal = job(Action::Seal);
+    one.replace(&seal, "checkpoint", Bytes::from_static(b"1")).expect("placed");
+    assert!(one.settle(SOON));
+    fs::rename(folders.path("c"), folders.path("away")).expect("unplugged");
+    one.replace(&seal, "checkpoint", Bytes::from_static(b"2")).expect("two are enough");
+    let two = folders.open_sites();
+    two.replace(&seal, "checkpoint", Bytes::from_static(b"3")).expect("two are enough");
+    drop(two);
+    fs::rename(folders.path("away"), folders.path("c")).expect("plugged in");
+    assert!(one.settle(SOON));
+    let found: Vec<_> = one.copies(&seal, "checkpoint").expect("read").into_iter().map(|copy| copy.bytes).collect();
+    assert_ne!(found[2], Ok(Bytes::from_static(b"2")), "nobody but the one that was slow has it");
+    assert_eq!(found[0], Ok(Bytes::from_static(b"3")));
 }
 
 #[test]
