@@ -129,7 +129,7 @@ pub struct Tables {
     by_name: HashMap<&'static str, TypeId>,
 }
 
-/// The tables, read on first use (about 3 ms).
+/// The tables, read on first use (about 10 ms).
 pub fn tables() -> &'static Tables {
     static TABLES: OnceLock<Tables> = OnceLock::new();
     TABLES.get_or_init(Tables::load)

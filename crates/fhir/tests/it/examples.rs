@@ -7,11 +7,10 @@ use fhir::{Target, Value, validate};
 use std::collections::BTreeMap;
 
 /// What some or all Synthea resources of a type do not tell.
-const WITHOUT: [&str; 12] = [
+const WITHOUT: [&str; 11] = [
     "AllergyIntolerance encounter",
     "Goal date",
     "Goal encounter",
-    "Immunization encounter",
     "Organization date",
     "Organization encounter",
     "Organization patient",
