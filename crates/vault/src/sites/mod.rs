@@ -15,9 +15,11 @@
 //! An object is written into `staging`, synced, renamed to its name, and its folder synced. So a name never stands for
 //! half an object, whenever the power goes.
 
+mod error;
 mod folder_site;
 mod mend;
 
+pub use error::SiteError;
 pub use folder_site::FolderSite;
 pub use mend::RepairReport;
 
@@ -99,14 +101,8 @@ pub struct Placement {
     pub sites: Vec<String>,
 }
 
-/// One site's copy of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteCopy {
-    /// The site.
-    pub site: String,
-    /// Its bytes, or why there are none.
-    pub bytes: Result<Bytes, Fault>,
-}
+/// A site's name and its copy of an object, or why it has none.
+pub type SiteCopy = (String, Result<Bytes, Fault>);
 
 /// How a site is doing, as far as this process knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,67 +115,6 @@ pub struct SiteStatus {
     pub pending: usize,
     /// The last fault since it was last in order.
     pub last_fault: Option<Fault>,
-}
-
-/// What went wrong with all sites together.
-#[derive(Debug, thiserror::Error)]
-pub enum SiteError {
-    /// Fewer sites than needed have the objects durably.
-    #[error("{reached} of {wanted} needed sites took the write: {}", list(faults))]
-    TooFew {
-        /// How many must.
-        wanted: usize,
-        /// How many did.
-        reached: usize,
-        /// What the others said.
-        faults: Vec<SiteFault>,
-    },
-    /// No site has the object, and all answered.
-    #[error("no site has {path}")]
-    NotFound {
-        /// Its path.
-        path: String,
-    },
-    /// No site has a sound copy, and not all answered, or copies are damaged.
-    #[error("no site gives a sound copy of {path}: {}", list(faults))]
-    Unreadable {
-        /// Its path.
-        path: String,
-        /// What each site said.
-        faults: Vec<SiteFault>,
-    },
-    /// The path is not one for a site.
-    #[error("{path:?} is not a path at a site: {reason}")]
-    BadPath {
-        /// What was given.
-        path: String,
-        /// Why not.
-        reason: &'static str,
-    },
-    /// The object is too large.
-    #[error("{path} has {bytes} bytes; an object has at most {OBJECT_BYTES_MAX}, cut it")]
-    TooLarge {
-        /// Its path.
-        path: String,
-        /// Its size.
-        bytes: usize,
-    },
-    /// The permit is for something else.
-    #[error("the permit for {action} does not reach the sites in this way")]
-    Refused {
-        /// What the permit is for.
-        action: &'static str,
-    },
-    /// The sites are configured wrongly.
-    #[error("sites: {reason}")]
-    Config {
-        /// What is wrong and what to do.
-        reason: String,
-    },
-}
-
-fn list(faults: &[SiteFault]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The sites of an installation. A cheap handle.
@@ -352,7 +287,7 @@ impl Sites {
     pub fn copies(&self, permit: &Permit, path: &str) -> Result<Vec<SiteCopy>, SiteError> {
         may_read(permit)?;
         check_path(path)?;
-        let copy = |site: &Arc<Site>| SiteCopy { site: site.name.clone(), bytes: site.backend.get(path, None) };
+        let copy = |site: &Arc<Site>| (site.name.clone(), site.backend.get(path, None));
         Ok(self.inner().sites.iter().map(copy).collect())
     }
 

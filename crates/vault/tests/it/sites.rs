@@ -67,7 +67,7 @@ fn only_checkpoints_are_replaced() {
     assert!(sites.settle(SOON));
     let copies = sites.copies(&seal, "log/records/checkpoint").expect("read");
     assert_eq!(copies.len(), 3);
-    assert!(copies.iter().all(|copy| copy.bytes.as_ref().is_ok_and(|bytes| bytes == "three")));
+    assert!(copies.iter().all(|(_, copy)| copy.as_ref().is_ok_and(|bytes| bytes == "three")));
     assert!(matches!(sites.replace(&seal, "log/x", Bytes::new()), Err(SiteError::BadPath { .. })));
     assert!(matches!(sites.put_all(&seal, &[object("log/checkpoint", "x")]), Err(SiteError::BadPath { .. })));
     let twice = [object("x", "1"), object("x", "2")];
@@ -127,7 +127,7 @@ fn an_old_checkpoint_never_overtakes_another_process() {
     drop(two);
     fs::rename(folders.path("away"), folders.path("c")).expect("plugged in");
     assert!(one.settle(SOON));
-    let found: Vec<_> = one.copies(&seal, "checkpoint").expect("read").into_iter().map(|copy| copy.bytes).collect();
+    let found: Vec<_> = one.copies(&seal, "checkpoint").expect("read").into_iter().map(|(_, copy)| copy).collect();
     assert_ne!(found[2], Ok(Bytes::from_static(b"2")), "nobody but the one that was slow has it");
     assert_eq!(found[0], Ok(Bytes::from_static(b"3")));
 }
