@@ -156,7 +156,8 @@ fn write_type(definition: &Value, sets: &ValueSets, bindings: &mut BTreeSet<Stri
         );
         let binding = &element["binding"];
         let set = text(&binding["valueSet"]).split('|').next().unwrap_or_default().to_owned();
-        if binding["strength"] == "required" && types.contains(&"code".to_owned()) && sets.small(&set).is_some() {
+        let is_coded = types.iter().any(|name| name == "code" || name == "CodeableConcept");
+        if binding["strength"] == "required" && is_coded && sets.small(&set).is_some() {
             let _ = write!(block, " {}", short(&set));
             bindings.insert(set);
         }

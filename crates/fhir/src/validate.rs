@@ -252,10 +252,27 @@ impl Checker {
             }
             Kind::Resource | Kind::AbstractResource => self.resource(value, path, element.name == "contained"),
             Kind::Complex | Kind::Backbone => match value {
-                Value::Object(members) => self.object(members, key.type_id, path),
+                Value::Object(members) => {
+                    self.object(members, key.type_id, path);
+                    if let Some(codes) = element.codes {
+                        self.concept(value, codes, path);
+                    }
+                }
                 Value::Null => self.error(path, "must not be null"),
                 _ => self.error(path, format!("must be an object of type {}", def.name)),
             },
+        }
+    }
+
+    /// A CodeableConcept of a required binding: one coding at least is of the value set, unless only extensions tell why there is none.
+    fn concept(&mut self, value: &Value<'_>, codes: &'static [&'static str], path: &Path<'_>) {
+        let mut given = value.each("coding").filter_map(|coding| coding.str("code"));
+        let is_told = value.get("coding").is_some() || value.get("text").is_some();
+        if is_told && !given.any(|code| codes.binary_search(&code).is_ok()) {
+            self.error(
+                path,
+                format!("must have a coding that is {}", primitive::wrong_code(codes).trim_start_matches("must be ")),
+            );
         }
     }
 
@@ -356,6 +373,21 @@ mod tests {
         for (members, expected) in cases {
             assert_eq!(faults(&format!("{{\"resourceType\":\"Patient\",{members}}}")), [expected], "{members}");
         }
+    }
+
+    #[test]
+    fn concepts_of_a_required_binding_need_a_coding_of_it() {
+        let condition = |status: &str| {
+            faults(&format!(
+                r#"{{"resourceType":"Condition","subject":{{"reference":"Patient/1"}},"clinicalStatus":{status}}}"#
+            ))
+        };
+        assert_eq!(condition(r#"{"coding":[{"code":"active"}]}"#), Vec::<String>::new());
+        assert_eq!(condition(r#"{"extension":[{"url":"http://x","valueCode":"unknown"}]}"#), Vec::<String>::new());
+        let expected = "Condition.clinicalStatus: must have a coding that is one of active, inactive, recurrence, relapse, \
+            remission, resolved";
+        assert_eq!(condition(r#"{"text":"active"}"#), [expected]);
+        assert_eq!(condition(r#"{"coding":[{"code":"x"}]}"#), [expected]);
     }
 
     #[test]
