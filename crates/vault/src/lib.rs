@@ -4,7 +4,7 @@
 //!
 //! - [`sites`]: the same bytes in several folders, durable in a quorum when a call returns, the rest mended behind.
 //! - [`keys`]: root → shard → patient or institution → group → frame, kept wrapped in key stores beside the data.
-//! - [`seal`]: one frame is one version of one thing, encrypted under a key of its own.
+//! - [`mod@seal`]: one frame is one version of one thing, encrypted under a key of its own.
 //! - [`pack`]: many frames in one file that describes itself.
 //!
 //! Architecture invariants: nothing here knows FHIR, SQL or people's names. Sites see ciphertext, random key ids and

@@ -8,7 +8,7 @@
 //! | bytes | meaning |
 //! |---|---|
 //! | 8 | `HMRPACK1` |
-//! | … | frames ([`crate::seal`]), back to back, nothing between them |
+//! | … | frames ([`mod@crate::seal`]), back to back, nothing between them |
 //! | 8 × n | for each frame its offset 4 (from the start of the pack) and length 4, in order |
 //! | 4 | n, at least 1 |
 //! | 32 | SHA-256 of everything before |

@@ -1,5 +1,5 @@
 //! Keys, from the root to a group: their names, their wrapped form, and the traits behind which they are kept.
-//! Not the sealing itself, which is in [`crate::seal`].
+//! Not the sealing itself, which is in [`mod@crate::seal`].
 //!
 //! ```text
 //! root (a KeyProvider: a file now, hardware later)

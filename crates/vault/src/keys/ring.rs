@@ -200,7 +200,7 @@ impl Keyring {
         Ok(NewKeys { ring: self.clone(), keys: all.into_iter().map(|(.., key)| key).collect() })
     }
 
-    /// The key that a frame names, whoever it belongs to: only [`crate::seal`] may ask, and it checks the permit.
+    /// The key that a frame names, whoever it belongs to: only [`mod@crate::seal`] may ask, and it checks the permit.
     pub(crate) fn by_id(&self, id: KeyId) -> Result<Arc<GroupKey>, KeyError> {
         self.0.by_id(id)
     }
