@@ -16,6 +16,8 @@ use std::collections::HashMap;
 
 /// Longest value of a request's parameter that is carried along.
 const PARAMETER_BYTES_MAX: usize = 1024;
+/// Base64 of a SHA-256 without padding (RFC 7636, section 4.2).
+const CHALLENGE_CHARS: usize = 43;
 
 /// `GET /`: what this is.
 pub(super) async fn about() -> Html<String> {
@@ -226,9 +228,11 @@ impl Inner {
             "unsupported_response_type"
         } else if !scope.iter().any(|part| part == "openid") {
             "invalid_scope"
-        } else if get("code_challenge_method") != "S256" || get("code_challenge").len() != 43 {
-            "invalid_request"
-        } else if state.is_empty() || get("nonce").is_empty() {
+        } else if get("code_challenge_method") != "S256"
+            || get("code_challenge").len() != CHALLENGE_CHARS
+            || state.is_empty()
+            || get("nonce").is_empty()
+        {
             "invalid_request"
         } else if get("prompt") == "none" {
             "login_required"

@@ -1,4 +1,4 @@
-//! Dentistry.
+//! Dentistry: disorders, treatments, operations. No orthodontics.
 
 use super::{Act, ActKind, Catalogue, Disorder, Drug, Imaging};
 

@@ -224,7 +224,7 @@ static HOSPITAL_OPERATIONS: [Disorder; 4] = [
         ages: (55, 110),
         panel: Some(&SUGAR),
         drugs: &[&CEFACLOR],
-        acts: &[&CATARACT],
+        acts: &[&CATARACT, &LOCAL_ANAESTHESIA],
         ..Disorder::plain("H25.9", "상세불명의 노년백내장", "눈이 침침함", "12")
     },
 ];

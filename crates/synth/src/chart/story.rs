@@ -1,7 +1,7 @@
 //! Draws what happens to a patient: visits, with tests and medicines that follow the diagnosis. Plausible, not clinical.
 
 use super::{Class, Event, Moment, Results, Story, Visit, Vitals, days_after};
-use crate::catalogue::{ALLERGENS, Catalogue, Disorder, Panel, Test, catalogue};
+use crate::catalogue::{ALLERGENS, ActKind, Catalogue, Disorder, Drug, Panel, Test, catalogue};
 use crate::institutions::{Institution, Practice};
 use crate::people::{Person, Sex};
 use crate::rng::Rng;
@@ -138,9 +138,7 @@ fn visit(
     let western = matches!(institution.practice, Practice::Hospital | Practice::Clinic);
     // An operation that no table offers at this age did not take place.
     let event = match event {
-        Event::Surgery if !disorders[0].acts.iter().any(|act| act.kind == crate::catalogue::ActKind::Surgery) => {
-            Event::None
-        }
+        Event::Surgery if !disorders[0].acts.iter().any(|act| act.kind == ActKind::Surgery) => Event::None,
         other => other,
     };
     let class = match event {
@@ -164,7 +162,7 @@ fn visit(
         let count = 2 + rng.below(2);
         acts.extend((0..count).map(|step| &catalogue.routine[(from + step) % catalogue.routine.len()]));
     }
-    if event == Event::Surgery {
+    if event == Event::Surgery && !acts.iter().any(|act| act.kind == ActKind::Anaesthesia) {
         acts.push(catalogue.anaesthesia);
     }
     let routine_visit = event == Event::None;
@@ -191,8 +189,8 @@ fn visit(
     }
 }
 
-fn drugs(disorders: &[&'static Disorder]) -> Vec<&'static crate::catalogue::Drug> {
-    let mut drugs: Vec<&'static crate::catalogue::Drug> = Vec::new();
+fn drugs(disorders: &[&'static Disorder]) -> Vec<&'static Drug> {
+    let mut drugs: Vec<&'static Drug> = Vec::new();
     for drug in disorders.iter().flat_map(|disorder| disorder.drugs) {
         if !drugs.iter().any(|other| other.code == drug.code) {
             drugs.push(drug);

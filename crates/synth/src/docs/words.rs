@@ -2,6 +2,7 @@
 
 use super::Kind;
 use super::page::{Block, Sheet};
+use crate::catalogue::ActKind;
 use crate::chart::{Class, Event, Story, Subject, Visit, flag};
 use crate::people::Sex;
 use jiff::civil::Date;
@@ -221,7 +222,8 @@ fn operation(visit: &Visit, kind: Kind) -> Vec<Block> {
 }
 
 fn anaesthesia(visit: &Visit) -> Vec<Block> {
-    let name = visit.acts.last().map_or("마취", |act| act.name);
+    let given = visit.acts.iter().find(|act| act.kind == ActKind::Anaesthesia);
+    let name = given.map_or("마취", |act| act.name);
     let mut rows = vec![row(["시각", "혈압", "맥박", "산소포화도"])];
     for step in 0..6 {
         let at = visit.start.later(30 + 10 * step);
@@ -297,7 +299,7 @@ fn won(amount: i32) -> String {
     let digits = amount.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-const PATIENTS: usize = 45;
+const PATIENTS: usize = 24;
 
 fn lines(bag: &Path) -> Vec<(String, String)> {
     let mut all = Vec::new();
