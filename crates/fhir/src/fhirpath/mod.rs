@@ -3,6 +3,7 @@
 
 pub(crate) mod ast;
 mod boundary;
+mod collections;
 mod convert;
 mod decimal;
 mod evaluate;

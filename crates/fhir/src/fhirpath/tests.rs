@@ -66,6 +66,10 @@ fn nesting_and_length_are_limited() {
         assert!(Expression::compile(&text).is_err());
     }
     assert!(Expression::compile(&" ".repeat(LENGTH_MAX + 1)).is_err());
+    // What is just allowed is evaluated on the small stack of a test thread.
+    assert_eq!(evaluate(&("name".to_owned() + &".first()".repeat(DEPTH_MAX - 2) + ".use")), "official");
+    assert_eq!(evaluate(&("(".repeat(90) + "1" + &")".repeat(90))), "1");
+    assert_eq!(evaluate(&("iif(true,".repeat(90) + "1" + &")".repeat(90))), "1");
     let flat = vec!["Patient.name"; 100].join(" | ");
     assert!(Expression::compile(&flat).is_ok());
 }
