@@ -90,7 +90,7 @@ pub(super) async fn identify(
     let Some(sign_in) = under_way(&mut state.sign_ins, &headers, &form.request) else { return lost() };
     let words = Words::of(sign_in.asked.english);
     let Some(person) = person else {
-        sign_in.tries_left -= 1;
+        sign_in.tries_left = sign_in.tries_left.saturating_sub(1);
         if sign_in.tries_left == 0 {
             state.sign_ins.remove(&form.request);
             return page(StatusCode::FORBIDDEN, pages::fault(words, Fault::TooMany));
@@ -164,7 +164,7 @@ pub(super) async fn confirm(
     let Some(message) = sign_in.message.clone() else { return lost() };
     let right = verify_slices_are_equal(form.code.trim().as_bytes(), message.code.as_bytes()).is_ok();
     if !right || message.ends_s <= now_s {
-        sign_in.tries_left -= 1;
+        sign_in.tries_left = sign_in.tries_left.saturating_sub(1);
         if sign_in.tries_left == 0 {
             state.sign_ins.remove(&form.request);
             return page(StatusCode::FORBIDDEN, pages::fault(words, Fault::TooMany));

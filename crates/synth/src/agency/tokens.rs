@@ -246,6 +246,7 @@ fn form_decoded(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn basic_headers_are_decoded() {
@@ -253,6 +254,21 @@ mod tests {
         assert_eq!(basic(&header), Some(("client:1".to_owned(), "a b%".to_owned())));
         for broken in ["Bearer x", "Basic !", &format!("Basic {}", STANDARD.encode("a:%4")), "Basic"] {
             assert_eq!(basic(broken), None, "{broken}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_client_encodes_is_decoded(id in "[^:]*", secret: String) {
+            let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+            let header = format!("Basic {}", STANDARD.encode(format!("{}:{}", encode(&id), encode(&secret))));
+            prop_assert_eq!(basic(&header), Some((id, secret)));
+        }
+
+        #[test]
+        fn any_header_is_read_or_refused(bytes: Vec<u8>, text: String) {
+            let _ = basic(&format!("Basic {}", STANDARD.encode(bytes)));
+            let _ = basic(&text);
         }
     }
 }
