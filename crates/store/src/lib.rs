@@ -1,0 +1,57 @@
+//! The store: resources in all their versions as encrypted bodies, what finds them, the outbox, the access journal, jobs,
+//! facts for the door, and the sequencer that seals. SQLite in WAL mode underneath.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`Store::open`] (`open`) | folder, database, keys, journal, threads |
+//! | [`Store::ask`] (`facts`) | facts, people, rights, the door's question |
+//! | [`Store::prepare`], [`Store::write`] (`prepare`, `write`, `objects`) | the write path |
+//! | [`Store::search`], [`Store::read`], [`Store::history`], [`Store::object`] (`search`, `read`, `objects`) | the read path |
+//! | [`Store::access_log`] (`access`, `journal`) | who looked |
+//! | [`Store::wait_sealed`], [`Store::commit_leaf`], [`Store::proof`] (`sequencer`) | sealing |
+//! | [`Store::tables`] (`tables`) | operational tables of the rooms |
+//! | [`Store::add_job`] (`jobs`) | jobs |
+//!
+//! Architecture invariants: no call that reads or writes clinical data works without a [`policy::Permit`], whose action, scope
+//! and epoch are checked, the epoch inside the transaction that reads or writes. No body leaves before its access entry is
+//! durable. No body stands anywhere in clear. A leaf is in a log once, wherever a crash comes. All calls block; no call holds
+//! more in memory than its limits say.
+
+mod access;
+mod connection;
+mod core;
+mod error;
+mod extract;
+mod facts;
+mod index;
+mod jobs;
+mod journal;
+mod keys;
+mod objects;
+mod open;
+mod prepare;
+mod read;
+mod search;
+mod sequencer;
+mod tables;
+mod types;
+mod write;
+mod writer;
+
+pub use access::{ACCESS_PAGE_MAX, AccessCursor, AccessLog, AccessPage, LoggedAccess};
+pub use error::{AskError, StoreError};
+pub use extract::{Indexing, index_rows};
+pub use facts::{LINKS_MAX, PersonLink, Right};
+pub use index::{INDEX_TEXT_BYTES_MAX, IndexRow};
+pub use jobs::{JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, Job};
+pub use journal::{AccessActor, AccessEntry, AccessResult};
+pub use ledger::EntryKind;
+pub use objects::{ObjectBytes, ObjectHead, ObjectWriter, PreparedObject, object_content};
+pub use open::{Health, OpenStore, Store, StoreConfig, newest_time};
+pub use prepare::{INDEX_ROWS_MAX, Prepared, version_content};
+pub use read::{READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
+pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
+pub use sequencer::proof::LeafProof;
+pub use tables::Tables;
+pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written, resource_id};
+pub use write::{Extra, WRITE_MAX};

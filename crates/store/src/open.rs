@@ -1,0 +1,280 @@
+//! Opening a store: folder, database, keys, journal and sequencers; and what operators see of it.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use base::limits::Limits;
+use base::{Clock, Random, Timestamp};
+use ledger::SignerKey;
+use policy::{Action, Door, Permit};
+use rusqlite::Connection;
+use vault::{KeyProvider, KeyStores, Keyring, SiteStatus, Sites};
+
+use crate::connection::{Readers, open_writer};
+use crate::core::{Core, FloorClock, check_action};
+use crate::error::{AtStep, OnFile, StoreError};
+use crate::journal::Journal;
+use crate::keys::TableIndex;
+use crate::sequencer::{self, LogState, tiles::TileCache};
+use crate::types::Log;
+use crate::writer::Writer;
+
+/// Name of the database in the store's folder.
+const DATABASE: &str = "hanmaru.db";
+
+/// What a store is opened with.
+pub struct OpenStore {
+    /// Its folder; made where missing. Holds `hanmaru.db`, `journal/` and `locks/`.
+    pub folder: PathBuf,
+    /// The sites, none of them within the folder.
+    pub sites: Sites,
+    /// The root key.
+    pub key_provider: Arc<dyn KeyProvider>,
+    /// The key stores, which are not the sites.
+    pub key_stores: KeyStores,
+    /// Name of the installation, such as `hanmaru.example`: the logs are `NAME/records` and `NAME/access`.
+    pub origin: String,
+    /// The time. Whatever it answers, the store never goes back behind what its database holds; see [`Store::clock`].
+    pub clock: Arc<dyn Clock>,
+    /// The random source.
+    pub random: Arc<dyn Random>,
+    /// Limits on what comes from outside.
+    pub limits: Limits,
+    /// How it works.
+    pub config: StoreConfig,
+}
+
+/// How a store works. The default is right for one machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Reading connections.
+    pub readers: usize,
+    /// Longest time that a write waits to be sealed when nobody asks, in milliseconds.
+    pub seal_interval_ms: u64,
+    /// Rows that may wait to be sealed before writers are slowed down.
+    pub backlog_rows_max: u64,
+    /// How long a writer is held up before it is refused, in milliseconds.
+    pub backlog_wait_ms: u64,
+    /// Whether this process seals; where none does, what is written waits.
+    pub sequencer: bool,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { readers: 4, seal_interval_ms: 500, backlog_rows_max: 40_000, backlog_wait_ms: 60_000, sequencer: true }
+    }
+}
+
+/// The record: everything that is written, read and logged goes through here. A cheap handle; the last one to be dropped
+/// stops the threads.
+///
+/// Nothing clinical is read or written without a permit. This compiles:
+///
+/// ```
+/// fn read(store: &store::Store, permit: &policy::Permit, key: store::ResourceKey) -> bool {
+///     store.read(permit, &[key]).is_ok()
+/// }
+/// fn write(store: &store::Store, permit: &policy::Permit, prepared: store::Prepared) -> bool {
+///     store.write(permit, vec![prepared], vec![], None).is_ok()
+/// }
+/// ```
+///
+/// and the same without the permit does not:
+///
+/// ```compile_fail,E0061
+/// fn read(store: &store::Store, key: store::ResourceKey) -> bool {
+///     store.read(&[key]).is_ok()
+/// }
+/// ```
+///
+/// ```compile_fail,E0061
+/// fn write(store: &store::Store, prepared: store::Prepared) -> bool {
+///     store.write(vec![prepared], vec![], None).is_ok()
+/// }
+/// ```
+///
+/// and nobody outside `policy` can make one:
+///
+/// ```compile_fail,E0451
+/// fn forge(id: base::Id16) -> policy::Permit {
+///     policy::Permit { id, ..unreachable!() }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("folder", &self.inner.core.folder).finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    core: Arc<Core>,
+    sequencers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// How the store is doing. Counts and states; nothing about a person.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// Leaves under the newest published checkpoints, `records` and `access`.
+    pub published: [u64; 2],
+    /// Leaves that wait, as last counted.
+    pub waiting: [u64; 2],
+    /// Why a sequencer does not get on, where one does not.
+    pub faults: [Option<String>; 2],
+    /// How each site is doing.
+    pub sites: Vec<SiteStatus>,
+}
+
+impl Store {
+    /// Opens a store, and makes it where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::File`], [`StoreError::Database`], [`StoreError::Migration`], [`StoreError::Key`] (a wrong root key
+    /// among them), [`StoreError::Ledger`] where the origin cannot name a log, [`StoreError::Door`].
+    pub fn open(with: OpenStore) -> Result<Self, StoreError> {
+        let locks = with.folder.join("locks");
+        std::fs::create_dir_all(&locks).on("made", &locks)?;
+        let door = Door::standard()?;
+        let opening_path = locks.join("open.lock");
+        let opening = OpenOptions::new().create(true).truncate(false).write(true).open(&opening_path);
+        let opening = opening.on("opened", &opening_path)?;
+        // One process at a time migrates the tables and makes the installation's first keys.
+        opening.lock().on("locked", &opening_path)?;
+        let path = with.folder.join(DATABASE);
+        let connection = open_writer(&path)?;
+        let newest = newest(&connection)?;
+        let readers = Arc::new(Readers::new(&path, with.config.readers));
+        let index = Arc::new(TableIndex { readers: Arc::clone(&readers) });
+        let keyring = Keyring::open(with.key_provider, with.key_stores, index, Arc::clone(&with.random))?;
+        let content_key = keyring.secret("content-hash")?;
+        let ci_key = keyring.secret("person-ci")?;
+        let logs = [log_state(&keyring, &with.origin, Log::Records)?, log_state(&keyring, &with.origin, Log::Access)?];
+        let core = Core {
+            config: with.config,
+            limits: with.limits,
+            clock: Arc::new(FloorClock::new(with.clock, newest)),
+            readers,
+            writer: Writer::start(connection)?,
+            journal: Journal::open(&with.folder.join("journal"), Arc::clone(&with.random))?,
+            drain_turn: Mutex::new(()),
+            random: with.random,
+            keyring,
+            sites: with.sites,
+            door,
+            content_key,
+            ci_key,
+            logs,
+            tiles: TileCache::default(),
+            closing: AtomicBool::new(false),
+            folder: with.folder,
+        };
+        core.persist_keys()?;
+        drop(opening);
+        let core = Arc::new(core);
+        let mut sequencers = Vec::new();
+        for log in Log::ALL {
+            sequencer::recall(&core, log)?;
+            if core.config.sequencer {
+                sequencers.push(sequencer::start(&core, log)?);
+            }
+        }
+        Ok(Self { inner: Arc::new(Inner { core, sequencers: Mutex::new(sequencers) }) })
+    }
+
+    /// The clock to use beside this store: never earlier than the newest time in its database, and never going back, so that
+    /// a machine whose clock jumps back neither reorders the record nor reopens what has ended.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::<FloorClock>::clone(&self.core().clock)
+    }
+
+    /// The random source that the store was opened with.
+    #[must_use]
+    pub fn random(&self) -> Arc<dyn Random> {
+        Arc::clone(&self.core().random)
+    }
+
+    /// Whether the store gets on, for readiness checks and metrics.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let logs = &self.core().logs;
+        Health {
+            published: [logs[0].published_size(), logs[1].published_size()],
+            waiting: [logs[0].waiting(), logs[1].waiting()],
+            faults: [logs[0].fault(), logs[1].fault()],
+            sites: self.core().sites.status(),
+        }
+    }
+
+    /// As [`Store::health`], for people: takes a permit to read the status.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`].
+    pub fn status(&self, permit: &Permit) -> Result<Health, StoreError> {
+        check_action(permit, "status", &[Action::ReadStatus])?;
+        Ok(self.health())
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.inner.core
+    }
+
+    pub(crate) fn core_arc(&self) -> &Arc<Core> {
+        &self.inner.core
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.core.closing.store(true, Ordering::SeqCst);
+        for log in &self.core.logs {
+            log.poke();
+        }
+        let sequencers = std::mem::take(self.sequencers.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for thread in sequencers {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The newest time in the database of a store's folder; `None` where there is no database yet. For a clock that is needed
+/// before the store is open: `SystemClock::not_before`.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub fn newest_time(folder: &Path) -> Result<Option<Timestamp>, StoreError> {
+    let path = folder.join(DATABASE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    newest(&Connection::open(&path).at("opening")?)
+}
+
+fn newest(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let step = "reading the newest time";
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'log_head'", [], |row| row.get(0))
+        .at(step)?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    let sql = "SELECT max((SELECT coalesce(max(swapped_us), 0) FROM log_head), \
+               coalesce((SELECT recorded_us FROM resource_version ORDER BY row DESC LIMIT 1), 0), \
+               coalesce((SELECT time_us FROM access_entry ORDER BY row DESC LIMIT 1), 0))";
+    let us: i64 = connection.query_row(sql, [], |row| row.get(0)).at(step)?;
+    if us == 0 { Ok(None) } else { crate::types::time_from(us).map(Some) }
+}
+
+fn log_state(keyring: &Keyring, origin: &str, log: Log) -> Result<LogState, StoreError> {
+    let origin = format!("{origin}/{}", log.name());
+    let seed = keyring.secret(&format!("log-{}", log.name()))?;
+    let signer = SignerKey::from_seed(&origin, &seed)?;
+    Ok(LogState::new(log, &origin, signer))
+}

@@ -1,0 +1,144 @@
+//! The end of a log: read from the database, compared with the sites, and completed where a crash came between.
+
+use ledger::tiles::{BundleSource, TileId, TilePath, TileSource};
+use ledger::{LogAppender, SignedCheckpoint};
+use policy::Permit;
+use rusqlite::{Connection, OptionalExtension, params};
+use vault::Bytes;
+
+use super::round::{self, publish_checkpoint};
+use super::tiles::SiteTiles;
+use crate::core::Core;
+use crate::error::{AtStep, StoreError};
+use crate::types::Log;
+
+/// Where a log goes on.
+pub(crate) struct End {
+    pub(crate) appender: LogAppender,
+    /// The newest head; `None` for an empty log.
+    pub(crate) head: Option<SignedCheckpoint>,
+    /// The newest outbox number under the head.
+    pub(crate) last_no: u64,
+}
+
+/// Reads the end of a log, refuses to go on where a site is ahead of it, and completes what a crash left unpublished.
+pub(crate) fn look_up(core: &Core, log: Log, permit: &Permit) -> Result<End, StoreError> {
+    let stored = core.readers.snapshot("reading the end of a log", |connection| read(connection, log))?;
+    let state = core.log(log);
+    let keys = [state.signer.verifier().clone()];
+    let head = stored.note.map(|note| SignedCheckpoint::open(&note, &keys)).transpose()?;
+    compare_with_sites(core, log, permit, head.as_ref())?;
+    let appender = match &head {
+        None => LogAppender::new(),
+        Some(head) => LogAppender::resume(head.checkpoint.size, &head.checkpoint.root, &stored.edge)?,
+    };
+    if let Some(head) = &head {
+        // Also where everything was published: a site that was away when its process died gets the newest head now.
+        if !stored.pending.is_empty() {
+            core.sites.put_all(permit, &stored.pending)?;
+        }
+        publish_checkpoint(core, log, permit, head)?;
+        round::note_published(core, log, head, stored.last_no);
+    }
+    Ok(End { appender, head, last_no: stored.last_no })
+}
+
+struct Stored {
+    note: Option<Vec<u8>>,
+    last_no: u64,
+    edge: Edge,
+    pending: Vec<(String, Bytes)>,
+}
+
+fn read(connection: &Connection, log: Log) -> Result<Stored, StoreError> {
+    let step = "reading the end of a log";
+    let head: Option<(Option<Vec<u8>>, i64)> = connection
+        .query_row("SELECT note, last_no FROM log_head WHERE log = ?", [log.name()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()
+        .at(step)?;
+    let (note, last_no) = head
+        .ok_or_else(|| StoreError::Damaged { what: "the table of log heads", reason: "a log is missing".to_owned() })?;
+    let mut edge = Edge::default();
+    let mut statement = connection.prepare_cached("SELECT path, bytes FROM log_edge WHERE log = ?").at(step)?;
+    let mut rows = statement.query([log.name()]).at(step)?;
+    while let Some(row) = rows.next().at(step)? {
+        let path: String = row.get(0).at(step)?;
+        edge.0.push((ledger::tiles::parse_path(&path)?, row.get(1).at(step)?));
+    }
+    let mut pending = Vec::new();
+    let mut statement =
+        connection.prepare_cached("SELECT path, bytes FROM pending_tile WHERE log = ? ORDER BY size, path").at(step)?;
+    let mut rows = statement.query(params![log.name()]).at(step)?;
+    while let Some(row) = rows.next().at(step)? {
+        let path: String = row.get(0).at(step)?;
+        let bytes: Vec<u8> = row.get(1).at(step)?;
+        pending.push((log.path(&path), Bytes::from(bytes)));
+    }
+    Ok(Stored { note, last_no: last_no.unsigned_abs(), edge, pending })
+}
+
+/// The partial tiles and the partial bundle at the end of a log, as the database keeps them.
+#[derive(Default)]
+struct Edge(Vec<(TilePath, Vec<u8>)>);
+
+impl TileSource for Edge {
+    type Error = String;
+
+    fn hash_tile(&self, id: &TileId) -> Result<Vec<u8>, String> {
+        self.find(TilePath::Hashes(*id))
+    }
+}
+
+impl BundleSource for Edge {
+    type Error = String;
+
+    fn entry_bundle(&self, index: u64, width: u16) -> Result<Vec<u8>, String> {
+        self.find(TilePath::Entries { index, width })
+    }
+}
+
+impl Edge {
+    fn find(&self, wanted: TilePath) -> Result<Vec<u8>, String> {
+        let found = self.0.iter().find(|(path, _)| *path == wanted);
+        found.map(|(_, bytes)| bytes.clone()).ok_or_else(|| format!("{wanted} is not at the end of the log"))
+    }
+}
+
+/// Every site's checkpoint must be a head that this log had: a newer one, or another of the same size, means that the
+/// database is an old copy, and signing on would fork the log.
+fn compare_with_sites(
+    core: &Core,
+    log: Log,
+    permit: &Permit,
+    head: Option<&SignedCheckpoint>,
+) -> Result<(), StoreError> {
+    let state = core.log(log);
+    let keys = [state.signer.verifier().clone()];
+    let database_size = head.map_or(0, |head| head.checkpoint.size);
+    let tiles = SiteTiles { core, log, permit };
+    for (site, copy) in core.sites.copies(permit, &log.path(ledger::tiles::CHECKPOINT_PATH))? {
+        // A site that is away or has none yet says nothing; a site's damaged checkpoint is replaced by the next one.
+        let Ok(bytes) = copy else { continue };
+        let Ok(found) = SignedCheckpoint::open(&bytes, &keys) else {
+            tracing::warn!(
+                site,
+                log = log.name(),
+                "a site's checkpoint is not signed by this installation and is ignored"
+            );
+            continue;
+        };
+        let (size, root) = (found.checkpoint.size, found.checkpoint.root);
+        let ours = match head {
+            Some(head) if size == database_size => head.checkpoint.root == root,
+            _ if size > database_size => false,
+            // An older head: it is a beginning of ours if the tiles say so. Tiles that cannot be read say nothing.
+            _ => ledger::root_from_tiles(size, &tiles).map_or(true, |computed| computed == root),
+        };
+        if !ours {
+            return Err(StoreError::SiteAhead { log: state.origin.clone(), site_size: size, database_size });
+        }
+    }
+    Ok(())
+}

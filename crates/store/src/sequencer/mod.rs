@@ -1,0 +1,348 @@
+//! The sequencer: drains an outbox into sealed segments, ledger leaves and signed checkpoints. One thread a log, so that the
+//! log of accesses never delays the log of records.
+//!
+//! Whoever holds the lock file of a log works; others wait to take over. The lock keeps two from wasting work; what keeps them
+//! from forking the log is the swap of the checkpoint in the database ([`round`]).
+
+mod head;
+pub(crate) mod proof;
+mod round;
+pub(crate) mod tiles;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ledger::SignerKey;
+use policy::Action;
+
+use crate::core::Core;
+use crate::error::{AtStep, OnFile, StoreError};
+use crate::facts::own_job_permit;
+use crate::journal::{drain, try_lock};
+use crate::types::{Log, Sealed, Ticket};
+
+/// Kinds of leaves in outboxes and in the table `leaf`; the same numbers as [`ledger::EntryKind`].
+pub(crate) const KIND_VERSION: i64 = 1;
+pub(crate) const KIND_OBJECT: i64 = 2;
+pub(crate) const KIND_ACCESS: i64 = 3;
+pub(crate) const KIND_ISSUED: i64 = 4;
+pub(crate) const KIND_RECEIPT: i64 = 5;
+
+/// Most leaves in one round.
+pub(crate) const ROUND_ROWS: usize = 4_000;
+/// Bytes of frames after which a round takes in no further leaf.
+pub(crate) const ROUND_BYTES: usize = 8 << 20;
+/// How often an idle sequencer looks for what other processes wrote.
+const LOOK_MS: u64 = 25;
+/// Longest pause after a fault.
+const PAUSE_MS_MAX: u64 = 2_000;
+/// How often the journals of dead processes are looked for, in looks.
+const ORPHAN_LOOKS: u64 = 200;
+
+/// What the threads and callers know of one log.
+pub(crate) struct LogState {
+    pub(crate) log: Log,
+    /// The log's name to the world: its origin.
+    pub(crate) origin: String,
+    pub(crate) signer: SignerKey,
+    progress: Mutex<Progress>,
+    changed: Condvar,
+    poked: Mutex<bool>,
+    wake: Condvar,
+    waiting: AtomicU64,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    published_no: u64,
+    published_size: u64,
+    fault: Option<String>,
+    /// A fault that waiting does not mend.
+    ahead: Option<(u64, u64)>,
+}
+
+impl LogState {
+    pub(crate) fn new(log: Log, origin: &str, signer: SignerKey) -> Self {
+        Self {
+            log,
+            origin: origin.to_owned(),
+            signer,
+            progress: Mutex::default(),
+            changed: Condvar::new(),
+            poked: Mutex::new(false),
+            wake: Condvar::new(),
+            waiting: AtomicU64::new(0),
+        }
+    }
+
+    /// Lets the sequencer begin at once.
+    pub(crate) fn poke(&self) {
+        *lock(&self.poked) = true;
+        self.wake.notify_all();
+    }
+
+    /// How many leaves wait, as last counted.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_waiting(&self, rows: u64) {
+        self.waiting.store(rows, Ordering::Relaxed);
+    }
+
+    /// Why the sequencer does not get on, if it does not.
+    pub(crate) fn fault(&self) -> Option<String> {
+        lock(&self.progress).fault.clone()
+    }
+
+    /// Leaves under the newest published checkpoint, as last heard.
+    pub(crate) fn published_size(&self) -> u64 {
+        lock(&self.progress).published_size
+    }
+
+    fn published(&self, no: u64, size: u64) {
+        let mut progress = lock(&self.progress);
+        progress.published_no = progress.published_no.max(no);
+        progress.published_size = progress.published_size.max(size);
+        progress.fault = None;
+        progress.ahead = None;
+        drop(progress);
+        self.changed.notify_all();
+    }
+
+    fn failed(&self, error: &StoreError) {
+        let mut progress = lock(&self.progress);
+        progress.fault = Some(error.to_string());
+        if let StoreError::SiteAhead { site_size, database_size, .. } = error {
+            progress.ahead = Some((*site_size, *database_size));
+        }
+        drop(progress);
+        self.changed.notify_all();
+    }
+
+    /// Waits until everything up to the ticket is sealed.
+    pub(crate) fn wait_sealed(&self, core: &Core, ticket: Ticket, patience: Duration) -> Result<Sealed, StoreError> {
+        self.poke();
+        let mut waited_ms = 0;
+        loop {
+            let progress = lock(&self.progress);
+            if progress.published_no >= ticket.0 {
+                return Ok(Sealed { records_size: progress.published_size });
+            }
+            if let Some((site_size, database_size)) = progress.ahead {
+                return Err(StoreError::SiteAhead { log: self.origin.clone(), site_size, database_size });
+            }
+            if u128::from(waited_ms) >= patience.as_millis() {
+                let reason = progress.fault.clone();
+                let reason = reason.unwrap_or_else(|| "the sequencer has not come to it yet".to_owned());
+                return Err(StoreError::NotSealed { waited_ms, reason });
+            }
+            let step = Duration::from_millis(LOOK_MS);
+            let (progress, timeout) = self.changed.wait_timeout(progress, step).unwrap_or_else(PoisonError::into_inner);
+            drop(progress);
+            if timeout.timed_out() {
+                self.poke();
+                // Another process may be the one that seals.
+                waited_ms += LOOK_MS;
+                let (no, size) = published(core, self.log)?;
+                let mut progress = lock(&self.progress);
+                progress.published_no = progress.published_no.max(no);
+                progress.published_size = progress.published_size.max(size);
+            }
+        }
+    }
+
+    /// Slows writers down while too much waits to be sealed.
+    pub(crate) fn wait_for_room(&self, core: &Core) -> Result<(), StoreError> {
+        let limit = core.config.backlog_rows_max;
+        let mut waited_ms = 0;
+        while self.waiting() > limit {
+            self.poke();
+            if waited_ms >= core.config.backlog_wait_ms {
+                let reason = self.fault().unwrap_or_else(|| "the sequencer is slower than the writers".to_owned());
+                return Err(StoreError::Backlog { waiting: self.waiting(), limit, reason });
+            }
+            let progress = lock(&self.progress);
+            let (progress, timeout) = self
+                .changed
+                .wait_timeout(progress, Duration::from_millis(LOOK_MS))
+                .unwrap_or_else(PoisonError::into_inner);
+            drop(progress);
+            if timeout.timed_out() {
+                waited_ms += LOOK_MS;
+                self.set_waiting(count_waiting(core, self.log)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The table of a log's outbox.
+pub(crate) const fn outbox(log: Log) -> &'static str {
+    match log {
+        Log::Records => "outbox_records",
+        Log::Access => "outbox_access",
+    }
+}
+
+/// Starts a log's thread.
+pub(crate) fn start(core: &Arc<Core>, log: Log) -> Result<JoinHandle<()>, StoreError> {
+    let shared = Arc::clone(core);
+    std::thread::Builder::new()
+        .name(format!("seal-{}", log.name()))
+        .spawn(move || Sequencer { core: shared, log, lock: None, state: None, looks: 0 }.serve())
+        .on("served by a thread", &core.folder)
+}
+
+/// Reads what is published, so that waiters know it from the start.
+pub(crate) fn recall(core: &Core, log: Log) -> Result<(), StoreError> {
+    let (no, size) = published(core, log)?;
+    core.log(log).published(no, size);
+    core.log(log).set_waiting(count_waiting(core, log)?);
+    Ok(())
+}
+
+fn published(core: &Core, log: Log) -> Result<(u64, u64), StoreError> {
+    let step = "reading how far a log is published";
+    core.readers.snapshot(step, |connection| {
+        let sql = "SELECT published_no, published_size FROM log_head WHERE log = ?";
+        let mut statement = connection.prepare_cached(sql).at(step)?;
+        let (no, size): (i64, i64) =
+            statement.query_row([log.name()], |row| Ok((row.get(0)?, row.get(1)?))).at(step)?;
+        Ok((no.unsigned_abs(), size.unsigned_abs()))
+    })
+}
+
+fn count_waiting(core: &Core, log: Log) -> Result<u64, StoreError> {
+    let step = "counting what waits";
+    core.readers.snapshot(step, |connection| {
+        let (least, most) =
+            (format!("SELECT min(no) FROM {}", outbox(log)), format!("SELECT max(no) FROM {}", outbox(log)));
+        let bound = |sql: &str| -> Result<Option<i64>, StoreError> {
+            connection.prepare_cached(sql).at(step)?.query_row([], |row| row.get(0)).at(step)
+        };
+        Ok(match (bound(&least)?, bound(&most)?) {
+            (Some(least), Some(most)) => (most - least + 1).unsigned_abs(),
+            _ => 0,
+        })
+    })
+}
+
+/// A log's thread.
+struct Sequencer {
+    core: Arc<Core>,
+    log: Log,
+    /// Held while this process is the one that seals.
+    lock: Option<std::fs::File>,
+    /// The end of the log, once it has been looked up and the sites agree with it.
+    state: Option<head::End>,
+    looks: u64,
+}
+
+impl Sequencer {
+    fn serve(mut self) {
+        let mut pause_ms = 0;
+        while let Some(urgent) = self.wait(pause_ms) {
+            match self.work(urgent) {
+                Ok(()) => pause_ms = 0,
+                Err(error) => {
+                    tracing::warn!(log = self.log.name(), %error, "sealing does not get on");
+                    metrics::counter!("hanmaru_store_seal_faults", "log" => self.log.name()).increment(1);
+                    self.core.log(self.log).failed(&error);
+                    // The end is looked up again: the swap may have happened, or another may have been faster.
+                    self.state = None;
+                    pause_ms = (pause_ms * 2).clamp(100, PAUSE_MS_MAX);
+                }
+            }
+        }
+    }
+
+    /// Waits for work: at most the interval, less where it is urgent, and says whether it is. `None` where the store is closing.
+    fn wait(&mut self, pause_ms: u64) -> Option<bool> {
+        let state = self.core.log(self.log);
+        let mut waited_ms = 0;
+        loop {
+            if self.core.closing.load(Ordering::SeqCst) {
+                return None;
+            }
+            let mut poked = lock(&state.poked);
+            if !*poked {
+                let step = Duration::from_millis(LOOK_MS);
+                poked = state.wake.wait_timeout(poked, step).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            let urgent = std::mem::take(&mut *poked);
+            drop(poked);
+            waited_ms += LOOK_MS;
+            self.looks += 1;
+            if waited_ms < pause_ms {
+                // A poke does not shorten the pause after a fault, but it is not forgotten.
+                *lock(&state.poked) |= urgent;
+                if urgent {
+                    std::thread::sleep(Duration::from_millis(LOOK_MS));
+                }
+                continue;
+            }
+            let urgent = urgent || self.is_urgent_elsewhere();
+            if urgent || waited_ms >= self.core.config.seal_interval_ms || self.is_round_full() {
+                return Some(urgent);
+            }
+        }
+    }
+
+    fn is_round_full(&self) -> bool {
+        self.core.log(self.log).waiting() >= ROUND_ROWS as u64
+    }
+
+    /// Whether another process wrote what somebody waits for.
+    fn is_urgent_elsewhere(&self) -> bool {
+        if self.lock.is_none() || self.log == Log::Access {
+            return false;
+        }
+        let last = self.core.readers.snapshot("looking for urgent work", |connection| {
+            let sql = format!("SELECT kind FROM {} ORDER BY no DESC LIMIT 1", outbox(self.log));
+            let mut statement = connection.prepare_cached(&sql).at("looking for urgent work")?;
+            let kind: Option<i64> = rusqlite::OptionalExtension::optional(statement.query_row([], |row| row.get(0)))
+                .at("looking for urgent work")?;
+            Ok(matches!(kind, Some(KIND_ISSUED | KIND_RECEIPT)))
+        });
+        last.unwrap_or(false)
+    }
+
+    fn work(&mut self, urgent: bool) -> Result<(), StoreError> {
+        let core = Arc::clone(&self.core);
+        if self.log == Log::Access {
+            drain::own(&core)?;
+        }
+        if self.lock.is_none() {
+            let path = core.folder.join("locks").join(format!("seal-{}.lock", self.log.name()));
+            self.lock = try_lock(&path)?;
+            if self.lock.is_none() {
+                return Ok(());
+            }
+            self.looks = 0;
+        }
+        if self.log == Log::Access && self.looks % ORPHAN_LOOKS < core.config.seal_interval_ms.div_ceil(LOOK_MS) {
+            drain::orphans(&core)?;
+        }
+        let permit = own_job_permit(&core, "sequencer", Action::Seal)?;
+        let mut end = match self.state.take() {
+            Some(end) => end,
+            None => head::look_up(&core, self.log, &permit)?,
+        };
+        // What is not urgent waits for a full round or the next interval: a round costs its fsyncs however small it is.
+        while round::round(&core, self.log, &permit, &mut end)? {
+            self.core.log(self.log).set_waiting(count_waiting(&core, self.log)?);
+            if core.closing.load(Ordering::SeqCst) || !(urgent || self.is_round_full()) {
+                break;
+            }
+        }
+        self.state = Some(end);
+        Ok(())
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,182 @@
+//! Waiting for the seal, leaves of documents that we issue, proofs, checkpoints and verifier keys.
+
+use std::time::Duration;
+
+use base::Id16;
+use ledger::{Commitment, EntryKind, SignedCheckpoint, TlogProof, VerifierKey};
+use policy::{Action, Owner, Permit, Scope};
+use rusqlite::{OptionalExtension, params};
+
+use super::tiles::SiteTiles;
+use super::{KIND_ISSUED, KIND_RECEIPT};
+use crate::Store;
+use crate::core::{check_action, check_epoch};
+use crate::error::{AtStep, StoreError};
+use crate::facts::own_job_permit;
+use crate::read::leaf;
+use crate::types::{Log, Sealed, Ticket, owner_bytes};
+use crate::write::{enqueue, ticket};
+
+/// How long an issue waits for its checkpoint.
+const LEAF_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A leaf that is under a published checkpoint, with all that shows it offline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafProof {
+    /// Its index in the log `records`.
+    pub index: u64,
+    /// The salt under which the leaf commits to the content.
+    pub salt: [u8; 32],
+    /// The leaf itself.
+    pub entry: Commitment,
+    /// Inclusion proof and signed checkpoint; [`TlogProof::to_bytes`] gives the C2SP `tlog-proof` file.
+    pub proof: TlogProof,
+}
+
+impl Store {
+    /// Waits until everything up to a ticket is at two of three sites and under a published checkpoint. The sequencer starts
+    /// at once.
+    ///
+    /// # Errors
+    /// [`StoreError::NotSealed`] after `patience`, with what holds the sequencer up; what was written stays accepted, and is
+    /// sealed when the sites are back. [`StoreError::SiteAhead`] where nothing may be signed.
+    pub fn wait_sealed(&self, ticket: Ticket, patience: Duration) -> Result<Sealed, StoreError> {
+        self.core().log(Log::Records).wait_sealed(self.core(), ticket, patience)
+    }
+
+    /// Commits to content that is kept elsewhere (an issued document, a receipt), waits until the leaf is sealed, and gives
+    /// its proof. Takes a permit to issue for [`EntryKind::Issued`], to deposit or read a receipt for
+    /// [`EntryKind::Receipt`].
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], and those of [`Store::wait_sealed`] and
+    /// [`Store::proof`].
+    pub fn commit_leaf(
+        &self,
+        permit: &Permit,
+        kind: EntryKind,
+        owner: Owner,
+        content: &[u8],
+    ) -> Result<LeafProof, StoreError> {
+        let kind_no = match kind {
+            EntryKind::Issued => {
+                check_action(permit, "commit_leaf", &[Action::Issue])?;
+                KIND_ISSUED
+            }
+            EntryKind::Receipt => {
+                check_action(permit, "commit_leaf", &[Action::Deposit, Action::ReadReceipt])?;
+                KIND_RECEIPT
+            }
+            _ => return Err(StoreError::Scope { what: "leaves of this kind: they come with what they commit to" }),
+        };
+        check_owner(permit, owner)?;
+        let core = self.core();
+        let salt = core.random.bytes32();
+        let entry = ledger::commit(&salt, kind, content);
+        let (epoch, recorded_us) = (permit.epoch(), core.clock.now_us());
+        let (row, ticket) = core.writer.run(1, move |transaction| {
+            check_epoch(transaction, epoch)?;
+            let step = "writing a leaf";
+            transaction
+                .prepare_cached("INSERT INTO commitment (owner, kind, recorded_us) VALUES (?, ?, ?)")
+                .at(step)?
+                .execute(params![owner_bytes(owner), kind_no, recorded_us])
+                .at(step)?;
+            let row = transaction.last_insert_rowid();
+            enqueue(transaction, kind_no, row, &entry)?;
+            Ok((row, ticket(transaction)?.0))
+        })?;
+        self.wait_sealed(ticket, LEAF_PATIENCE)?;
+        let index = core.readers.snapshot("reading a leaf", |connection| leaf(connection, kind_no, row))?;
+        let index = index.ok_or(StoreError::Missing { what: "leaf" })?;
+        Ok(LeafProof { index, salt, entry, proof: self.proof(Log::Records, index)? })
+    }
+
+    /// The proof that a leaf is under the newest published checkpoint. It says nothing about what the leaf commits to, so it
+    /// takes no permit.
+    ///
+    /// # Errors
+    /// [`StoreError::Ledger`] where there is no such leaf or the sites do not give its tiles, [`StoreError::Missing`] where
+    /// nothing is published yet.
+    pub fn proof(&self, log: Log, index: u64) -> Result<TlogProof, StoreError> {
+        let core = self.core();
+        let head = self.checkpoint(log)?.ok_or(StoreError::Missing { what: "checkpoint" })?;
+        let permit = own_job_permit(core, "prover", Action::Seal)?;
+        let source = SiteTiles { core, log, permit: &permit };
+        let made = TlogProof::make(index, &head, &source)?;
+        if self.is_sound(log, &made, &head, &source) {
+            return Ok(made);
+        }
+        // A tile in the cache or at a site is not the log's. The cache is emptied, and the sites are asked again.
+        core.tiles.clear();
+        let made = TlogProof::make(index, &head, &source)?;
+        if self.is_sound(log, &made, &head, &source) {
+            return Ok(made);
+        }
+        Err(StoreError::Damaged {
+            what: "a tile at the sites",
+            reason: "it does not lead to the signed root: repair".to_owned(),
+        })
+    }
+
+    /// The newest published checkpoint of a log: signed, and at two of three sites. `None` for an empty log.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Ledger`].
+    pub fn checkpoint(&self, log: Log) -> Result<Option<SignedCheckpoint>, StoreError> {
+        let core = self.core();
+        let known = core.tiles.published(log);
+        let known_size = known.as_ref().map_or(0, |head| head.checkpoint.size);
+        // Another process may be the one that publishes.
+        let newer: Option<Vec<u8>> = core.readers.snapshot("reading the checkpoint", |connection| {
+            connection
+                .prepare_cached("SELECT published_note FROM log_head WHERE log = ? AND published_size > ?")
+                .at("reading the checkpoint")?
+                .query_row(params![log.name(), known_size as i64], |row| row.get(0))
+                .optional()
+                .at("reading the checkpoint")
+        })?;
+        let Some(note) = newer else { return Ok(known) };
+        let head = SignedCheckpoint::open(&note, &[core.log(log).signer.verifier().clone()])?;
+        core.tiles.set_published(log, head.clone());
+        Ok(Some(head))
+    }
+
+    /// The keys that the logs are verified with, as C2SP verifier keys: first `records`, then `access`. To be pinned.
+    #[must_use]
+    pub fn verifier_keys(&self) -> Vec<String> {
+        Log::ALL.iter().map(|log| self.core().log(*log).signer.verifier().encode()).collect()
+    }
+
+    /// The verifier key of one log.
+    #[must_use]
+    pub fn verifier_key(&self, log: Log) -> VerifierKey {
+        self.core().log(log).signer.verifier().clone()
+    }
+
+    /// Whether a proof leads to its root, whatever leaf hash the tile gives: the leaf is read from the same tile.
+    fn is_sound(&self, log: Log, proof: &TlogProof, head: &SignedCheckpoint, source: &SiteTiles<'_>) -> bool {
+        use ledger::tiles::{TILE_WIDTH, TileId, TileSource};
+        debug_assert_eq!(self.core().log(log).origin, head.checkpoint.origin);
+        let (size, root) = (head.checkpoint.size, &head.checkpoint.root);
+        let width = u64::from(TILE_WIDTH);
+        let Some(id) = TileId::in_tree(0, proof.index / width, size) else { return false };
+        let Ok(tile) = source.hash_tile(&id) else { return false };
+        let Some(leaf) = ledger::Hash::at(&tile, (proof.index % width) as usize) else { return false };
+        ledger::verify_inclusion(&leaf, proof.index, size, root, &proof.hashes).is_ok()
+    }
+}
+
+/// A person's permit may commit to what is the person's or one of their patients'; a depositor's to what is the
+/// institution's.
+fn check_owner(permit: &Permit, owner: Owner) -> Result<(), StoreError> {
+    let within = match permit.scope() {
+        Scope::Patients(patients) => {
+            let is = |id: &Id16| owner == Owner::Patient(*id);
+            patients.iter().any(is) || is(&permit.actor().account)
+        }
+        Scope::Institution(code) => owner == Owner::institution(code),
+        Scope::Sealed | Scope::Status => false,
+    };
+    if within { Ok(()) } else { Err(StoreError::Scope { what: "the owner of the leaf" }) }
+}

@@ -1,0 +1,264 @@
+//! One round: take the oldest rows of the outbox, put their frames into a segment at the sites, append their leaves, swap the
+//! checkpoint in the database, and then publish tiles and checkpoint to the sites.
+//!
+//! The swap, the deletion of the outbox rows, the positions of the leaves and the tiles still to be published are one
+//! transaction. Before it nothing public has changed; after it everything public can be made again from the database. So
+//! each leaf is in the log once, wherever a crash comes.
+//!
+//! Durable writes of a round, one after another: segment (none where no body is new), swap, tiles, checkpoint. Each is at all
+//! sites at once.
+
+use std::sync::{Arc, Mutex};
+
+use ledger::tiles::{CHECKPOINT_PATH, TILE_WIDTH, TilePath};
+use ledger::{CheckpointLock, Commitment, Conflict, Publication, SignedCheckpoint};
+use policy::Permit;
+use rusqlite::{Connection, Transaction, params};
+use vault::{Bytes, Pack, PackBuilder};
+
+use super::head::End;
+use super::{KIND_ACCESS, KIND_VERSION, ROUND_BYTES, ROUND_ROWS, lock, outbox};
+use crate::core::Core;
+use crate::error::{AtStep, StoreError};
+use crate::objects::pack_no;
+use crate::types::Log;
+
+/// Does one round. `false` where nothing waits.
+pub(crate) fn round(core: &Core, log: Log, permit: &Permit, end: &mut End) -> Result<bool, StoreError> {
+    let Some(taken) = core.readers.snapshot("taking from the outbox", |connection| take(connection, log))? else {
+        core.log(log).set_waiting(0);
+        return Ok(false);
+    };
+    let pack = taken.pack.map(PackBuilder::finish).transpose()?;
+    if let Some(Pack { path, bytes, .. }) = &pack {
+        core.sites.put_all(permit, &[(path.clone(), bytes.clone())])?;
+    }
+    let mut appender = end.appender.clone();
+    let batch = appender.append(&taken.entries);
+    let first_position = batch.old_size;
+    let state = core.log(log);
+    let publication = Publication::next(end.head.as_ref(), &state.origin, batch, &state.signer)?;
+    let files: Arc<[(TilePath, Vec<u8>)]> = publication.files.clone().into();
+    let (first_no, last_no) = (taken.rows[0].no, taken.rows[taken.rows.len() - 1].no);
+    let swap = Swap {
+        log,
+        rows: taken.rows,
+        first_no,
+        last_no,
+        first_position,
+        size: publication.to.checkpoint.size,
+        swapped_us: core.clock.now_us(),
+        pack: pack.map(|pack| pack.path),
+        files: Arc::clone(&files),
+    };
+    let database = DatabaseLock { core, swap: Mutex::new(Some(swap)), failure: Mutex::new(None) };
+    if let Err(conflict) = publication.claim(&database) {
+        let failure = lock(&database.failure).take();
+        return Err(failure.unwrap_or_else(|| StoreError::Commit { reason: conflict.to_string() }));
+    }
+    *end = End { appender, head: Some(publication.to), last_no: last_no.unsigned_abs() };
+    let head = end.head.as_ref().expect("it was set in the line before");
+    for (path, bytes) in files.iter() {
+        core.tiles.put(log, *path, bytes);
+    }
+    let named = files.iter().map(|(path, bytes)| (log.path(&path.to_string()), Bytes::copy_from_slice(bytes)));
+    core.sites.put_all(permit, &named.collect::<Vec<_>>())?;
+    publish_checkpoint(core, log, permit, head)?;
+    note_published(core, log, head, end.last_no);
+    metrics::counter!("hanmaru_store_sealed", "log" => log.name()).increment(taken.entries.len() as u64);
+    Ok(true)
+}
+
+/// Replaces the checkpoint at the sites.
+pub(crate) fn publish_checkpoint(
+    core: &Core,
+    log: Log,
+    permit: &Permit,
+    head: &SignedCheckpoint,
+) -> Result<(), StoreError> {
+    core.sites.replace(permit, &log.path(CHECKPOINT_PATH), Bytes::copy_from_slice(&head.note))?;
+    Ok(())
+}
+
+/// Tells waiters that a head is published, and lets the database forget its pending files. Not waited for: after a crash the
+/// same files are published again, which changes nothing.
+pub(crate) fn note_published(core: &Core, log: Log, head: &SignedCheckpoint, last_no: u64) {
+    let size = head.checkpoint.size;
+    core.tiles.set_published(log, head.clone());
+    core.log(log).published(last_no, size);
+    let note = head.note.clone();
+    let noted = core.writer.submit(1, move |transaction| {
+        let step = "noting what is published";
+        transaction
+            .prepare_cached(
+                "UPDATE log_head SET published_note = ?, published_size = ?, published_no = ? WHERE log = ? AND published_size <= ?",
+            )
+            .at(step)?
+            .execute(params![note, size as i64, last_no as i64, log.name(), size as i64])
+            .at(step)?;
+        let sql = "DELETE FROM pending_tile WHERE log = ? AND size <= ?";
+        transaction.prepare_cached(sql).at(step)?.execute(params![log.name(), size as i64]).at(step).map(|_| ())
+    });
+    if let Err(error) = noted {
+        tracing::debug!(%error, "what is published is noted at the next start");
+    }
+}
+
+/// A row of an outbox.
+struct Row {
+    no: i64,
+    kind: i64,
+    row: i64,
+    /// Whether a frame of it is in the segment of this round.
+    packed: bool,
+}
+
+struct Taken {
+    rows: Vec<Row>,
+    entries: Vec<Commitment>,
+    pack: Option<PackBuilder>,
+}
+
+/// The oldest rows and their frames, as many as fit a round.
+fn take(connection: &Connection, log: Log) -> Result<Option<Taken>, StoreError> {
+    let step = "taking from the outbox";
+    let sql = format!("SELECT no, kind, row, entry FROM {} ORDER BY no LIMIT {ROUND_ROWS}", outbox(log));
+    let mut statement = connection.prepare_cached(&sql).at(step)?;
+    let mut rows = statement.query([]).at(step)?;
+    let mut pack = PackBuilder::new();
+    let (mut taken, mut entries) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next().at(step)? {
+        let (no, kind, of): (i64, i64, i64) = (row.get(0).at(step)?, row.get(1).at(step)?, row.get(2).at(step)?);
+        let packed = push_frame(connection, kind, of, &mut pack)?;
+        taken.push(Row { no, kind, row: of, packed });
+        entries.push(row.get(3).at(step)?);
+        if pack.len() >= ROUND_BYTES {
+            break;
+        }
+    }
+    let pack = (!pack.is_empty()).then_some(pack);
+    Ok((!taken.is_empty()).then_some(Taken { rows: taken, entries, pack }))
+}
+
+/// Puts the frame of a version or an access entry into the segment; other leaves have none.
+fn push_frame(connection: &Connection, kind: i64, row: i64, pack: &mut PackBuilder) -> Result<bool, StoreError> {
+    let step = "reading a frame for the segment";
+    let sql = match kind {
+        KIND_VERSION => "SELECT frame FROM resource_version WHERE row = ?",
+        KIND_ACCESS => "SELECT frame FROM access_entry WHERE row = ?",
+        _ => return Ok(false),
+    };
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let mut rows = statement.query([row]).at(step)?;
+    let found = rows.next().at(step)?.ok_or_else(|| StoreError::Damaged {
+        what: "the outbox",
+        reason: "it names a row that is not there".to_owned(),
+    })?;
+    pack.push(found.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
+    Ok(true)
+}
+
+/// All that changes with a checkpoint.
+struct Swap {
+    log: Log,
+    rows: Vec<Row>,
+    first_no: i64,
+    last_no: i64,
+    first_position: u64,
+    size: u64,
+    swapped_us: i64,
+    pack: Option<String>,
+    files: Arc<[(TilePath, Vec<u8>)]>,
+}
+
+/// The head of a log in the database, as the lock that the ledger asks for.
+struct DatabaseLock<'a> {
+    core: &'a Core,
+    swap: Mutex<Option<Swap>>,
+    /// What kept the transaction from being committed.
+    failure: Mutex<Option<StoreError>>,
+}
+
+impl CheckpointLock for DatabaseLock<'_> {
+    fn swap(&self, _log: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), Conflict> {
+        let Some(swap) = lock(&self.swap).take() else {
+            return Err(Conflict::Unknown("the swap was tried already".into()));
+        };
+        let (expected, new) = (expected.map(<[u8]>::to_vec), new.to_vec());
+        let result = self.core.writer.run(swap.rows.len(), move |transaction| {
+            let current: Option<Vec<u8>> = transaction
+                .query_row("SELECT note FROM log_head WHERE log = ?", [swap.log.name()], |row| row.get(0))
+                .at("reading the head of a log")?;
+            if current != expected {
+                return Ok(Some(current));
+            }
+            write(transaction, &swap, &new)?;
+            Ok(None)
+        });
+        match result {
+            Ok(None) => Ok(()),
+            Ok(Some(current)) => Err(Conflict::Moved { current }),
+            Err(error) => {
+                let text = error.to_string();
+                *lock(&self.failure) = Some(error);
+                Err(Conflict::Unknown(text.into()))
+            }
+        }
+    }
+}
+
+fn write(transaction: &Transaction<'_>, swap: &Swap, note: &[u8]) -> Result<(), StoreError> {
+    let step = "swapping the checkpoint";
+    let name = swap.log.name();
+    transaction
+        .prepare_cached("UPDATE log_head SET note = ?, size = ?, last_no = ?, swapped_us = ? WHERE log = ?")
+        .at(step)?
+        .execute(params![note, swap.size as i64, swap.last_no, swap.swapped_us, name])
+        .at(step)?;
+    let sql = format!("DELETE FROM {} WHERE no BETWEEN ? AND ?", outbox(swap.log));
+    let deleted = transaction.prepare_cached(&sql).at(step)?.execute([swap.first_no, swap.last_no]).at(step)?;
+    if deleted != swap.rows.len() {
+        return Err(StoreError::Damaged {
+            what: "the outbox",
+            reason: "its rows changed while they were sealed".to_owned(),
+        });
+    }
+    let pack = swap.pack.as_deref().map(|path| pack_no(transaction, path)).transpose()?;
+    let sql = "INSERT INTO leaf (kind, row, position, pack) VALUES (?, ?, ?, ?)";
+    let mut statement = transaction.prepare_cached(sql).at(step)?;
+    for (position, row) in (swap.first_position..).zip(&swap.rows) {
+        statement.execute(params![row.kind, row.row, position as i64, pack.filter(|_| row.packed)]).at(step)?;
+    }
+    for (path, bytes) in swap.files.iter() {
+        let text = path.to_string();
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO pending_tile (log, size, path, bytes) VALUES (?, ?, ?, ?)")
+            .at(step)?
+            .execute(params![name, swap.size as i64, text, bytes])
+            .at(step)?;
+        keep_edge(transaction, name, *path, &text, bytes)?;
+    }
+    Ok(())
+}
+
+/// The edge holds the partial tile of each level and the partial bundle; a tile that became full leaves it. Files come full
+/// ones first, so a new partial one is kept.
+fn keep_edge(
+    transaction: &Transaction<'_>,
+    log: &str,
+    path: TilePath,
+    text: &str,
+    bytes: &[u8],
+) -> Result<(), StoreError> {
+    let step = "keeping the end of the log";
+    let (level, width) = match path {
+        TilePath::Hashes(id) => (i64::from(id.level), id.width),
+        TilePath::Entries { width, .. } => (-1, width),
+    };
+    if width == TILE_WIDTH {
+        let sql = "DELETE FROM log_edge WHERE log = ? AND level = ?";
+        return transaction.prepare_cached(sql).at(step)?.execute(params![log, level]).at(step).map(|_| ());
+    }
+    let sql = "INSERT OR REPLACE INTO log_edge (log, level, path, bytes) VALUES (?, ?, ?, ?)";
+    transaction.prepare_cached(sql).at(step)?.execute(params![log, level, text, bytes]).at(step).map(|_| ())
+}

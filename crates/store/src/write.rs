@@ -1,0 +1,190 @@
+//! The write path: what was prepared goes into one transaction with its outbox rows, shared with other callers' writes.
+
+use std::sync::Arc;
+
+use base::Random;
+use policy::{Action, Permit};
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::Store;
+use crate::core::{check_action, check_count, check_epoch};
+use crate::error::{AtStep, StoreError};
+use crate::objects::{self, PreparedObject};
+use crate::prepare::Prepared;
+use crate::sequencer::KIND_VERSION;
+use crate::types::{Log, Outcome, Ticket, Written, owner_bytes};
+
+/// Most resources and objects in one write.
+pub const WRITE_MAX: usize = 20_000;
+
+/// Rows of a room's own tables that belong to a write: they are committed with it or not at all.
+pub type Extra = Box<dyn FnOnce(&Transaction<'_>) -> rusqlite::Result<()> + Send>;
+
+impl Store {
+    /// Writes what was prepared. When this returns `Ok` everything is accepted: durable in the database together with its
+    /// outbox entries and keys. The same content of the same resource again is [`Outcome::Already`], so a write may be
+    /// repeated.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`]; [`StoreError::Backlog`] where the sites
+    /// have been out of reach for so long that too much waits; [`StoreError::Key`] where new keys cannot be made durable;
+    /// [`StoreError::Database`] and [`StoreError::Commit`]. After an error nothing was written.
+    pub fn write(
+        &self,
+        permit: &Permit,
+        versions: Vec<Prepared>,
+        objects: Vec<PreparedObject>,
+        extra: Option<Extra>,
+    ) -> Result<Written, StoreError> {
+        check_action(permit, "write", &[Action::Deposit])?;
+        check_count("resources and objects in one write", versions.len() + objects.len(), WRITE_MAX)?;
+        let reaches = versions.iter().all(|one| permit.reaches(one.owner, &one.institution))
+            && objects.iter().all(|one| permit.reaches(one.owner, &one.institution));
+        if !reaches {
+            return Err(StoreError::Scope { what: "the institution of the resource" });
+        }
+        let core = self.core();
+        core.log(Log::Records).wait_for_room(core)?;
+        let new = core.keyring.persist_new()?;
+        let keys = new.keys().to_vec();
+        let (epoch, random, recorded_us) = (permit.epoch(), Arc::clone(&core.random), core.clock.now_us());
+        let rows = versions.len() * 4 + objects.len() * 4 + 1;
+        let (written, waiting) = core.writer.run(rows, move |transaction| {
+            check_epoch(transaction, epoch)?;
+            crate::keys::insert(transaction, &keys)?;
+            let batch = Batch { transaction, random: &*random, recorded_us };
+            let versions = versions.into_iter().map(|one| batch.version(one)).collect::<Result<_, _>>()?;
+            let objects: Vec<Outcome> =
+                objects.iter().map(|one| objects::insert(transaction, one, recorded_us)).collect::<Result<_, _>>()?;
+            if let Some(extra) = extra {
+                extra(transaction).at("writing the rows that belong to it")?;
+            }
+            let (ticket, waiting) = ticket(transaction)?;
+            Ok((Written { versions, objects, ticket }, waiting))
+        })?;
+        new.inserted();
+        core.log(Log::Records).set_waiting(waiting);
+        metrics::counter!("hanmaru_store_written").increment((written.versions.len() + written.objects.len()) as u64);
+        Ok(written)
+    }
+}
+
+/// The newest number of the outbox, and how many rows wait in it.
+pub(crate) fn ticket(transaction: &Transaction<'_>) -> Result<(Ticket, u64), StoreError> {
+    let step = "reading the outbox";
+    let newest: Option<i64> = transaction
+        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'outbox_records'")
+        .at(step)?
+        .query_row([], |row| row.get(0))
+        .optional()
+        .at(step)?;
+    let oldest: Option<i64> = transaction
+        .prepare_cached("SELECT min(no) FROM outbox_records")
+        .at(step)?
+        .query_row([], |row| row.get(0))
+        .at(step)?;
+    let newest = newest.unwrap_or(0);
+    let waiting = oldest.map_or(0, |oldest| newest - oldest + 1);
+    Ok((Ticket(newest.unsigned_abs()), waiting.unsigned_abs()))
+}
+
+struct Batch<'a> {
+    transaction: &'a Transaction<'a>,
+    random: &'a dyn Random,
+    recorded_us: i64,
+}
+
+impl Batch<'_> {
+    fn version(&self, new: Prepared) -> Result<Outcome, StoreError> {
+        let owner = owner_bytes(new.owner);
+        let current = self.current(&owner, &new)?;
+        let (version, previous) = match current {
+            None => (1, None),
+            Some((version, _, content)) if content == new.content => return Ok(Outcome::Already { version }),
+            Some((version, row, _)) => {
+                if let Some(version) = self.earlier(row, &new.content)? {
+                    return Ok(Outcome::Already { version });
+                }
+                (version + 1, Some(row))
+            }
+        };
+        let step = "writing a resource";
+        if version > 1 {
+            crate::index::remove(self.transaction, &owner, &new.resource_type, new.id)?;
+        }
+        crate::index::insert(self.transaction, &owner, &new.resource_type, new.id, &new.index)?;
+        let (id, content) = (new.id, new.content);
+        let (institution, resource_type) = (new.institution.clone(), new.resource_type.clone());
+        let (date_us, encounter) = (new.date_us, new.encounter.map(|id| id.0));
+        let sealed = new.into_version(version, self.random)?;
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO resource_version (owner, version, previous, recorded_us, content, frame) VALUES (?, ?, ?, ?, ?, ?)",
+            )
+            .at(step)?
+            .execute(params![owner, version, previous, self.recorded_us, content, sealed.frame])
+            .at(step)?;
+        let row = self.transaction.last_insert_rowid();
+        self.transaction
+            .prepare_cached("INSERT OR REPLACE INTO resource_current VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .at(step)?
+            .execute(params![
+                owner,
+                resource_type,
+                id.0,
+                version,
+                row,
+                institution.as_str(),
+                date_us,
+                encounter,
+                self.recorded_us,
+                content
+            ])
+            .at(step)?;
+        enqueue(self.transaction, KIND_VERSION, row, &sealed.commitment)?;
+        Ok(Outcome::New { version })
+    }
+
+    fn current(&self, owner: &[u8], new: &Prepared) -> Result<Option<(u32, i64, [u8; 16])>, StoreError> {
+        let step = "looking for a resource";
+        self.transaction
+            .prepare_cached(
+                "SELECT version, row, content FROM resource_current WHERE owner = ? AND type = ? AND id = ?",
+            )
+            .at(step)?
+            .query_row(params![owner, new.resource_type, new.id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()
+            .at(step)
+    }
+
+    /// The version before the current one that has this content: a deposit that carries amendments with their originals may
+    /// be repeated as well.
+    fn earlier(&self, current: i64, content: &[u8; 16]) -> Result<Option<u32>, StoreError> {
+        let step = "looking for an earlier version";
+        let mut next = Some(current);
+        while let Some(row) = next {
+            let (version, previous, found): (u32, Option<i64>, [u8; 16]) = self
+                .transaction
+                .prepare_cached("SELECT version, previous, content FROM resource_version WHERE row = ?")
+                .at(step)?
+                .query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .at(step)?;
+            if found == *content {
+                return Ok(Some(version));
+            }
+            next = previous;
+        }
+        Ok(None)
+    }
+}
+
+/// Puts a leaf into the outbox of the log `records`.
+pub(crate) fn enqueue(transaction: &Transaction<'_>, kind: i64, row: i64, commitment: &[u8]) -> Result<(), StoreError> {
+    let step = "writing the outbox";
+    transaction
+        .prepare_cached("INSERT INTO outbox_records (kind, row, entry) VALUES (?, ?, ?)")
+        .at(step)?
+        .execute(params![kind, row, commitment])
+        .at(step)
+        .map(|_| ())
+}
