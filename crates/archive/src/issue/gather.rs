@@ -2,8 +2,8 @@
 //! amended, then documents, then what could not be drawn. Pure; no text of ours is made here, only keys of it.
 
 use crate::issue::content::{
-    Block, Column, Document, DrawnFile, Fact, Identity, IssueContent, Mark, Masthead, Part, Row, Section, Sheet, Summary, Text,
-    Undrawn, Visit,
+    Block, Column, Document, DrawnFile, Fact, Identity, IssueContent, Mark, Masthead, Part, Row, Section, Sheet,
+    Summary, Text, Undrawn, Visit,
 };
 use crate::issue::rows::{KINDS, Lookup, Shape, shape, target_of};
 use crate::issue::sheets;
@@ -17,7 +17,8 @@ use std::collections::{BTreeMap, HashMap};
 /// Code system of document kinds.
 const DOCUMENT_KIND: &str = "/CodeSystem/document-kind";
 /// Resources that are shown through what refers to them, by name.
-const CONTEXT: &[&str] = &["Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "HealthcareService"];
+const CONTEXT: &[&str] =
+    &["Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "HealthcareService"];
 
 impl IssueContent {
     /// Gathers everything in `source` under the cover `head`.
@@ -56,7 +57,9 @@ impl Counts {
 
     fn summary(self) -> Vec<Summary> {
         let lines = self.by_kind.into_iter();
-        lines.map(|((document, ..), (kind, count, from, until))| Summary { kind, count, from, until, document }).collect()
+        lines
+            .map(|((document, ..), (kind, count, from, until))| Summary { kind, count, from, until, document })
+            .collect()
     }
 }
 
@@ -86,7 +89,8 @@ impl<'r> Gathering<'r> {
 
     fn part(mut self, content: &mut IssueContent, counts: &mut Counts) -> Part {
         let institution = self.institution;
-        let mut part = Part { name: institution.name.clone(), romanised: institution.romanised.clone(), ..Part::default() };
+        let mut part =
+            Part { name: institution.name.clone(), romanised: institution.romanised.clone(), ..Part::default() };
         part.facts = institution_facts(institution);
         part.provenance = provenance(institution);
         for record in institution.records.iter().filter(|record| record.kind == "Patient") {
@@ -126,7 +130,13 @@ impl<'r> Gathering<'r> {
         part
     }
 
-    fn collect(&self, record: &'r Record<'r>, per_visit: &mut [Collected<'r>], loose: &mut Collected<'r>, counts: &mut Counts) {
+    fn collect(
+        &self,
+        record: &'r Record<'r>,
+        per_visit: &mut [Collected<'r>],
+        loose: &mut Collected<'r>,
+        counts: &mut Counts,
+    ) {
         let shapes: Vec<Shape> =
             record.versions.iter().map(|version| shape(&record.kind, &version.value, &self.lookup)).collect();
         let Some(current) = shapes.last() else { return };
@@ -161,11 +171,17 @@ impl<'r> Gathering<'r> {
         let earlier = earlier.collect();
         let Some(resource) = current else {
             return Visit {
-                start: String::new(), end: String::new(), class: Text::default(), title: String::new(),
-                facts: Vec::new(), earlier, sections: Vec::new(),
+                start: String::new(),
+                end: String::new(),
+                class: Text::default(),
+                title: String::new(),
+                facts: Vec::new(),
+                earlier,
+                sections: Vec::new(),
             };
         };
-        let bound = |member: &str| resource.get("period").and_then(|p| p.str(member)).map(str::to_owned).unwrap_or_default();
+        let bound =
+            |member: &str| resource.get("period").and_then(|p| p.str(member)).map(str::to_owned).unwrap_or_default();
         let (start, end) = (bound("start"), bound("end"));
         let same_day = day(&start) == day(&end);
         Visit {
@@ -193,9 +209,16 @@ impl<'r> Gathering<'r> {
         let insurance = resource.each("extension").filter(|extension| {
             extension.str("url").is_some_and(|url| url.to_ascii_lowercase().contains("insurancetype"))
         });
-        push(&mut facts, "fact.insurance", join(insurance.map(|e| e.get("valueCodeableConcept").map(words).unwrap_or_default()), ", "));
+        push(
+            &mut facts,
+            "fact.insurance",
+            join(insurance.map(|e| e.get("valueCodeableConcept").map(words).unwrap_or_default()), ", "),
+        );
         if let Some(stay) = resource.get("hospitalization") {
-            push(&mut facts, "fact.discharge", all_words(stay, "dischargeDisposition"));
+            let how = all_words(stay, "dischargeDisposition");
+            if !how.is_empty() {
+                facts.push(Fact { label: "fact.discharge", value: Text::coded("discharge", &how) });
+            }
         }
         match resource.str("status").unwrap_or_default() {
             "" | "finished" => {}
@@ -210,7 +233,14 @@ impl<'r> Gathering<'r> {
         if named == self.institution.name { String::new() } else { named }
     }
 
-    fn document(&self, mark: Option<Mark>, date: &str, record: &Record, version: &Version, content: &mut IssueContent) -> Document {
+    fn document(
+        &self,
+        mark: Option<Mark>,
+        date: &str,
+        record: &Record,
+        version: &Version,
+        content: &mut IssueContent,
+    ) -> Document {
         let resource = &version.value;
         let mut document = Document {
             number: content.documents.len() + 1,
@@ -254,7 +284,9 @@ impl<'r> Gathering<'r> {
             Err(reason) => return fault(document, content, name, Text::word(reason)),
         };
         let kind = attachment.str("contentType").unwrap_or_default();
-        if kind.starts_with("text/") && let Ok(text) = std::str::from_utf8(&bytes) {
+        if kind.starts_with("text/")
+            && let Ok(text) = std::str::from_utf8(&bytes)
+        {
             document.texts.push(if kind.starts_with("text/html") { strip_tags(text) } else { text.to_owned() });
             return;
         }
@@ -358,7 +390,8 @@ fn identity(mark: Option<Mark>, resource: &Value) -> Identity {
     for identifier in resource.each("identifier") {
         let types = identifier.get("type").into_iter().flat_map(|t| t.each("coding")).filter_map(|c| c.str("code"));
         let system = identifier.str("system").unwrap_or_default();
-        let secret = types.chain([system]).any(|text| SECRET_IDENTIFIERS.iter().any(|s| text == *s || system.contains(s)));
+        let secret =
+            types.chain([system]).any(|text| SECRET_IDENTIFIERS.iter().any(|s| text == *s || system.contains(s)));
         let value = identifier.str("value").unwrap_or_default();
         if !secret && value.len() <= 40 {
             push(&mut facts, "fact.registration-number", value.to_owned());
@@ -383,9 +416,9 @@ fn document_date(record: &Record) -> String {
 
 fn document_kind(resource: &Value) -> Text {
     let concepts = || resource.get("type").into_iter().chain(resource.each("category"));
-    let coded = concepts().flat_map(|concept| concept.each("coding")).find(|coding| {
-        coding.str("system").is_some_and(|system| system.ends_with(DOCUMENT_KIND))
-    });
+    let coded = concepts()
+        .flat_map(|concept| concept.each("coding"))
+        .find(|coding| coding.str("system").is_some_and(|system| system.ends_with(DOCUMENT_KIND)));
     if let Some(code) = coded.and_then(|coding| coding.str("code")) {
         return Text::coded("kind", code);
     }

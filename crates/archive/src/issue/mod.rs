@@ -40,3 +40,6 @@ impl Locale {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

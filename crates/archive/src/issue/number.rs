@@ -146,7 +146,8 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "HM-2026", "XX-2026-0000-0000-0000", "HM-2026-0000-0000-000U", &"H".repeat(1000), "HM-한마루"] {
+        for text in ["", "HM-2026", "XX-2026-0000-0000-0000", "HM-2026-0000-0000-000U", &"H".repeat(1000), "HM-한마루"]
+        {
             assert_eq!(text.parse::<DocumentNumber>(), Err(NotANumber::Form), "{text}");
         }
     }

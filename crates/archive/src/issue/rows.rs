@@ -3,8 +3,8 @@
 
 use crate::issue::content::{Column, Fact, Text};
 use crate::issue::values::{
-    all_words, choice, code, date, dosage, first_date, first_name, join, money, notes, quantity, range, status, strip_tags,
-    system, words,
+    all_words, choice, code, date, dosage, duration, first_date, first_name, join, money, notes, quantity, range,
+    status, strip_tags, system, words,
 };
 use fhir::json::Value;
 use std::collections::HashMap;
@@ -62,7 +62,7 @@ const ALLERGY: &[Column] = &[
 const TEST: &[Column] = &[
     share("column.test", 5),
     share("column.result", 4),
-    share("column.reference-range", 3),
+    share("column.reference-range", 4),
     fixed("column.flag", 14),
     fixed("column.date", 32),
 ];
@@ -137,7 +137,9 @@ impl<'a> Lookup<'a> {
                 let person = target.get("practitioner").map(|r| self.named(r)).unwrap_or_default();
                 join([person, all_words(target, "specialty")], ", ")
             }
-            "Medication" | "Condition" | "Observation" | "Procedure" => target.get("code").map(words).unwrap_or_default(),
+            "Medication" | "Condition" | "Observation" | "Procedure" => {
+                target.get("code").map(words).unwrap_or_default()
+            }
             _ => target.str("name").map(str::to_owned).unwrap_or_default(),
         }
     }
@@ -175,6 +177,7 @@ pub(super) fn shape(kind: &str, resource: &Value, lookup: &Lookup) -> Shape {
         }
         "Immunization" => immunization(resource),
         "ClinicalImpression" | "Composition" | "Communication" => note(kind, resource, lookup),
+        "CarePlan" | "Goal" | "ServiceRequest" => plan(kind, resource, lookup),
         "Claim" | "ExplanationOfBenefit" | "Invoice" | "ChargeItem" => bill(kind, resource),
         _ => other(kind, resource),
     }
@@ -205,7 +208,8 @@ fn condition(resource: &Value) -> Shape {
     let named = if site.is_empty() { name } else { format!("{name} ({site})") };
     let cells = vec![code.into(), named.into(), system.into(), status, date.clone().into()];
     let mut remarks = notes(resource);
-    let categories = resource.each("category").map(words).filter(|word| !word.contains("diagnosis"));
+    // That a diagnosis is a diagnosis needs no saying; that it is a complaint or a past illness does.
+    let categories = resource.each("category").map(words).filter(|word| !word.contains("iagnosis") && word != "진단");
     let category = join(categories, ", ");
     if !category.is_empty() {
         remarks.insert(0, category.into());
@@ -301,8 +305,14 @@ fn medication(resource: &Value, lookup: &Lookup) -> Shape {
     };
     let dosages = resource.each("dosageInstruction").chain(resource.each("dosage")).map(dosage);
     let dispense = resource.get("dispenseRequest").unwrap_or(resource);
-    let days = ["expectedSupplyDuration", "daysSupply"].iter().find_map(|member| dispense.get(member)).map(quantity);
-    let amount = join([dispense.get("quantity").map(quantity).unwrap_or_default(), days.unwrap_or_default()], " / ");
+    let days = ["expectedSupplyDuration", "daysSupply"].iter().find_map(|member| dispense.get(member)).map(duration);
+    let mut amount: Vec<Text> = dispense.get("quantity").map(|found| quantity(found).into()).into_iter().collect();
+    if let Some(days) = days {
+        if !amount.is_empty() {
+            amount.push("/".into());
+        }
+        amount.push(days);
+    }
     let status = match state(resource, "status") {
         Text::Word { word } if word == "status.completed" || word == "status.active" => Text::default(),
         other => other,
@@ -310,7 +320,7 @@ fn medication(resource: &Value, lookup: &Lookup) -> Shape {
     let cells = vec![
         named.into(),
         Text::Join { join: dosages.filter(|text| !text.is_empty()).collect() },
-        amount.into(),
+        Text::Join { join: amount },
         status,
         date.clone().into(),
     ];
@@ -398,7 +408,8 @@ fn push(facts: &mut Vec<Fact>, label: &'static str, value: Text) {
 fn bill(kind: &str, resource: &Value) -> Shape {
     let date = first_date(resource, &["billablePeriod", "created", "date", "occurrenceDateTime"]);
     let item = |item: &Value| {
-        let name = ["productOrService", "chargeItemCodeableConcept", "code"].iter().find_map(|m| item.get(m)).map(words);
+        let name =
+            ["productOrService", "chargeItemCodeableConcept", "code"].iter().find_map(|m| item.get(m)).map(words);
         join([name.unwrap_or_default(), item.get("net").map(money).unwrap_or_default()], " ")
     };
     let count = resource.each("item").chain(resource.each("lineItem")).count();
@@ -423,16 +434,70 @@ fn bill(kind: &str, resource: &Value) -> Shape {
     row("section.billing", cells, notes(resource), date)
 }
 
+/// Plans, goals and requests: what is to be done, each activity on a line of its own.
+fn plan(kind: &str, resource: &Value, lookup: &Lookup) -> Shape {
+    let date =
+        first_date(resource, &["period", "startDate", "authoredOn", "occurrenceDateTime", "created", "statusDate"]);
+    let mut lines: Vec<String> = vec![resource.str("title").unwrap_or_default().to_owned()];
+    lines.extend(["category", "code", "description", "reasonCode"].map(|member| all_words(resource, member)));
+    lines.push(lookup.names(resource, "addresses", None));
+    lines.push(lookup.names(resource, "requester", None));
+    for activity in resource.each("activity").filter_map(|activity| activity.get("detail")) {
+        let named = activity.get("code").map(words).unwrap_or_default();
+        lines.push(join([named, activity.str("description").unwrap_or_default().to_owned()], ": "));
+    }
+    for target in resource.each("target") {
+        lines.push(join([all_words(target, "measure"), target.str("dueDate").unwrap_or_default().to_owned()], ", "));
+    }
+    let status = ["status", "lifecycleStatus"].map(|member| state(resource, member));
+    let mut content = vec![Text::from(join(lines, "\n"))];
+    content.extend(status.into_iter().filter(|text| !text.is_empty()).flat_map(|text| ["·".into(), text]));
+    row(
+        "section.other",
+        vec![Text::coded("type", kind), Text::Join { join: content }, date.clone().into()],
+        notes(resource),
+        date,
+    )
+}
+
 /// Members that are not content, or that the page shows elsewhere.
 const NOT_CONTENT: &[&str] = &[
-    "resourceType", "id", "meta", "text", "implicitRules", "language", "identifier", "subject", "patient", "encounter",
-    "context", "beneficiary", "reference", "system", "contained", "sequence", "uid", "url", "version",
+    "resourceType",
+    "id",
+    "meta",
+    "implicitRules",
+    "language",
+    "identifier",
+    "subject",
+    "patient",
+    "encounter",
+    "context",
+    "beneficiary",
+    "reference",
+    "system",
+    "contained",
+    "sequence",
+    "uid",
+    "url",
+    "version",
 ];
 
 fn other(kind: &str, resource: &Value) -> Shape {
     const DATES: &[&str] = &[
-        "period", "started", "date", "recordedDate", "authoredOn", "created", "issued", "occurrenceDateTime",
-        "performedDateTime", "effectiveDateTime", "startDate", "dateTime", "sent", "recorded",
+        "period",
+        "started",
+        "date",
+        "recordedDate",
+        "authoredOn",
+        "created",
+        "issued",
+        "occurrenceDateTime",
+        "performedDateTime",
+        "effectiveDateTime",
+        "startDate",
+        "dateTime",
+        "sent",
+        "recorded",
     ];
     let date = first_date(resource, DATES);
     let mut fields: Vec<(String, String)> = Vec::new();
@@ -449,7 +514,7 @@ fn other(kind: &str, resource: &Value) -> Shape {
 
 /// Fields below `value` as path and text; a CodeableConcept or Quantity is one field.
 fn flatten(value: &Value, path: &str, out: &mut Vec<(String, String)>) {
-    if value.get("coding").is_some() || value.get("display").is_some() {
+    if ["coding", "display", "text"].iter().any(|member| value.get(member).is_some_and(|found| !found.is_object())) {
         return field(path, words(value), out);
     }
     if value.get("value").is_some_and(|v| v.primitive_text().is_some()) && value.get("system").is_none() {
@@ -459,7 +524,7 @@ fn flatten(value: &Value, path: &str, out: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                if NOT_CONTENT.contains(&&**name) || (name == "extension" && path.is_empty()) {
+                if NOT_CONTENT.contains(&&**name) || (path.is_empty() && matches!(&**name, "extension" | "text")) {
                     continue;
                 }
                 let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };

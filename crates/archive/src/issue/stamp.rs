@@ -67,7 +67,9 @@ pub enum StampError {
         what: &'static str,
     },
     /// The proof does not fit its region.
-    #[error("the proof is {found} bytes long and the region holds {REGION_LEN}: the checkpoint has too many signatures")]
+    #[error(
+        "the proof is {found} bytes long and the region holds {REGION_LEN}: the checkpoint has too many signatures"
+    )]
     TooLong {
         /// Bytes of the proof.
         found: usize,
@@ -113,7 +115,12 @@ pub fn prepare(mut pdf: Vec<u8>) -> Result<Unsealed, StampError> {
 ///
 /// # Errors
 /// [`StampError::TooLong`].
-pub fn fill(unsealed: Unsealed, number: &DocumentNumber, salt: [u8; 32], proof: TlogProof) -> Result<Vec<u8>, StampError> {
+pub fn fill(
+    unsealed: Unsealed,
+    number: &DocumentNumber,
+    salt: [u8; 32],
+    proof: TlogProof,
+) -> Result<Vec<u8>, StampError> {
     let Unsealed { mut bytes, region, hash } = unsealed;
     let text = ProofText { number: number.clone(), bytes: bytes.len() as u64, content: hash, salt, proof }.to_bytes();
     if text.len() > REGION_LEN {
@@ -184,7 +191,10 @@ impl ProofText {
     pub fn parse(region: &[u8]) -> Result<Self, &'static str> {
         let text = std::str::from_utf8(region).map_err(|_| "it is not UTF-8")?;
         let text = text.trim_end_matches(' ');
-        let rest = line(text, PROOF_LINE).filter(|(value, _)| value.is_empty()).ok_or("it does not begin with its first line")?.1;
+        let rest = line(text, PROOF_LINE)
+            .filter(|(value, _)| value.is_empty())
+            .ok_or("it does not begin with its first line")?
+            .1;
         let (number, rest) = line(rest, "document ").ok_or("it has no document number")?;
         let number: DocumentNumber = number.parse().map_err(|_| "its document number is not one")?;
         let (bytes, rest) = line(rest, "bytes ").ok_or("it has no length")?;

@@ -5,6 +5,7 @@ use crate::issue::content::{IssueContent, Sheet, Text, Undrawn};
 use crate::issue::{Locale, words};
 use base::Redacted;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use typst::diag::{FileError, FileResult};
 use typst::foundations::{Bytes, Datetime, Duration, Smart};
@@ -20,6 +21,9 @@ const PROBE: &str = include_str!("probe.typ");
 /// SIL Open Font License; see `assets/fonts/OFL.txt`.
 static REGULAR: &[u8] = include_bytes!("../../../../assets/fonts/NanumGothic-Regular.ttf");
 static BOLD: &[u8] = include_bytes!("../../../../assets/fonts/NanumGothicBold.ttf");
+/// For the letters that Nanum Gothic lacks: most of Latin, Greek and Cyrillic, and signs such as `µ`; see
+/// `assets/fonts/DejaVu-LICENSE.txt`.
+static OTHERS: &[u8] = include_bytes!("../../../../assets/fonts/DejaVuSansCondensed.ttf");
 
 /// Most deposited files in one document. Each needs a name inside the typesetter, of which there are 65,535.
 pub const FILES_MAX: usize = 20_000;
@@ -84,7 +88,8 @@ impl Typesetter {
     /// Reads the fonts and parses the template.
     #[must_use]
     pub fn new() -> Self {
-        let fonts: Vec<Font> = [REGULAR, BOLD].into_iter().flat_map(|bytes| Font::iter(Bytes::new(bytes))).collect();
+        let fonts: Vec<Font> =
+            [REGULAR, BOLD, OTHERS].into_iter().flat_map(|bytes| Font::iter(Bytes::new(bytes))).collect();
         Self {
             library: LazyHash::new(Library::default()),
             book: LazyHash::new(FontBook::from_fonts(&fonts)),
@@ -104,6 +109,7 @@ impl Typesetter {
         within("deposited files", content.files.len(), FILES_MAX)?;
         within("deposited pages", sheets, SHEETS_MAX)?;
         let files: Vec<Bytes> = content.files.iter().map(|file| Bytes::new(file.bytes.clone())).collect();
+        content.undrawn.extend(self.uncovered(&content));
         let square = Bytes::from_string(square(&content.head.verify_url)?);
         let attempt = |content: &IssueContent| {
             let data = Data { lang: locale.tag(), content };
@@ -127,6 +133,21 @@ impl Typesetter {
         };
         let (pdf, pages) = done?;
         Ok(Rendered { pdf, pages, undrawn: content.undrawn })
+    }
+
+    /// The characters that no font can draw, as a line of the list at the end.
+    fn uncovered(&self, content: &IssueContent) -> Option<Undrawn> {
+        let text = serde_json::to_string(content).expect("the content has string keys and no maps that can fail");
+        let strange: BTreeSet<char> = text.chars().filter(|c| !c.is_ascii() && !is_invisible(*c)).collect();
+        let covered = |c: char| self.fonts.iter().any(|font| font.info().coverage.contains(u32::from(c)));
+        let missing: Vec<String> =
+            strange.into_iter().filter(|c| !covered(*c)).map(|c| format!("U+{:04X}", u32::from(c))).collect();
+        (!missing.is_empty()).then(|| Undrawn {
+            kind: Text::word("undrawn.characters"),
+            name: missing.join(" "),
+            date: String::new(),
+            reason: Text::word("reason.characters"),
+        })
     }
 
     /// Tries every file alone and turns those that fail into notes.
@@ -157,6 +178,12 @@ impl Typesetter {
             }
         }
     }
+}
+
+/// Marks that show nothing of their own.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+        || c.is_control()
 }
 
 fn within(what: &'static str, found: usize, limit: usize) -> Result<(), TypesetError> {
@@ -250,7 +277,9 @@ fn set(job: &Job, options: &PdfOptions) -> Result<(Vec<u8>, usize), TypesetError
     let failed = |detail: String| TypesetError::Failed { detail: Redacted::new(detail) };
     match outcome {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(faults)) => Err(failed(faults.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; "))),
+        Ok(Err(faults)) => {
+            Err(failed(faults.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ")))
+        }
         Err(_) => Err(failed("the typesetter panicked".to_owned())),
     }
 }
@@ -308,4 +337,3 @@ fn file_id(name: &str) -> FileId {
     let path = VirtualPath::new(name).expect("our own names are plain");
     RootedPath::new(VirtualRoot::Project, path).intern()
 }
-

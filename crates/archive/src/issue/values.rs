@@ -109,6 +109,16 @@ pub(super) fn quantity(value: &Value) -> String {
     join([value.str("comparator").unwrap_or_default().to_owned(), figure.to_owned(), unit.to_owned()], " ")
 }
 
+/// A Duration, with the unit in words where it is one of UCUM's for time.
+pub(super) fn duration(value: &Value) -> Text {
+    let figure = value.get("value").and_then(Value::primitive_text).unwrap_or_default();
+    let code = value.str("code").or_else(|| value.str("unit")).unwrap_or_default();
+    match Text::coded("unit", code) {
+        Text::Word { word } => Text::Join { join: vec![figure.into(), Text::Word { word }] },
+        _ => quantity(value).into(),
+    }
+}
+
 /// A Range, as `3.5 – 5.1 mmol/L`.
 pub(super) fn range(value: &Value) -> String {
     let bound = |member: &str| value.get(member).and_then(|b| b.get("value")).and_then(Value::primitive_text);

@@ -97,7 +97,9 @@ pub fn verify(bytes: &[u8], pinned: &[VerifierKey]) -> Result<Verified, VerifyFa
         return Err(VerifyFault::NotLogged);
     }
     if proof.content != hash || proof.bytes != bytes.len() as u64 {
-        return Err(VerifyFault::ProofAltered { reason: "its length or content hash is another than the file's".to_owned() });
+        return Err(VerifyFault::ProofAltered {
+            reason: "its length or content hash is another than the file's".to_owned(),
+        });
     }
     Ok(Verified { number: proof.number, content: hash, origin, index: proof.proof.index, size: size.size, signed_by })
 }

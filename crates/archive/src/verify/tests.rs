@@ -27,7 +27,8 @@ fn pinned() -> Vec<VerifierKey> {
 
 fn unsealed(number: &DocumentNumber) -> stamp::Unsealed {
     let head = Masthead { issuer: "한마루".into(), issued: "2026-11-22 18:05:33".into(), ..Masthead::default() };
-    let content = IssueContent { head: head.numbered(number, "https://records.hanmaru.example"), ..IssueContent::default() };
+    let content =
+        IssueContent { head: head.numbered(number, "https://records.hanmaru.example"), ..IssueContent::default() };
     let rendered = Typesetter::new().render(content, Locale::Ko).expect("an empty document is a document");
     stamp::prepare(rendered.pdf).expect("the typesetter's own form")
 }
@@ -109,7 +110,9 @@ proptest! {
 
 #[test]
 fn added_bytes_are_counted() {
-    for added in [&b"\n"[..], b" ", b"%%EOF\n", b"1 0 obj\n<<>>\nendobj\nxref\n0 0\ntrailer\n<<>>\nstartxref\n0\n%%EOF\n"] {
+    for added in
+        [&b"\n"[..], b" ", b"%%EOF\n", b"1 0 obj\n<<>>\nendobj\nxref\n0 0\ntrailer\n<<>>\nstartxref\n0\n%%EOF\n"]
+    {
         let bytes = [&ISSUED.bytes, added].concat();
         assert_eq!(verify(&bytes, &pinned()), Err(VerifyFault::Added { extra: added.len() as u64 }));
     }
@@ -130,7 +133,10 @@ fn the_genuine_proof_does_not_carry_another_document() {
     let genuine = ISSUED.bytes[ISSUED.region.clone()].to_vec();
     forged[region].copy_from_slice(&genuine);
     let fault = verify(&forged, &pinned()).expect_err("another document");
-    assert!(matches!(fault, VerifyFault::Changed | VerifyFault::Added { .. } | VerifyFault::CutShort { .. }), "{fault}");
+    assert!(
+        matches!(fault, VerifyFault::Changed | VerifyFault::Added { .. } | VerifyFault::CutShort { .. }),
+        "{fault}"
+    );
 }
 
 #[test]
@@ -148,7 +154,10 @@ fn another_salt_number_hash_or_place_is_not_in_the_log() {
     assert!(refill(&|_| ()).is_ok());
     assert_eq!(refill(&|p| p.salt[0] ^= 1), Err(VerifyFault::NotLogged));
     assert_eq!(refill(&|p| p.proof.index ^= 1), Err(VerifyFault::NotLogged));
-    assert_eq!(refill(&|p| p.number = DocumentNumber::random(2026, &base::SeededRandom::new(9))), Err(VerifyFault::NotLogged));
+    assert_eq!(
+        refill(&|p| p.number = DocumentNumber::random(2026, &base::SeededRandom::new(9))),
+        Err(VerifyFault::NotLogged)
+    );
     assert!(matches!(refill(&|p| p.content[0] ^= 1), Err(VerifyFault::ProofAltered { .. })));
     assert!(matches!(refill(&|p| p.bytes += 1), Err(VerifyFault::ProofAltered { .. })));
     assert!(matches!(refill(&|p| p.proof.extra = Some(vec![1])), Err(VerifyFault::ProofAltered { .. })));
@@ -162,7 +171,10 @@ fn another_salt_number_hash_or_place_is_not_in_the_log() {
 
 #[test]
 fn only_pinned_keys_count() {
-    assert_eq!(verify(&ISSUED.bytes, &[signer(2).verifier().clone()]), Err(VerifyFault::UnknownKey { name: ORIGIN.into() }));
+    assert_eq!(
+        verify(&ISSUED.bytes, &[signer(2).verifier().clone()]),
+        Err(VerifyFault::UnknownKey { name: ORIGIN.into() })
+    );
     assert_eq!(verify(&ISSUED.bytes, &[]), Err(VerifyFault::UnknownKey { name: ORIGIN.into() }));
     let number = ISSUED.number.clone();
     let witness = SignerKey::from_seed("witness.example", &[5; 32]).expect("a plain name");
