@@ -83,9 +83,9 @@ status-not-deposited-next = Ask the public health centre of the place where it s
 status-expired = Retention has ended
 status-expired-text = The time for which the law has records kept is over, and they were destroyed.
 status-expired-next = Other hospitals or the National Health Insurance Service may still hold something.
-status-suspended = Paused, kept here
-status-suspended-text = This hospital is paused, and Hanmaru keeps its records.
-status-suspended-next = Sign in to get yours at once. When the hospital opens again, you can get them there too.
+status-suspended = Paused, kept by the hospital
+status-suspended-text = This hospital is paused and keeps its records itself.
+status-suspended-next = Ask the hospital or the public health centre of its place. When it opens again, you can get them there.
 
 sign-in-title = Sign in
 sign-in-lead = To see your records you are checked twice, so that nobody else can see them.

@@ -82,9 +82,9 @@ status-not-deposited-next = 병원이 있던 곳의 보건소에 기록이 어�
 status-expired = 보존 기간이 끝남
 status-expired-text = 법이 정한 보존 기간이 끝나 기록을 없앴습니다.
 status-expired-next = 다른 병원이나 건강보험공단에 남은 기록이 있는지 알아보실 수 있습니다.
-status-suspended = 쉬는 중, 보관 중
-status-suspended-text = 이 병원은 쉬고 있으며 기록을 한마루가 맡아 두고 있습니다.
-status-suspended-next = 본인 확인을 하면 내 기록을 바로 받을 수 있습니다. 병원이 다시 열면 병원에서도 받을 수 있습니다.
+status-suspended = 쉬는 중, 병원이 보관
+status-suspended-text = 이 병원은 쉬고 있으며 기록은 병원이 보관하고 있습니다.
+status-suspended-next = 병원이나 병원이 있는 곳의 보건소에 문의해 주세요. 병원이 다시 열면 병원에서 받을 수 있습니다.
 
 sign-in-title = 본인 확인
 sign-in-lead = 내 기록을 보려면 두 번 확인합니다. 다른 사람이 내 기록을 볼 수 없게 하기 위해서입니다.
