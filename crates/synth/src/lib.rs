@@ -16,6 +16,7 @@ pub mod agency;
 mod bag;
 mod catalogue;
 mod chart;
+mod directory;
 mod docs;
 mod generate;
 mod institutions;
@@ -27,6 +28,7 @@ mod places;
 mod rng;
 mod roster;
 
+pub use directory::directory;
 use std::path::PathBuf;
 
 /// What to make.

@@ -61,6 +61,12 @@ impl Address {
         Self { province, district, road: *rng.pick(ROADS), number: rng.between(9001, 9999) }
     }
 
+    /// Somewhere in the country.
+    pub(crate) fn anywhere(rng: &mut Rng) -> Self {
+        let home = *rng.pick(REGIONS);
+        Self::draw(rng, home)
+    }
+
     /// The address on one line.
     pub(crate) fn line(&self) -> String {
         format!("{} {} {} {}", self.province, self.district, self.road, self.number)
