@@ -1,7 +1,8 @@
 -- Accounts, second factors and sessions. The statements that use these tables stand in crates/identity/src/tables.rs.
 -- Times are microseconds since 1970. Nothing here holds a name, a birth date or a secret in clear.
 
--- Lasting: one account a person, under the person's id. The profile (name, birth date, sex) is sealed under the key store's secret `identity`.
+-- Lasting: one account a person, under the person's id. The profile (name, birth date, sex) is sealed under a
+-- secret derived from the key store.
 CREATE TABLE account (
     account      BLOB NOT NULL PRIMARY KEY CHECK (length(account) = 16),
     profile      BLOB NOT NULL,

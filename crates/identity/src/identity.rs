@@ -1,0 +1,305 @@
+//! The handle: configuration, time and keys in one place, and the way in. Sessions are in `sessions`, codes in `second_factor`.
+
+use crate::bulk::AgencyCiLookup;
+use crate::claims::{Person, Profile};
+use crate::config::IdentityConfig;
+use crate::error::{Ending, us};
+use crate::http::Http;
+use crate::oidc::Agency;
+use crate::pending::{Pending, SIGN_IN_S};
+use crate::session::{Lifetimes, SESSIONS_PER_ACCOUNT_MAX, Session, SessionToken};
+use crate::source::source_bytes;
+use crate::tables::{self, AccountRow, CounterNames, SessionRow};
+use crate::throttle::{self, Counters, SECOND_US};
+use crate::{IdentityError, sealed};
+use base::{Clock, Id16, Random, Redacted, hmac_sha256};
+use rusqlite::Transaction;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use store::{Store, Tables};
+use zeroize::Zeroizing;
+
+/// What the secret of this crate is derived from. It has spaces, which no CI has, so it is never the hash of a person.
+const SECRET: &str = "the secret of accounts and sessions, 1";
+/// A machine whose clock is further behind the newest time seen cannot judge statements and codes.
+const BEHIND_MAX_US: i64 = 120 * SECOND_US;
+/// Tried sign-ins are remembered for longer than a sign-in may take.
+const SIGN_IN_KEPT_US: i64 = 6 * SIGN_IN_S * SECOND_US;
+
+/// Sign-in, sessions and second factors of one installation. Cheap to clone; every call blocks.
+#[derive(Clone)]
+pub struct Identity {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What a browser needs to go to the agency.
+#[derive(Debug, Clone)]
+pub struct Begin {
+    /// Where to send the browser.
+    pub redirect_url: Redacted<String>,
+    /// The value of the cookie [`crate::SIGN_IN_COOKIE`].
+    pub cookie: Redacted<String>,
+}
+
+/// A finished sign-in.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// For the cookie [`crate::SESSION_COOKIE`].
+    pub token: SessionToken,
+    /// The session it stands for, of one factor.
+    pub session: Session,
+    /// The path that [`Identity::begin`] was given.
+    pub return_to: String,
+}
+
+pub(crate) struct Inner {
+    store: Store,
+    tables: Tables,
+    agency: Agency,
+    http: Arc<Http>,
+    pub config: IdentityConfig,
+    pub lifetimes: Lifetimes,
+    pub secret: Zeroizing<[u8; 32]>,
+    clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    newest_us: AtomicI64,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// Opens identity over a store. The agency is asked nothing yet, so that a program starts while its agency is away.
+    ///
+    /// # Errors
+    /// [`IdentityError::Config`], [`IdentityError::StandInAgency`], [`IdentityError::InsecureAddress`], [`IdentityError::Store`].
+    pub fn new(
+        store: Store,
+        config: IdentityConfig,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, IdentityError> {
+        config.check()?;
+        let http = Arc::new(Http::start(&config)?);
+        let agency = Agency::new(&config, Arc::clone(&http))?;
+        // Derived from the key store's `person-ci`: what is sealed here opens wherever people are recognised, and nowhere else.
+        let secret = Zeroizing::new(store.ci_hash(&Redacted::new(SECRET.to_owned())));
+        let tables = store.tables();
+        let lifetimes = Lifetimes {
+            idle_us: i64::from(config.idle_s) * SECOND_US,
+            absolute_us: i64::from(config.absolute_s) * SECOND_US,
+        };
+        let now_us = us(clock.now());
+        let newest_us = tables.read("identity-open", move |connection| tables::newest_us(connection, now_us))?;
+        let newest_us = AtomicI64::new(newest_us);
+        let inner = Inner { store, tables, agency, http, config, lifetimes, secret, clock, random, newest_us };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Begins a sign-in. `locale` is `ko` or `en`; `return_to` a path of this site to go to afterwards.
+    ///
+    /// # Errors
+    /// [`IdentityError::AgencyUnreachable`], [`IdentityError::AgencyAnswer`], [`IdentityError::StandInAgency`].
+    pub fn begin(&self, locale: &str, return_to: &str) -> Result<Begin, IdentityError> {
+        let inner = &*self.inner;
+        let now_us = inner.newest()?;
+        inner.check_clock(now_us)?;
+        let pending = Pending::new(return_to, now_us, &*inner.random);
+        let address = inner.agency.address(&pending, locale, now_us)?;
+        Ok(Begin { redirect_url: Redacted::new(address), cookie: pending.to_cookie(&inner.secret, &*inner.random) })
+    }
+
+    /// Finishes a sign-in: `cookie` is the value of [`crate::SIGN_IN_COOKIE`], `code` and `state` came with the redirect,
+    /// `source` is the client's address. Each sign-in is good for one call. The portal throws the cookie away either way,
+    /// and signs out the session the browser had before.
+    ///
+    /// # Errors
+    /// [`IdentityError::SignInForged`], [`IdentityError::SignInExpired`], [`IdentityError::SignInUsed`],
+    /// [`IdentityError::CodeRefused`], [`IdentityError::Statement`], [`IdentityError::Claim`],
+    /// [`IdentityError::AgencyUnreachable`], [`IdentityError::AgencyAnswer`], [`IdentityError::Throttled`],
+    /// [`IdentityError::ClockBehind`], [`IdentityError::Store`].
+    pub fn finish(&self, cookie: &str, code: &str, state: &str, source: &str) -> Result<SignedIn, IdentityError> {
+        let inner = &*self.inner;
+        let counter_name = inner.counter_name(&[b"source", &source_bytes(source)]);
+        let (now_us, counter) = inner
+            .read("identity-sign-in", |connection, now_us| Ok((now_us, tables::counter(connection, &counter_name)?)))?;
+        inner.check_clock(now_us)?;
+        throttled(&Counters { source: counter, ..Counters::default() }, now_us)?;
+        let outcome = self.finish_unthrottled(cookie, code, state, source, now_us);
+        if let Err(
+            IdentityError::SignInForged
+            | IdentityError::SignInUsed
+            | IdentityError::CodeRefused
+            | IdentityError::Statement { .. },
+        ) = &outcome
+        {
+            inner.write("identity-sign-in-failed", move |transaction, now_us| {
+                let counter = tables::counter(transaction, &counter_name)?.after_failure(now_us);
+                tables::set_counter(transaction, &counter_name, counter).map(Ok)
+            })?;
+        }
+        outcome
+    }
+
+    fn finish_unthrottled(
+        &self,
+        cookie: &str,
+        code: &str,
+        state: &str,
+        source: &str,
+        now_us: i64,
+    ) -> Result<SignedIn, IdentityError> {
+        let inner = &*self.inner;
+        let pending = Pending::from_cookie(cookie, state, &inner.secret, now_us)?;
+        let (state_hash, absolute_us) = (pending.state_hash(), inner.lifetimes.absolute_us);
+        // Before the code is shown to anybody: whatever happens next, this sign-in has been tried.
+        inner.write("identity-use-sign-in", move |transaction, now_us| {
+            tables::purge(transaction, now_us, absolute_us, SIGN_IN_KEPT_US)?;
+            let first = tables::use_sign_in(transaction, state_hash, now_us)?;
+            Ok(if first { Ok(()) } else { Err(IdentityError::SignInUsed) })
+        })?;
+        let Person { ci, profile } = inner.agency.person(&pending, code, now_us)?;
+        let account = inner.store.person_for_ci(&inner.store.ci_hash(&ci))?;
+        let token = self.open_session(account, &profile, source)?;
+        let session = self.session(token.cookie_value())?;
+        Ok(SignedIn { token, session, return_to: pending.return_to })
+    }
+
+    fn open_session(&self, account: Id16, profile: &Profile, source: &str) -> Result<SessionToken, IdentityError> {
+        let inner = &*self.inner;
+        let token = SessionToken::new(&*inner.random);
+        let row = AccountRow { account, profile: inner.seal("profile", account, &profile.to_bytes()) };
+        let mut session = SessionRow {
+            token: token.hash(),
+            id: Id16::random(&*inner.random),
+            account,
+            assurance: 1,
+            source: inner.seal("source", account, source.as_bytes()),
+            failures: 0,
+            began_us: 0,
+            seen_us: 0,
+            ended: None,
+        };
+        inner.write("identity-open-session", move |transaction, now_us| {
+            (session.began_us, session.seen_us) = (now_us, now_us);
+            tables::put_account(transaction, &row, now_us)?;
+            tables::add_session(transaction, &session)?;
+            for old in tables::sessions_of(transaction, account)?.iter().skip(SESSIONS_PER_ACCOUNT_MAX) {
+                tables::end_session(transaction, old.token, Ending::Revoked, now_us)?;
+            }
+            Ok(Ok(()))
+        })?;
+        Ok(token)
+    }
+
+    /// The agency's bulk interface, for deposits.
+    #[must_use]
+    pub fn ci_lookup(&self) -> AgencyCiLookup {
+        AgencyCiLookup::over(Arc::clone(&self.inner.http), &self.inner.config)
+    }
+
+    /// Whether the agency can be used now: for readiness.
+    ///
+    /// # Errors
+    /// As [`Identity::begin`].
+    pub fn agency_ready(&self) -> Result<(), IdentityError> {
+        self.inner.agency.ready(self.inner.newest()?)
+    }
+
+    /// Seconds by which this machine's clock is behind the newest time seen here; 0 when it is not.
+    #[must_use]
+    pub fn clock_behind_s(&self) -> u64 {
+        let behind_us = self.inner.known_us() - us(self.inner.clock.now());
+        u64::try_from(behind_us / SECOND_US).unwrap_or(0)
+    }
+}
+
+impl Inner {
+    /// The newest time this process knows.
+    pub fn known_us(&self) -> i64 {
+        let now_us = us(self.clock.now());
+        self.newest_us.fetch_max(now_us, Ordering::SeqCst).max(now_us)
+    }
+
+    /// The newest time any process of this installation stored, or the present.
+    fn newest(&self) -> Result<i64, IdentityError> {
+        self.read("identity-clock", |_, now_us| Ok(now_us))
+    }
+
+    pub fn check_clock(&self, newest_us: i64) -> Result<(), IdentityError> {
+        let behind_us = newest_us - us(self.clock.now());
+        if behind_us <= BEHIND_MAX_US {
+            return Ok(());
+        }
+        Err(IdentityError::ClockBehind { behind_s: u64::try_from(behind_us / SECOND_US).unwrap_or(0) })
+    }
+
+    /// A named read that is given the newest time.
+    pub fn read<T>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&rusqlite::Connection, i64) -> rusqlite::Result<T>,
+    ) -> Result<T, IdentityError> {
+        let known_us = self.known_us();
+        let (newest_us, result) = self.tables.read(name, move |connection| {
+            let newest_us = tables::newest_us(connection, known_us)?;
+            Ok((newest_us, read(connection, newest_us)?))
+        })?;
+        self.newest_us.fetch_max(newest_us, Ordering::SeqCst);
+        Ok(result)
+    }
+
+    /// A named write that is given the newest time, and stores it. What is wrong in our sense (the inner error) is an
+    /// outcome like another: what was written stays.
+    pub fn write<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        write: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<Result<T, IdentityError>> + Send + 'static,
+    ) -> Result<T, IdentityError> {
+        let known_us = self.known_us();
+        let (newest_us, result) = self.tables.write(name, move |transaction| {
+            let newest_us = tables::raise_newest(transaction, known_us)?;
+            Ok((newest_us, write(transaction, newest_us)?))
+        })?;
+        self.newest_us.fetch_max(newest_us, Ordering::SeqCst);
+        result
+    }
+
+    pub fn seal(&self, label: &str, account: Id16, plain: &[u8]) -> Vec<u8> {
+        sealed::seal(&self.secret, label, &account.0, plain, &*self.random)
+    }
+
+    pub fn open(&self, label: &str, account: Id16, bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        sealed::open(&self.secret, label, &account.0, bytes).map(Zeroizing::new)
+    }
+
+    pub fn counter_names(&self, account: Id16, source: &str) -> CounterNames {
+        let source = source_bytes(source);
+        CounterNames {
+            pair: self.counter_name(&[b"pair", &account.0, &source]),
+            source: self.counter_name(&[b"source", &source]),
+            account: self.counter_name(&[b"account", &account.0]),
+        }
+    }
+
+    /// Under what a counter is kept: neither addresses nor accounts can be read from it.
+    fn counter_name(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut writer = base::wire::Writer::new();
+        writer.text("throttle");
+        for part in parts {
+            writer.bytes(part);
+        }
+        hmac_sha256(&*self.secret, writer.as_slice())
+    }
+}
+
+/// Refuses an attempt that comes too soon.
+pub(crate) fn throttled(counters: &Counters, now_us: i64) -> Result<(), IdentityError> {
+    match throttle::wait_us(counters, now_us) {
+        0 => Ok(()),
+        wait_us => Err(IdentityError::Throttled { wait_s: u64::try_from(wait_us).unwrap_or(0).div_ceil(1_000_000) }),
+    }
+}

@@ -1,0 +1,158 @@
+//! Second factors of [`Identity`]: setting one up, and rising to two factors with its code. Recovery without it is not here.
+
+use crate::IdentityError;
+use crate::error::Ending;
+use crate::identity::{Identity, Inner, throttled};
+use crate::session::{Session, SessionToken, TRIES_PER_SESSION};
+use crate::sessions::{end_where, live};
+use crate::tables::{self, SessionRow, TotpRow};
+use crate::throttle::SECOND_US;
+use crate::totp::{self, CodeCheck, SECRET_BYTES, TotpEnrolment};
+use base::{Id16, Redacted};
+use rusqlite::Transaction;
+use std::sync::Arc;
+
+const LABEL: &str = "totp";
+
+impl Identity {
+    /// Makes a new secret for the account's authenticator. What is returned is shown once; asking again makes another secret
+    /// and voids this one. It counts from [`Identity::totp_confirm`] on. Replacing a confirmed secret needs two factors.
+    ///
+    /// # Errors
+    /// [`IdentityError::TotpEnrolled`], [`IdentityError::SessionUnknown`], [`IdentityError::SessionOver`], [`IdentityError::Store`].
+    pub fn totp_enrol(&self, session: &Session) -> Result<TotpEnrolment, IdentityError> {
+        let inner = Arc::clone(&self.inner);
+        let token = session.token_hash;
+        let secret = totp::new_secret(&*inner.random);
+        let sealed = inner.seal(LABEL, session.account, &secret);
+        self.inner.write("identity-totp-enrol", move |transaction, now_us| {
+            let row = match live(transaction, token, &inner.lifetimes, now_us)? {
+                Ok(row) => row,
+                Err(error) => return Ok(Err(error)),
+            };
+            if !may_replace(&row, tables::totp(transaction, row.account)?.as_ref()) {
+                return Ok(Err(IdentityError::TotpEnrolled));
+            }
+            tables::set_pending_totp(transaction, row.account, &sealed, now_us).map(Ok)
+        })?;
+        Ok(totp::enrolment(secret, &self.inner.config.service_name, session.name.expose()))
+    }
+
+    /// Confirms the secret of [`Identity::totp_enrol`] with its first code. The session goes on with two factors under the
+    /// token returned; when a former secret was replaced, the account's other sessions end.
+    ///
+    /// # Errors
+    /// [`IdentityError::TotpNotEnrolled`], [`IdentityError::TotpWrong`], [`IdentityError::TotpEnrolled`],
+    /// [`IdentityError::ClockBehind`], [`IdentityError::SessionUnknown`], [`IdentityError::SessionOver`], [`IdentityError::Store`].
+    pub fn totp_confirm(&self, session: &Session, code: &str) -> Result<SessionToken, IdentityError> {
+        self.inner.check_clock(self.inner.known_us())?;
+        let inner = Arc::clone(&self.inner);
+        let (token, code) = (session.token_hash, Redacted::new(code.to_owned()));
+        self.inner.write("identity-totp-confirm", move |transaction, now_us| {
+            let row = match live(transaction, token, &inner.lifetimes, now_us)? {
+                Ok(row) => row,
+                Err(error) => return Ok(Err(error)),
+            };
+            let stored = tables::totp(transaction, row.account)?;
+            if !may_replace(&row, stored.as_ref()) {
+                return Ok(Err(IdentityError::TotpEnrolled));
+            }
+            let Some((pending, replaces)) =
+                stored.and_then(|stored| stored.pending.map(|pending| (pending, stored.secret.is_some())))
+            else {
+                return Ok(Err(IdentityError::TotpNotEnrolled));
+            };
+            let Some(secret) = inner.open_secret(row.account, &pending) else { return Ok(Err(DAMAGED)) };
+            // Not counted as a failure: whoever confirms was just shown the secret, so guessing gains nothing.
+            let CodeCheck::Right { step } = totp::check(secret, code.expose(), now_us / SECOND_US, -1) else {
+                return Ok(Err(IdentityError::TotpWrong { tries_left: TRIES_PER_SESSION - row.failures }));
+            };
+            tables::confirm_totp(transaction, row.account, step, now_us)?;
+            if replaces {
+                end_where(transaction, row.account, now_us, |other| other.token != row.token)?;
+            }
+            inner.rotate(transaction, &row, now_us).map(Ok)
+        })
+    }
+
+    /// Checks a code, typed at `source`. The session goes on with two factors under the token returned.
+    ///
+    /// # Errors
+    /// [`IdentityError::TotpNotEnrolled`], [`IdentityError::TotpWrong`], [`IdentityError::TotpReplayed`],
+    /// [`IdentityError::Throttled`], [`IdentityError::SessionOver`] (with [`Ending::TooManyTries`] after
+    /// [`TRIES_PER_SESSION`] wrong codes), [`IdentityError::SessionUnknown`], [`IdentityError::ClockBehind`],
+    /// [`IdentityError::Damaged`], [`IdentityError::Store`].
+    pub fn totp_check(&self, session: &Session, code: &str, source: &str) -> Result<SessionToken, IdentityError> {
+        self.inner.check_clock(self.inner.known_us())?;
+        let inner = Arc::clone(&self.inner);
+        let (token, code) = (session.token_hash, Redacted::new(code.to_owned()));
+        let source = Redacted::new(source.to_owned());
+        // One transaction on the one writer: two guesses at the same time are counted as two.
+        self.inner.write("identity-totp-check", move |transaction, now_us| {
+            match live(transaction, token, &inner.lifetimes, now_us)? {
+                Ok(row) => inner.check_code(transaction, &row, code.expose(), source.expose(), now_us),
+                Err(error) => Ok(Err(error)),
+            }
+        })
+    }
+}
+
+const DAMAGED: IdentityError = IdentityError::Damaged { what: "the second factor" };
+
+/// Whether a session may put a new secret in place of what is stored.
+fn may_replace(row: &SessionRow, stored: Option<&TotpRow>) -> bool {
+    row.assurance >= 2 || stored.is_none_or(|stored| stored.secret.is_none())
+}
+
+impl Inner {
+    fn check_code(
+        &self,
+        transaction: &Transaction<'_>,
+        row: &SessionRow,
+        code: &str,
+        source: &str,
+        now_us: i64,
+    ) -> rusqlite::Result<Result<SessionToken, IdentityError>> {
+        let names = self.counter_names(row.account, source);
+        let counters = tables::counters(transaction, &names)?;
+        if let Err(error) = throttled(&counters, now_us) {
+            return Ok(Err(error));
+        }
+        let stored = tables::totp(transaction, row.account)?;
+        let Some((sealed, last_step)) =
+            stored.and_then(|stored| stored.secret.map(|secret| (secret, stored.last_step)))
+        else {
+            return Ok(Err(IdentityError::TotpNotEnrolled));
+        };
+        let Some(secret) = self.open_secret(row.account, &sealed) else { return Ok(Err(DAMAGED)) };
+        match totp::check(secret, code, now_us / SECOND_US, last_step) {
+            CodeCheck::Right { step } => {
+                tables::use_step(transaction, row.account, step)?;
+                tables::clear_counter(transaction, &names.pair)?;
+                self.rotate(transaction, row, now_us).map(Ok)
+            }
+            CodeCheck::Replayed => Ok(Err(IdentityError::TotpReplayed)),
+            CodeCheck::Wrong => {
+                tables::set_counter(transaction, &names.pair, counters.pair.after_failure(now_us))?;
+                tables::set_counter(transaction, &names.source, counters.source.after_failure(now_us))?;
+                tables::set_counter(transaction, &names.account, counters.account.after_failure(now_us))?;
+                one_try_less(transaction, row, now_us).map(Err)
+            }
+        }
+    }
+
+    fn open_secret(&self, account: Id16, sealed: &[u8]) -> Option<[u8; SECRET_BYTES]> {
+        self.open(LABEL, account, sealed)?.as_slice().try_into().ok()
+    }
+}
+
+/// Counts a wrong code of a session, and ends the session at the last one.
+fn one_try_less(transaction: &Transaction<'_>, row: &SessionRow, now_us: i64) -> rusqlite::Result<IdentityError> {
+    let failures = row.failures + 1;
+    tables::set_failures(transaction, row.token, failures)?;
+    if failures < TRIES_PER_SESSION {
+        return Ok(IdentityError::TotpWrong { tries_left: TRIES_PER_SESSION - failures });
+    }
+    tables::end_session(transaction, row.token, Ending::TooManyTries, now_us)?;
+    Ok(IdentityError::SessionOver { why: Ending::TooManyTries })
+}

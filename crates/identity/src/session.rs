@@ -1,0 +1,264 @@
+//! Sessions: what a token stands for, when it is over, and which forms belong to it. Pure rules; rows are `tables`' business.
+
+use crate::claims::Gender;
+use crate::error::{Ending, moment};
+use crate::sealed::same;
+use crate::{IdentityError, token_text};
+use base::{Id16, Random, Redacted, Timestamp, hmac_sha256, sha256};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::civil::Date;
+use policy::{Actor, Assurance, Role};
+
+/// The cookie that carries a [`SessionToken`]: `Secure; HttpOnly; SameSite=Lax; Path=/`, no `Domain`, no `Max-Age`.
+pub const SESSION_COOKIE: &str = "__Host-hanmaru-session";
+/// The cookie that carries a sign-in while its person is at the agency: the same attributes, and `Max-Age` of [`crate::SIGN_IN_S`].
+pub const SIGN_IN_COOKIE: &str = "__Host-hanmaru-sign-in";
+/// Wrong codes after which a session ends.
+pub const TRIES_PER_SESSION: u32 = 5;
+/// Sessions an account may have at once; a further sign-in ends the oldest.
+pub const SESSIONS_PER_ACCOUNT_MAX: usize = 10;
+
+/// What the browser keeps of a session: 256 random bits as 43 characters. Only its SHA-256 is stored here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SessionToken(Redacted<String>);
+
+impl SessionToken {
+    pub(crate) fn new(random: &dyn Random) -> Self {
+        Self(Redacted::new(token_text(random)))
+    }
+
+    /// The value of the cookie [`SESSION_COOKIE`].
+    #[must_use]
+    pub fn cookie_value(&self) -> &str {
+        self.0.expose()
+    }
+
+    pub(crate) fn hash(&self) -> TokenHash {
+        TokenHash::of(self.cookie_value())
+    }
+}
+
+/// Under what a session is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    /// The hash of whatever a browser sent: texts of another length are hashed like any other and found nowhere.
+    pub fn of(token: &str) -> Self {
+        Self(sha256(token.as_bytes()))
+    }
+}
+
+/// Whether an account has a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// None: offer enrolment.
+    Missing,
+    /// A code is needed to reach [`Assurance::Two`].
+    Totp,
+}
+
+/// A live session.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Its id, for lists and logs; knowing it gives nothing.
+    pub id: Id16,
+    /// The account.
+    pub account: Id16,
+    /// The person whose account it is.
+    pub person: Id16,
+    /// The person's name as the agency has it.
+    pub name: Redacted<String>,
+    /// The person's date of birth.
+    pub birth_date: Redacted<Date>,
+    /// The person's sex as the agency has it.
+    pub gender: Redacted<Gender>,
+    /// How sure we are who it is.
+    pub assurance: Assurance,
+    /// Whether there is a second factor to ask for.
+    pub second_factor: SecondFactor,
+    /// What every form of this session carries; masked anew each time it is made, so that compression gives nothing away.
+    pub csrf: Redacted<String>,
+    /// When its person signed in.
+    pub began: Timestamp,
+    /// When it ends if nothing is done.
+    pub idle_end: Timestamp,
+    /// When it ends whatever is done.
+    pub absolute_end: Timestamp,
+    pub(crate) token_hash: TokenHash,
+}
+
+impl Session {
+    /// The person at the door, asking for their own records from `source` (an address).
+    #[must_use]
+    pub fn actor(&self, source: &str) -> Actor {
+        self.actor_as(Role::Patient, source)
+    }
+
+    /// The person at the door in another role. The door checks whether the account holds it.
+    #[must_use]
+    pub fn actor_as(&self, role: Role, source: &str) -> Actor {
+        Actor {
+            account: self.account,
+            role,
+            assurance: self.assurance,
+            name: self.name.clone(),
+            source: Redacted::new(source.to_owned()),
+        }
+    }
+}
+
+/// One line of the list of an account's sessions.
+#[derive(Debug, Clone)]
+pub struct SessionInfo {
+    /// Its id, to end it by.
+    pub id: Id16,
+    /// When its person signed in.
+    pub began: Timestamp,
+    /// When it was last used, to within a minute.
+    pub seen: Timestamp,
+    /// From where it was begun.
+    pub source: Redacted<String>,
+    /// One or two factors.
+    pub assurance: Assurance,
+    /// Whether it is the session that asks.
+    pub current: bool,
+}
+
+/// How long sessions last, in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lifetimes {
+    pub idle_us: i64,
+    pub absolute_us: i64,
+}
+
+impl Lifetimes {
+    /// Why a session that began and was last seen at these times is over at `now_us`; `None` while it lives.
+    pub fn ending(&self, began_us: i64, seen_us: i64, now_us: i64) -> Option<Ending> {
+        if now_us.saturating_sub(began_us) >= self.absolute_us {
+            Some(Ending::Absolute)
+        } else if now_us.saturating_sub(seen_us) >= self.idle_us {
+            Some(Ending::Idle)
+        } else {
+            None
+        }
+    }
+
+    /// Uses closer together than this are not written down: an active session ends at most this much early.
+    pub fn touch_us(&self) -> i64 {
+        (self.idle_us / 30).min(60_000_000)
+    }
+
+    pub fn idle_end(&self, began_us: i64, seen_us: i64) -> Timestamp {
+        moment((seen_us + self.idle_us).min(began_us + self.absolute_us))
+    }
+
+    pub fn absolute_end(&self, began_us: i64) -> Timestamp {
+        moment(began_us + self.absolute_us)
+    }
+}
+
+/// The level of a row of the session table.
+pub(crate) fn assurance_of(level: i64) -> Assurance {
+    if level >= 2 { Assurance::Two } else { Assurance::One }
+}
+
+const CSRF_BYTES: usize = 32;
+
+/// A token for the forms of a session: a random mask, then the session's HMAC under that mask.
+pub(crate) fn csrf_token(secret: &[u8; 32], session: TokenHash, random: &dyn Random) -> Redacted<String> {
+    let mask = random.bytes32();
+    let tag = csrf_tag(secret, session);
+    let mut bytes = mask.to_vec();
+    bytes.extend(tag.iter().zip(mask).map(|(tag, mask)| tag ^ mask));
+    Redacted::new(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Whether a form's token belongs to a session.
+pub(crate) fn csrf_check(secret: &[u8; 32], session: TokenHash, token: &str) -> Result<(), IdentityError> {
+    let bytes =
+        if token.len() <= 4 * CSRF_BYTES { URL_SAFE_NO_PAD.decode(token).unwrap_or_default() } else { Vec::new() };
+    if bytes.len() != 2 * CSRF_BYTES {
+        return Err(IdentityError::CsrfMismatch);
+    }
+    let (mask, masked) = bytes.split_at(CSRF_BYTES);
+    let tag: Vec<u8> = mask.iter().zip(masked).map(|(mask, masked)| mask ^ masked).collect();
+    if same(&tag, &csrf_tag(secret, session)) { Ok(()) } else { Err(IdentityError::CsrfMismatch) }
+}
+
+fn csrf_tag(secret: &[u8; 32], session: TokenHash) -> [u8; 32] {
+    hmac_sha256(secret, &[b"csrf\0".as_slice(), &session.0].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::SeededRandom;
+    use proptest::prelude::*;
+
+    const LIMITS: Lifetimes = Lifetimes { idle_us: 900_000_000, absolute_us: 28_800_000_000 };
+
+    #[test]
+    fn sessions_end_when_idle_and_after_eight_hours() {
+        for (seen_s, now_s, ending) in [
+            (0, 0, None),
+            (0, 899, None),
+            (0, 900, Some(Ending::Idle)),
+            (28_799, 28_799, None),
+            (28_799, 28_800, Some(Ending::Absolute)),
+            (0, 99_999, Some(Ending::Absolute)),
+        ] {
+            assert_eq!(LIMITS.ending(0, seen_s * 1_000_000, now_s * 1_000_000), ending, "{seen_s} {now_s}");
+        }
+        assert_eq!(LIMITS.idle_end(0, 28_700_000_000), LIMITS.absolute_end(0), "no promise beyond the absolute limit");
+    }
+
+    #[test]
+    fn tokens_are_long_random_and_hidden() {
+        let random = SeededRandom::new(1);
+        let (first, second) = (SessionToken::new(&random), SessionToken::new(&random));
+        assert_eq!(first.cookie_value().len(), 43);
+        assert_ne!(first, second);
+        assert!(!format!("{first:?}").contains(first.cookie_value()));
+    }
+
+    #[test]
+    fn a_csrf_token_fits_its_session_and_no_other() {
+        let random = SeededRandom::new(1);
+        let (mine, other) = (TokenHash([1; 32]), TokenHash([2; 32]));
+        let token = csrf_token(&[3; 32], mine, &random);
+        assert_ne!(token, csrf_token(&[3; 32], mine, &random), "masked anew each time");
+        assert!(csrf_check(&[3; 32], mine, token.expose()).is_ok());
+        for (secret, session, token) in [
+            ([3; 32], other, token.expose().as_str()),
+            ([4; 32], mine, token.expose().as_str()),
+            ([3; 32], mine, ""),
+            ([3; 32], mine, &token.expose()[..85]),
+            ([3; 32], mine, &"A".repeat(86)),
+            ([3; 32], mine, &"A".repeat(10_000)),
+        ] {
+            assert!(matches!(csrf_check(&secret, session, token), Err(IdentityError::CsrfMismatch)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_csrf_token_never_fits(at in 0..64_usize, bit in 0..8_u32, text: String) {
+            let random = SeededRandom::new(1);
+            let token = csrf_token(&[3; 32], TokenHash([1; 32]), &random);
+            let mut bytes = URL_SAFE_NO_PAD.decode(token.expose()).expect("just encoded");
+            bytes[at] ^= 1 << bit;
+            prop_assert!(csrf_check(&[3; 32], TokenHash([1; 32]), &URL_SAFE_NO_PAD.encode(&bytes)).is_err());
+            prop_assert!(csrf_check(&[3; 32], TokenHash([1; 32]), &text).is_err());
+        }
+
+        #[test]
+        fn time_going_on_never_revives(began in 0_i64..1 << 40, seen in 0_i64..1 << 36, now in 0_i64..1 << 40, on in 0_i64..1 << 40) {
+            let seen = began + seen;
+            if LIMITS.ending(began, seen, now).is_some() {
+                prop_assert!(LIMITS.ending(began, seen, now + on).is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Sessions of [`Identity`]: from token to session, forms, lists, ends.
+
+use crate::IdentityError;
+use crate::claims::Profile;
+use crate::error::{Ending, moment};
+use crate::identity::{Identity, Inner};
+use crate::session::{
+    SecondFactor, Session, SessionInfo, SessionToken, TokenHash, assurance_of, csrf_check, csrf_token,
+};
+use crate::tables::{self, AccountRow, SessionRow};
+use base::{Id16, Redacted};
+use rusqlite::Transaction;
+
+/// Longest token read.
+const TOKEN_BYTES_MAX: usize = 256;
+
+impl Identity {
+    /// The session of a cookie's value.
+    ///
+    /// # Errors
+    /// [`IdentityError::SessionUnknown`] for a token that was never given out, [`IdentityError::SessionOver`] with the reason,
+    /// [`IdentityError::Damaged`], [`IdentityError::Store`].
+    pub fn session(&self, token: &str) -> Result<Session, IdentityError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(IdentityError::SessionUnknown);
+        }
+        let inner = &*self.inner;
+        let hash = TokenHash::of(token);
+        let (now_us, row, account, has_totp) = inner.read("identity-session", |connection, now_us| {
+            let Some(row) = tables::session(connection, hash)? else { return Ok((now_us, None, None, false)) };
+            let account = tables::account(connection, row.account)?;
+            let totp = tables::totp(connection, row.account)?;
+            Ok((now_us, Some(row), account, totp.is_some_and(|totp| totp.secret.is_some())))
+        })?;
+        let (Some(mut row), Some(account)) = (row, account) else { return Err(IdentityError::SessionUnknown) };
+        if let Some(why) = row.ended {
+            return Err(IdentityError::SessionOver { why });
+        }
+        if let Some(why) = inner.lifetimes.ending(row.began_us, row.seen_us, now_us) {
+            // Written down at once, so that no clock can undo it.
+            inner.write("identity-end-session", move |t, now_us| tables::end_session(t, hash, why, now_us).map(Ok))?;
+            return Err(IdentityError::SessionOver { why });
+        }
+        if now_us - row.seen_us >= inner.lifetimes.touch_us() {
+            inner.write("identity-touch-session", move |t, now_us| tables::touch_session(t, hash, now_us).map(Ok))?;
+            row.seen_us = now_us;
+        }
+        inner.live_session(&row, &account, has_totp)
+    }
+
+    /// Checks the token of a form against the session it came with.
+    ///
+    /// # Errors
+    /// [`IdentityError::CsrfMismatch`].
+    pub fn csrf_ok(&self, session: &Session, token: &str) -> Result<(), IdentityError> {
+        csrf_check(&self.inner.secret, session.token_hash, token)
+    }
+
+    /// Ends the session of a cookie's value. A token without one is no error: who signs out is signed out.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub fn sign_out(&self, token: &str) -> Result<(), IdentityError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Ok(());
+        }
+        let hash = TokenHash::of(token);
+        self.inner.write("identity-sign-out", move |t, now_us| {
+            tables::end_session(t, hash, Ending::SignedOut, now_us).map(Ok)
+        })?;
+        Ok(())
+    }
+
+    /// The live sessions of this session's account, newest first.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub fn sessions(&self, session: &Session) -> Result<Vec<SessionInfo>, IdentityError> {
+        let inner = &*self.inner;
+        let account = session.account;
+        let (now_us, rows) = inner
+            .read("identity-sessions", |connection, now_us| Ok((now_us, tables::sessions_of(connection, account)?)))?;
+        let live = rows.into_iter().filter(|row| inner.lifetimes.ending(row.began_us, row.seen_us, now_us).is_none());
+        Ok(live
+            .map(|row| {
+                let source = inner.open("source", account, &row.source).unwrap_or_default();
+                SessionInfo {
+                    id: row.id,
+                    began: moment(row.began_us),
+                    seen: moment(row.seen_us),
+                    source: Redacted::new(String::from_utf8_lossy(&source).into_owned()),
+                    assurance: assurance_of(row.assurance),
+                    current: row.token == session.token_hash,
+                }
+            })
+            .collect())
+    }
+
+    /// Ends one session of the same account; `false` when there is none of this id.
+    ///
+    /// # Errors
+    /// [`IdentityError::SessionOver`] when the asking session has ended meanwhile, [`IdentityError::Store`].
+    pub fn revoke(&self, session: &Session, id: Id16) -> Result<bool, IdentityError> {
+        Ok(self.revoke_where(session, move |row| row.id == id)? > 0)
+    }
+
+    /// Ends every other session of the same account, and says how many.
+    ///
+    /// # Errors
+    /// As [`Identity::revoke`].
+    pub fn revoke_others(&self, session: &Session) -> Result<usize, IdentityError> {
+        let own = session.token_hash;
+        self.revoke_where(session, move |row| row.token != own)
+    }
+
+    /// Ends every session of an account, and says how many: for the support centre and for withdrawn accounts.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub fn revoke_all(&self, account: Id16) -> Result<usize, IdentityError> {
+        self.inner.write("identity-revoke-all", move |transaction, now_us| {
+            end_where(transaction, account, now_us, |_| true).map(Ok)
+        })
+    }
+
+    fn revoke_where(
+        &self,
+        session: &Session,
+        which: impl Fn(&SessionRow) -> bool + Send + 'static,
+    ) -> Result<usize, IdentityError> {
+        let (token, lifetimes) = (session.token_hash, self.inner.lifetimes);
+        self.inner.write("identity-revoke", move |transaction, now_us| {
+            match live(transaction, token, &lifetimes, now_us)? {
+                Ok(row) => end_where(transaction, row.account, now_us, which).map(Ok),
+                Err(error) => Ok(Err(error)),
+            }
+        })
+    }
+}
+
+impl Inner {
+    fn live_session(&self, row: &SessionRow, account: &AccountRow, totp: bool) -> Result<Session, IdentityError> {
+        let damaged = IdentityError::Damaged { what: "the profile" };
+        let profile = self.open("profile", account.account, &account.profile);
+        let Some(Ok(profile)) = profile.map(|bytes| Profile::from_bytes(&bytes)) else { return Err(damaged) };
+        Ok(Session {
+            id: row.id,
+            account: row.account,
+            person: row.account,
+            name: profile.name,
+            birth_date: profile.birth_date,
+            gender: profile.gender,
+            assurance: assurance_of(row.assurance),
+            second_factor: if totp { SecondFactor::Totp } else { SecondFactor::Missing },
+            csrf: csrf_token(&self.secret, row.token, &*self.random),
+            began: moment(row.began_us),
+            idle_end: self.lifetimes.idle_end(row.began_us, row.seen_us),
+            absolute_end: self.lifetimes.absolute_end(row.began_us),
+            token_hash: row.token,
+        })
+    }
+
+    /// Goes on with a session under a new token and with two factors. Its absolute limit stays.
+    pub(crate) fn rotate(
+        &self,
+        transaction: &Transaction<'_>,
+        old: &SessionRow,
+        now_us: i64,
+    ) -> rusqlite::Result<SessionToken> {
+        let token = SessionToken::new(&*self.random);
+        tables::end_session(transaction, old.token, Ending::Rotated, now_us)?;
+        let new = SessionRow {
+            token: token.hash(),
+            id: Id16::random(&*self.random),
+            assurance: 2,
+            failures: 0,
+            seen_us: now_us,
+            ..old.clone()
+        };
+        tables::add_session(transaction, &new)?;
+        Ok(token)
+    }
+}
+
+/// The session of a token, if it lives at `now_us`; ends it if its time is over.
+pub(crate) fn live(
+    transaction: &Transaction<'_>,
+    token: TokenHash,
+    lifetimes: &crate::session::Lifetimes,
+    now_us: i64,
+) -> rusqlite::Result<Result<SessionRow, IdentityError>> {
+    let Some(row) = tables::session(transaction, token)? else { return Ok(Err(IdentityError::SessionUnknown)) };
+    if let Some(why) = row.ended {
+        return Ok(Err(IdentityError::SessionOver { why }));
+    }
+    if let Some(why) = lifetimes.ending(row.began_us, row.seen_us, now_us) {
+        tables::end_session(transaction, token, why, now_us)?;
+        return Ok(Err(IdentityError::SessionOver { why }));
+    }
+    Ok(Ok(row))
+}
+
+/// Ends the sessions of an account that `which` picks, and says how many.
+pub(crate) fn end_where(
+    transaction: &Transaction<'_>,
+    account: Id16,
+    now_us: i64,
+    which: impl Fn(&SessionRow) -> bool,
+) -> rusqlite::Result<usize> {
+    let mut ended = 0;
+    for row in tables::sessions_of(transaction, account)?.iter().filter(|row| which(row)) {
+        ended += usize::from(tables::end_session(transaction, row.token, Ending::Revoked, now_us)?);
+    }
+    Ok(ended)
+}

@@ -1,0 +1,8 @@
+//! Identity against an agency, a store and a clock of the test's own: every way in, and every way to be refused.
+
+mod bulk;
+mod provider;
+mod second_factor;
+mod sessions;
+mod sign_in;
+mod world;
