@@ -7,7 +7,7 @@ use crate::issue::content::{
 };
 use crate::issue::rows::{KINDS, Lookup, Shape, shape, target_of};
 use crate::issue::sheets;
-use crate::issue::source::{Record, Source, SourceFile, SourceInstitution, Version};
+use crate::issue::source::{FileFault, Record, Source, SourceFile, SourceInstitution, Version};
 use crate::issue::values::{address, all_words, date, day, first_name, join, name, period, status, strip_tags, words};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -273,8 +273,11 @@ impl<'r> Gathering<'r> {
         let bytes = match attachment.str("data") {
             Some(data) => STANDARD.decode(data).map(Into::into).map_err(|_| "reason.damaged"),
             None => match self.files.get(url) {
-                Some(SourceFile { bytes: Some(bytes), .. }) => Ok(bytes.clone()),
-                Some(_) => Err("reason.unreachable"),
+                Some(file) => file.bytes.clone().map_err(|fault| match fault {
+                    FileFault::NotDeposited => "reason.not-deposited",
+                    FileFault::Unreachable => "reason.unreachable",
+                    FileFault::TooLarge => "reason.too-large",
+                }),
                 None if url.is_empty() => Err("reason.no-file"),
                 None => Err("reason.not-deposited"),
             },

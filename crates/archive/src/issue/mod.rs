@@ -18,7 +18,7 @@ mod words;
 
 pub use content::{Addressee, IssueContent, Masthead};
 pub use number::DocumentNumber;
-pub use source::{Deposited, Record, Source, SourceFile, SourceInstitution, Version};
+pub use source::{FileFault, Record, Source, SourceDeposit, SourceFile, SourceInstitution, Version};
 pub use typeset::{Rendered, TypesetError, Typesetter};
 
 /// The language of a document's own words; the records stay as they were written.

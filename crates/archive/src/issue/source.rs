@@ -27,7 +27,7 @@ pub struct SourceInstitution<'a> {
     /// Day of closure (`YYYY-MM-DD`), empty where it is not closed.
     pub closed: String,
     /// The deposits that the records came in with.
-    pub deposits: Vec<Deposited>,
+    pub deposits: Vec<SourceDeposit>,
     /// Records and what they refer to (practitioners, organisations).
     pub records: Vec<Record<'a>>,
     /// Files that documents point to.
@@ -36,7 +36,7 @@ pub struct SourceInstitution<'a> {
 
 /// A deposit, for the line of provenance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Deposited {
+pub struct SourceDeposit {
     /// Number of its receipt.
     pub receipt: String,
     /// Day it was received (`YYYY-MM-DD`).
@@ -72,6 +72,17 @@ pub struct Version<'a> {
 pub struct SourceFile {
     /// What attachments call it (`Attachment.url`).
     pub url: String,
-    /// Its bytes; `None` where no site could give them whole.
-    pub bytes: Option<Arc<[u8]>>,
+    /// Its bytes, or why they are not here.
+    pub bytes: Result<Arc<[u8]>, FileFault>,
+}
+
+/// Why the bytes of a file are not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFault {
+    /// Nothing was deposited under this name, or it was held back.
+    NotDeposited,
+    /// No site gives it whole at present.
+    Unreachable,
+    /// It is larger than what one document may hold.
+    TooLarge,
 }

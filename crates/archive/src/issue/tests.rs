@@ -186,7 +186,7 @@ fn document(id: &str, url: &str) -> String {
 }
 
 fn file(url: &str, bytes: &[u8]) -> SourceFile {
-    SourceFile { url: url.into(), bytes: Some(bytes.into()) }
+    SourceFile { url: url.into(), bytes: Ok(bytes.into()) }
 }
 
 fn png() -> Vec<u8> {
@@ -213,7 +213,7 @@ fn images_and_pages_of_deposited_pdfs_become_sheets() {
 fn what_cannot_be_drawn_is_listed_with_its_reason() {
     let names = ["gone.pdf", "empty.png", "notes.hwp", "broken.pdf", "lost.jpg"];
     let texts: Vec<String> = names.iter().map(|name| document(name, name)).collect();
-    let lost = SourceFile { url: "lost.jpg".into(), bytes: None };
+    let lost = SourceFile { url: "lost.jpg".into(), bytes: Err(FileFault::Unreachable) };
     let files =
         vec![file("empty.png", b""), file("notes.hwp", b"HWP Document File"), file("broken.pdf", b"%PDF-1.4\n"), lost];
     let content = gather(texts.iter().map(|text| record(text)).collect(), files);
@@ -256,6 +256,9 @@ fn too_many_files_are_refused() {
     let mut content = gather(Vec::new(), Vec::new());
     let one = content::DrawnFile { document: 0, name: String::new(), bytes: Vec::new().into(), pdf2: false };
     content.files = vec![one; typeset::FILES_MAX + 1];
+    assert!(matches!(TYPESETTER.render(content, Locale::Ko), Err(TypesetError::TooMuch { .. })));
+    let mut content = gather(vec![record(ENCOUNTER)], Vec::new());
+    content.summary[0].count = typeset::RECORDS_MAX + 1;
     assert!(matches!(TYPESETTER.render(content, Locale::Ko), Err(TypesetError::TooMuch { .. })));
     let mut content = gather(Vec::new(), Vec::new());
     content.head.verify_url = "x".repeat(10_000);

@@ -7,6 +7,7 @@ use base::Redacted;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex};
 use typst::diag::{FileError, FileResult};
 use typst::foundations::{Bytes, Datetime, Duration, Smart};
 use typst::syntax::{FileId, RootedPath, Source, VirtualPath, VirtualRoot};
@@ -31,8 +32,10 @@ pub const FILES_MAX: usize = 20_000;
 pub const SHEETS_MAX: usize = 50_000;
 /// Korean time, in minutes east of Greenwich.
 const KOREA_MINUTES: i32 = 9 * 60;
-/// How many other documents may be set while results are kept that this one may use again (page counts need a second pass).
-const KEPT_ROUNDS: usize = 1;
+/// Most records in one document. So many make about 440 pages and take 700 MB of memory while they are set.
+pub const RECORDS_MAX: usize = 10_000;
+/// Documents that are set at the same time; others wait. More than there are cores would only take memory.
+const AT_ONCE: usize = 2;
 
 /// A PDF, not yet stamped.
 #[derive(Debug, Clone)]
@@ -76,6 +79,7 @@ pub struct Typesetter {
     fonts: Vec<Font>,
     template: Source,
     probe: Source,
+    slots: Slots,
 }
 
 impl Default for Typesetter {
@@ -96,6 +100,7 @@ impl Typesetter {
             fonts,
             template: Source::new(file_id("template.typ"), TEMPLATE.to_owned()),
             probe: Source::new(file_id("probe.typ"), PROBE.to_owned()),
+            slots: Slots::default(),
         }
     }
 
@@ -106,8 +111,10 @@ impl Typesetter {
     /// [`TypesetError`]: the document is too large, or the typesetter fails even without deposited files.
     pub fn render(&self, mut content: IssueContent, locale: Locale) -> Result<Rendered, TypesetError> {
         let sheets = content.documents.iter().map(|document| document.sheets.len()).sum();
+        within("records", content.summary.iter().map(|line| line.count).sum(), RECORDS_MAX)?;
         within("deposited files", content.files.len(), FILES_MAX)?;
         within("deposited pages", sheets, SHEETS_MAX)?;
+        let _slot = self.slots.take();
         let files: Vec<Bytes> = content.files.iter().map(|file| Bytes::new(file.bytes.clone())).collect();
         content.undrawn.extend(self.uncovered(&content));
         let square = Bytes::from_string(square(&content.head.verify_url)?);
@@ -255,19 +262,40 @@ impl World for Job<'_> {
     }
 }
 
-/// Forgets what the typesetter remembers of a document, on every way out: it is health data, and it would pile up.
-struct Forget;
+/// Counts the documents that are being set.
+#[derive(Default)]
+struct Slots {
+    taken: Mutex<usize>,
+    freed: Condvar,
+}
 
-impl Drop for Forget {
+/// Leave to set one document. When it is given back, on every way out, the typesetter forgets what it remembers: that is
+/// health data, and it would pile up.
+struct Slot<'a>(&'a Slots);
+
+impl Slots {
+    fn take(&self) -> Slot<'_> {
+        let taken = self.taken.lock().expect("no holder of this lock can panic");
+        let mut taken =
+            self.freed.wait_while(taken, |taken| *taken >= AT_ONCE).expect("no holder of this lock can panic");
+        *taken += 1;
+        Slot(self)
+    }
+}
+
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        typst::comemo::evict(KEPT_ROUNDS);
+        let mut taken = self.0.taken.lock().expect("no holder of this lock can panic");
+        *taken -= 1;
+        // Another document that is being set goes over its pages twice, and needs what it has found out so far.
+        typst::comemo::evict(usize::from(*taken > 0));
+        self.0.freed.notify_one();
     }
 }
 
 /// Compiles and exports. A panic in here can only come from a deposited file that its reader did not foresee, and must not
 /// end the program.
 fn set(job: &Job, options: &PdfOptions) -> Result<(Vec<u8>, usize), TypesetError> {
-    let _forget = Forget;
     let work = || {
         let document = typst::compile::<PagedDocument>(job).output?;
         let pdf = typst_pdf::pdf(&document, options)?;
