@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn bad_claims_are_named_and_not_shown() {
-        let cases: [(&str, fn(&mut RawClaims)); 8] = [
+        type Change = fn(&mut RawClaims);
+        let cases: [(&str, Change); 8] = [
             ("ci", |claims| claims.ci = None),
             ("ci", |claims| claims.ci = Some("short".to_owned())),
             ("ci", |claims| claims.ci = Some("한".repeat(30))),

@@ -109,7 +109,7 @@ fn client(config: &IdentityConfig, timeout: Duration) -> Result<reqwest::Client,
     } else {
         builder = builder.tls_certs_merge(certificates);
     }
-    builder.build().map_err(bad)
+    builder.build().map_err(|error| IdentityError::Config { what: "agency client", why: error.to_string() })
 }
 
 async fn serve(client: reqwest::Client, mut jobs: UnboundedReceiver<Job>) {

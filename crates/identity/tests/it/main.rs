@@ -5,4 +5,5 @@ mod provider;
 mod second_factor;
 mod sessions;
 mod sign_in;
+mod stand_in;
 mod world;

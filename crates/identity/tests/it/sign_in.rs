@@ -145,7 +145,8 @@ fn flip_last(token: String) -> String {
 #[test]
 fn statements_without_what_an_account_needs_are_refused() {
     let world = World::new();
-    let cases: [(&str, fn(&mut Value)); 3] = [
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 3] = [
         ("ci", |claims| claims["ci"] = json!("x")),
         ("name", |claims| claims["name"] = json!("")),
         ("birthdate", |claims| claims["birthdate"] = json!("yesterday")),

@@ -61,12 +61,18 @@ impl World {
     }
 }
 
-fn open(store: &Store, agency: &Agency, clock: &Arc<ManualClock>, seed: u64) -> Identity {
-    let mut config = IdentityConfig::new(&agency.url, CLIENT_ID, CLIENT_SECRET, REDIRECT_URL);
+/// A demo's configuration for an agency.
+pub fn config(issuer: &str) -> IdentityConfig {
+    let mut config = IdentityConfig::new(issuer, CLIENT_ID, CLIENT_SECRET, REDIRECT_URL);
     config.demo = true;
     config.agency_timeout_s = 2;
+    config
+}
+
+fn open(store: &Store, agency: &Agency, clock: &Arc<ManualClock>, seed: u64) -> Identity {
     let clock: Arc<dyn Clock> = Arc::clone(clock) as Arc<dyn Clock>;
-    Identity::new(store.clone(), config, clock, Arc::new(SeededRandom::new(seed))).expect("a good configuration")
+    let random = Arc::new(SeededRandom::new(seed));
+    Identity::new(store.clone(), config(&agency.url), clock, random).expect("a good configuration")
 }
 
 fn open_store(folder: &Path, clock: &Arc<ManualClock>) -> Store {
