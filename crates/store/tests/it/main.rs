@@ -1,0 +1,10 @@
+//! Stories of the store on real folders: what is written, found, read, refused, logged and sealed, and what survives.
+
+mod crash;
+mod journal;
+mod objects;
+mod people;
+mod permits;
+mod sealing;
+mod support;
+mod writing;

@@ -1,0 +1,269 @@
+//! Sealing: leaves, checkpoints and proofs; sites that are away; two processes; an old copy of the database.
+
+use std::time::Duration;
+
+use base::Id16;
+use ledger::EntryKind;
+use policy::{Action, Owner};
+use store::{Log, Outcome, Store, StoreError};
+
+use crate::support::*;
+
+/// Everything that must hold of a log at a site.
+pub fn audit(house: &House, store: &Store, log: Log, site: &str) -> u64 {
+    let at = SiteLog(house.site(site).join("log").join(log.name()));
+    let checkpoint = at.checkpoint(&store.verifier_key(log));
+    ledger::audit(&checkpoint, &at).expect("the whole log is as its checkpoint says");
+    checkpoint.size
+}
+
+fn seal_all(store: &Store) -> u64 {
+    let written = store.write(&depositor(store, Action::Deposit), vec![], vec![], None).expect("written");
+    store.wait_sealed(written.ticket, PATIENCE).expect("sealed").records_size
+}
+
+#[test]
+fn what_is_sealed_is_at_the_sites_under_a_checkpoint_and_opens_for_its_subject() {
+    let house = House::new();
+    let store = house.open();
+    let owner = patient("p1");
+    let resources: Vec<String> = (0..700).map(|n| format!("o{n}")).collect();
+    let list: Vec<(&str, &str, &str)> = resources.iter().map(|id| ("Observation", id.as_str(), "x")).collect();
+    let written = write(&store, owner, &list);
+    assert_eq!(store.wait_sealed(written.ticket, PATIENCE).expect("sealed").records_size, 700);
+    write_one(&store, owner, "Observation", "o5", "amended");
+    assert_eq!(seal_all(&store), 701);
+
+    let read = person(&store, Id16([7; 16]), &[owner], Action::ReadRecord);
+    let key5 = key(owner, "Observation", "o5");
+    let versions = store.history(&read, &key5).expect("read");
+    assert_eq!(versions.len(), 2);
+    for version in &versions {
+        let index = version.leaf.expect("it is sealed");
+        let content = store::version_content(&key5, version.version, &base::sha256(version.bytes.expose()));
+        let leaf = ledger::commit(version.salt.expose(), EntryKind::Resource, &content);
+        let proof = store.proof(Log::Records, index).expect("a proof");
+        proof.verify(&leaf, &[store.verifier_key(Log::Records)]).expect("the proof holds");
+        let wrong = store::version_content(&key5, version.version + 1, &base::sha256(version.bytes.expose()));
+        let wrong = ledger::commit(version.salt.expose(), EntryKind::Resource, &wrong);
+        assert!(proof.verify(&wrong, &[store.verifier_key(Log::Records)]).is_err());
+    }
+    assert_eq!(versions[1].leaf, Some(700));
+    let receipt = depositor(&store, Action::ReadReceipt);
+    let positions =
+        store.leaf_positions(&receipt, &[key(owner, "Observation", "o0"), key5, key(owner, "Observation", "none")]);
+    assert_eq!(positions.expect("read"), [Some(0), Some(700), None]);
+    assert!(store.proof(Log::Records, 701).is_err());
+    for site in ["site-a", "site-b"] {
+        assert_eq!(audit(&house, &store, Log::Records, site), 701);
+    }
+    // After a restart the proofs come from the sites alone.
+    let (before, keys) = (store.checkpoint(Log::Records).expect("read"), store.verifier_keys());
+    drop(store);
+    let store = house.open();
+    assert_eq!(store.checkpoint(Log::Records).expect("read"), before);
+    assert_eq!(store.verifier_keys(), keys);
+    assert!(keys[0].starts_with("hanmaru.test/records+") && keys[1].starts_with("hanmaru.test/access+"), "{keys:?}");
+    store.proof(Log::Records, 3).expect("a proof");
+}
+
+#[test]
+fn an_issued_document_gets_its_leaf_and_proof_at_once() {
+    let house = House::new();
+    let store = house.open();
+    let owner = patient("p1");
+    let issue = person(&store, Id16([7; 16]), &[owner], Action::Issue);
+    for round in 0..3_u64 {
+        let content = format!("document {round}");
+        let leaf = store.commit_leaf(&issue, EntryKind::Issued, owner, content.as_bytes()).expect("sealed");
+        assert_eq!(leaf.index, round);
+        assert_eq!(leaf.entry, ledger::commit(&leaf.salt, EntryKind::Issued, content.as_bytes()));
+        let checkpoint = leaf.proof.verify(&leaf.entry, &[store.verifier_key(Log::Records)]).expect("the proof holds");
+        assert!(checkpoint.size > round);
+        let file = ledger::TlogProof::parse(&leaf.proof.to_bytes()).expect("a proof file");
+        assert_eq!(file, leaf.proof);
+    }
+    let receipt = depositor(&store, Action::Deposit);
+    let institution = Owner::institution(&institution());
+    let leaf = store.commit_leaf(&receipt, EntryKind::Receipt, institution, b"receipt").expect("sealed");
+    assert_eq!(leaf.index, 3);
+}
+
+#[test]
+fn one_site_away_does_not_matter_and_it_catches_up() {
+    let house = House::new();
+    house.hide_site("site-b");
+    let store = house.open();
+    let owner = patient("p1");
+    let written = write(&store, owner, &[("Condition", "c1", "x")]);
+    store.wait_sealed(written.ticket, PATIENCE).expect("two of three are enough");
+    house.show_site("site-b");
+    write_one(&store, owner, "Condition", "c2", "x");
+    assert_eq!(seal_all(&store), 2);
+    for _ in 0..500 {
+        if house.site("site-b").join("log/records/checkpoint").exists()
+            && store.health().sites.iter().all(|site| site.pending == 0)
+        {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(audit(&house, &store, Log::Records, "site-b"), 2);
+}
+
+#[test]
+fn two_sites_away_keep_the_seal_waiting_and_writes_go_on() {
+    let house = House::new();
+    let store = house.open();
+    let owner = patient("p1");
+    write_one(&store, owner, "Condition", "c1", "x");
+    seal_all(&store);
+    house.hide_site("site-a");
+    house.hide_site("site-c");
+    let written = write(&store, owner, &[("Condition", "c2", "x")]);
+    assert_eq!(written.versions, [Outcome::New { version: 1 }]);
+    match store.wait_sealed(written.ticket, Duration::from_millis(1500)) {
+        Err(StoreError::NotSealed { waited_ms, reason }) => {
+            assert!(waited_ms >= 1500, "{waited_ms}");
+            assert!(reason.contains("1 of 2 needed sites"), "{reason}");
+        }
+        other => panic!("it cannot be sealed: {other:?}"),
+    }
+    assert!(store.health().faults[0].is_some());
+    let read = person(&store, Id16([7; 16]), &[owner], Action::ReadRecord);
+    assert_eq!(store.read(&read, &[key(owner, "Condition", "c2")]).expect("reads go on").len(), 1);
+    house.show_site("site-a");
+    house.show_site("site-c");
+    assert_eq!(store.wait_sealed(written.ticket, PATIENCE).expect("sealed when they are back").records_size, 2);
+    assert!(store.health().faults[0].is_none());
+    assert_eq!(audit(&house, &store, Log::Records, "site-a"), 2);
+}
+
+#[test]
+fn writers_are_held_up_and_then_refused_when_too_much_waits() {
+    let mut house = House::new();
+    house.config.backlog_rows_max = 50;
+    house.config.backlog_wait_ms = 300;
+    let store = house.open();
+    house.hide_site("site-a");
+    house.hide_site("site-b");
+    let permit = depositor(&store, Action::Deposit);
+    let batch = |from: usize| -> Vec<_> {
+        (from..from + 40)
+            .map(|n| prepare(&store, &permit, patient("p1"), "Condition", &format!("c{n}"), "x", 1))
+            .collect()
+    };
+    store.write(&permit, batch(0), vec![], None).expect("there is room");
+    store.write(&permit, batch(40), vec![], None).expect("there is room");
+    match store.write(&permit, batch(80), vec![], None) {
+        Err(StoreError::Backlog { waiting, limit, .. }) => assert!(waiting > limit, "{waiting}"),
+        other => panic!("it is full: {other:?}"),
+    }
+    house.show_site("site-a");
+    house.show_site("site-b");
+    for _ in 0..100 {
+        if store.write(&permit, batch(80), vec![], None).is_ok() {
+            assert_eq!(seal_all(&store), 120);
+            return;
+        }
+    }
+    panic!("writing goes on when the sites are back");
+}
+
+#[test]
+fn a_database_that_is_behind_the_sites_signs_nothing() {
+    let house = House::new();
+    let owner = patient("p1");
+    let backup = house.root.join("backup.db");
+    {
+        let store = house.open();
+        write_one(&store, owner, "Condition", "c1", "x");
+        seal_all(&store);
+        look(&house).execute("VACUUM INTO ?", [backup.to_str().expect("a path")]).expect("a backup");
+        write_one(&store, owner, "Condition", "c2", "x");
+        assert_eq!(seal_all(&store), 2);
+    }
+    let database = house.folder().join("hanmaru.db");
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", database.display()));
+    }
+    std::fs::copy(&backup, &database).expect("the old copy is put back");
+    let store = house.open();
+    let written = write(&store, owner, &[("Condition", "c3", "x")]);
+    match store.wait_sealed(written.ticket, PATIENCE) {
+        Err(StoreError::SiteAhead { site_size, database_size, .. }) => assert_eq!((site_size, database_size), (2, 1)),
+        other => panic!("signing would fork the log: {other:?}"),
+    }
+    assert_eq!(audit(&house, &store, Log::Records, "site-a"), 2, "the sites are as they were");
+}
+
+#[test]
+fn what_a_crash_left_unpublished_is_published_at_the_next_start() {
+    let house = House::new();
+    let owner = patient("p1");
+    {
+        let store = house.open();
+        let ids: Vec<String> = (0..300).map(|n| format!("c{n}")).collect();
+        write(&store, owner, &ids.iter().map(|id| ("Condition", id.as_str(), "x")).collect::<Vec<_>>());
+        seal_all(&store);
+    }
+    // As if the power had gone right after the swap: the head is in the database, its files are not at the sites.
+    let pending: Vec<(String, Vec<u8>)> = {
+        let at = SiteLog(house.site("site-a").join("log/records"));
+        let paths = ["tile/0/001.p/44", "tile/entries/001.p/44", "tile/0/000", "tile/entries/000", "tile/1/000.p/1"];
+        paths.iter().map(|path| ((*path).to_owned(), std::fs::read(at.0.join(path)).expect("the tile"))).collect()
+    };
+    let database = look(&house);
+    for (path, bytes) in pending {
+        database
+            .execute("INSERT INTO pending_tile VALUES ('records', 300, ?, ?)", rusqlite::params![path, bytes])
+            .expect("inserted");
+    }
+    let sql = "UPDATE log_head SET published_note = NULL, published_size = 0, published_no = 0 WHERE log = 'records'";
+    database.execute(sql, []).expect("updated");
+    drop(database);
+    for site in ["site-a", "site-b", "site-c"] {
+        std::fs::remove_dir_all(house.site(site).join("log/records")).expect("the log is gone");
+    }
+    let store = house.open();
+    assert_eq!(seal_all(&store), 300);
+    for site in ["site-a", "site-b"] {
+        assert_eq!(audit(&house, &store, Log::Records, site), 300);
+    }
+    store.proof(Log::Records, 12).expect("a proof");
+}
+
+#[test]
+fn two_stores_on_one_folder_write_and_seal_without_doubling() {
+    let house = House::new();
+    let stores = [house.open(), house.open()];
+    std::thread::scope(|scope| {
+        for (number, store) in stores.iter().enumerate() {
+            scope.spawn(move || {
+                for round in 0..30 {
+                    // Half of the resources are written by both, half by one.
+                    let own = format!("own-{number}-{round}");
+                    let both = format!("both-{round}");
+                    let written = write(store, patient("p1"), &[("Condition", &own, "x"), ("Condition", &both, "x")]);
+                    if round % 10 == 9 {
+                        store.wait_sealed(written.ticket, PATIENCE).expect("sealed, by whichever of the two");
+                    }
+                }
+            });
+        }
+    });
+    let size = seal_all(&stores[1]);
+    assert_eq!(size, 90);
+    assert_eq!(count(&house, "SELECT count(*) FROM resource_version"), 90);
+    assert_eq!(count(&house, "SELECT count(DISTINCT position) FROM leaf WHERE kind = 1"), 90);
+    assert_eq!(audit(&house, &stores[0], Log::Records, "site-a"), 90);
+    // A leaf asked for by the one that does not seal is there in moments as well.
+    let [first, second] = stores;
+    let issue = person(&second, Id16([7; 16]), &[patient("p1")], Action::Issue);
+    let leaf = second.commit_leaf(&issue, EntryKind::Issued, patient("p1"), b"x").expect("sealed");
+    assert_eq!(leaf.index, 90);
+    // Who is left takes over.
+    drop(first);
+    let leaf = second.commit_leaf(&issue, EntryKind::Issued, patient("p1"), b"y").expect("sealed");
+    assert_eq!(leaf.index, 91);
+}
