@@ -108,6 +108,16 @@ impl Texts {
         self.format(key, Some(&args))
     }
 
+    /// The text of a key with several values in it.
+    #[must_use]
+    pub fn tn(&self, key: &str, values: &[(&str, &str)]) -> String {
+        let mut args = FluentArgs::new();
+        for (name, value) in values {
+            args.set(*name, *value);
+        }
+        self.format(key, Some(&args))
+    }
+
     /// Whether the key has a text.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {

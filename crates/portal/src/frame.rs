@@ -1,0 +1,115 @@
+//! What every page has around its content, and the parts that several pages share. No page's own content.
+
+use crate::pages::assets;
+use crate::texts::{Locale, Texts};
+use crate::words::escaped;
+
+/// The frame of a page.
+pub(crate) struct Frame {
+    pub t: &'static Texts,
+    pub title: String,
+    /// Address of the style sheet, changed with its content.
+    pub style: &'static str,
+    pub demo: bool,
+    pub signed_in: Option<Bar>,
+    /// Address that shows this page in the other language.
+    pub switch_to: String,
+    nav: &'static str,
+}
+
+/// What the frame shows to somebody who is signed in.
+#[derive(Debug, Clone)]
+pub(crate) struct Bar {
+    /// The token of the form that signs out.
+    pub csrf: String,
+}
+
+impl Frame {
+    /// A frame. `here` is the address of the page, local and without its host; `nav` names its place in the menu.
+    pub fn new(
+        locale: Locale,
+        title: String,
+        nav: &'static str,
+        here: &str,
+        demo: bool,
+        signed_in: Option<Bar>,
+    ) -> Self {
+        let t = locale.texts();
+        let switch_to = format!("/language?to={}&back={}", other(locale).tag(), escaped(here));
+        Self { t, title, style: assets::style_address(), demo, signed_in, switch_to, nav }
+    }
+
+    /// Whether this page is at a place of the menu.
+    pub fn is(&self, nav: &str) -> bool {
+        self.nav == nav
+    }
+
+    /// The tag of the other language.
+    pub fn other_tag(&self) -> &'static str {
+        other(self.t.locale).tag()
+    }
+
+    /// Says in the title that something is to be mended, which screen readers read first.
+    pub fn faulty(mut self) -> Self {
+        self.title = self.t.t1("faulty-title", "title", self.title.clone());
+        self
+    }
+
+    /// A frame of the tests and samples.
+    pub fn sample(locale: Locale, title_key: &str, nav: &'static str, here: &str, signed_in: bool) -> Self {
+        let bar = signed_in.then(|| Bar { csrf: "sample-token".to_owned() });
+        Self::new(locale, locale.texts().t(title_key), nav, here, true, bar)
+    }
+}
+
+fn other(locale: Locale) -> Locale {
+    match locale {
+        Locale::Korean => Locale::English,
+        Locale::English => Locale::Korean,
+    }
+}
+
+/// Something a person can mend in a form: which field, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The id of the field.
+    pub field: &'static str,
+    /// What is wrong, and how to mend it.
+    pub text: String,
+}
+
+/// The faults of a form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Faults(pub Vec<Fault>);
+
+impl Faults {
+    /// One fault.
+    pub fn one(field: &'static str, text: String) -> Self {
+        Self(vec![Fault { field, text }])
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The fault of a field.
+    pub fn of(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|fault| fault.field == field).map(|fault| fault.text.as_str())
+    }
+}
+
+/// A choice of a `select`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub value: String,
+    pub label: String,
+    pub chosen: bool,
+}
+
+impl Choice {
+    /// A choice that is chosen where its value is `current`.
+    pub fn new(value: &str, label: &str, current: &str) -> Self {
+        Self { value: value.to_owned(), label: label.to_owned(), chosen: value == current }
+    }
+}

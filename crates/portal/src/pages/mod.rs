@@ -1,0 +1,14 @@
+//! The pages, one file a group. Each has its plain data, its sample and its handler, in this order.
+
+pub(crate) mod access;
+pub(crate) mod account;
+pub(crate) mod assets;
+pub(crate) mod help;
+pub(crate) mod home;
+pub(crate) mod institutions;
+pub(crate) mod issue;
+pub(crate) mod language;
+pub(crate) mod records;
+pub(crate) mod second_step;
+pub(crate) mod sign_in;
+pub(crate) mod verify;

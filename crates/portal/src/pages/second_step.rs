@@ -1,0 +1,151 @@
+//! The second factor: setting up an authenticator on the first visit, its code on later ones.
+
+use crate::cookies;
+use crate::error::{PageError, faulty_page, page};
+use crate::fields::SessionForm;
+use crate::frame::{Faults, Frame};
+use crate::pages::sign_in::HOME;
+use crate::texts::Locale;
+use crate::visitor::Visitor;
+use askama::Template;
+use axum::http::header;
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use base::Redacted;
+use identity::{IdentityError, SESSION_COOKIE, SecondFactor, Session, TotpEnrolment};
+use policy::Assurance;
+use std::sync::Arc;
+
+/// Light modules around a QR code (ISO/IEC 18004 section 5.3.8).
+const QUIET: usize = 4;
+
+#[derive(Template)]
+#[template(path = "second_step.html")]
+pub(crate) struct SecondStepPage {
+    frame: Frame,
+    lead: String,
+    csrf: String,
+    /// Set on the first visit.
+    enrolment: Option<Picture>,
+    faults: Faults,
+}
+
+/// What is scanned or typed into an authenticator.
+struct Picture {
+    /// Modules of a side, quiet zone included.
+    side: usize,
+    /// Dark modules as an SVG path.
+    path: String,
+    /// The secret for typing.
+    secret: String,
+}
+
+impl SecondStepPage {
+    fn new(
+        mut frame: Frame,
+        session: &Session,
+        enrolment: Option<&TotpEnrolment>,
+        faults: Faults,
+    ) -> Result<Self, PageError> {
+        let t = frame.t;
+        let (title, lead) = match enrolment {
+            Some(_) => ("enrol-title", "enrol-lead"),
+            None => ("second-title", "second-lead"),
+        };
+        frame.title = t.t(title);
+        if !faults.is_empty() {
+            frame = frame.faulty();
+        }
+        let lead = t.t1(lead, "name", session.name.expose().as_str());
+        let enrolment = enrolment.map(Picture::of).transpose()?;
+        Ok(Self { frame, lead, csrf: session.csrf.expose().clone(), enrolment, faults })
+    }
+
+    pub fn sample(locale: Locale) -> Self {
+        let mut frame = Frame::sample(locale, "second-title", "sign-in", "/sign-in/second-step", false);
+        let faults = Faults::one("code", frame.t.t("second-wrong"));
+        let lead = frame.t.t1("second-lead", "name", "김하늘");
+        frame = frame.faulty();
+        Self { frame, lead, csrf: "sample-token".to_owned(), enrolment: None, faults }
+    }
+
+    pub fn sample_enrol(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "enrol-title", "sign-in", "/sign-in/second-step", false);
+        let lead = frame.t.t1("enrol-lead", "name", "김하늘");
+        let enrolment = TotpEnrolment {
+            secret_text: Redacted::new("JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP".to_owned()),
+            uri: Redacted::new("otpauth://totp/sample:sample?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".to_owned()),
+        };
+        let enrolment = Picture::of(&enrolment).ok();
+        Self { frame, lead, csrf: "sample-token".to_owned(), enrolment, faults: Faults::default() }
+    }
+}
+
+impl Picture {
+    fn of(enrolment: &TotpEnrolment) -> Result<Self, PageError> {
+        let code = qrcode::QrCode::new(enrolment.uri.expose().as_bytes()).map_err(|error| {
+            tracing::error!(%error, "a QR code cannot be drawn");
+            PageError::Busy
+        })?;
+        let width = code.width();
+        let mut path = String::new();
+        for (at, colour) in code.to_colors().into_iter().enumerate() {
+            if colour == qrcode::Color::Dark {
+                path.push_str(&format!("M{} {}h1v1h-1z", at % width + QUIET, at / width + QUIET));
+            }
+        }
+        Ok(Self { side: width + 2 * QUIET, path, secret: enrolment.secret_text.expose().clone() })
+    }
+}
+
+/// `GET /sign-in/second-step`
+pub(crate) async fn show(visitor: Visitor) -> Result<Response, PageError> {
+    let session = visitor.session()?;
+    if session.assurance >= Assurance::Two {
+        return Ok(Redirect::to(HOME).into_response());
+    }
+    let enrolment = enrolment(&visitor, &session).await?;
+    let frame = visitor.frame("second-title", "sign-in");
+    page(&SecondStepPage::new(frame, &session, enrolment.as_ref(), Faults::default())?)
+}
+
+/// What a person without a second factor sets up: the same until it is confirmed, so that what was scanned stays good.
+async fn enrolment(visitor: &Visitor, session: &Arc<Session>) -> Result<Option<TotpEnrolment>, PageError> {
+    if session.second_factor != SecondFactor::Missing {
+        return Ok(None);
+    }
+    if let Some(begun) = visitor.portal.places().of(session.id).enrolment {
+        return Ok(Some(begun));
+    }
+    let asking = Arc::clone(session);
+    let new = visitor.portal.blocking(move |portal| Ok(portal.identity().totp_enrol(&asking)?)).await?;
+    visitor.portal.places().with(session.id, |place| place.enrolment = Some(new.clone()));
+    Ok(Some(new))
+}
+
+/// `POST /sign-in/second-step`
+pub(crate) async fn check(form: SessionForm) -> Result<Response, PageError> {
+    let SessionForm { visitor, session, fields } = form;
+    let (asking, source) = (Arc::clone(&session), visitor.source.clone());
+    let code = Redacted::new(fields.text("code").to_owned());
+    let outcome = visitor.portal.blocking(move |portal| {
+        Ok(match asking.second_factor {
+            SecondFactor::Missing => portal.identity().totp_confirm(&asking, code.expose()),
+            SecondFactor::Totp => portal.identity().totp_check(&asking, code.expose(), &source),
+        })
+    });
+    let fault = match outcome.await? {
+        Ok(token) => {
+            let onward = visitor.portal.places().leave(session.id).return_to;
+            let cookie = cookies::until_closed(SESSION_COOKIE, token.cookie_value());
+            let to = Redirect::to(onward.as_deref().unwrap_or(HOME));
+            return Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), to).into_response());
+        }
+        Err(IdentityError::TotpWrong { .. }) => "second-wrong",
+        Err(IdentityError::TotpReplayed) => "second-used",
+        Err(error) => return Err(error.into()),
+    };
+    let enrolment = enrolment(&visitor, &session).await?;
+    let faults = Faults::one("code", visitor.t().t(fault));
+    let frame = visitor.frame("second-title", "sign-in");
+    faulty_page(&SecondStepPage::new(frame, &session, enrolment.as_ref(), faults)?)
+}

@@ -1,0 +1,126 @@
+//! What the portal is given: the rooms below and its configuration. It keeps no state of its own that would be missed.
+
+use crate::error::PageError;
+use crate::places::Places;
+use archive::Archive;
+use base::limits::Limits;
+use identity::Identity;
+use ledger::VerifierKey;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Longest wait for a turn at making or checking a document.
+const TURN_WAIT: Duration = Duration::from_secs(20);
+
+/// How the portal is reached and what it permits.
+#[derive(Debug, Clone)]
+pub struct PortalConfig {
+    /// Where people reach it, without a path: `https://records.example.kr`.
+    pub public_url: String,
+    /// Whether everything here is made up, which every page then says.
+    pub demo: bool,
+    /// Scheme, host and port of the identity agency, to which forms may lead.
+    pub agency_origin: String,
+    /// Whether a proxy on this machine stands in front and appends to `X-Forwarded-For`.
+    pub behind_proxy: bool,
+    /// Keys of the log `records`, shown for offline checks and used for uploaded files.
+    pub verifier_keys: Vec<VerifierKey>,
+    /// Limits on what comes from outside.
+    pub limits: Limits,
+    /// Documents made at the same time; further people wait for a turn.
+    pub issues_at_once: usize,
+    /// Uploaded documents held in memory and checked at the same time.
+    pub checks_at_once: usize,
+}
+
+impl PortalConfig {
+    /// The defaults: not a demo, no proxy, two documents made and two checked at once.
+    #[must_use]
+    pub fn new(public_url: &str, agency_origin: &str, verifier_keys: Vec<VerifierKey>, limits: Limits) -> Self {
+        Self {
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            demo: false,
+            agency_origin: agency_origin.trim_end_matches('/').to_owned(),
+            behind_proxy: false,
+            verifier_keys,
+            limits,
+            issues_at_once: 2,
+            checks_at_once: 2,
+        }
+    }
+}
+
+/// The portal. A cheap handle.
+#[derive(Clone)]
+pub struct Portal {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    archive: Archive,
+    identity: Identity,
+    config: PortalConfig,
+    places: Places,
+    issuing: Arc<Semaphore>,
+    checking: Arc<Semaphore>,
+}
+
+impl Portal {
+    /// A portal over an archive and an identity.
+    #[must_use]
+    pub fn new(archive: Archive, identity: Identity, config: PortalConfig) -> Self {
+        let issuing = Arc::new(Semaphore::new(config.issues_at_once.max(1)));
+        let checking = Arc::new(Semaphore::new(config.checks_at_once.max(1)));
+        let inner = Inner { archive, identity, config, places: Places::default(), issuing, checking };
+        Self { inner: Arc::new(inner) }
+    }
+
+    pub(crate) fn archive(&self) -> &Archive {
+        &self.inner.archive
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner.identity
+    }
+
+    pub(crate) fn config(&self) -> &PortalConfig {
+        &self.inner.config
+    }
+
+    pub(crate) fn places(&self) -> &Places {
+        &self.inner.places
+    }
+
+    /// Runs something that blocks, away from the threads that serve.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, PageError> + Send + 'static,
+    ) -> Result<T, PageError> {
+        let portal = self.clone();
+        match tokio::task::spawn_blocking(move || work(&portal)).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(%error, "work for a page was broken off");
+                Err(PageError::Busy)
+            }
+        }
+    }
+
+    /// A turn at making a document.
+    pub(crate) async fn turn_to_issue(&self) -> Result<OwnedSemaphorePermit, PageError> {
+        turn(&self.inner.issuing).await
+    }
+
+    /// A turn at checking a document.
+    pub(crate) async fn turn_to_check(&self) -> Result<OwnedSemaphorePermit, PageError> {
+        turn(&self.inner.checking).await
+    }
+}
+
+async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, PageError> {
+    match tokio::time::timeout(TURN_WAIT, Arc::clone(turns).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(PageError::Busy),
+    }
+}

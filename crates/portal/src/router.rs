@@ -1,0 +1,58 @@
+//! The table of contents: every address of the portal and what answers there.
+
+use crate::pages::{
+    access, account, assets, help, home, institutions, issue, language, records, second_step, sign_in, verify,
+};
+use crate::{Portal, security, visitor};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use std::time::Duration;
+use tower_http::timeout::TimeoutLayer;
+
+/// Longest wait for an ordinary page.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for a document that is made or checked, its upload included.
+const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(180);
+/// What an upload may have besides the file: boundaries and headers of its parts.
+const UPLOAD_OVERHEAD_BYTES: usize = 64 << 10;
+
+/// The portal's pages. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that the journal and the
+/// throttle know where a request came from.
+pub fn router(portal: Portal) -> Router {
+    let pages = Router::new()
+        .route("/", get(home::show))
+        .route("/institutions", get(institutions::search))
+        .route("/institutions/{code}", get(institutions::show))
+        .route("/sign-in", get(sign_in::show))
+        .route("/sign-in/start", get(sign_in::start))
+        .route("/sign-in/return", get(sign_in::finish))
+        .route("/sign-in/second-step", get(second_step::show).post(second_step::check))
+        .route("/sign-out", post(sign_in::leave))
+        .route("/records", get(records::show).post(records::filter))
+        .route("/records/visit/{id}", get(records::visit))
+        .route("/access", get(access::show))
+        .route("/verify/{number}", get(verify::number))
+        .route("/account", get(account::show))
+        .route("/account/end-others", post(account::end_others))
+        .route("/help", get(help::help))
+        .route("/privacy", get(help::privacy))
+        .route("/language", get(language::switch))
+        .route("/assets/style.css", get(assets::style))
+        .route("/assets/mark.svg", get(assets::mark))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_TIMEOUT));
+    let upload_bytes = portal.config().limits.verify_bytes + UPLOAD_OVERHEAD_BYTES;
+    let documents = Router::new()
+        .route("/records/issue", get(issue::back).post(issue::issue))
+        .route("/verify", get(verify::show).post(verify::upload).layer(DefaultBodyLimit::max(upload_bytes)))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, DOCUMENT_TIMEOUT));
+    pages
+        .merge(documents)
+        .layer(DefaultBodyLimit::max(portal.config().limits.request_bytes))
+        .layer(from_fn_with_state(portal.clone(), security::refuse_foreign))
+        .layer(from_fn_with_state(portal.clone(), visitor::receive))
+        .layer(from_fn_with_state(portal.clone(), security::headers))
+        .with_state(portal)
+}

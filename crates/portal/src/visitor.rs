@@ -1,0 +1,239 @@
+//! Who is at the door of a page: language, address, session. Every request passes here once, and every error leaves from here
+//! with its page.
+
+use crate::Portal;
+use crate::cookies::{self, LANGUAGE_COOKIE};
+use crate::error::{PageError, error_response};
+use crate::frame::{Bar, Frame};
+use crate::texts::{Locale, Texts};
+use crate::words::is_path_here;
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use base::Redacted;
+use identity::{IdentityError, SESSION_COOKIE, Session};
+use policy::{Actor, Assurance};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Somebody who asks for a page.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    pub portal: Portal,
+    pub locale: Locale,
+    /// The page's address: a path, with its query on public pages that are found by it.
+    pub here: String,
+    /// Where the request came from: an address.
+    pub source: String,
+    session: SessionState,
+    token: Option<Redacted<String>>,
+}
+
+#[derive(Clone)]
+enum SessionState {
+    /// The browser sent no session.
+    None,
+    Live(Arc<Session>),
+    /// The browser sent one that is no good, or that could not be looked up.
+    Over(PageError),
+}
+
+/// Makes the visitor, lets the page answer, and gives errors their pages.
+pub(crate) async fn receive(State(portal): State<Portal>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let route = parts.extensions.get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let visitor = Visitor::of(&portal, &parts).await;
+    parts.extensions.insert(visitor.clone());
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let status = response.status();
+    let error = response.extensions_mut().remove::<PageError>();
+    let error =
+        error.or_else(|| (status.is_client_error() || status.is_server_error()).then(|| PageError::of_status(status)));
+    // A page that shows its own faults has a body of its own.
+    let is_page =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if let Some(error) = error.filter(|_| !is_page) {
+        tracing::info!(route, status = status.as_u16(), error = %error, "a page was refused");
+        let cookies = response.headers_mut().remove(header::SET_COOKIE);
+        response = error_response(visitor.frame_of_error(), &error);
+        if let Some(cookie) = cookies {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        if error.ends_session() {
+            response.headers_mut().append(header::SET_COOKIE, cookies::removed(SESSION_COOKIE));
+        }
+    }
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("hanmaru_portal_requests", "route" => route, "status" => status).increment(1);
+    response
+}
+
+impl Visitor {
+    async fn of(portal: &Portal, parts: &Parts) -> Self {
+        let headers = &parts.headers;
+        let with_session = !parts.uri.path().starts_with("/assets/");
+        let wished = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kept = cookies::read(headers, LANGUAGE_COOKIE).and_then(Locale::from_tag);
+        let token = cookies::read(headers, SESSION_COOKIE).filter(|_| with_session).map(ToOwned::to_owned);
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        Self {
+            portal: portal.clone(),
+            locale: kept.unwrap_or_else(|| Locale::negotiated(wished)),
+            here: here(&parts.uri),
+            source: source(peer, headers, portal.config().behind_proxy),
+            session: session(portal, token.clone()).await,
+            token: token.map(Redacted::new),
+        }
+    }
+
+    /// The texts of the visitor's language.
+    pub fn t(&self) -> &'static Texts {
+        self.locale.texts()
+    }
+
+    /// The frame of a page.
+    pub fn frame(&self, title_key: &str, nav: &'static str) -> Frame {
+        let bar = self.person().ok().map(|person| Bar { csrf: person.csrf.expose().clone() });
+        Frame::new(self.locale, self.t().t(title_key), nav, &self.here, self.portal.config().demo, bar)
+    }
+
+    fn frame_of_error(&self) -> Frame {
+        let mut frame = self.frame("error-bad-title", "");
+        if !is_path_here(&self.here) {
+            frame = Frame::new(self.locale, String::new(), "", "/", self.portal.config().demo, frame.signed_in);
+        }
+        frame
+    }
+
+    /// The session's token, where the browser sent one.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_ref().map(|token| token.expose().as_str())
+    }
+
+    /// The session, of whatever assurance.
+    ///
+    /// # Errors
+    /// [`PageError::SignInFirst`] where there is none, [`PageError::Session`] where it is over.
+    pub fn session(&self) -> Result<Arc<Session>, PageError> {
+        match &self.session {
+            SessionState::Live(session) => Ok(Arc::clone(session)),
+            SessionState::Over(error) => Err(error.clone()),
+            SessionState::None => {
+                Err(PageError::SignInFirst { to: Some(self.here.clone()).filter(|here| is_path_here(here)) })
+            }
+        }
+    }
+
+    /// The session of somebody who proved themselves twice.
+    ///
+    /// # Errors
+    /// As [`Visitor::session`], and [`PageError::SecondStepFirst`].
+    pub fn person(&self) -> Result<Arc<Session>, PageError> {
+        let session = self.session()?;
+        if session.assurance < Assurance::Two { Err(PageError::SecondStepFirst) } else { Ok(session) }
+    }
+}
+
+async fn session(portal: &Portal, token: Option<String>) -> SessionState {
+    let Some(token) = token else { return SessionState::None };
+    let found = portal
+        .blocking(move |portal| {
+            Ok(match portal.identity().session(&token) {
+                Ok(session) => SessionState::Live(Arc::new(session)),
+                Err(error @ (IdentityError::SessionUnknown | IdentityError::SessionOver { .. })) => {
+                    SessionState::Over(error.into())
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a session cannot be looked up");
+                    SessionState::Over(PageError::Busy)
+                }
+            })
+        })
+        .await;
+    found.unwrap_or_else(SessionState::Over)
+}
+
+/// The address of the page that a request is about; what was sent to a page without an address of its own is shown on the
+/// page it belongs to.
+fn here(uri: &Uri) -> String {
+    match uri.path() {
+        "/institutions" => uri.path_and_query().map_or("/institutions", |whole| whole.as_str()).to_owned(),
+        "/records/issue" => "/records".to_owned(),
+        "/account/end-others" => "/account".to_owned(),
+        "/sign-in/start" | "/sign-in/return" | "/sign-out" => "/sign-in".to_owned(),
+        path => path.to_owned(),
+    }
+}
+
+/// The address of the client: the peer, or what the proxy on this machine appended last.
+fn source(peer: Option<IpAddr>, headers: &HeaderMap, behind_proxy: bool) -> String {
+    let Some(peer) = peer else { return "unknown".to_owned() };
+    let from_proxy = behind_proxy && peer.to_canonical().is_loopback();
+    let last = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    let forwarded = last.and_then(|list| list.rsplit(',').next()).and_then(|text| text.trim().parse::<IpAddr>().ok());
+    forwarded.filter(|_| from_proxy).unwrap_or(peer).to_canonical().to_string()
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
+        parts.extensions.get::<Self>().cloned().ok_or(PageError::Busy)
+    }
+}
+
+/// A visitor who proved themselves twice: what every personal page takes.
+pub(crate) struct Person {
+    pub visitor: Visitor,
+    pub session: Arc<Session>,
+}
+
+impl Person {
+    /// The person at the door of the records.
+    pub fn actor(&self) -> Actor {
+        self.session.actor(&self.visitor.source)
+    }
+
+    /// The token of a form of this person.
+    pub fn csrf(&self) -> String {
+        self.session.csrf.expose().clone()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Person {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        match visitor.person() {
+            Ok(session) => Ok(Self { visitor, session }),
+            // Something was sent: it is not kept, and the person is told so.
+            Err(PageError::SignInFirst { .. }) if parts.method != Method::GET => {
+                Err(PageError::Session { too_many_tries: false })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_own_proxy_is_believed() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse().expect("a header"));
+        let here: IpAddr = "127.0.0.1".parse().expect("an address");
+        let there: IpAddr = "192.0.2.1".parse().expect("an address");
+        assert_eq!(source(Some(here), &headers, true), "198.51.100.7", "the last entry is the proxy's own");
+        assert_eq!(source(Some(here), &headers, false), "127.0.0.1");
+        assert_eq!(source(Some(there), &headers, true), "192.0.2.1");
+        assert_eq!(source(Some(here), &HeaderMap::new(), true), "127.0.0.1");
+        assert_eq!(source(None, &headers, true), "unknown");
+        headers.append("x-forwarded-for", "<script>".parse().expect("a header"));
+        assert_eq!(source(Some(here), &headers, true), "127.0.0.1", "what is no address is not taken");
+    }
+}
