@@ -14,7 +14,6 @@ use std::time::Instant;
 const VISITS: usize = 34;
 const ROUNDS: usize = 8;
 
-#[expect(clippy::disallowed_methods, reason = "an example that measures time")]
 fn main() {
     let began = Instant::now();
     let typesetter = Typesetter::new();

@@ -93,6 +93,7 @@ impl<'r> Gathering<'r> {
             Part { name: institution.name.clone(), romanised: institution.romanised.clone(), ..Part::default() };
         part.facts = institution_facts(institution);
         part.provenance = provenance(institution);
+        content.undrawn.extend(institution.unreadable.iter().map(|(kind, id)| undrawn(kind, id, "reason.unreadable")));
         for record in institution.records.iter().filter(|record| record.kind == "Patient") {
             part.identities.extend(editions(record).map(|(mark, version)| identity(mark, &version.value)));
         }
@@ -111,7 +112,7 @@ impl<'r> Gathering<'r> {
                 "Patient" | "Encounter" => {}
                 kind if CONTEXT.contains(&kind) => {}
                 "DocumentReference" => documents.push((document_date(record), record)),
-                "Binary" => content.undrawn.push(undrawn(record, "reason.binary")),
+                "Binary" => content.undrawn.push(undrawn(&record.kind, &record.id, "reason.binary")),
                 _ => self.collect(record, &mut per_visit, &mut loose, counts),
             }
         }
@@ -321,13 +322,8 @@ fn last_of(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
 }
 
-fn undrawn(record: &Record, reason: &str) -> Undrawn {
-    Undrawn {
-        kind: Text::coded("type", &record.kind),
-        name: record.id.clone(),
-        date: String::new(),
-        reason: Text::word(reason),
-    }
+fn undrawn(kind: &str, id: &str, reason: &str) -> Undrawn {
+    Undrawn { kind: Text::coded("type", kind), name: id.to_owned(), date: String::new(), reason: Text::word(reason) }
 }
 
 /// The editions of a record with their marks; a record that was never amended has none.

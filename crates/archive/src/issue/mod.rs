@@ -9,6 +9,7 @@ pub mod content;
 mod gather;
 pub mod number;
 mod rows;
+pub mod service;
 mod sheets;
 pub mod source;
 pub mod stamp;
@@ -18,6 +19,7 @@ mod words;
 
 pub use content::{Addressee, IssueContent, Masthead};
 pub use number::DocumentNumber;
+pub use service::{IssueError, IssuedDocument, IssuedPdf, Issuer};
 pub use source::{FileFault, Record, Source, SourceDeposit, SourceFile, SourceInstitution, Version};
 pub use typeset::{Rendered, TypesetError, Typesetter};
 
@@ -43,3 +45,6 @@ impl Locale {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod service_tests;

@@ -30,6 +30,8 @@ pub struct SourceInstitution<'a> {
     pub deposits: Vec<SourceDeposit>,
     /// Records and what they refer to (practitioners, organisations).
     pub records: Vec<Record<'a>>,
+    /// Type and id of records of which an edition is no FHIR JSON any more: they are listed, and not drawn.
+    pub unreadable: Vec<(String, String)>,
     /// Files that documents point to.
     pub files: Vec<SourceFile>,
 }

@@ -39,7 +39,7 @@ fn gather(records: Vec<Record>, files: Vec<SourceFile>) -> IssueContent {
 }
 
 /// The text on the pages, by Poppler; `None`, said aloud, where that is not installed.
-fn text_of(pdf: &[u8]) -> Option<String> {
+pub(super) fn text_of(pdf: &[u8]) -> Option<String> {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let path = folder.path().join("issued.pdf");
     std::fs::write(&path, pdf).expect("the folder is writable");
@@ -168,7 +168,7 @@ fn records_without_a_visit_are_shown_apart_and_in_english_too() {
         Locale::En,
         &[
             "Copy of Medical Records",
-            "Records outside any visit",
+            "Records apart from visits",
             "Dander (animal) allergy",
             "food",
             "active",

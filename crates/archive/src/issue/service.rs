@@ -1,0 +1,335 @@
+//! Issuing through the store: what was chosen is read under a permit and journalled, set, logged at once, and handed over.
+//! The document itself is not kept; its number, hash and place in the log are.
+
+use crate::error::ArchiveError;
+use crate::issue::content::{Addressee, IssueContent, Masthead, Text};
+use crate::issue::stamp::{self, StampError};
+use crate::issue::{
+    DocumentNumber, FileFault, Locale, Record, Source, SourceDeposit, SourceFile, SourceInstitution, TypesetError,
+    Typesetter, Version,
+};
+use crate::verify::{self, Verified, VerifyFault};
+use crate::{Archive, Selection, tables};
+use base::Timestamp;
+use fhir::json::{Limits, Value, parse};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Zoned};
+use policy::{InstitutionCode, Owner, Permit};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
+use store::{EntryKind, Log, READ_MAX, ResourceKey, StoreError};
+
+/// Most bytes of deposited files in one document; what is beyond is listed and not drawn.
+pub const FILE_BYTES_MAX: u64 = 256 << 20;
+/// Threads that fetch deposited files: each waits for a site and for the access journal, so a few go further than one.
+const FETCHERS: usize = 4;
+
+/// Fonts and template: 10 MB that never change, read once for the whole program.
+static TYPESETTER: LazyLock<Typesetter> = LazyLock::new(Typesetter::new);
+
+/// Who issues, as it stands on the cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    /// Name of the archive.
+    pub name: String,
+    /// Address of the portal, such as `https://records.example`: the verify page is below it.
+    pub origin: String,
+}
+
+/// An issued document.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IssuedPdf {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its number.
+    pub number: DocumentNumber,
+    /// Its pages.
+    pub pages: usize,
+    /// How many things could not be drawn; they are listed in the document.
+    pub undrawn: usize,
+}
+
+impl std::fmt::Debug for IssuedPdf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IssuedPdf").field("number", &self.number).field("pages", &self.pages).finish_non_exhaustive()
+    }
+}
+
+/// What is known of a document by its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedDocument {
+    /// Its number.
+    pub number: DocumentNumber,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// Its pages.
+    pub pages: u64,
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    /// Hash of the file without its proof.
+    pub content: [u8; 32],
+    /// Place of its leaf in the log of records.
+    pub position: u64,
+}
+
+/// A document cannot be issued. Nothing was handed over.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// Nothing that the permit reaches was chosen.
+    #[error("nothing was chosen that can be issued")]
+    Nothing,
+    /// Archive or store refused or failed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// It cannot be typeset.
+    #[error(transparent)]
+    Typeset(#[from] TypesetError),
+    /// It cannot be stamped.
+    #[error(transparent)]
+    Stamp(#[from] StampError),
+}
+
+impl From<StoreError> for IssueError {
+    fn from(error: StoreError) -> Self {
+        Self::Archive(error.into())
+    }
+}
+
+impl Archive {
+    /// Issues what was chosen as one PDF: a copy with number, square and proof. It answers when the document's leaf is
+    /// sealed, so the file can be verified by anyone from that moment on.
+    ///
+    /// # Errors
+    /// [`IssueError`]: nothing was chosen, the store refused (permit, epoch, journal), the document is too large, or its leaf
+    /// could not be sealed in time.
+    pub fn issue(
+        &self,
+        permit: &Permit,
+        selection: &Selection,
+        locale: Locale,
+        issuer: &Issuer,
+    ) -> Result<IssuedPdf, IssueError> {
+        let bodies = self.chosen(permit, selection)?;
+        let owner = bodies.first().ok_or(IssueError::Nothing)?.key.owner;
+        let source = self.source(permit, &bodies)?;
+        let now = self.clock().now();
+        let today = korean(now);
+        let number = DocumentNumber::random(today.year(), self.random());
+        let head = Masthead {
+            issuer: issuer.name.clone(),
+            issued: today.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            addressee: addressee(permit, &source),
+            selection: words_of(selection),
+            ..Masthead::default()
+        };
+        let content = IssueContent::gather(head.numbered(&number, &issuer.origin), &source);
+        drop(source);
+        drop(bodies);
+        let rendered = TYPESETTER.render(content, locale)?;
+        let unsealed = stamp::prepare(rendered.pdf)?;
+        let hash = *unsealed.hash();
+        let leaf = self.store().commit_leaf(permit, EntryKind::Issued, owner, &stamp::leaf_content(&number, &hash))?;
+        let document = IssuedDocument {
+            number: number.clone(),
+            issued: now,
+            pages: rendered.pages as u64,
+            bytes: unsealed.len() as u64,
+            content: hash,
+            position: leaf.index,
+        };
+        let bytes = stamp::fill(unsealed, &number, leaf.salt, leaf.proof)?;
+        tables::put_issued(self.store(), permit.actor().account, document)?;
+        Ok(IssuedPdf { bytes, number, pages: rendered.pages, undrawn: rendered.undrawn.len() })
+    }
+
+    /// What is known of a document by its number. No permit: a number is random, and this says nothing about whose it is.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Store`], [`ArchiveError::Damaged`].
+    pub fn issued(&self, number: &DocumentNumber) -> Result<Option<IssuedDocument>, ArchiveError> {
+        tables::issued(self.store(), number)
+    }
+
+    /// Verifies a file against this archive's own log of records.
+    ///
+    /// # Errors
+    /// [`VerifyFault`]: what does not match.
+    pub fn verify(&self, bytes: &[u8]) -> Result<Verified, VerifyFault> {
+        verify::verify(bytes, &[self.store().verifier_key(Log::Records)])
+    }
+
+    /// What was chosen, in all its versions; the Patient is among it. Every body is in the access journal.
+    fn chosen(&self, permit: &Permit, selection: &Selection) -> Result<Vec<store::Version>, IssueError> {
+        let keys = self.select(permit, selection)?;
+        if keys.is_empty() {
+            return Err(IssueError::Nothing);
+        }
+        let mut bodies = Vec::with_capacity(keys.len());
+        for batch in keys.chunks(READ_MAX) {
+            for current in self.store().read(permit, batch)? {
+                if current.version > 1 {
+                    bodies.extend(self.store().history(permit, &current.key)?);
+                } else {
+                    bodies.push(current);
+                }
+            }
+        }
+        Ok(bodies)
+    }
+
+    /// The bodies as records, institution by institution, with their files.
+    fn source<'a>(&self, permit: &Permit, bodies: &'a [store::Version]) -> Result<Source<'a>, IssueError> {
+        let mut per_institution: BTreeMap<&InstitutionCode, BTreeMap<&ResourceKey, Vec<Version<'a>>>> = BTreeMap::new();
+        let mut ids: BTreeMap<&ResourceKey, &str> = BTreeMap::new();
+        let mut unreadable: Vec<(&InstitutionCode, &ResourceKey)> = Vec::new();
+        for body in bodies {
+            ids.insert(&body.key, body.source_id.expose());
+            let records = per_institution.entry(&body.institution).or_default();
+            match parse(body.bytes.expose(), &Limits::default()) {
+                Ok(value) => {
+                    let version = Version { number: body.version, value, position: body.leaf };
+                    records.entry(&body.key).or_default().push(version);
+                }
+                Err(_) => unreadable.push((&body.institution, &body.key)),
+            }
+        }
+        let mut wanted: Vec<(Owner, String)> = Vec::new();
+        let mut institutions = Vec::with_capacity(per_institution.len());
+        for (code, records) in per_institution {
+            let mut institution = self.described(code)?;
+            let id = |key: &ResourceKey| ids.get(key).copied().unwrap_or_default().to_owned();
+            let here = unreadable.iter().filter(|(institution, _)| *institution == code);
+            institution.unreadable = here.map(|(_, key)| (key.resource_type.clone(), id(key))).collect();
+            for (key, versions) in records {
+                for url in versions.iter().flat_map(|version| urls(&version.value)) {
+                    wanted.push((key.owner, url));
+                }
+                institution.records.push(Record { kind: key.resource_type.clone(), id: id(key), versions });
+            }
+            let files = wanted.split_off(0);
+            institution.files = self.files(permit, files)?;
+            institutions.push(institution);
+        }
+        // The longest chart is likely the one looked for; among equals the order of codes stays.
+        institutions.sort_by_key(|institution| std::cmp::Reverse(institution.records.len()));
+        Ok(Source { institutions })
+    }
+
+    /// An institution without its records: who it is and what it deposited.
+    fn described(&self, code: &InstitutionCode) -> Result<SourceInstitution<'static>, ArchiveError> {
+        let known = self.institution(code)?;
+        let deposits = self.deposits(code)?.into_iter().map(|deposit| SourceDeposit {
+            receipt: deposit.id.to_string(),
+            received: korean(deposit.received).date().to_string(),
+            depositor: deposit.depositor,
+        });
+        let deposits = deposits.collect();
+        let code = code.to_string();
+        let Some(known) = known else {
+            return Ok(SourceInstitution { name: code.clone(), code, deposits, ..SourceInstitution::default() });
+        };
+        Ok(SourceInstitution {
+            code,
+            name: known.name,
+            romanised: known.romanised,
+            kind: known.kind,
+            address: known.address,
+            closed: known.closed_on.map(|day| day.to_string()).unwrap_or_default(),
+            deposits,
+            ..SourceInstitution::default()
+        })
+    }
+
+    /// The bytes of files. One that cannot be had is named with the reason; a refusal to read at all ends the issue.
+    fn files(&self, permit: &Permit, mut wanted: Vec<(Owner, String)>) -> Result<Vec<SourceFile>, IssueError> {
+        wanted.sort();
+        wanted.dedup();
+        let (next, budget) = (AtomicUsize::new(0), AtomicU64::new(FILE_BYTES_MAX));
+        let done: Mutex<Vec<Result<SourceFile, IssueError>>> = Mutex::new(Vec::with_capacity(wanted.len()));
+        let work = || {
+            while let Some((owner, url)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let file = self.file(permit, *owner, url, &budget);
+                done.lock().expect("no holder of this lock can panic").push(file);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..FETCHERS.min(wanted.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        done.into_inner().expect("no holder of this lock can panic").into_iter().collect()
+    }
+
+    fn file(&self, permit: &Permit, owner: Owner, url: &str, budget: &AtomicU64) -> Result<SourceFile, IssueError> {
+        let file = |bytes| Ok(SourceFile { url: url.to_owned(), bytes });
+        let Some(id) = self.document_object(owner, url)? else { return file(Err(FileFault::NotDeposited)) };
+        let mut out = Capped { bytes: Vec::new(), budget, full: false };
+        let read = self.store().object_to(permit, id, &mut out);
+        match read {
+            Ok(_) => file(Ok(out.bytes.into())),
+            Err(StoreError::ObjectSource(_)) if out.full => file(Err(FileFault::TooLarge)),
+            Err(StoreError::Missing { .. }) => file(Err(FileFault::NotDeposited)),
+            Err(StoreError::Limit { .. }) => file(Err(FileFault::TooLarge)),
+            Err(StoreError::Site(_) | StoreError::Damaged { .. }) => file(Err(FileFault::Unreachable)),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+}
+
+/// Takes bytes while the budget of the whole document lasts.
+struct Capped<'a> {
+    bytes: Vec<u8>,
+    budget: &'a AtomicU64,
+    full: bool,
+}
+
+impl Write for Capped<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = bytes.len() as u64;
+        let taken = self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(length));
+        if taken.is_err() {
+            self.full = true;
+            return Err(io::Error::other("the document has no room for this file"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What the attachments of a DocumentReference point to.
+fn urls(resource: &Value) -> Vec<String> {
+    if resource.str("resourceType") != Some("DocumentReference") {
+        return Vec::new();
+    }
+    let attachments = resource.each("content").filter_map(|content| content.get("attachment"));
+    attachments.filter_map(|attachment| attachment.str("url")).map(str::to_owned).collect()
+}
+
+fn addressee(permit: &Permit, source: &Source) -> Addressee {
+    let patients = source.institutions.iter().flat_map(|institution| &institution.records);
+    let current = patients.filter(|record| record.kind == "Patient").filter_map(|record| record.versions.last());
+    let born = current.filter_map(|version| version.value.str("birthDate")).next();
+    Addressee { name: permit.actor().name.expose().clone(), birth_date: born.unwrap_or_default().to_owned() }
+}
+
+fn korean(moment: Timestamp) -> Zoned {
+    moment.to_zoned(TimeZone::fixed(Offset::constant(9)))
+}
+
+fn words_of(selection: &Selection) -> Text {
+    match selection {
+        Selection::Whole => Text::word("selection.whole"),
+        Selection::Period { from, before } => {
+            let last = before.checked_sub(SignedDuration::from_secs(1)).unwrap_or(*before);
+            format!("{} – {}", korean(*from).date(), korean(last).date()).into()
+        }
+        Selection::Records(_) => Text::word("selection.records"),
+    }
+}
