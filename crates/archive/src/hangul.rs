@@ -111,9 +111,9 @@ const RIEUL: usize = 5;
 const SILENT: usize = 11;
 
 fn initial_sound(first: usize, before: usize) -> &'static str {
-    match (before, first) {
-        (8, RIEUL) => "l",
-        (16 | 21, RIEUL) => "n",
+    match (FINALS[before].0, first) {
+        ("l" | "n", RIEUL) => "l",
+        ("m" | "ng" | "k" | "t" | "p", RIEUL) => "n",
         _ => INITIAL_SOUNDS[first],
     }
 }
@@ -121,7 +121,8 @@ fn initial_sound(first: usize, before: usize) -> &'static str {
 fn final_sound(last: usize, after: Option<usize>) -> &'static str {
     match after {
         Some(SILENT) => FINALS[last].1,
-        Some(2 | 6) => match FINALS[last].0 {
+        Some(RIEUL) if FINALS[last].0 == "n" => "l",
+        Some(2 | RIEUL | 6) => match FINALS[last].0 {
             "k" => "ng",
             "t" => "n",
             "p" => "m",
@@ -163,16 +164,16 @@ mod tests {
 
     #[test]
     fn romanisation_follows_the_rules_that_matter_for_names() {
-        // Examples of the National Institute's rules: 별내 is an exception not covered, these are the regular ones.
         for (korean, roman) in [
             ("서울", "seoul"),
             ("병원", "byeongwon"),
             ("울산", "ulsan"),
             ("종로", "jongno"),
-            ("신림", "sinrim"),
+            ("신림", "sillim"),
             ("한밭", "hanbat"),
             ("독도", "dokdo"),
-            ("대관령", "daegwanryeong"),
+            ("대관령", "daegwallyeong"),
+            ("독립문", "dongnimmun"),
             ("백마", "baengma"),
             ("한빛의원 A", "hanbichuiwona"),
         ] {

@@ -1,0 +1,311 @@
+//! The second reading: a thread reads batches of lines, workers take them, and the caller's thread writes them in their order.
+//!
+//! Channels are short, so that memory does not grow with the bag: at any time a few batches are being read, taken and written.
+
+use super::fault::{Fault, Refusal};
+use super::payload::{LineAt, Lines, open};
+use super::survey::Work;
+use super::take::{Taker, indexing};
+use super::{Deposit, DepositError};
+use crate::tables::{DocumentRow, HeldRow, Marks};
+use policy::Permit;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use store::{Prepared, PreparedObject, StoreError};
+
+/// Lines read as one batch, at most, and their bytes, about.
+const BATCH_LINES: usize = 256;
+const BATCH_BYTES: usize = 512 << 10;
+/// Batches that may wait between two stages.
+const WAITING: usize = 3;
+/// Resources written in one transaction, at most about, and their bytes.
+const WRITE_ROWS: usize = 2_000;
+const WRITE_BYTES: usize = 12 << 20;
+
+/// Lines of one file.
+struct Batch {
+    no: u64,
+    file: usize,
+    data: Vec<u8>,
+    lines: Vec<(LineAt, std::ops::Range<usize>)>,
+    /// Bytes and lines of the file that are done with this batch.
+    end: (u64, u64),
+}
+
+/// A line that is held back.
+struct Held {
+    file: usize,
+    at: LineAt,
+    refusal: Refusal,
+    /// Empty where the line was too long for memory.
+    bytes: Vec<u8>,
+}
+
+/// A batch that is taken, or several joined.
+#[derive(Default)]
+struct Done {
+    versions: Vec<Prepared>,
+    bytes: usize,
+    kinds: BTreeMap<&'static str, u64>,
+    warnings: u64,
+    documents: Vec<DocumentRow>,
+    held: Vec<Held>,
+    /// Place of a file, and its bytes and lines done.
+    ends: Vec<(usize, u64, u64)>,
+}
+
+impl Deposit<'_> {
+    /// Takes in what the first reading left to do. Files are done in their order, lines in theirs.
+    pub(super) fn records(&mut self, permit: &Permit, work: &[Work]) -> Result<(), DepositError> {
+        let work = self.work_left(work)?;
+        let (archive, bag, institution) = (self.archive, self.bag, self.institution);
+        let patients = std::mem::take(&mut self.patients);
+        let taker = Taker {
+            store: archive.store(),
+            permit,
+            institution,
+            patients: &patients,
+            limits: self.fhir_limits(),
+            indexing: indexing(),
+            fallback: self.fallback,
+        };
+        let line_bytes_max = taker.limits.bytes_max;
+        let result = std::thread::scope(|scope| {
+            let (batches, queue) = sync_channel(WAITING);
+            let (results, done) = channel();
+            let slots = Slots::new(archive.inner.config.workers + WAITING);
+            let queue = Arc::new(Mutex::new(queue));
+            for _ in 0..archive.inner.config.workers.max(1) {
+                let (queue, results, taker) = (Arc::clone(&queue), results.clone(), &taker);
+                scope.spawn(move || work_on(&queue, &results, taker));
+            }
+            drop(queue);
+            let reading = (results, slots.taking());
+            scope.spawn(move || {
+                let (results, slots) = reading;
+                if let Err(error) = read_batches(bag, &work, line_bytes_max, &batches, &slots) {
+                    // The receiver has gone where the deposit failed already.
+                    let _ = results.send(Err(error));
+                }
+            });
+            self.write_in_order(permit, done, slots)
+        });
+        self.patients = patients;
+        result
+    }
+
+    /// Where each file stands by now: a pass that was ended by a change of rights has moved on.
+    fn work_left(&self, work: &[Work]) -> Result<Vec<Work>, DepositError> {
+        let marks = crate::tables::file_marks(self.archive.store(), self.id)?;
+        let left = work.iter().filter_map(|work| {
+            let file = &self.bag.files[work.file];
+            let mark = marks.iter().find(|(path, ..)| *path == file.path);
+            let (bytes, lines) = mark.map_or((0, 0), |(_, bytes, lines)| (bytes.unsigned_abs(), *lines));
+            (mark.is_none() || bytes < file.size).then_some(Work { file: work.file, bytes, lines })
+        });
+        Ok(left.collect())
+    }
+
+    fn write_in_order(
+        &mut self,
+        permit: &Permit,
+        results: Receiver<Finished>,
+        slots: Slots,
+    ) -> Result<(), DepositError> {
+        let mut early: BTreeMap<u64, Done> = BTreeMap::new();
+        let mut next = 0;
+        let mut joined = Done::default();
+        while let Ok(finished) = results.recv() {
+            let (no, done) = finished?;
+            early.insert(no, done);
+            while let Some(done) = early.remove(&next) {
+                next += 1;
+                slots.give_back();
+                joined.join(done);
+                if joined.versions.len() + joined.held.len() >= WRITE_ROWS || joined.bytes >= WRITE_BYTES {
+                    self.write(permit, std::mem::take(&mut joined))?;
+                }
+            }
+        }
+        if !early.is_empty() {
+            return Err(DepositError::Interrupted);
+        }
+        self.write(permit, joined)
+    }
+
+    /// One transaction: versions, objects of what is held back, and how far the files are.
+    fn write(&mut self, permit: &Permit, done: Done) -> Result<(), DepositError> {
+        if done.ends.is_empty() {
+            return Ok(());
+        }
+        let (taken, held_count) = (done.versions.len() as u64, done.held.len() as u64);
+        let (objects, held) = self.keep(permit, done.held)?;
+        let before = self.tally.clone();
+        for (kind, count) in &done.kinds {
+            self.tally.add(kind, *count);
+        }
+        self.tally.warnings += done.warnings;
+        let path = |place: usize| self.bag.files[place].path.clone();
+        let files = done.ends.iter().map(|(place, bytes, lines)| (path(*place), *bytes as i64, *lines)).collect();
+        let marks = Marks { files, held, documents: done.documents, ..self.marks() };
+        let extra: store::Extra = Box::new(move |tx| marks.apply(tx));
+        if let Err(error) = self.archive.store().write(permit, done.versions, objects, Some(extra)) {
+            self.tally = before;
+            return Err(error.into());
+        }
+        self.progress.resources += taken;
+        self.progress.held_back += held_count;
+        let read = done.bytes as u64;
+        self.step(read);
+        Ok(())
+    }
+
+    /// Keeps lines that are held back as objects of the institution.
+    fn keep(&self, permit: &Permit, held: Vec<Held>) -> Result<(Vec<PreparedObject>, Vec<HeldRow>), DepositError> {
+        if held.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let keeper = self.keeper();
+        let mut writer = self.archive.store().object_writer(permit)?;
+        let mut objects = Vec::new();
+        let mut rows = Vec::with_capacity(held.len());
+        for one in held {
+            let file = &self.bag.files[one.file];
+            let name = format!("{}:{}", file.path, one.at.number);
+            let kept = if one.at.is_long {
+                keeper.part(&mut writer, &name, file, one.at.offset, one.at.length)?
+            } else {
+                Some(keeper.bytes(&mut writer, &name, &one.bytes, "application/fhir+json")?)
+            };
+            let object = kept.map(|(id, durable)| {
+                objects.extend(durable);
+                id
+            });
+            let (fault, reason) = (one.refusal.fault.slug(), one.refusal.reason);
+            rows.push(HeldRow { path: file.path.clone(), line: one.at.number, fault, reason, object });
+        }
+        objects.extend(writer.finish()?);
+        Ok((objects, rows))
+    }
+}
+
+type Finished = Result<(u64, Done), DepositError>;
+
+/// Bounds how many batches are on their way from the reader to the writer, however uneven the workers are.
+struct Slots {
+    free: SyncSender<()>,
+    taken: Arc<Mutex<Receiver<()>>>,
+}
+
+impl Slots {
+    fn new(count: usize) -> Self {
+        let (free, taken) = sync_channel(count);
+        for _ in 0..count {
+            // The channel has room for exactly these.
+            let _ = free.try_send(());
+        }
+        Self { free, taken: Arc::new(Mutex::new(taken)) }
+    }
+
+    fn taking(&self) -> Arc<Mutex<Receiver<()>>> {
+        Arc::clone(&self.taken)
+    }
+
+    fn give_back(&self) {
+        let _ = self.free.try_send(());
+    }
+}
+
+fn read_batches(
+    bag: &super::Bag,
+    work: &[Work],
+    line_bytes_max: usize,
+    batches: &SyncSender<Batch>,
+    slots: &Mutex<Receiver<()>>,
+) -> Result<(), DepositError> {
+    let mut no = 0;
+    for work in work {
+        let file = &bag.files[work.file];
+        let failed = |source| DepositError::Payload { path: file.path.clone(), source };
+        let opened = open(bag, file).map_err(failed)?;
+        let mut lines = Lines::resume(opened, line_bytes_max, work.bytes, work.lines).map_err(failed)?;
+        let mut ended = false;
+        while !ended {
+            let mut batch = Batch { no, file: work.file, data: Vec::new(), lines: Vec::new(), end: (0, 0) };
+            while batch.lines.len() < BATCH_LINES && batch.data.len() < BATCH_BYTES && !ended {
+                let from = batch.data.len();
+                match lines.next(&mut batch.data).map_err(failed)? {
+                    Some(at) => batch.lines.push((at, from..batch.data.len())),
+                    None => ended = true,
+                }
+            }
+            batch.end = (if ended { file.size } else { lines.offset }, lines.number);
+            no += 1;
+            let slot = slots.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            if slot.is_err() || batches.send(batch).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn work_on(queue: &Mutex<Receiver<Batch>>, results: &Sender<Finished>, taker: &Taker<'_>) {
+    loop {
+        let batch = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(batch) = batch else { return };
+        let no = batch.no;
+        let finished = take_batch(batch, taker).map(|done| (no, done)).map_err(DepositError::from);
+        let failed = finished.is_err();
+        if results.send(finished).is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn take_batch(batch: Batch, taker: &Taker<'_>) -> Result<Done, StoreError> {
+    let mut done = Done {
+        versions: Vec::with_capacity(batch.lines.len()),
+        bytes: batch.data.len(),
+        ends: vec![(batch.file, batch.end.0, batch.end.1)],
+        ..Done::default()
+    };
+    for (at, range) in batch.lines {
+        let line = &batch.data[range];
+        let taken = if at.is_long {
+            Err(Refusal::new(Fault::LineTooLong, format!("longer than {} bytes", taker.limits.bytes_max)))
+        } else {
+            taker.take(line)?
+        };
+        match taken {
+            Ok(taken) => {
+                *done.kinds.entry(taken.kind).or_default() += 1;
+                done.warnings += taken.warnings;
+                done.documents.extend(taken.documents);
+                done.versions.push(taken.version);
+            }
+            Err(refusal) => done.held.push(Held { file: batch.file, at, refusal, bytes: line.to_vec() }),
+        }
+    }
+    Ok(done)
+}
+
+impl Done {
+    fn join(&mut self, other: Self) {
+        self.versions.extend(other.versions);
+        self.bytes += other.bytes;
+        for (kind, count) in other.kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+        self.warnings += other.warnings;
+        self.documents.extend(other.documents);
+        self.held.extend(other.held);
+        for end in other.ends {
+            match self.ends.last_mut() {
+                Some(last) if last.0 == end.0 => *last = end,
+                _ => self.ends.push(end),
+            }
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! One line of NDJSON becomes a version that is ready to be written, or a refusal that says why not. Needs no database but for
+//! patients who are not in the bag.
+
+use super::fault::{Fault, Refusal};
+use crate::retention::Retention;
+use crate::tables::DocumentRow;
+use base::{Id16, Redacted, Timestamp};
+use fhir::Value;
+use fhir::date::Interval;
+use fhir::reference::Target;
+use fhir::search::{Options, Selection, clinical_date, encounter_of, patient_of};
+use policy::{InstitutionCode, Owner, Permit};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use store::{IndexRow, Indexing, NewVersion, Prepared, ResourceKey, Store, StoreError, index_rows, resource_id};
+
+/// Identifier systems of numbers that stand in no index in clear: resident registration, and what stands for it when records of
+/// another system are tried out.
+pub const NATIONAL_SYSTEMS: [&str; 2] = ["https://mois.go.kr/rrn", "urn:hanmaru:demo-national-number"];
+/// Types of such numbers (HL7 v2 table 0203): national numbers, passport, driver's licence, social security.
+const SECRET_TYPES: [&str; 6] = ["NNKOR", "NI", "NN", "PPN", "DL", "SS"];
+/// What is searched for by this program. Owner, date and encounter have columns of their own.
+const PARAMETERS: [&str; 6] = ["identifier", "name", "birthdate", "date", "type", "code"];
+/// Code system of document kinds, whatever the installation's name is.
+const KIND_SYSTEM_END: &str = "/CodeSystem/document-kind";
+/// Faults of one resource that a reason names.
+const FAULTS_NAMED: usize = 5;
+/// Patients of earlier deposits that are remembered, so that each is looked up once.
+const REMEMBERED_MAX: usize = 100_000;
+
+/// What does not change from line to line.
+pub(crate) struct Taker<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) permit: &'a Permit,
+    pub(crate) institution: &'a InstitutionCode,
+    pub(crate) patients: &'a Patients,
+    pub(crate) limits: fhir::Limits,
+    pub(crate) indexing: Indexing,
+    /// The date of what has none, for retention.
+    pub(crate) fallback: Timestamp,
+}
+
+/// A line that is taken.
+pub(crate) struct Taken {
+    pub(crate) version: Prepared,
+    pub(crate) kind: &'static str,
+    pub(crate) warnings: u64,
+    pub(crate) documents: Vec<DocumentRow>,
+}
+
+/// Who is known: patients of the bag, and of earlier deposits of the same institution.
+#[derive(Default)]
+pub(crate) struct Patients {
+    in_bag: HashSet<Id16>,
+    here: Mutex<HashMap<Id16, bool>>,
+}
+
+impl Patients {
+    pub(crate) fn insert(&mut self, institution: &InstitutionCode, source_id: &str) {
+        self.in_bag.insert(Owner::patient(institution, source_id).id());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.in_bag.len()
+    }
+
+    pub(crate) fn is_in_bag(&self, patient: Id16) -> bool {
+        self.in_bag.contains(&patient)
+    }
+
+    fn knows(&self, taker: &Taker<'_>, source_id: &str) -> Result<bool, StoreError> {
+        let owner = Owner::patient(taker.institution, source_id);
+        if self.in_bag.contains(&owner.id()) {
+            return Ok(true);
+        }
+        if let Some(known) = self.here.lock().unwrap_or_else(PoisonError::into_inner).get(&owner.id()) {
+            return Ok(*known);
+        }
+        let id = resource_id(taker.institution, "Patient", source_id);
+        let key = ResourceKey { owner, resource_type: "Patient".to_owned(), id };
+        let known = taker.store.leaf_positions(taker.permit, &[key])?.iter().any(Option::is_some);
+        let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+        if here.len() < REMEMBERED_MAX {
+            here.insert(owner.id(), known);
+        }
+        Ok(known)
+    }
+}
+
+/// The index rows that are wanted.
+pub(crate) fn indexing() -> Indexing {
+    Indexing {
+        selection: Selection::of(&PARAMETERS),
+        options: Options::default(),
+        hidden_systems: NATIONAL_SYSTEMS.map(str::to_owned).to_vec(),
+    }
+}
+
+/// Parses and validates a line.
+pub(crate) fn parse<'a>(line: &'a [u8], limits: &fhir::Limits) -> Result<(Value<'a>, &'static str, u64), Refusal> {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let value = fhir::json::parse(line, limits).map_err(|error| Refusal::new(Fault::BrokenLine, error.to_string()))?;
+    let Some(kind) = value.str("resourceType") else {
+        return Err(Refusal::new(Fault::BrokenLine, "not a resource: a JSON object with a resourceType"));
+    };
+    let Some(known) = fhir::tables::tables().resource(kind) else {
+        return Err(Refusal::new(Fault::UnknownType, "resourceType is not a resource type of FHIR R4"));
+    };
+    let report = fhir::validate(&value);
+    if !report.is_valid() {
+        return Err(Refusal::new(Fault::Invalid, reasons(&report)));
+    }
+    if value.str("id").is_none() {
+        return Err(Refusal::new(Fault::Invalid, "the resource has no id"));
+    }
+    Ok((value, fhir::tables::tables().get(known).name, report.faults.len() as u64))
+}
+
+fn reasons(report: &fhir::Report) -> String {
+    let named: Vec<String> = report.errors().take(FAULTS_NAMED).map(ToString::to_string).collect();
+    let more = report.errors().count().saturating_sub(FAULTS_NAMED);
+    let and = if report.has_more { " and at least" } else { " and" };
+    if more == 0 { named.join("; ") } else { format!("{}{and} {more} more faults", named.join("; ")) }
+}
+
+impl Taker<'_> {
+    /// Takes a line.
+    ///
+    /// # Errors
+    /// Those of the store. A line that is not taken is no error but a refusal.
+    pub(crate) fn take(&self, line: &[u8]) -> Result<Result<Taken, Refusal>, StoreError> {
+        let (value, kind, warnings) = match parse(line, &self.limits) {
+            Ok(parsed) => parsed,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let owner = match self.owner(&value, kind)? {
+            Ok(owner) => owner,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let source_id = value.str("id").unwrap_or_default();
+        let date = clinical_date(&value, &self.indexing.options).and_then(moment);
+        let class = Retention::standard().class(kind, document_kind(&value));
+        let expiry_year = class.expiry_year(date.unwrap_or(self.fallback));
+        let encounter = match encounter_of(&value) {
+            Some(Target::Relative { id, .. }) => Some(resource_id(self.institution, "Encounter", id)),
+            _ => None,
+        };
+        let version = self.store.prepare(
+            self.permit,
+            NewVersion {
+                owner,
+                institution: self.institution,
+                resource_type: kind,
+                source_id,
+                class: &class.name,
+                expiry_year,
+                bytes: line,
+                date,
+                encounter,
+                index: self.index(&value),
+            },
+        );
+        let version = match version {
+            // What one resource has too much of is its own fault, not the deposit's.
+            Err(error @ StoreError::Limit { .. }) => {
+                return Ok(Err(Refusal::new(Fault::Invalid, error.to_string())));
+            }
+            other => other?,
+        };
+        let documents = documents(&value, kind, owner, class.name.as_str(), expiry_year);
+        Ok(Ok(Taken { version, kind, warnings, documents }))
+    }
+
+    /// Whose it is: the patient whose compartment it is in, else the institution.
+    fn owner(&self, value: &Value<'_>, kind: &str) -> Result<Result<Owner, Refusal>, StoreError> {
+        let targets = patient_of(value);
+        let Some(first) = targets.first() else {
+            return Ok(Ok(Owner::institution(self.institution)));
+        };
+        let nobody = || Refusal::new(Fault::Nobody, format!("{kind}: its patient is neither in the bag nor here"));
+        let source_id = match first {
+            Target::Relative { id, .. } | Target::Absolute { resource: Some((_, id)), .. } => *id,
+            _ => return Ok(Err(nobody())),
+        };
+        if self.patients.knows(self, source_id)? {
+            return Ok(Ok(Owner::patient(self.institution, source_id)));
+        }
+        Ok(Err(nobody()))
+    }
+
+    fn index(&self, value: &Value<'_>) -> Vec<IndexRow> {
+        let mut rows = index_rows(value, self.institution, &self.indexing);
+        for identifier in value.each("identifier").filter(|identifier| is_secret(identifier)) {
+            let Some(number) = identifier.str("value") else { continue };
+            rows.retain(|row| !matches!(row, IndexRow::Token { code, .. } if code == number));
+            let system = identifier.str("system").unwrap_or_default();
+            let code = hashed_number(self.store, number);
+            rows.push(IndexRow::Token { param: "identifier", system: system.to_owned(), code });
+        }
+        rows
+    }
+}
+
+/// Under what an identity number stands in the index: a keyed hash.
+pub(crate) fn hashed_number(store: &Store, number: &str) -> String {
+    let digits: String = number.chars().filter(|letter| letter.is_alphanumeric()).collect();
+    base::hex(&store.ci_hash(&Redacted::new(format!("identifier|{digits}"))))
+}
+
+fn is_secret(identifier: &Value<'_>) -> bool {
+    let system = identifier.str("system").is_some_and(|system| NATIONAL_SYSTEMS.contains(&system));
+    let has_code = |kind: &Value<'_>| {
+        kind.each("coding").any(|coding| coding.str("code").is_some_and(|code| SECRET_TYPES.contains(&code)))
+    };
+    system || identifier.get("type").is_some_and(has_code)
+}
+
+/// The resident registration number of a Patient, or what stands for it: 13 digits.
+pub(crate) fn national_number(patient: &Value<'_>) -> Option<Redacted<String>> {
+    let is_national = |identifier: &&Value<'_>| {
+        let kind = identifier.get("type");
+        identifier.str("system").is_some_and(|system| NATIONAL_SYSTEMS.contains(&system))
+            || kind.is_some_and(|kind| kind.each("coding").any(|coding| coding.str("code") == Some("NNKOR")))
+    };
+    let digits = |identifier: &Value<'_>| -> Option<String> {
+        let number: String = identifier.str("value")?.chars().filter(|letter| *letter != '-').collect();
+        (number.len() == 13 && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
+    };
+    patient.each("identifier").filter(is_national).find_map(digits).map(Redacted::new)
+}
+
+fn moment(interval: Interval) -> Option<Timestamp> {
+    let us = if interval.low_us == Interval::BEGIN_US { interval.high_us } else { interval.low_us };
+    if us == Interval::END_US { None } else { Timestamp::from_microsecond(us).ok() }
+}
+
+/// The kind of a DocumentReference in this project's code system.
+pub(crate) fn document_kind<'v>(value: &'v Value<'_>) -> Option<&'v str> {
+    let codings = value.get("type")?.each("coding");
+    let ours = |coding: &&Value<'_>| coding.str("system").is_some_and(|system| system.ends_with(KIND_SYSTEM_END));
+    codings.into_iter().find(ours).and_then(|coding| coding.str("code"))
+}
+
+/// The path in the bag that an attachment's address means; `None` where it leads elsewhere.
+pub(crate) fn document_path(url: &str) -> Option<String> {
+    let below = url.trim_start_matches("./");
+    let below = below.strip_prefix("data/").unwrap_or(below);
+    below.starts_with("documents/").then(|| format!("data/{}", crate::institutions::composed(below)))
+}
+
+fn documents(value: &Value<'_>, kind: &str, owner: Owner, class: &str, expiry_year: u16) -> Vec<DocumentRow> {
+    let mut found = Vec::new();
+    let mut add = |attachment: &Value<'_>| {
+        let Some(path) = attachment.str("url").and_then(document_path) else { return };
+        found.push(DocumentRow {
+            owner,
+            path,
+            class: class.to_owned(),
+            expiry_year,
+            content_type: attachment.str("contentType").unwrap_or_default().to_owned(),
+            size: attachment.get("size").and_then(Value::as_i64).and_then(|size| size.try_into().ok()),
+            sha1: attachment.str("hash").and_then(sha1),
+        });
+    };
+    match kind {
+        "DocumentReference" => value.each("content").filter_map(|content| content.get("attachment")).for_each(&mut add),
+        "DiagnosticReport" => value.each("presentedForm").for_each(&mut add),
+        "Media" => value.get("content").into_iter().for_each(&mut add),
+        _ => {}
+    }
+    found
+}
+
+/// R4 writes SHA-1 in base64 (datatypes, Attachment.hash).
+fn sha1(text: &str) -> Option<[u8; 20]> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> Value<'_> {
+        fhir::json::parse(text.as_bytes(), &fhir::Limits::default()).expect("the test's JSON parses")
+    }
+
+    #[test]
+    fn faults_of_lines_are_told_apart() {
+        let fault = |line: &[u8]| parse(line, &fhir::Limits::default()).err().map(|refusal| refusal.fault);
+        assert_eq!(fault(b"{"), Some(Fault::BrokenLine));
+        assert_eq!(fault(b"{\"resourceType\":\"Patient\",\"id\":\"\xff\"}"), Some(Fault::BrokenLine));
+        assert_eq!(fault(b"[]"), Some(Fault::BrokenLine));
+        assert_eq!(fault(br#"{"resourceType":"Patiens","id":"1"}"#), Some(Fault::UnknownType));
+        assert_eq!(fault(br#"{"resourceType":"Patient"}"#), Some(Fault::Invalid));
+        assert_eq!(fault(br#"{"resourceType":"Patient","id":"1","gender":"x"}"#), Some(Fault::Invalid));
+        assert_eq!(fault(b"\xef\xbb\xbf{\"resourceType\":\"Patient\",\"id\":\"1\"}"), None);
+    }
+
+    #[test]
+    fn reasons_name_places_and_no_values() {
+        let refusal = parse(br#"{"resourceType":"Patient","id":"1","gender":"secret"}"#, &fhir::Limits::default());
+        let reason = refusal.expect_err("not valid").reason;
+        assert!(reason.contains("Patient.gender") && !reason.contains("secret"), "{reason}");
+    }
+
+    #[test]
+    fn national_numbers_are_found_by_system_or_type() {
+        let number = |text: &str| national_number(&value(text)).map(Redacted::into_exposed);
+        let of = |identifier: &str| number(&format!(r#"{{"resourceType":"Patient","identifier":[{identifier}]}}"#));
+        let whole = Some("9001011234567".to_owned());
+        assert_eq!(of(r#"{"system":"https://mois.go.kr/rrn","value":"900101-1234567"}"#), whole);
+        assert_eq!(of(r#"{"type":{"coding":[{"code":"NNKOR"}]},"value":"9001011234567"}"#), whole);
+        assert_eq!(of(r#"{"system":"urn:chart","value":"9001011234567"}"#), None);
+        assert_eq!(of(r#"{"system":"https://mois.go.kr/rrn","value":"900101-1******"}"#), None);
+    }
+
+    #[test]
+    fn addresses_within_the_bag() {
+        assert_eq!(document_path("documents/a.pdf").as_deref(), Some("data/documents/a.pdf"));
+        assert_eq!(document_path("./data/documents/a.pdf").as_deref(), Some("data/documents/a.pdf"));
+        assert_eq!(document_path("https://example.org/documents/a.pdf"), None);
+        assert_eq!(document_path("fhir/Patient.ndjson"), None);
+    }
+
+    #[test]
+    fn attachments_become_rows() {
+        let text = r#"{"resourceType":"DocumentReference","type":{"coding":[{"system":"https://x/CodeSystem/document-kind","code":"chart"}]},
+            "content":[{"attachment":{"url":"documents/a.pdf","contentType":"application/pdf","size":3,"hash":"qZk+NkcGgWq6PiVxeFDCbJzQ2J0="}},
+                       {"attachment":{"url":"https://elsewhere/b.pdf"}}]}"#;
+        let value = value(text);
+        assert_eq!(document_kind(&value), Some("chart"));
+        let owner = Owner::Patient(Id16::default());
+        let rows = documents(&value, "DocumentReference", owner, "chart", 2030);
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].size, rows[0].sha1.is_some()), (Some(3), true));
+    }
+}

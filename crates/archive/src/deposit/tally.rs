@@ -1,0 +1,59 @@
+//! What a deposit has counted so far, kept in its row so that a run that was killed is not forgotten.
+
+use crate::error::ArchiveError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Counts of a deposit. Written in the transaction of what they count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tally {
+    /// Whether the first reading came to its end.
+    pub(super) surveyed: bool,
+    /// Files with patients.
+    pub(super) patient_files: Vec<String>,
+    /// Different patients of the bag.
+    pub(super) patients: u64,
+    /// Lines taken, by resource type. Amendments count each.
+    pub(super) resources: BTreeMap<String, u64>,
+    /// Warnings of the validation of what was taken.
+    pub(super) warnings: u64,
+    /// Leaves of the log `records` when the deposit began.
+    pub(super) records_before: u64,
+    /// What became of the links.
+    pub(super) links: Links,
+}
+
+/// Patients by what the identity agency said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    /// Linked to a person, who can sign in and see them.
+    pub linked: u64,
+    /// Not known to the agency.
+    pub unknown: u64,
+    /// Without a number to ask with.
+    pub without_number: u64,
+    /// Not linked because several patients of the bag are one person to the agency: a human must decide.
+    pub doubled: u64,
+}
+
+impl Tally {
+    pub(super) fn read(json: &str) -> Result<Self, ArchiveError> {
+        serde_json::from_str(json)
+            .map_err(|error| ArchiveError::Damaged { what: "a deposit", reason: error.to_string() })
+    }
+
+    pub(super) fn write(&self) -> String {
+        serde_json::to_string(self).expect("counts and texts are always JSON")
+    }
+
+    pub(super) fn add(&mut self, kind: &str, count: u64) {
+        match self.resources.get_mut(kind) {
+            Some(sum) => *sum += count,
+            None => drop(self.resources.insert(kind.to_owned(), count)),
+        }
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.resources.values().sum()
+    }
+}
