@@ -96,6 +96,31 @@ fn leaves_and_reads(store: &Store, code: &InstitutionCode) {
     }
     times.sort_unstable();
     println!("commit_leaf: median {:?}, slowest {:?}", times[times.len() / 2], times[times.len() - 1]);
+    let deposit = permit(Role::Depositor, Action::Deposit, Target::Institution(code.clone()), code);
+    let busy = std::sync::atomic::AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let deposits = scope.spawn(|| {
+            let mut from = 1_000_000_000;
+            while busy.load(std::sync::atomic::Ordering::Relaxed) {
+                store.write(&deposit, batch(store, &deposit, code, from), vec![], None).expect("written");
+                from += BATCH;
+            }
+        });
+        let mut times = Vec::new();
+        for round in 0..30_u32 {
+            let start = Instant::now();
+            store.commit_leaf(&issue, EntryKind::Issued, owner, &round.to_be_bytes()).expect("sealed");
+            times.push(start.elapsed());
+        }
+        busy.store(false, std::sync::atomic::Ordering::Relaxed);
+        deposits.join().expect("it does not panic");
+        times.sort_unstable();
+        println!(
+            "commit_leaf beside a deposit: median {:?}, slowest {:?}",
+            times[times.len() / 2],
+            times[times.len() - 1]
+        );
+    });
     let read = permit(Role::Patient, Action::ReadRecord, Target::Person(Id16([7; 16])), code);
     let own = (0..).filter(|number| patient_of(*number) == 1).take(30);
     let keys: Vec<_> = own.map(|n| ResourceKey::derived(owner, code, "Observation", &format!("o{n}"))).collect();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{AtStep, StoreError};
+use crate::guard::Guard;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -30,7 +31,7 @@ const WAL_BYTES_KEPT: i64 = 64 << 20;
 const STATEMENTS_KEPT: usize = 96;
 
 /// Opens the connection that writes, and brings the tables to this program's form. Callers serialise this among processes.
-pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+pub(crate) fn open_writer(path: &Path) -> Result<(Connection, Guard), StoreError> {
     let mut connection = Connection::open(path).at("opening")?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS)).at("opening")?;
     // The page size holds only where no page has been written yet.
@@ -52,17 +53,19 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     embedded::migrations::runner()
         .run(&mut connection)
         .map_err(|error| StoreError::Migration { path: path.to_owned(), reason: error.to_string() })?;
-    Ok(connection)
+    let guard = Guard::install(&mut connection)?;
+    Ok((connection, guard))
 }
 
-fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+fn open_reader(path: &Path) -> Result<Lent, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).at("opening a reader")?;
+    let mut connection = Connection::open_with_flags(path, flags).at("opening a reader")?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS)).at("opening a reader")?;
     connection.pragma_update(None, "query_only", true).at("opening a reader")?;
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB).at("opening a reader")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-    Ok(connection)
+    let guard = Guard::install(&mut connection)?;
+    Ok(Lent { connection, guard })
 }
 
 /// A bounded number of reading connections. Who finds none free waits for another reader, never for the writer.
@@ -72,8 +75,13 @@ pub(crate) struct Readers {
     returned: Condvar,
 }
 
+struct Lent {
+    connection: Connection,
+    guard: Guard,
+}
+
 struct Free {
-    connections: Vec<Connection>,
+    connections: Vec<Lent>,
     /// How many more may be opened.
     unopened: usize,
 }
@@ -81,7 +89,7 @@ struct Free {
 /// A reading connection on loan.
 pub(crate) struct Reader<'a> {
     readers: &'a Readers,
-    connection: Option<Connection>,
+    lent: Option<Lent>,
 }
 
 impl Readers {
@@ -95,7 +103,7 @@ impl Readers {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(connection) = free.connections.pop() {
-                return Ok(Reader { readers: self, connection: Some(connection) });
+                return Ok(Reader { readers: self, lent: Some(connection) });
             }
             if free.unopened > 0 {
                 free.unopened -= 1;
@@ -105,10 +113,23 @@ impl Readers {
                     self.free.lock().unwrap_or_else(PoisonError::into_inner).unopened += 1;
                     self.returned.notify_one();
                 }
-                return Ok(Reader { readers: self, connection: Some(opened?) });
+                return Ok(Reader { readers: self, lent: Some(opened?) });
             }
             free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// As [`Readers::snapshot`] for a room, which is kept off the store's own tables.
+    pub(crate) fn room_snapshot<T>(
+        &self,
+        step: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let reader = self.lend()?;
+        let transaction = reader.unchecked_transaction().at(step)?;
+        let result = reader.for_room(read).at(step)?;
+        transaction.commit().at(step)?;
+        Ok(result)
     }
 
     /// Runs `read` within one read transaction: it sees one state of the database throughout.
@@ -125,21 +146,33 @@ impl Readers {
     }
 }
 
+impl Reader<'_> {
+    fn lent(&self) -> &Lent {
+        self.lent.as_ref().expect("the connection is given back only when the loan ends")
+    }
+
+    /// Runs what a room wants to read.
+    pub(crate) fn for_room<T>(&self, read: impl FnOnce(&Connection) -> T) -> T {
+        let Lent { connection, guard } = self.lent();
+        guard.within(|| read(connection))
+    }
+}
+
 impl Deref for Reader<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        self.connection.as_ref().expect("the connection is given back only when the loan ends")
+        &self.lent().connection
     }
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(lent) = self.lent.take() {
             let mut free = self.readers.free.lock().unwrap_or_else(PoisonError::into_inner);
             // A connection left inside a transaction by a panic is not lent again.
-            if connection.is_autocommit() {
-                free.connections.push(connection)
+            if lent.connection.is_autocommit() {
+                free.connections.push(lent)
             } else {
                 free.unopened += 1
             }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::connection::Readers;
 use crate::error::{AtStep, StoreError};
+use crate::guard::Guard;
 use crate::journal::Journal;
 use crate::open::StoreConfig;
 use crate::sequencer::LogState;
@@ -29,6 +30,8 @@ pub(crate) struct Core {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) readers: Arc<Readers>,
     pub(crate) writer: Writer,
+    /// Says on the writer's connection when a room is at work.
+    pub(crate) room: Guard,
     pub(crate) journal: Journal,
     /// Held while journal files are moved into the database.
     pub(crate) drain_turn: Mutex<()>,

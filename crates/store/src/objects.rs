@@ -6,22 +6,21 @@
 //! `01`, salt (32 bytes), SHA-256 of the object (32), its size (8), `text` content type, then the first bytes. Further chunks
 //! hold bytes alone.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::sync::Arc;
 
 use base::{Id16, wire};
 use ledger::{Commitment, EntryKind};
-use policy::{Action, InstitutionCode, Owner, Permit, Scope};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use vault::{Bytes, CHUNK_BYTES, ClassName, FrameAt, FrameHead, FrameKind, GroupKey, GroupName, PackBuilder};
+use policy::{Action, InstitutionCode, Owner, Permit};
+use rusqlite::{Transaction, params};
+use vault::{CHUNK_BYTES, ClassName, FrameAt, FrameHead, FrameKind, GroupKey, GroupName, PackBuilder};
 use zeroize::Zeroizing;
 
 use crate::Store;
-use crate::access::Seen;
 use crate::core::{Core, check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::sequencer::KIND_OBJECT;
-use crate::types::{Outcome, id16_from, institution_from, owner_bytes};
+use crate::types::{Outcome, owner_bytes};
 
 /// Size at which a pack of objects goes to the sites: small enough for memory, large enough that fsyncs do not count.
 const PACK_BYTES: usize = 8 << 20;
@@ -67,21 +66,6 @@ impl PreparedObject {
     #[must_use]
     pub const fn id(&self) -> Id16 {
         self.id
-    }
-}
-
-/// An object, read.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ObjectBytes {
-    /// Its media type.
-    pub content_type: String,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
-
-impl std::fmt::Debug for ObjectBytes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ObjectBytes").field("content_type", &self.content_type).finish_non_exhaustive()
     }
 }
 
@@ -137,59 +121,6 @@ impl Store {
             };
             objects.iter().map(known).collect()
         })
-    }
-
-    /// An object within the permit, whole in memory; at most as large as [`base::limits::Limits::document_bytes`].
-    ///
-    /// # Errors
-    /// As [`Store::object_to`].
-    pub fn object(&self, permit: &Permit, id: Id16) -> Result<ObjectBytes, StoreError> {
-        let mut bytes = Vec::new();
-        let content_type = self.object_to(permit, id, &mut bytes)?;
-        Ok(ObjectBytes { content_type, bytes })
-    }
-
-    /// Streams an object within the permit to `out` and gives its media type. The access entry is durable before the first
-    /// byte is written.
-    ///
-    /// # Errors
-    /// [`StoreError::Missing`] where there is none within reach; [`StoreError::Action`], [`StoreError::StaleEpoch`],
-    /// [`StoreError::JournalUnavailable`], [`StoreError::Site`], [`StoreError::Damaged`], [`StoreError::Database`].
-    pub fn object_to(&self, permit: &Permit, id: Id16, out: &mut dyn Write) -> Result<String, StoreError> {
-        check_action(permit, "object", &[Action::ReadDocument, Action::Issue])?;
-        let Scope::Patients(patients) = permit.scope() else {
-            return Err(StoreError::Scope { what: "patients" });
-        };
-        let core = self.core();
-        let found = core.readers.snapshot("looking for an object", |connection| {
-            check_epoch(connection, permit.epoch())?;
-            for patient in patients {
-                if let Some(found) = find(connection, Owner::Patient(*patient), id)? {
-                    return Ok(Some(found));
-                }
-            }
-            Ok(None)
-        })?;
-        let mut seen = Seen::default();
-        if let Some(found) = &found {
-            seen.add(found.owner, &found.institution, "document");
-        }
-        core.record_seen(permit, seen)?;
-        let found = found.ok_or(StoreError::Missing { what: "document" })?;
-        check_size(found.size, core.limits.document_bytes)?;
-        let mut written = 0;
-        let last = found.chunks.len().saturating_sub(1);
-        for (chunk, (path, at)) in found.chunks.iter().enumerate() {
-            let head = chunk_head(found.owner, id, chunk as u32, chunk == last);
-            let body = read_chunk(core, permit, path, *at, &head)?;
-            let bytes = if chunk == 0 { after_header(&body)? } else { &body[..] };
-            written += bytes.len() as u64;
-            out.write_all(bytes).map_err(StoreError::ObjectSource)?;
-        }
-        if written == found.size {
-            return Ok(found.content_type);
-        }
-        Err(StoreError::Damaged { what: "a document", reason: "its chunks do not add up to its size".to_owned() })
     }
 }
 
@@ -375,7 +306,7 @@ pub(crate) fn pack_no(transaction: &Transaction<'_>, path: &str) -> Result<i64, 
     statement.query_row([path], |row| row.get(0)).at(step)
 }
 
-fn check_size(size: u64, limit: u64) -> Result<(), StoreError> {
+pub(crate) fn check_size(size: u64, limit: u64) -> Result<(), StoreError> {
     if size <= limit { Ok(()) } else { Err(StoreError::Limit { what: "bytes of a document", found: size, limit }) }
 }
 
@@ -392,78 +323,7 @@ fn check_end(source: &mut dyn Read, sha256: &[u8], head: &ObjectHead) -> Result<
     Err(StoreError::ObjectMismatch { reason })
 }
 
-const fn chunk_head(owner: Owner, object: Id16, chunk: u32, last: bool) -> FrameHead {
+/// The head of a chunk's frame.
+pub(crate) const fn chunk_head(owner: Owner, object: Id16, chunk: u32, last: bool) -> FrameHead {
     FrameHead { kind: FrameKind::Document, object, version: 1, chunk, last, owner }
-}
-
-struct Found {
-    owner: Owner,
-    institution: InstitutionCode,
-    content_type: String,
-    size: u64,
-    chunks: Vec<(String, FrameAt)>,
-}
-
-fn find(connection: &Connection, owner: Owner, id: Id16) -> Result<Option<Found>, StoreError> {
-    let step = "looking for an object";
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT row, institution, content_type, size, chunks, id FROM object WHERE owner = ? AND id = ?",
-        )
-        .at(step)?;
-    let row: Option<(i64, String, String, i64, i64, Vec<u8>)> = statement
-        .query_row(params![owner_bytes(owner), id.0], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
-        })
-        .optional()
-        .at(step)?;
-    let Some((row, institution, content_type, size, count, found)) = row else { return Ok(None) };
-    debug_assert_eq!(id16_from(&found)?, id);
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT path, start, length FROM object_chunk JOIN pack ON pack.no = object_chunk.pack WHERE object = ? ORDER BY chunk",
-        )
-        .at(step)?;
-    let chunks = statement
-        .query_map([row], |row| Ok((row.get(0)?, FrameAt { offset: row.get(1)?, length: row.get(2)? })))
-        .at(step)?
-        .collect::<Result<Vec<_>, _>>()
-        .at(step)?;
-    if chunks.len() as i64 != count {
-        return Err(StoreError::Damaged { what: "a document", reason: "a chunk is missing".to_owned() });
-    }
-    let institution = institution_from(&institution)?;
-    Ok(Some(Found { owner, institution, content_type, size: size.unsigned_abs(), chunks }))
-}
-
-/// Reads one chunk from whichever site has it whole.
-fn read_chunk(
-    core: &Core,
-    permit: &Permit,
-    path: &str,
-    at: FrameAt,
-    head: &FrameHead,
-) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let opened = std::cell::RefCell::new(None);
-    let check = |frame: &[u8]| {
-        *opened.borrow_mut() = Some(vault::open_frame_as(permit, &core.keyring, head, frame));
-        matches!(*opened.borrow(), Some(Ok(_)))
-    };
-    let read: Result<Bytes, _> = core.sites.get_range(permit, path, at.range(), &check);
-    match (read, opened.into_inner()) {
-        (Ok(_), Some(Ok(body))) => Ok(Zeroizing::new(body)),
-        (_, Some(Err(error))) => Err(error.into()),
-        (Err(error), _) => Err(error.into()),
-        (Ok(_), None) => Err(StoreError::Missing { what: "chunk" }),
-    }
-}
-
-fn after_header(body: &[u8]) -> Result<&[u8], StoreError> {
-    let mut reader = wire::Reader::new(body);
-    if reader.u8()? != 1 {
-        return Err(StoreError::Damaged { what: "a document", reason: "its format is unknown".to_owned() });
-    }
-    reader.raw(32 + 32 + 8)?;
-    reader.text()?;
-    Ok(&body[reader.offset()..])
 }

@@ -148,7 +148,7 @@ impl Store {
         // One process at a time migrates the tables and makes the installation's first keys.
         opening.lock().on("locked", &opening_path)?;
         let path = with.folder.join(DATABASE);
-        let connection = open_writer(&path)?;
+        let (connection, room) = open_writer(&path)?;
         let newest = newest(&connection)?;
         let readers = Arc::new(Readers::new(&path, with.config.readers));
         let index = Arc::new(TableIndex { readers: Arc::clone(&readers) });
@@ -162,6 +162,7 @@ impl Store {
             clock: Arc::new(FloorClock::new(with.clock, newest)),
             readers,
             writer: Writer::start(connection)?,
+            room,
             journal: Journal::open(&with.folder.join("journal"), Arc::clone(&with.random))?,
             drain_turn: Mutex::new(()),
             random: with.random,

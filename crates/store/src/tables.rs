@@ -7,8 +7,8 @@ use crate::error::{AtStep, StoreError};
 
 /// Transactions on the operational tables of the rooms (accounts, sessions, institutions, applications).
 ///
-/// SQL stands in a room's `tables.rs` and nowhere else. These calls take no permit, because no clinical body is within their
-/// reach: bodies are encrypted, and the keys stay in the store.
+/// SQL stands in a room's `tables.rs` and nowhere else. These calls take no permit, because nothing clinical is within their
+/// reach: statements on the store's own tables (record, index, keys, rights) are refused as not authorized.
 #[derive(Debug, Clone)]
 pub struct Tables {
     store: Store,
@@ -33,7 +33,8 @@ impl Tables {
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         metrics::counter!("hanmaru_store_tables", "name" => name, "kind" => "write").increment(1);
-        self.store.core().writer.run(1, move |transaction| write(transaction).at(name))
+        let guard = self.store.core().room.clone();
+        self.store.core().writer.run(1, move |transaction| guard.within(|| write(transaction)).at(name))
     }
 
     /// Runs `read` on one state of the database. Never waits for a writer.
@@ -46,6 +47,6 @@ impl Tables {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         metrics::counter!("hanmaru_store_tables", "name" => name, "kind" => "read").increment(1);
-        self.store.core().readers.snapshot(name, |connection| read(connection).at(name))
+        self.store.core().readers.room_snapshot(name, read)
     }
 }

@@ -48,6 +48,7 @@ impl Store {
         let new = core.keyring.persist_new()?;
         let keys = new.keys().to_vec();
         let (epoch, random, recorded_us) = (permit.epoch(), Arc::clone(&core.random), core.clock.now_us());
+        let guard = core.room.clone();
         let rows = versions.len() * 4 + objects.len() * 4 + 1;
         let (written, waiting) = core.writer.run(rows, move |transaction| {
             check_epoch(transaction, epoch)?;
@@ -57,7 +58,7 @@ impl Store {
             let objects: Vec<Outcome> =
                 objects.iter().map(|one| objects::insert(transaction, one, recorded_us)).collect::<Result<_, _>>()?;
             if let Some(extra) = extra {
-                extra(transaction).at("writing the rows that belong to it")?;
+                guard.within(|| extra(transaction)).at("writing the rows that belong to it")?;
             }
             let (ticket, waiting) = ticket(transaction)?;
             Ok((Written { versions, objects, ticket }, waiting))

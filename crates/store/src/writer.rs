@@ -123,7 +123,7 @@ fn serve(mut connection: Connection, queue: &Receiver<Box<dyn Task>>) {
         }
         metrics::counter!("hanmaru_store_commits").increment(1);
         for task in group {
-            task.finish(committed.as_ref().map(|()| ()).map_err(String::as_str));
+            task.finish(committed.as_ref().copied().map_err(String::as_str));
         }
     }
 }

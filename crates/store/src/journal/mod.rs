@@ -178,7 +178,7 @@ impl Active {
         }
     }
 
-    fn append(&mut self, group: &[(Vec<Vec<u8>>, SyncSender<Result<(), String>>)]) -> io::Result<()> {
+    fn append(&mut self, group: &[Append]) -> io::Result<()> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.create()?,
@@ -243,10 +243,11 @@ impl Active {
     }
 }
 
-type Group = Vec<(Vec<Vec<u8>>, SyncSender<Result<(), String>>)>;
+/// Payloads, and where their answer goes.
+type Append = (Vec<Vec<u8>>, SyncSender<Result<(), String>>);
 
 /// Takes in the appends that wait already, so that they share one fsync. Gives back a request of another kind.
-fn gather(queue: &Receiver<Request>, group: &mut Group) -> Option<Request> {
+fn gather(queue: &Receiver<Request>, group: &mut Vec<Append>) -> Option<Request> {
     let mut bytes = 0;
     while bytes < GROUP_BYTES {
         match queue.try_recv() {

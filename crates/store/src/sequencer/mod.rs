@@ -30,10 +30,10 @@ pub(crate) const KIND_ACCESS: i64 = 3;
 pub(crate) const KIND_ISSUED: i64 = 4;
 pub(crate) const KIND_RECEIPT: i64 = 5;
 
-/// Most leaves in one round.
-pub(crate) const ROUND_ROWS: usize = 4_000;
+/// Most leaves in one round: few enough that a leaf somebody waits for is not long behind a deposit.
+pub(crate) const ROUND_ROWS: usize = 2_000;
 /// Bytes of frames after which a round takes in no further leaf.
-pub(crate) const ROUND_BYTES: usize = 8 << 20;
+pub(crate) const ROUND_BYTES: usize = 4 << 20;
 /// How often an idle sequencer looks for what other processes wrote.
 const LOOK_MS: u64 = 25;
 /// Longest pause after a fault.

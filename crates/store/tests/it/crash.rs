@@ -105,7 +105,7 @@ fn killed_at_random_points_nothing_acknowledged_is_lost_and_nothing_is_doubled()
         }
         // Half of the time the next child begins with what was acknowledged already.
         let last = written.last().copied().unwrap_or(0);
-        from = if random.bytes16()[1] % 2 == 0 { last } else { last + 1 };
+        from = if random.bytes16()[1].is_multiple_of(2) { last } else { last + 1 };
     }
     println!(
         "{KILLS} kills, {opened} of them in an open store: {} batches, {reads} reads, {issued} issued",

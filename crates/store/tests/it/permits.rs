@@ -183,3 +183,37 @@ fn the_access_log_shows_reads_and_pages_and_its_leaves_open() {
     }
     panic!("access entries are sealed within a second");
 }
+
+#[test]
+fn rooms_are_kept_off_the_record() {
+    let house = House::new();
+    let store = house.open();
+    write_one(&store, patient("p1"), "Condition", "c1", "x");
+    for sql in [
+        "SELECT count(frame) FROM resource_version",
+        "SELECT value FROM idx_string",
+        "SELECT type FROM resource_current",
+        "SELECT subject FROM access_entry",
+        "SELECT bytes FROM wrapped_key",
+        "SELECT patient FROM person_patient",
+        "ATTACH 'x.db' AS x",
+    ] {
+        let read = store.tables().read("test", |connection| connection.prepare(sql)?.query([])?.next().map(|_| ()));
+        assert!(read.is_err(), "{sql}");
+        let write = store.tables().write("test", |tx| tx.prepare(sql)?.query([])?.next().map(|_| ()));
+        assert!(write.is_err(), "{sql}");
+    }
+    for sql in [
+        "INSERT INTO account_right VALUES (x'00', 'operator', '')",
+        "DELETE FROM outbox_records",
+        "UPDATE policy_epoch SET epoch = 9",
+        "DROP TABLE leaf",
+    ] {
+        let error = store.tables().write("test", |tx| tx.execute(sql, [])).expect_err(sql).to_string();
+        assert!(error.contains("not authorized"), "{sql}: {error}");
+        let permit = depositor(&store, Action::Deposit);
+        let extra: store::Extra = Box::new(|tx| tx.execute(sql, []).map(|_| ()));
+        assert!(store.write(&permit, vec![], vec![], Some(extra)).is_err(), "{sql}");
+    }
+    assert_eq!(write_one(&store, patient("p1"), "Condition", "c2", "x"), store::Outcome::New { version: 1 });
+}

@@ -267,3 +267,37 @@ fn two_stores_on_one_folder_write_and_seal_without_doubling() {
     let leaf = second.commit_leaf(&issue, EntryKind::Issued, patient("p1"), b"y").expect("sealed");
     assert_eq!(leaf.index, 91);
 }
+
+#[test]
+fn two_sequencers_at_once_cannot_fork_the_log() {
+    let house = House::new();
+    let owner = patient("p1");
+    let first = house.open();
+    write_one(&first, owner, "Condition", "first", "x");
+    seal_all(&first);
+    // The lock is taken away under the first, as a network file system may do: the second believes that it is alone.
+    for log in ["records", "access"] {
+        std::fs::remove_file(house.folder().join(format!("locks/seal-{log}.lock"))).expect("the lock is there");
+    }
+    let second = house.open();
+    let stores = [first, second];
+    std::thread::scope(|scope| {
+        for (number, store) in stores.iter().enumerate() {
+            scope.spawn(move || {
+                for round in 0..25 {
+                    let id = format!("c-{number}-{round}");
+                    let written = write(store, patient("p1"), &[("Condition", &id, "x")]);
+                    store.wait_sealed(written.ticket, PATIENCE).expect("sealed, by whichever of the two");
+                }
+            });
+        }
+    });
+    drop(stores);
+    let store = house.open();
+    assert_eq!(seal_all(&store), 51);
+    assert_eq!(count(&house, "SELECT count(DISTINCT position) FROM leaf WHERE kind = 1"), 51);
+    assert_eq!(count(&house, "SELECT max(position) FROM leaf WHERE kind = 1"), 50);
+    for site in ["site-a", "site-b"] {
+        assert_eq!(audit(&house, &store, Log::Records, site), 51);
+    }
+}

@@ -173,7 +173,6 @@ fn no_body_and_no_identity_stands_in_clear() {
     let store = house.open();
     let owner = patient("p1");
     let permit = depositor(&store, Action::Deposit);
-    let mut prepared = prepare(&store, &permit, owner, "Condition", "c1", "비밀스러운진단명", 1);
     let code = institution();
     let class = class();
     let bytes = "{\"resourceType\":\"Condition\",\"note\":\"비밀스러운진단명\"}".as_bytes();
@@ -189,7 +188,7 @@ fn no_body_and_no_identity_stands_in_clear() {
         encounter: None,
         index: vec![],
     };
-    std::mem::swap(&mut prepared, &mut store.prepare(&permit, new).expect("prepared"));
+    let prepared = store.prepare(&permit, new).expect("prepared");
     let written = store.write(&permit, vec![prepared], vec![], None).expect("written");
     store.wait_sealed(written.ticket, PATIENCE).expect("sealed");
     drop(store);
