@@ -1,0 +1,259 @@
+//! Bad input: each gets a clear answer, and nothing is lost.
+
+use crate::{CODE, fault, faults, good, only_fault, quiet, refusal, world, write};
+use archive::DepositError;
+use base::limits::Limits;
+use policy::Action;
+use serde_json::json;
+use store::Query;
+use testkit::{BagBuilder, World, one_page_pdf, person};
+
+/// Heads that a person sees.
+fn heads(world: &World, name: &str) -> usize {
+    let permit = world.own_permit(&person(name), Action::ReadTimeline);
+    world.store().search(&permit, &Query::default()).expect("searched").heads.len()
+}
+
+#[test]
+fn what_breaks_trust_in_the_bag_refuses_it_whole() {
+    let spoilt = |spoil: &dyn Fn(&testkit::Bag)| {
+        let world = world();
+        let bag = write(&world, &good());
+        spoil(&bag);
+        let text = refusal(&world, &bag);
+        assert!(world.archive().deposits(&policy::InstitutionCode::new(CODE).expect("a code")).expect("read").is_empty());
+        text
+    };
+    assert!(spoilt(&|bag| bag.remove("bagit.txt")).contains("bagit.txt is missing"));
+    assert!(spoilt(&|bag| bag.remove("data/documents/d1.pdf")).contains("listed in the manifest and missing"));
+    assert!(spoilt(&|bag| bag.put("data/extra.bin", b"x")).contains("not listed in the manifest"));
+    assert!(spoilt(&|bag| bag.list("data/../../outside", b"x")).contains("must stay below data/"));
+    assert!(spoilt(&|bag| bag.list("/etc/passwd", b"x")).contains("must stay below data/"));
+    assert!(spoilt(&|bag| bag.put("bag-info.txt", b"Institution-Name: \xff")).contains("not UTF-8"));
+    let link = |bag: &testkit::Bag| {
+        bag.remove("data/documents/d1.pdf");
+        std::os::unix::fs::symlink("/etc/passwd", bag.root.join("data/documents/d1.pdf")).expect("a link");
+    };
+    assert!(spoilt(&link).contains("symbolic link"));
+}
+
+#[test]
+fn an_empty_bag_and_a_bag_of_nobody_are_refused() {
+    let world = world();
+    assert!(refusal(&world, &write(&world, &BagBuilder::new(CODE))).contains("no payload"));
+    let nameless = good().info("Institution-Code", None).write(&world.path("nameless"));
+    assert!(refusal(&world, &nameless).contains("Institution-Code is missing"));
+    let oxum = good().info("Payload-Oxum", Some("1.1")).write(&world.path("oxum"));
+    assert!(refusal(&world, &oxum).contains("truncated"));
+}
+
+#[test]
+fn lines_with_faults_are_held_back_and_the_rest_goes_in() {
+    let world = world();
+    let builder = good()
+        .line("Observation", "{broken")
+        .line("Observation", b"{\"resourceType\":\"Observation\",\"id\":\"\xff\"}")
+        .line("Observation", r#"{"resourceType":"Obsevation","id":"o1"}"#)
+        .line("Observation", r#"{"resourceType":"Observation","id":"o2"}"#)
+        .resource(&json!({"resourceType": "Observation", "id": "o3", "status": "final", "code": {"text": "x"},
+            "subject": {"reference": "Patient/nobody"}}))
+        .resource(&json!({"resourceType": "Observation", "id": "o4", "status": "final", "code": {"text": "x"},
+            "subject": {"reference": "Patient/p1"}}));
+    let receipt = world.deposit(&write(&world, &builder).root).expect("the rest goes in");
+    let file = "data/fhir/Observation.ndjson";
+    let expected = [
+        fault(file, 1, "broken-line"),
+        fault(file, 2, "broken-line"),
+        fault(file, 3, "unknown-type"),
+        fault(file, 4, "invalid"),
+        fault(file, 5, "nobody"),
+    ];
+    assert_eq!(faults(&receipt), expected);
+    assert!(receipt.receipt.held_back.listed.iter().all(|fault| fault.kept && !fault.reason.is_empty()));
+    assert_eq!(receipt.receipt.taken.by_type["Observation"], 1);
+    assert_eq!(heads(&world, "하나"), 5, "patient, visit, diagnosis, document and the good observation");
+    assert!(receipt.receipt.korean().contains("읽을 수 없는 줄: 2"));
+    assert!(receipt.receipt.english().contains("resources about nobody known: 1"));
+}
+
+#[test]
+fn a_line_that_is_too_long_is_kept_without_being_held_in_memory() {
+    let world = World::with_limits(Limits { resource_bytes: 2_000, ..Limits::default() });
+    let bag = write(&world, &good().line("Basic", "x".repeat(3_000)).line("Basic", "y".repeat(300_000)));
+    let receipt = world.deposit(&bag.root).expect("the rest goes in");
+    let file = "data/fhir/Basic.ndjson";
+    assert_eq!(faults(&receipt), [fault(file, 1, "line-too-long"), fault(file, 2, "line-too-long")]);
+    assert!(receipt.receipt.held_back.listed.iter().all(|fault| fault.kept));
+}
+
+#[test]
+fn a_file_with_a_wrong_checksum_is_refused_whole_and_taken_once_it_is_mended() {
+    let world = world();
+    let bag = write(&world, &good());
+    let path = "data/fhir/Condition.ndjson";
+    let right = std::fs::read(bag.root.join(path)).expect("it is there");
+    let wrong = String::from_utf8(right.clone()).expect("text").replace("J00", "J01");
+    bag.put(path, wrong.as_bytes());
+    let first = world.deposit(&bag.root).expect("the rest goes in");
+    assert_eq!(faults(&first), [fault(path, 0, "checksum")]);
+    assert_eq!(first.receipt.taken.by_type.get("Condition"), None);
+    assert!(world.deposit(&bag.root).expect("nothing has changed").again);
+
+    bag.put(path, &right);
+    let second = world.deposit(&bag.root).expect("mended");
+    assert!(!second.again);
+    assert_eq!(faults(&second), []);
+    assert_eq!(second.receipt.taken.by_type["Condition"], 2);
+    assert_eq!(second.receipt.taken.resources, first.receipt.taken.resources + 2);
+    assert!(world.deposit(&bag.root).expect("finished").again);
+}
+
+#[test]
+fn documents_that_are_not_what_they_claim_are_held_back() {
+    let pdf = one_page_pdf("x");
+    let cases: [(&str, Vec<u8>, &str); 4] = [
+        ("application/pdf", b"plain text".to_vec(), "no PDF, PNG or JPEG"),
+        ("image/png", pdf.clone(), "another media type"),
+        ("application/pdf", pdf[..pdf.len() / 2].to_vec(), "cut off"),
+        ("application/dicom", pdf.clone(), "claims a media type other"),
+    ];
+    for (content_type, bytes, why) in cases {
+        let world = world();
+        let bag = write(&world, &good().document("p1", "d2", "d2.bin", content_type, &bytes));
+        let fault = only_fault(&world, &bag);
+        assert_eq!((fault.file.as_str(), fault.fault.as_str()), ("data/documents/d2.bin", "not-as-claimed"));
+        assert!(fault.reason.contains(why) && fault.kept, "{fault:?}");
+    }
+}
+
+#[test]
+fn documents_must_have_the_size_and_digest_that_their_resource_gives() {
+    let pdf = one_page_pdf("x");
+    for attachment in [json!({"size": 3}), json!({"hash": "qZk+NkcGgWq6PiVxeFDCbJzQ2J0="})] {
+        let world = world();
+        let mut attachment = attachment;
+        attachment["url"] = json!("documents/d2.pdf");
+        attachment["contentType"] = json!("application/pdf");
+        let reference = json!({"resourceType": "DocumentReference", "id": "d2", "status": "current",
+            "subject": {"reference": "Patient/p1"}, "content": [{"attachment": attachment}]});
+        let bag = write(&world, &good().resource(&reference).file("data/documents/d2.pdf", pdf.clone()));
+        assert_eq!(only_fault(&world, &bag).fault, "not-as-claimed");
+    }
+}
+
+#[test]
+fn a_document_beyond_the_limit_is_refused_by_its_size_alone() {
+    let world = World::with_limits(Limits { document_bytes: 4 << 20, ..Limits::default() });
+    let bag = write(&world, &good().document("p1", "d2", "huge.pdf", "application/pdf", b"x"));
+    // Five gigabytes on paper, none on the disk: it must not be read to be refused.
+    bag.cut("data/documents/huge.pdf", 5 << 30);
+    let fault = only_fault(&world, &bag);
+    assert_eq!((fault.fault.as_str(), fault.kept), ("too-large", false));
+}
+
+#[test]
+fn large_documents_are_streamed() {
+    let world = world();
+    let mut large = one_page_pdf("x");
+    let whole = large.clone();
+    large.splice(9..9, vec![b'%'; 20 << 20]);
+    large.insert(9 + (20 << 20), b'\n');
+    let bag = write(&world, &good().document("p1", "d2", "large.pdf", "application/pdf", &large));
+    let receipt = world.deposit(&bag.root).expect("taken");
+    assert_eq!((faults(&receipt), receipt.receipt.taken.documents), (vec![], 2));
+    assert!(whole.len() < 2_000);
+}
+
+#[test]
+fn missing_unreferenced_and_unknown_files_are_named() {
+    let world = world();
+    let reference = json!({"resourceType": "DocumentReference", "id": "d2", "status": "current",
+        "subject": {"reference": "Patient/p1"}, "content": [{"attachment": {"url": "documents/gone.pdf"}}]});
+    let builder = good()
+        .resource(&reference)
+        .file("data/documents/alone.pdf", one_page_pdf("alone"))
+        .file("data/readme.txt", b"hello".to_vec());
+    let receipt = world.deposit(&write(&world, &builder).root).expect("the rest goes in");
+    let expected = [
+        fault("data/documents/alone.pdf", 0, "unreferenced"),
+        fault("data/documents/gone.pdf", 0, "missing"),
+        fault("data/readme.txt", 0, "unknown-file"),
+    ];
+    assert_eq!(faults(&receipt), expected);
+    let kept: Vec<bool> = receipt.receipt.held_back.listed.iter().map(|fault| fault.kept).collect();
+    assert_eq!(kept, [true, false, true]);
+    assert_eq!(receipt.receipt.taken.by_type["DocumentReference"], 2, "the resource itself is taken");
+}
+
+#[test]
+fn two_patients_who_are_one_person_are_taken_and_not_linked() {
+    let world = world();
+    world.agency.add_number(&person("두리").rrn, &person("하나").ci);
+    let bag = write(&world, &good().patient("p3", &person("세찬")));
+    world.agency.add(&person("세찬"));
+    let receipt = world.deposit(&bag.root).expect("taken");
+    let file = "data/fhir/Patient.ndjson";
+    assert_eq!(faults(&receipt), [fault(file, 1, "doubled-person"), fault(file, 2, "doubled-person")]);
+    let links = receipt.receipt.links;
+    assert_eq!((links.doubled, links.linked, links.unknown), (2, 1, 0));
+    assert_eq!(receipt.receipt.taken.patients, 3);
+    assert_eq!(heads(&world, "하나"), 0);
+    assert_eq!(heads(&world, "세찬"), 1);
+}
+
+#[test]
+fn an_agency_that_is_away_leaves_a_deposit_that_goes_on() {
+    struct Away;
+    impl identity::CiLookup for Away {
+        fn ci_of(
+            &self,
+            _: &[base::Redacted<String>],
+        ) -> Result<Vec<Option<base::Redacted<String>>>, identity::CiLookupError> {
+            Err(identity::CiLookupError::Unreachable { why: "no route".to_owned() })
+        }
+    }
+    let world = world();
+    let bag = write(&world, &good());
+    let error = world.archive().deposit(&bag.root, &Away, &mut quiet).expect_err("nobody answers");
+    assert!(matches!(error, DepositError::Lookup(_)), "{error}");
+    let receipt = world.deposit(&bag.root).expect("it goes on");
+    assert_eq!((receipt.receipt.taken.resources, receipt.receipt.links.linked), (7, 2));
+}
+
+#[test]
+fn the_same_bag_twice_at_once_is_refused_the_second_time() {
+    let world = world();
+    let bag = write(&world, &good());
+    let other = world.opened_again().expect("a second process");
+    let mut inner = None;
+    let first = world.archive().deposit(&bag.root, &world.agency, &mut |_| {
+        inner.get_or_insert_with(|| other.deposit(&bag.root, &world.agency, &mut quiet).err());
+    });
+    assert!(first.is_ok());
+    assert!(matches!(inner, Some(Some(DepositError::InUse))));
+}
+
+#[test]
+fn identity_numbers_stand_nowhere_in_clear() {
+    let world = world();
+    let bag = write(&world, &good());
+    world.deposit(&bag.root).expect("taken");
+    let number = person("하나").rrn;
+    let path = world.path("data");
+    let mut folders = vec![path];
+    let mut looked = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).expect("a file");
+            looked += bytes.len();
+            let found = bytes.windows(number.len()).any(|window| window == number.as_bytes());
+            assert!(!found, "{}", path.display());
+        }
+    }
+    assert!(looked > 100_000);
+}

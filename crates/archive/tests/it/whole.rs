@@ -1,0 +1,213 @@
+//! A generated hospital goes in; its people find their visits and documents; the receipt holds.
+
+use crate::{good, generated, quiet, world, write};
+use archive::{ArchiveError, Holding, Selection, Stage, TimelineQuery};
+use ledger::VerifierKey;
+use policy::{Action, InstitutionCode};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use store::{AccessPage, Log};
+use testkit::{World, person};
+
+fn keys(world: &World) -> Vec<VerifierKey> {
+    vec![world.store().verifier_key(Log::Records)]
+}
+
+#[test]
+fn a_generated_hospital_goes_in_whole() {
+    let world = World::new();
+    let bag = generated(&world, 12);
+    let mut stages = Vec::new();
+    let receipt = world.archive().deposit(&bag, &world.agency, &mut |progress| {
+        if stages.last() != Some(&progress.stage) {
+            stages.push(progress.stage);
+        }
+    });
+    let receipt = receipt.expect("taken");
+    let all = [Stage::Checking, Stage::Records, Stage::Documents, Stage::Linking, Stage::Sealing];
+    assert_eq!(stages, all);
+    let (declared, taken) = (&receipt.receipt.declared, &receipt.receipt.taken);
+    assert_eq!(receipt.receipt.held_back.listed, []);
+    assert_eq!(declared.patients, Some(taken.patients));
+    assert_eq!(declared.resources, Some(taken.resources));
+    assert_eq!(declared.documents, Some(taken.documents));
+    assert_eq!(receipt.receipt.links.linked, 12);
+    let code = InstitutionCode::new(&receipt.receipt.institution_code).expect("a code");
+    let institution = world.archive().institution(&code).expect("read").expect("known");
+    assert_eq!((institution.holding, institution.synthetic), (Holding::Deposited, true));
+    assert_eq!(world.archive().deposits(&code).expect("read").len(), 1);
+
+    let people = synth::people::read_people(&world.path("generated/people.json")).expect("people");
+    let mut visits = 0;
+    for person in &people {
+        let permit = world.own_permit(person, Action::ReadTimeline);
+        let timeline = world.archive().timeline(&permit, &TimelineQuery::default()).expect("a timeline");
+        assert!(timeline.visits.iter().all(|visit| !visit.diagnoses.is_empty() && visit.date.is_some()));
+        assert!(timeline.visits.is_sorted_by(|a, b| a.date >= b.date));
+        let documents = timeline.visits.iter().flat_map(|visit| &visit.documents);
+        for document in documents {
+            assert!(!document.document_kind.is_empty() && !document.title.is_empty());
+            let object = document.object.expect("its object is here");
+            let permit = world.own_permit(person, Action::ReadDocument);
+            assert!(!world.store().object(&permit, object).expect("its bytes").bytes.is_empty());
+        }
+        visits += timeline.total;
+    }
+    assert_eq!(visits as u64, taken.by_type["Encounter"]);
+}
+
+#[test]
+fn a_receipt_holds_offline_and_any_change_shows() {
+    let world = world();
+    let receipt = world.deposit(&write(&world, &good()).root).expect("taken");
+    let checkpoint = receipt.verify(&keys(&world)).expect("the proof holds");
+    assert!(checkpoint.size > receipt.leaf);
+    assert!(receipt.receipt.ledger.size_after > receipt.receipt.ledger.size_before);
+    let id = receipt.receipt.number.parse().expect("an id");
+    assert_eq!(world.archive().receipt(id).expect("read").as_ref(), Some(&receipt));
+    let file = world.path(&format!("data/archive/receipts/{}.json", receipt.receipt.number));
+    let read: archive::SignedReceipt =
+        serde_json::from_slice(&std::fs::read(file).expect("written")).expect("a receipt");
+    assert!(read.verify(&keys(&world)).is_ok());
+
+    let mut changed = receipt.clone();
+    changed.receipt.taken.resources += 1;
+    assert!(changed.verify(&keys(&world)).is_err());
+    let mut changed = receipt.clone();
+    changed.salt.replace_range(0..1, if changed.salt.starts_with('0') { "1" } else { "0" });
+    assert!(changed.verify(&keys(&world)).is_err());
+    assert!(receipt.verify(&[world.store().verifier_key(Log::Access)]).is_err());
+}
+
+#[test]
+fn the_same_bag_again_is_the_same_receipt() {
+    let world = world();
+    let bag = write(&world, &good());
+    let first = world.deposit(&bag.root).expect("taken");
+    let size = world.store().checkpoint(Log::Records).expect("read").expect("there").checkpoint.size;
+    let again = world.deposit(&bag.root).expect("known");
+    assert!(again.again && !first.again);
+    assert_eq!(again.receipt, first.receipt);
+    let after = world.store().checkpoint(Log::Records).expect("read").expect("there").checkpoint.size;
+    assert_eq!(size, after);
+}
+
+#[test]
+fn a_second_bag_with_the_same_records_doubles_nothing() {
+    let world = world();
+    world.deposit(&write(&world, &good()).root).expect("taken");
+    let permit = world.own_permit(&person("하나"), Action::ReadTimeline);
+    let before = world.archive().select(&permit, &Selection::Whole).expect("listed");
+    let more = good().visit("p1", "e9", "2023-01-02").write(&world.path("second"));
+    let receipt = world.deposit(&more.root).expect("taken");
+    assert_eq!((receipt.receipt.taken.resources, receipt.receipt.taken.documents), (9, 1));
+    let permit = world.own_permit(&person("하나"), Action::ReadTimeline);
+    let after = world.archive().select(&permit, &Selection::Whole).expect("listed");
+    assert_eq!(after.len(), before.len() + 2);
+    let timeline = world.archive().timeline(&permit, &TimelineQuery::default()).expect("a timeline");
+    assert!(timeline.visits.iter().all(|visit| !visit.is_amended));
+    assert_eq!(timeline.visits.iter().chain([]).filter_map(|visit| visit.documents.first()).count(), 0);
+    assert!(timeline.loose.iter().any(|entry| entry.object.is_some()), "the document belongs to no visit");
+}
+
+#[test]
+fn amendments_follow_their_originals() {
+    let world = World::new();
+    let bag = generated(&world, 2);
+    world.deposit(&bag).expect("taken");
+    let truth: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(world.path("generated/truth.json")).expect("truth")).expect("JSON");
+    let amended: HashSet<&str> = truth["hospitals"][0]["patients"]
+        .as_array()
+        .expect("patients")
+        .iter()
+        .flat_map(|patient| patient["amended"].as_array().expect("a list"))
+        .filter_map(|name| name.as_str())
+        .filter(|name| !name.starts_with("DocumentReference"))
+        .collect();
+    assert!(!amended.is_empty());
+    let people = synth::people::read_people(&world.path("generated/people.json")).expect("people");
+    let mut found = HashMap::new();
+    for person in &people {
+        let permit = world.own_permit(person, Action::ReadRecord);
+        for key in world.archive().select(&permit, &Selection::Whole).expect("listed") {
+            let versions = world.store().history(&permit, &key).expect("read");
+            if versions.len() > 1 {
+                let ids: Vec<String> = versions
+                    .iter()
+                    .map(|version| {
+                        let json: serde_json::Value = serde_json::from_slice(version.bytes.expose()).expect("JSON");
+                        json["meta"]["versionId"].as_str().unwrap_or_default().to_owned()
+                    })
+                    .collect();
+                let name = format!("{}/{}", key.resource_type, versions[0].source_id.expose());
+                found.insert(name, ids);
+            }
+        }
+    }
+    assert_eq!(found.keys().map(String::as_str).collect::<HashSet<_>>(), amended);
+    assert!(found.values().all(|versions| *versions == ["1", "2"]), "{found:?}");
+}
+
+#[test]
+fn selections_and_pages() {
+    let world = world();
+    let builder = (1..=5).fold(good(), |bag, year| bag.visit("p1", &format!("y{year}"), &format!("201{year}-01-01")));
+    world.deposit(&write(&world, &builder).root).expect("taken");
+    let archive = world.archive();
+    let permit = world.own_permit(&person("하나"), Action::ReadTimeline);
+    let mut query = TimelineQuery { limit: 4, ..TimelineQuery::default() };
+    let first = archive.timeline(&permit, &query).expect("a page");
+    assert_eq!((first.visits.len(), first.total, first.next, first.loose.len()), (4, 6, Some(4), 1));
+    query.skip = 4;
+    let second = archive.timeline(&permit, &query).expect("a page");
+    assert_eq!((second.visits.len(), second.next, second.loose.len()), (2, None, 0));
+    let year = |text: &str| text.parse().expect("a time");
+    let (from, before) = (year("2012-01-01T00:00:00+09:00"), year("2014-01-01T00:00:00+09:00"));
+    let period = TimelineQuery { from: Some(from), before: Some(before), ..TimelineQuery::default() };
+    assert_eq!(archive.timeline(&permit, &period).expect("a page").visits.len(), 2);
+
+    let kinds = |selection: &Selection| -> BTreeMap<String, usize> {
+        let keys = archive.select(&permit, selection).expect("chosen");
+        keys.into_iter().fold(BTreeMap::new(), |mut kinds, key| {
+            *kinds.entry(key.resource_type).or_default() += 1;
+            kinds
+        })
+    };
+    let expected = |pairs: &[(&str, usize)]| pairs.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
+    let whole: BTreeMap<String, usize> =
+        expected(&[("Condition", 6), ("DocumentReference", 1), ("Encounter", 6), ("Patient", 1)]);
+    assert_eq!(kinds(&Selection::Whole), whole);
+    let two: BTreeMap<String, usize> = expected(&[("Condition", 2), ("Encounter", 2), ("Patient", 1)]);
+    assert_eq!(kinds(&Selection::Period { from, before }), two);
+    let one: BTreeMap<String, usize> = expected(&[("Condition", 1), ("Encounter", 1), ("Patient", 1)]);
+    assert_eq!(kinds(&Selection::Records(vec![first.visits[0].key.id])), one);
+    let others = world.own_permit(&person("두리"), Action::ReadTimeline);
+    assert_eq!(archive.select(&others, &Selection::Records(vec![first.visits[0].key.id])).expect("chosen"), []);
+}
+
+#[test]
+fn looks_and_denials_are_told() {
+    let world = world();
+    world.deposit(&write(&world, &good()).root).expect("taken");
+    let one = person("하나");
+    let permit = world.own_permit(&one, Action::ReadTimeline);
+    world.archive().timeline(&permit, &TimelineQuery::default()).expect("a timeline");
+    let patient = match permit.scope() {
+        policy::Scope::Patients(patients) => *patients.first().expect("linked"),
+        other => panic!("{other:?}"),
+    };
+    let request = policy::Request {
+        actor: world.visitor(&person("두리")),
+        action: Action::ReadRecord,
+        target: policy::Target::Patient(patient),
+        purpose: policy::Purpose::OwnRecords,
+    };
+    assert!(matches!(world.archive().ask(request), Err(ArchiveError::Denied(_))));
+    let permit = world.own_permit(&one, Action::ReadAccessLog);
+    let accesses = world.archive().accesses(&permit, &AccessPage::default()).expect("a log");
+    let denied = accesses.entries.iter().find(|entry| entry.denied.is_some()).expect("the attempt shows");
+    assert_eq!((denied.denied.as_deref(), denied.is_self, denied.who.expose().as_str()), (Some("not-yours"), false, "두리"));
+    let own = accesses.entries.iter().find(|entry| entry.action == "read-timeline").expect("the look shows");
+    assert!(own.is_self && own.what.iter().any(|(kind, count)| kind == "Encounter" && *count == 1), "{own:?}");
+    quiet(archive::Progress { stage: Stage::Sealing, done: 0, total: 0, resources: 0, documents: 0, held_back: 0 });
+}
