@@ -1,0 +1,159 @@
+//! What all journeys share: where things are, who is left to sign in, and the faults found so far.
+
+use crate::authenticator::Somebody;
+use crate::processes::Running;
+use std::collections::VecDeque;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// The language a person reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// `ko`
+    Korean,
+    /// `en`
+    English,
+}
+
+impl Language {
+    /// `ko` or `en`.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Korean => "ko",
+            Self::English => "en",
+        }
+    }
+
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Korean => Self::English,
+            Self::English => Self::Korean,
+        }
+    }
+}
+
+/// How a person sees the portal: language, and width in CSS pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    pub language: Language,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// Korean, on a desk.
+pub const KOREAN_DESK: View = View { language: Language::Korean, width: 1280, height: 900 };
+/// Korean, on a small phone.
+pub const KOREAN_PHONE: View = View { language: Language::Korean, width: 360, height: 780 };
+/// English, on a desk.
+pub const ENGLISH_DESK: View = View { language: Language::English, width: 1280, height: 900 };
+/// English, on a small phone.
+pub const ENGLISH_PHONE: View = View { language: Language::English, width: 360, height: 780 };
+/// All four.
+pub const ALL: &[View] = &[KOREAN_PHONE, ENGLISH_DESK, KOREAN_DESK, ENGLISH_PHONE];
+/// Each language once.
+pub const DESKS: &[View] = &[KOREAN_DESK, ENGLISH_DESK];
+
+impl View {
+    /// Whether it is a phone, with a touch screen.
+    pub const fn is_phone(self) -> bool {
+        self.width < 600
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.language.tag(), self.width)
+    }
+}
+
+/// What all journeys share.
+pub struct World {
+    pub portal_url: String,
+    pub driver_url: String,
+    /// The source of axe-core, where it is installed.
+    pub axe: Option<String>,
+    folder: PathBuf,
+    pictures: PathBuf,
+    people: Mutex<VecDeque<Somebody>>,
+    strangers: Mutex<VecDeque<Somebody>>,
+    faults: Mutex<Vec<String>>,
+    browsers: AtomicUsize,
+}
+
+impl World {
+    /// The world of running programs.
+    pub fn of(running: &Running) -> Self {
+        let axe = std::env::var_os("HANMARU_AXE").and_then(|path| std::fs::read_to_string(path).ok());
+        if axe.is_none() {
+            println!("SKIPPED: axe-core on every page: HANMARU_AXE names no file; cargo xtask test installs it");
+        }
+        let somebody = |list: &[synth::people::Person]| Mutex::new(list.iter().map(Somebody::of).collect());
+        Self {
+            portal_url: running.portal_url.clone(),
+            driver_url: running.driver_url.clone(),
+            axe,
+            folder: running.folder().to_owned(),
+            pictures: pictures(),
+            people: somebody(&running.people),
+            strangers: somebody(&running.strangers),
+            faults: Mutex::default(),
+            browsers: AtomicUsize::new(0),
+        }
+    }
+
+    /// Somebody nobody has signed in as yet. The first ones have the fullest records.
+    pub fn somebody(&self) -> Somebody {
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        people.pop_front().expect("three hospitals have patients enough for every journey")
+    }
+
+    /// Somebody nobody has signed in as yet, with whatever records.
+    pub fn anybody(&self) -> Somebody {
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        people.pop_back().expect("three hospitals have patients enough for every journey")
+    }
+
+    /// Somebody without records.
+    pub fn stranger(&self) -> Somebody {
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        strangers.pop_front().expect("there is a stranger for each view")
+    }
+
+    /// An empty folder for a browser's profile and downloads.
+    pub fn browser_folder(&self) -> PathBuf {
+        let number = self.browsers.fetch_add(1, Ordering::Relaxed);
+        self.folder.join(format!("browser-{number}"))
+    }
+
+    /// A path in this run's folder.
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Where pictures of pages go. They stay.
+    pub fn pictures(&self) -> &Path {
+        &self.pictures
+    }
+
+    /// Notes a fault that does not keep the journey from going on.
+    pub fn note(&self, fault: &str) {
+        println!("fault: {fault}");
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault.to_owned());
+    }
+
+    /// Every fault so far.
+    pub fn faults(&self) -> Vec<String> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn pictures() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"));
+    let folder = target.join("screenshots");
+    std::fs::create_dir_all(&folder).expect("the folder of pictures can be made");
+    folder
+}
