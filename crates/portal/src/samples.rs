@@ -71,3 +71,123 @@ pub fn assets() -> [(&'static str, &'static str); 2] {
 fn sample(name: &str, page: &impl Template) -> Result<Sample, askama::Error> {
     Ok(Sample { name: name.to_owned(), html: page.render()? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Runs a check on every page in both languages; what it says is about that page.
+    fn every_page(check: impl Fn(&str, Locale) -> Result<(), String>) {
+        for locale in Locale::ALL {
+            for page in all(locale).expect("every template renders") {
+                let checked = check(&page.html, locale);
+                assert!(checked.is_ok(), "{} in {}: {}", page.name, locale.tag(), checked.unwrap_err());
+            }
+        }
+    }
+
+    fn expect(holds: bool, what: &str) -> Result<(), String> {
+        if holds { Ok(()) } else { Err(what.to_owned()) }
+    }
+
+    /// The start tags of elements with this name.
+    fn tags<'a>(html: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let opens = format!("<{name}");
+        let starts = html.match_indices(&opens).map(|(at, _)| at).collect::<Vec<_>>();
+        starts.into_iter().filter_map(move |at| {
+            let rest = &html[at..];
+            let whole = !rest.as_bytes().get(name.len() + 1).is_some_and(u8::is_ascii_alphanumeric);
+            rest.find('>').filter(|_| whole).map(|end| &rest[..=end])
+        })
+    }
+
+    fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+        let from = tag.find(&format!(" {name}=\""))? + name.len() + 3;
+        tag[from..].split('"').next()
+    }
+
+    fn ids(html: &str) -> Vec<&str> {
+        html.match_indices(" id=\"").filter_map(|(at, mark)| html[at + mark.len()..].split('"').next()).collect()
+    }
+
+    #[test]
+    fn every_text_is_there() {
+        every_page(|html, locale| {
+            expect(!html.contains('⟦'), "a text is missing")?;
+            expect(html.contains(&format!("<html lang=\"{}\"", locale.tag())), "another language")?;
+            expect(!html.contains("{ $") && !html.contains("<title> "), "a value or the title is missing")?;
+            let title = html.split("<title>").nth(1).and_then(|rest| rest.split(" · ").next());
+            expect(title.is_some_and(|title| !title.is_empty()), "no title")
+        });
+    }
+
+    #[test]
+    fn every_page_has_one_heading_and_its_landmarks() {
+        every_page(|html, _| {
+            expect(tags(html, "h1").count() == 1, "one h1")?;
+            expect(tags(html, "main").count() == 1, "one main")?;
+            expect(html.contains("href=\"#content\""), "a link that skips to the content")?;
+            let levels: Vec<u32> = html
+                .match_indices("<h")
+                .filter_map(|(at, _)| html[at + 2..].chars().next()?.to_digit(10))
+                .skip_while(|level| *level != 1)
+                .collect();
+            expect(levels.windows(2).all(|two| two[1] <= two[0] + 1), "a level of headings is leapt over")
+        });
+    }
+
+    #[test]
+    fn every_form_that_is_sent_carries_its_token() {
+        every_page(|html, _| {
+            for form in html.split("<form ").skip(1) {
+                let form = form.split("</form>").next().unwrap_or_default();
+                let personal = form.starts_with("method=\"post\"") && !form.contains("action=\"/verify\"");
+                expect(!personal || form.contains("name=\"csrf\" value=\"sample-token\""), "a form without token")?;
+                expect(!form.starts_with("method=\"get\"") || !form.contains("csrf"), "a token in an address")?;
+            }
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn every_field_has_a_label_and_every_reference_its_target() {
+        every_page(|html, _| {
+            let ids = ids(html);
+            expect(ids.iter().collect::<BTreeSet<_>>().len() == ids.len(), "an id stands twice")?;
+            let shown = tags(html, "input").filter(|tag| attribute(tag, "type") != Some("hidden"));
+            for field in shown.chain(tags(html, "select")) {
+                let id = attribute(field, "id").ok_or("a field without id")?;
+                expect(html.contains(&format!("<label for=\"{id}\"")), id)?;
+            }
+            for tag in html.split('<').map(|rest| rest.split('>').next().unwrap_or_default()) {
+                for name in ["aria-describedby", "aria-labelledby", "for"] {
+                    for target in attribute(tag, name).unwrap_or_default().split_whitespace() {
+                        expect(ids.contains(&target), &format!("{name} leads to no {target}"))?;
+                    }
+                }
+                if let Some(target) = attribute(tag, "href").and_then(|href| href.strip_prefix('#')) {
+                    expect(ids.contains(&target), &format!("a link leads to no {target}"))?;
+                }
+            }
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn nothing_runs_and_nothing_is_loaded_from_elsewhere() {
+        every_page(|html, _| {
+            expect(!html.contains("<script") && !html.contains("javascript:"), "a script")?;
+            expect(!html.contains(" style=") && !html.contains("<style"), "a style that the policy forbids")?;
+            expect(!html.contains(" on"), "").or_else(|_| {
+                let handler = html.split(" on").skip(1).any(|rest| {
+                    let name: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+                    rest[name.len()..].starts_with("=\"")
+                });
+                expect(!handler, "an event handler")
+            })?;
+            let loads = |name: &str| html.contains(&format!("{name}=\"http")) || html.contains(&format!("{name}=\"//"));
+            expect(!loads("href") && !loads("src") && !loads("action"), "something from elsewhere")
+        });
+    }
+}

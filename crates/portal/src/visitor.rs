@@ -9,7 +9,7 @@ use crate::texts::{Locale, Texts};
 use crate::words::is_path_here;
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use base::Redacted;
@@ -56,9 +56,9 @@ pub(crate) async fn receive(State(portal): State<Portal>, request: Request, next
         response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if let Some(error) = error.filter(|_| !is_page) {
         tracing::info!(route, status = status.as_u16(), error = %error, "a page was refused");
-        let cookies = response.headers_mut().remove(header::SET_COOKIE);
+        let cookies: Vec<HeaderValue> = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
         response = error_response(visitor.frame_of_error(), &error);
-        if let Some(cookie) = cookies {
+        for cookie in cookies {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         if error.ends_session() {

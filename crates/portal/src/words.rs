@@ -1,6 +1,6 @@
 //! Days, moments and sizes as people write them, in Korean time. The words themselves are in `locales/`.
 
-use crate::texts::Texts;
+use crate::texts::{Locale, Texts};
 use base::Timestamp;
 use jiff::Zoned;
 use jiff::civil::Date;
@@ -21,11 +21,13 @@ impl Texts {
     pub(crate) fn moment(&self, moment: Timestamp) -> String {
         let here = in_korea(moment);
         let weekday = self.t(&format!("weekday-{}", here.weekday().to_monday_one_offset()));
-        let (hour, minute) = (here.hour(), here.minute());
-        let half = if hour < 12 { "time-am" } else { "time-pm" };
-        let (hour12, hour24) = (((hour + 11) % 12 + 1).to_string(), format!("{hour:02}"));
-        let (plain, padded) = (minute.to_string(), format!("{minute:02}"));
-        let time = self.tn(half, &[("hour12", &hour12), ("hour24", &hour24), ("minute", &plain), ("minute2", &padded)]);
+        let half = if here.hour() < 12 { "time-am" } else { "time-pm" };
+        // Koreans say the half of the day and count to twelve; elsewhere people write twenty-four hours.
+        let (hour, minute) = match self.locale {
+            Locale::Korean => (((here.hour() + 11) % 12 + 1).to_string(), here.minute().to_string()),
+            Locale::English => (format!("{:02}", here.hour()), format!("{:02}", here.minute())),
+        };
+        let time = self.tn(half, &[("hour", &hour), ("minute", &minute)]);
         self.tn("moment", &[("day", &self.day(here.date())), ("weekday", &weekday), ("time", &time)])
     }
 }
@@ -78,7 +80,6 @@ pub(crate) fn is_path_here(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Locale;
     use jiff::civil::date;
 
     #[test]

@@ -19,7 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use store::AccessPage;
 
 /// Entries on one page.
-const ENTRIES: usize = 30;
+const ENTRIES: usize = 50;
+/// Entries of the same kind closer together than this are told as one look.
+const ONE_LOOK_S: i64 = 10;
 
 #[derive(Template)]
 #[template(path = "access.html")]
@@ -196,7 +198,8 @@ pub(crate) async fn show(person: Person, numbered: Asked<Numbered>) -> Result<Re
         let permit = portal.archive().ask(request)?;
         let list = portal.archive().accesses(&permit, &AccessPage { limit: ENTRIES, after })?;
         let names = names(portal, &list.entries)?;
-        let entries: Vec<Entry> = list.entries.iter().map(|entry| Entry::new(t, &told(entry, &names))).collect();
+        let entries: Vec<Entry> =
+            together(list.entries).iter().map(|entry| Entry::new(t, &told(entry, &names))).collect();
         Ok((entries, list.next))
     });
     let (entries, next) = reading.await?;
@@ -208,6 +211,35 @@ pub(crate) async fn show(person: Person, numbered: Asked<Numbered>) -> Result<Re
         .with(person.session.id, |place| places::remember(&mut place.access_pages, number, next));
     let later = (number > 1).then(|| format!("/access?page={}", number - 1));
     page(&AccessListPage { frame: person.visitor.frame("access-title", "access"), entries, earlier, later })
+}
+
+/// Puts together what was one look to whoever looked: a page of the timeline is found first and read then, which are two
+/// entries in the log. Kinds keep the larger of their counts, since both entries count the same records.
+fn together(entries: Vec<Accessed>) -> Vec<Accessed> {
+    let mut looks: Vec<Accessed> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match looks.last_mut().filter(|look| is_same_look(look, &entry)) {
+            Some(look) => {
+                for (kind, count) in entry.what {
+                    match look.what.iter_mut().find(|(known, _)| *known == kind) {
+                        Some((_, most)) => *most = (*most).max(count),
+                        None => look.what.push((kind, count)),
+                    }
+                }
+            }
+            None => looks.push(entry),
+        }
+    }
+    looks
+}
+
+fn is_same_look(newer: &Accessed, older: &Accessed) -> bool {
+    let within = newer.time.duration_since(older.time).as_secs() < ONE_LOOK_S;
+    let told = |one: &Accessed| {
+        let who = (one.who.expose().clone(), one.role.clone(), one.source.expose().clone(), one.is_self);
+        (who, one.action.clone(), one.purpose.clone(), one.denied.clone(), one.institution.clone())
+    };
+    within && told(newer) == told(older)
 }
 
 fn told<'a>(accessed: &'a Accessed, names: &'a BTreeMap<String, String>) -> Told<'a> {
@@ -236,4 +268,50 @@ fn names(portal: &Portal, entries: &[Accessed]) -> Result<BTreeMap<String, Strin
         }
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::Redacted;
+
+    fn entry(second: i64, action: &str, what: &[(&str, u32)]) -> Accessed {
+        Accessed {
+            time: Timestamp::from_second(1_800_000_000 + second).expect("2027"),
+            who: Redacted::new("김하늘".to_owned()),
+            role: "patient".to_owned(),
+            source: Redacted::new("192.0.2.1".to_owned()),
+            is_self: true,
+            action: action.to_owned(),
+            purpose: "own-records".to_owned(),
+            explanation: String::new(),
+            denied: None,
+            institution: None,
+            what: what.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+            leaf: None,
+        }
+    }
+
+    #[test]
+    fn one_look_is_told_once_and_no_other_is_hidden() {
+        let looks = together(vec![
+            entry(30, "read-timeline", &[("Encounter", 2), ("Condition", 1)]),
+            entry(29, "read-timeline", &[("Encounter", 2), ("Observation", 7)]),
+            entry(28, "issue", &[("Encounter", 2)]),
+            entry(2, "issue", &[("Encounter", 2)]),
+            Accessed { denied: Some("not-yours".to_owned()), ..entry(1, "issue", &[]) },
+            Accessed { who: Redacted::new("이바다".to_owned()), is_self: false, ..entry(0, "issue", &[]) },
+        ]);
+        assert_eq!(looks.len(), 5);
+        let what: Vec<(&str, u32)> = looks[0].what.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+        assert_eq!(what, [("Encounter", 2), ("Condition", 1), ("Observation", 7)]);
+    }
+
+    #[test]
+    fn words_that_went_out_of_use_are_shown_as_they_are() {
+        let old = Accessed { role: "scribe".to_owned(), is_self: false, ..entry(0, "transcribe", &[("Chart", 1)]) };
+        let shown = Entry::new(Locale::Korean.texts(), &told(&old, &BTreeMap::new()));
+        assert_eq!((shown.who.as_str(), shown.what.as_str()), ("김하늘 (scribe)", "transcribe"));
+        assert_eq!(shown.seen, ["그 밖의 기록 1건"]);
+    }
 }
