@@ -20,6 +20,9 @@ pub struct Config {
     pub data: PathBuf,
     /// The address the portal listens on.
     pub listen: SocketAddr,
+    /// Whether a proxy on this machine stands in front of the portal and appends to `X-Forwarded-For`.
+    #[serde(default)]
+    pub behind_proxy: bool,
     /// The name of the ledger, for example `records.example.kr/log`. It never changes once the first entry is in.
     pub ledger_origin: String,
     /// Certificate and key of the portal. Without it only a loopback address is served, behind a proxy.
@@ -199,7 +202,8 @@ impl Config {
     /// # Errors
     /// Every reason why it cannot be used, at once.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let config = Self::parse(path, &text, std::env::vars())?;
         let faults = config.faults();
         if faults.is_empty() { Ok(config) } else { Err(ConfigError::Unsafe { path: path.to_owned(), faults }) }

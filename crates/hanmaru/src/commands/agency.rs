@@ -1,0 +1,58 @@
+//! `hanmaru agency`: the stand-in identity agency as a process of its own.
+
+use crate::Failure;
+use crate::hall::log_lines;
+use base::{Redacted, SystemClock, SystemRandom};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use synth::agency::{AgencyConfig, AgencyLimits};
+
+/// Arguments of `hanmaru agency`.
+#[derive(clap::Args)]
+pub struct Agency {
+    /// Identity files; those that do not exist yet are read once they do.
+    #[arg(long, value_name = "FILE", required = true)]
+    people: Vec<PathBuf>,
+    /// The loopback address to listen on.
+    #[arg(long, default_value = "127.0.0.1:8601")]
+    listen: SocketAddr,
+    /// How clients and browsers name it, when not by the address it listens on.
+    #[arg(long)]
+    issuer: Option<String>,
+    /// The client's id.
+    #[arg(long, default_value = "hanmaru")]
+    client_id: String,
+    /// The file that holds the client's secret.
+    #[arg(long, value_name = "FILE")]
+    client_secret_file: PathBuf,
+    /// Where answers may be sent.
+    #[arg(long, value_name = "URL", required = true)]
+    redirect: Vec<String>,
+}
+
+impl Agency {
+    /// Serves until it is told to stop.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        log_lines("info", false);
+        let secret = std::fs::read_to_string(&self.client_secret_file)
+            .map_err(|error| format!("cannot read {}: {error}", self.client_secret_file.display()))?;
+        let config = AgencyConfig {
+            issuer: self.issuer,
+            client_id: self.client_id,
+            client_secret: Redacted::new(secret.trim().to_owned()),
+            redirect_urls: self.redirect,
+            people: self.people,
+            limits: AgencyLimits::default(),
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(SystemRandom),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind(self.listen).await?;
+            synth::agency::serve(config, listener, super::serve::told_to_stop()).await?;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}

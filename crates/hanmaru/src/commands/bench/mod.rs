@@ -1,0 +1,83 @@
+//! `hanmaru bench`: measures on this machine, and prints each figure beside its goal.
+//!
+//! One line a bar, `bar NAME VALUE UNIT GOAL ok|short`, after a line with the limit or the peer that was measured in the same
+//! run. A bar that falls short is a figure, not a failure: the exit status is 0. Names never change, so that figures can be
+//! compared over time. Measurements read clocks; nothing else in the program does.
+
+mod audit;
+mod bars;
+mod browser;
+mod crash;
+mod deposit;
+mod directory;
+mod journey;
+mod ledger;
+mod people;
+mod place;
+
+use crate::Failure;
+use bars::Bars;
+use place::Place;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `hanmaru bench`.
+#[derive(clap::Args)]
+pub struct Bench {
+    /// The bench to run.
+    #[arg(required_unless_present = "list")]
+    name: Option<String>,
+    /// Lists the benches.
+    #[arg(long)]
+    list: bool,
+    /// Where to work; what is written there is removed at the end. Its disk is the one that is measured.
+    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    dir: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How much is measured.
+#[derive(clap::Args, Clone, Copy)]
+struct How {
+    /// Also what takes longer than some minutes.
+    #[arg(long)]
+    long: bool,
+    /// Kills of the bench `crash`.
+    #[arg(long, value_name = "KILLS", default_value_t = 200)]
+    points: u32,
+}
+
+type Run = fn(&Place, &How, &mut Bars) -> Result<(), Failure>;
+
+/// Every bench: its name, what it shows, how it is run.
+const BENCHES: [(&str, &str, Run); 4] = [
+    (
+        "deposit",
+        "a bag goes in, every patient's PDF comes out; memory; deposits killed at 200 random moments",
+        deposit::run,
+    ),
+    ("journey", "documents of 30 pages, institution search, page loads from sign-in to PDF", journey::run),
+    ("ledger", "durable appends a second, and proofs in a log of a million leaves", ledger::run),
+    ("crash", "the last part of `deposit` alone: deposits killed at random moments", crash::run),
+];
+
+impl Bench {
+    /// Runs one bench, or lists all. Exit status 0 also where a bar falls short.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        if self.list {
+            for (name, what, _) in BENCHES {
+                println!("{name:10} {what}");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        let wanted = self.name.unwrap_or_default();
+        let Some((name, _, run)) = BENCHES.into_iter().find(|(name, ..)| *name == wanted) else {
+            return Err(format!("there is no bench {wanted}: `hanmaru bench --list` names them").into());
+        };
+        let place = Place::make(&self.dir, name)?;
+        let mut bars = Bars::begin(name, place.root());
+        run(&place, &self.how, &mut bars)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,13 @@
+//! The commands, one file each: arguments, calls to the crates below, words for the terminal.
+
+pub mod agency;
+pub mod bench;
+pub mod demo;
+pub mod deposit;
+pub mod generate;
+pub mod init;
+pub mod institutions;
+pub mod keys;
+pub mod serve;
+pub mod status;
+pub mod verify;

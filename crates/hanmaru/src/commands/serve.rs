@@ -1,0 +1,179 @@
+//! `hanmaru serve`: the portal over TLS, with health, readiness and metrics on an address of the operator's own.
+
+use crate::Failure;
+use crate::config::Config;
+use crate::hall::{Hall, configured};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use identity::{Identity, IdentityError};
+use ledger::VerifierKey;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use portal::{Portal, PortalConfig};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long requests under way may take once the program was told to stop.
+const STOP_WAIT: Duration = Duration::from_secs(20);
+
+/// Arguments of `hanmaru serve`.
+#[derive(clap::Args)]
+pub struct Serve {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Serve {
+    /// Serves until it is told to stop. Refuses demo configurations, demo secrets and stand-in agencies.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        let config = configured(&self.config)?;
+        if config.demo {
+            return Err(
+                "this is a demonstration's configuration: `hanmaru demo` serves it, `hanmaru serve` does not".into()
+            );
+        }
+        let hall = Hall::open(&config)?;
+        serve(&hall, &config, || {})?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Serves the portal until the program is told to stop; calls `ready` once it listens.
+pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), Failure> {
+    let identity = hall.identity(config)?;
+    match identity.agency_ready() {
+        Ok(()) => {}
+        Err(error @ IdentityError::StandInAgency { .. }) => return Err(error.into()),
+        // People cannot sign in while the agency is away, but can find institutions and verify documents.
+        Err(error) => tracing::warn!(%error, "the identity agency cannot be used yet"),
+    }
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let agency = origin_of(&config.agency.issuer);
+    let keys = hall.store().verifier_keys().iter().map(|key| VerifierKey::parse(key)).collect::<Result<Vec<_>, _>>()?;
+    let mut with = PortalConfig::new(&config.public_url, &agency, keys, config.limits.limits());
+    with.demo = config.demo;
+    with.behind_proxy = config.behind_proxy;
+    let portal = portal::router(Portal::new(hall.archive.clone(), identity.clone(), with));
+    let operator = operator_routes(hall.clone(), identity, metrics);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(config, portal, operator, ready))
+}
+
+async fn run(config: &Config, portal: Router, operator: Router, ready: impl FnOnce()) -> Result<(), Failure> {
+    let operator_listener = listen(config.operator.listen).await?;
+    let portal_listener = listen(config.listen).await?.into_std()?;
+    let stop = Handle::new();
+    let stopping = stop.clone();
+    tokio::spawn(async move {
+        told_to_stop().await;
+        tracing::info!("stopping: requests under way are finished first");
+        stopping.graceful_shutdown(Some(STOP_WAIT));
+    });
+    tokio::spawn(async move { axum::serve(operator_listener, operator).await });
+    tracing::info!(address = %config.listen, operator = %config.operator.listen, "serving");
+    ready();
+    let service = portal.into_make_service_with_connect_info::<SocketAddr>();
+    match &config.tls {
+        Some(tls) => {
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+            let tls = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(|error| {
+                format!("certificate {} with key {}: {error}", tls.certificate.display(), tls.key.display())
+            })?;
+            axum_server::from_tcp_rustls(portal_listener, tls)?.handle(stop).serve(service).await?;
+        }
+        None => axum_server::from_tcp(portal_listener)?.handle(stop).serve(service).await?,
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, Failure> {
+    let bound = tokio::net::TcpListener::bind(address).await;
+    bound.map_err(|error| {
+        format!("cannot listen on {address}: {error}; choose another address in the configuration").into()
+    })
+}
+
+/// Done when the program gets SIGTERM or SIGINT.
+pub async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("the runtime handles signals");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("the runtime handles signals");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Scheme, host and port of an address.
+fn origin_of(url: &str) -> String {
+    url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
+}
+
+fn operator_routes(hall: Hall, identity: Identity, metrics: PrometheusHandle) -> Router {
+    let hall = Arc::new(hall);
+    let readiness = Arc::clone(&hall);
+    Router::new()
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/ready", get(move || ready(Arc::clone(&readiness), identity.clone())))
+        .route("/metrics", get(move || figures(Arc::clone(&hall), metrics.clone())))
+}
+
+/// Ready when both logs are sealed and the agency answers; otherwise what is missing, a line each.
+async fn ready(hall: Arc<Hall>, identity: Identity) -> (StatusCode, String) {
+    let checked = tokio::task::spawn_blocking(move || {
+        let health = hall.store().health();
+        let mut faults: Vec<String> = health.faults.into_iter().flatten().collect();
+        faults.extend(identity.agency_ready().err().map(|error| error.to_string()));
+        let away = health.sites.iter().filter(|site| !site.reachable);
+        let notes: Vec<String> = away.map(|site| format!("site {} is away", site.name)).collect();
+        (faults, notes)
+    });
+    match checked.await {
+        Ok((faults, notes)) if faults.is_empty() => (StatusCode::OK, lines("ready", &notes)),
+        Ok((faults, _)) => (StatusCode::SERVICE_UNAVAILABLE, lines("not ready", &faults)),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, lines("not ready", &[])),
+    }
+}
+
+fn lines(first: &str, more: &[String]) -> String {
+    let mut text = format!("{first}\n");
+    for line in more {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+async fn figures(hall: Arc<Hall>, metrics: PrometheusHandle) -> String {
+    let gathered = tokio::task::spawn_blocking(move || {
+        let health = hall.store().health();
+        for (place, log) in ["records", "access"].into_iter().enumerate() {
+            metrics::gauge!("hanmaru_log_entries", "log" => log).set(health.published[place] as f64);
+            metrics::gauge!("hanmaru_log_waiting", "log" => log).set(health.waiting[place] as f64);
+        }
+        for site in health.sites {
+            metrics::gauge!("hanmaru_site_reachable", "site" => site.name.clone())
+                .set(f64::from(u8::from(site.reachable)));
+            metrics::gauge!("hanmaru_site_pending", "site" => site.name).set(site.pending as f64);
+        }
+        metrics.render()
+    });
+    gathered.await.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_has_no_path() {
+        assert_eq!(origin_of("https://agency.example.kr/realm/x"), "https://agency.example.kr");
+        assert_eq!(origin_of("http://localhost:8601"), "http://localhost:8601");
+    }
+}

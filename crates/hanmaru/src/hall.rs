@@ -1,0 +1,166 @@
+//! Opens what a configuration describes: sites, keys, store, archive and identity, wired together.
+
+use crate::config::{Config, ConfigError};
+use archive::{Archive, ArchiveConfig};
+use base::{Clock, Random, SystemClock, SystemRandom};
+use identity::{Identity, IdentityConfig};
+use policy::{Actor, Assurance, Door, Role};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::{OpenStore, Store, StoreConfig};
+use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
+
+/// How many of three sites and of three key stores must hold what is acknowledged.
+const QUORUM: usize = 2;
+
+/// The opened hall.
+#[derive(Clone)]
+pub struct Hall {
+    /// The archive, over the store.
+    pub archive: Archive,
+    /// The door.
+    pub door: Arc<Door>,
+    /// The sites, for repair.
+    pub sites: Sites,
+    /// The machine's clock as it is. Sign-in compares it with the newest time stored, and says so where it is behind.
+    clock: Arc<dyn Clock>,
+}
+
+/// What cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum HallError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A folder or file.
+    #[error("cannot make {path}: {source}")]
+    Make {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The sites.
+    #[error(transparent)]
+    Sites(#[from] vault::SiteError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] vault::KeyError),
+    /// The policies.
+    #[error(transparent)]
+    Door(#[from] policy::DoorError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// Sign-in.
+    #[error(transparent)]
+    Identity(#[from] identity::IdentityError),
+}
+
+impl Hall {
+    /// Makes the folders and the root key where they are missing. Nothing that is there is replaced.
+    ///
+    /// # Errors
+    /// What cannot be made.
+    pub fn make(config: &Config) -> Result<(), HallError> {
+        let folders = config.sites.iter().chain(&config.key_stores).map(|folder| folder.folder.as_path());
+        for folder in folders.chain([config.data.as_path()]).chain(config.keys.root.parent()) {
+            std::fs::create_dir_all(folder).map_err(|source| HallError::Make { path: folder.to_owned(), source })?;
+        }
+        if !config.keys.root.exists() {
+            FileKeyProvider::create(&config.keys.root, Arc::new(SystemRandom))?;
+        }
+        Sites::create(&sites(config))?;
+        KeyStores::create(&key_stores(config))?;
+        Ok(())
+    }
+
+    /// Opens the store and the archive.
+    ///
+    /// # Errors
+    /// What cannot be opened.
+    pub fn open(config: &Config) -> Result<Self, HallError> {
+        Self::open_with(config, StoreConfig::default())
+    }
+
+    /// As [`Hall::open`], with a store that works in its own way.
+    ///
+    /// # Errors
+    /// What cannot be opened.
+    pub fn open_with(config: &Config, store: StoreConfig) -> Result<Self, HallError> {
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let sites = Sites::open(sites(config), QUORUM)?;
+        let store = Store::open(OpenStore {
+            folder: config.data.clone(),
+            sites: sites.clone(),
+            key_provider: Arc::new(FileKeyProvider::open(&config.keys.root, Arc::clone(&random))?),
+            key_stores: KeyStores::open(key_stores(config), QUORUM)?,
+            origin: config.ledger_origin.clone(),
+            clock: Arc::clone(&clock),
+            random,
+            limits: config.limits.limits(),
+            config: store,
+        })?;
+        let door = Arc::new(Door::standard()?);
+        let archive_config = ArchiveConfig::new(config.data.join("archive"));
+        let archive = Archive::new(store, Arc::clone(&door), config.limits.limits(), archive_config);
+        Ok(Self { archive, door, sites, clock })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        self.archive.store()
+    }
+
+    /// Sign-in at the configured agency.
+    ///
+    /// # Errors
+    /// The agency's configuration cannot be used.
+    pub fn identity(&self, config: &Config) -> Result<Identity, HallError> {
+        let redirect = format!("{}/sign-in/return", config.public_url);
+        let secret = config.client_secret()?;
+        let mut with = IdentityConfig::new(&config.agency.issuer, &config.agency.client_id, secret.expose(), &redirect);
+        with.demo = config.demo;
+        with.idle_s = config.session.idle_minutes.saturating_mul(60);
+        with.absolute_s = config.session.absolute_minutes.saturating_mul(60);
+        Ok(Identity::new(self.store().clone(), with, Arc::clone(&self.clock), self.store().random())?)
+    }
+
+    /// Whoever is at the command line of this machine, in a role.
+    pub fn local_actor(&self, role: Role, name: &str) -> Actor {
+        Actor {
+            account: base::Id16::derived(&["command-line", role.name(), name]),
+            role,
+            assurance: Assurance::One,
+            name: name.to_owned().into(),
+            source: "local".to_owned().into(),
+        }
+    }
+}
+
+fn sites(config: &Config) -> Vec<SiteConfig> {
+    config.sites.iter().map(|site| SiteConfig { name: site.name.clone(), folder: site.folder.clone() }).collect()
+}
+
+fn key_stores(config: &Config) -> Vec<KeyStoreConfig> {
+    let stores = config.key_stores.iter();
+    stores.map(|store| KeyStoreConfig { name: store.name.clone(), folder: store.folder.clone() }).collect()
+}
+
+/// Reads a configuration and sets the log lines up as it says.
+///
+/// # Errors
+/// The configuration cannot be used.
+pub fn configured(path: &Path) -> Result<Config, HallError> {
+    let config = Config::read(path)?;
+    log_lines(&config.log.level, config.log.json);
+    Ok(config)
+}
+
+/// Sends log lines to standard error. Only the first call has an effect.
+pub fn log_lines(level: &str, json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|_| "info".into());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = if json { lines.json().try_init() } else { lines.with_target(false).try_init() };
+}

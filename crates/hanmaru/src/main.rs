@@ -1,0 +1,82 @@
+//! The program `hanmaru`: configuration, wiring and commands. What the commands do stands in the crates below.
+
+mod commands;
+mod config;
+mod hall;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Hanmaru: a commons for health records.
+#[derive(Parser)]
+#[command(name = "hanmaru", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes the folders and the root key that a configuration names; never replaces anything.
+    Init(commands::init::Init),
+    /// Serves the portal.
+    Serve(commands::serve::Serve),
+    /// Takes in the records of an institution.
+    Deposit(commands::deposit::Deposit),
+    /// Checks an issued PDF offline, against pinned keys.
+    Verify(commands::verify::Verify),
+    /// Prints the public keys of this installation's logs, to be pinned by whoever verifies.
+    Keys(commands::keys::Keys),
+    /// Takes in a directory of institutions and the state of their records.
+    Institutions(commands::institutions::Institutions),
+    /// Tells how the installation is doing, and mends sites when asked to.
+    Status(commands::status::Status),
+    /// Makes synthetic hospitals, people and records.
+    Generate(commands::generate::Generate),
+    /// Runs the stand-in identity agency, for demonstrations and tests only.
+    Agency(commands::agency::Agency),
+    /// Runs a demonstration with synthetic hospitals on this machine.
+    Demo(commands::demo::Demo),
+    /// Measures, and prints each figure beside its goal.
+    Bench(commands::bench::Bench),
+}
+
+/// What a command ends with when it does not end well: a sentence for a person.
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Init(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Deposit(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Keys(command) => command.run(),
+        Command::Institutions(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Generate(command) => command.run(),
+        Command::Agency(command) => command.run(),
+        Command::Demo(command) => command.run(),
+        Command::Bench(command) => command.run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hanmaru: {}", with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and what caused it, where the cause says something new.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
