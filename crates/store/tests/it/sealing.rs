@@ -9,12 +9,19 @@ use store::{Log, Outcome, Store, StoreError};
 
 use crate::support::*;
 
-/// Everything that must hold of a log at a site.
-pub fn audit(house: &House, store: &Store, log: Log, site: &str) -> u64 {
+/// Everything that must hold of a log at a site, which may be the one of three that is behind the others for a moment.
+pub fn audit(house: &House, store: &Store, log: Log, site: &str, size: u64) {
     let at = SiteLog(house.site(site).join("log").join(log.name()));
-    let checkpoint = at.checkpoint(&store.verifier_key(log));
-    ledger::audit(&checkpoint, &at).expect("the whole log is as its checkpoint says");
-    checkpoint.size
+    let key = store.verifier_key(log);
+    for _ in 0..1_000 {
+        if let Some(checkpoint) = at.checkpoint(&key).filter(|checkpoint| checkpoint.size >= size) {
+            assert_eq!(checkpoint.size, size);
+            // The checkpoint comes after its files, so the log is whole.
+            return ledger::audit(&checkpoint, &at).expect("the whole log is as its checkpoint says");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{site} has no checkpoint of {size} leaves");
 }
 
 fn seal_all(store: &Store) -> u64 {
@@ -55,7 +62,7 @@ fn what_is_sealed_is_at_the_sites_under_a_checkpoint_and_opens_for_its_subject()
     assert_eq!(positions.expect("read"), [Some(0), Some(700), None]);
     assert!(store.proof(Log::Records, 701).is_err());
     for site in ["site-a", "site-b"] {
-        assert_eq!(audit(&house, &store, Log::Records, site), 701);
+        audit(&house, &store, Log::Records, site, 701);
     }
     // After a restart the proofs come from the sites alone.
     let (before, keys) = (store.checkpoint(Log::Records).expect("read"), store.verifier_keys());
@@ -108,7 +115,7 @@ fn one_site_away_does_not_matter_and_it_catches_up() {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(audit(&house, &store, Log::Records, "site-b"), 2);
+    audit(&house, &store, Log::Records, "site-b", 2);
 }
 
 #[test]
@@ -136,7 +143,7 @@ fn two_sites_away_keep_the_seal_waiting_and_writes_go_on() {
     house.show_site("site-c");
     assert_eq!(store.wait_sealed(written.ticket, PATIENCE).expect("sealed when they are back").records_size, 2);
     assert!(store.health().faults[0].is_none());
-    assert_eq!(audit(&house, &store, Log::Records, "site-a"), 2);
+    audit(&house, &store, Log::Records, "site-a", 2);
 }
 
 #[test]
@@ -194,7 +201,7 @@ fn a_database_that_is_behind_the_sites_signs_nothing() {
         Err(StoreError::SiteAhead { site_size, database_size, .. }) => assert_eq!((site_size, database_size), (2, 1)),
         other => panic!("signing would fork the log: {other:?}"),
     }
-    assert_eq!(audit(&house, &store, Log::Records, "site-a"), 2, "the sites are as they were");
+    audit(&house, &store, Log::Records, "site-a", 2);
 }
 
 #[test]
@@ -228,7 +235,7 @@ fn what_a_crash_left_unpublished_is_published_at_the_next_start() {
     let store = house.open();
     assert_eq!(seal_all(&store), 300);
     for site in ["site-a", "site-b"] {
-        assert_eq!(audit(&house, &store, Log::Records, site), 300);
+        audit(&house, &store, Log::Records, site, 300);
     }
     store.proof(Log::Records, 12).expect("a proof");
 }
@@ -256,7 +263,7 @@ fn two_stores_on_one_folder_write_and_seal_without_doubling() {
     assert_eq!(size, 90);
     assert_eq!(count(&house, "SELECT count(*) FROM resource_version"), 90);
     assert_eq!(count(&house, "SELECT count(DISTINCT position) FROM leaf WHERE kind = 1"), 90);
-    assert_eq!(audit(&house, &stores[0], Log::Records, "site-a"), 90);
+    audit(&house, &stores[0], Log::Records, "site-a", 90);
     // A leaf asked for by the one that does not seal is there in moments as well.
     let [first, second] = stores;
     let issue = person(&second, Id16([7; 16]), &[patient("p1")], Action::Issue);
@@ -277,7 +284,7 @@ fn two_sequencers_at_once_cannot_fork_the_log() {
     seal_all(&first);
     // The lock is taken away under the first, as a network file system may do: the second believes that it is alone.
     for log in ["records", "access"] {
-        std::fs::remove_file(house.folder().join(format!("locks/seal-{log}.lock"))).expect("the lock is there");
+        let _ = std::fs::remove_file(house.folder().join(format!("locks/seal-{log}.lock")));
     }
     let second = house.open();
     let stores = [first, second];
@@ -298,6 +305,6 @@ fn two_sequencers_at_once_cannot_fork_the_log() {
     assert_eq!(count(&house, "SELECT count(DISTINCT position) FROM leaf WHERE kind = 1"), 51);
     assert_eq!(count(&house, "SELECT max(position) FROM leaf WHERE kind = 1"), 50);
     for site in ["site-a", "site-b"] {
-        assert_eq!(audit(&house, &store, Log::Records, site), 51);
+        audit(&house, &store, Log::Records, site, 51);
     }
 }
