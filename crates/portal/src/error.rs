@@ -79,6 +79,7 @@ impl SignInFault {
 enum Next {
     Start,
     SignIn,
+    SecondStep,
     Records,
     Institutions,
 }
@@ -178,10 +179,10 @@ impl PageError {
         match self {
             Self::Session { .. }
             | Self::SignIn(_)
-            | Self::Throttled { .. }
             | Self::Agency
             | Self::SignInFirst { .. }
             | Self::SecondStepFirst => Next::SignIn,
+            Self::Throttled { .. } => Next::SecondStep,
             Self::Denied | Self::TooMuch | Self::Nothing => Next::Records,
             Self::NoInstitution => Next::Institutions,
             _ => Next::Start,
@@ -311,6 +312,7 @@ impl ErrorPage {
         let (next, key) = match error.next() {
             Next::Start => ("/", "error-back"),
             Next::SignIn => ("/sign-in", "error-again"),
+            Next::SecondStep => ("/sign-in/second-step", "error-try"),
             Next::Records => ("/records", "visit-back"),
             Next::Institutions => ("/institutions", "institution-back"),
         };

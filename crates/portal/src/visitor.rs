@@ -121,7 +121,8 @@ impl Visitor {
             SessionState::Live(session) => Ok(Arc::clone(session)),
             SessionState::Over(error) => Err(error.clone()),
             SessionState::None => {
-                Err(PageError::SignInFirst { to: Some(self.here.clone()).filter(|here| is_path_here(here)) })
+                let to = Some(self.here.clone()).filter(|here| is_path_here(here) && !here.starts_with("/sign-"));
+                Err(PageError::SignInFirst { to })
             }
         }
     }

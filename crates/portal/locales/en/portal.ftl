@@ -138,6 +138,7 @@ enrol-2 = Scan the picture below with the app. If you cannot, type the letters b
 enrol-3 = Enter the six digits the app shows.
 enrol-picture = Picture to scan with the authenticator app
 enrol-secret = Letters to type
+enrol-here = Is the app on this phone? Add it here directly
 enrol-once = These letters are shown only now. Do not show them to anyone.
 second-stop = Stop signing in
 
@@ -328,6 +329,7 @@ privacy-3 = Every look at your records, and every attempt, is written down, and 
 privacy-4 = Cookies are used only to keep you signed in and to remember your language.
 
 error-back = To the start
+error-try = Try again
 error-again = Sign in again
 error-not-found-title = There is no such page
 error-not-found-text = The address has changed or was mistyped.

@@ -137,6 +137,7 @@ enrol-2 = 인증 앱으로 아래 그림(QR 코드)을 찍습니다. 찍기 어�
 enrol-3 = 앱에 보이는 숫자 여섯 자리를 아래에 넣습니다.
 enrol-picture = 인증 앱으로 찍는 그림
 enrol-secret = 직접 넣을 글자
+enrol-here = 이 휴대전화에 인증 앱이 있으면 여기를 눌러 바로 넣기
 enrol-once = 이 글자는 지금만 보입니다. 다른 사람에게 보여 주지 마세요.
 second-stop = 본인 확인 그만두기
 
@@ -327,6 +328,7 @@ privacy-3 = 기록을 보거나 보려고 한 일은 빠짐없이 남고, 본인
 privacy-4 = 쿠키는 본인 확인을 이어 가는 데와 언어를 기억하는 데만 씁니다.
 
 error-back = 처음으로
+error-try = 다시 해 보기
 error-again = 다시 본인 확인
 error-not-found-title = 찾으시는 화면이 없습니다
 error-not-found-text = 주소가 바뀌었거나 잘못 적혔습니다.

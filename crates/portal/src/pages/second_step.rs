@@ -37,6 +37,8 @@ struct Picture {
     path: String,
     /// The secret for typing.
     secret: String,
+    /// Opens an authenticator on the phone that shows the page, which cannot scan its own screen.
+    uri: String,
 }
 
 impl SecondStepPage {
@@ -86,6 +88,7 @@ impl Picture {
             tracing::error!(%error, "a QR code cannot be drawn");
             PageError::Busy
         })?;
+        let uri = enrolment.uri.expose().clone();
         let width = code.width();
         let mut path = String::new();
         for (at, colour) in code.to_colors().into_iter().enumerate() {
@@ -93,7 +96,7 @@ impl Picture {
                 path.push_str(&format!("M{} {}h1v1h-1z", at % width + QUIET, at / width + QUIET));
             }
         }
-        Ok(Self { side: width + 2 * QUIET, path, secret: enrolment.secret_text.expose().clone() })
+        Ok(Self { side: width + 2 * QUIET, path, secret: enrolment.secret_text.expose().clone(), uri })
     }
 }
 
