@@ -1,7 +1,7 @@
 //! The table of contents: every address of the portal and what answers there.
 
 use crate::pages::{
-    access, account, assets, help, home, institutions, issue, language, records, second_step, sign_in, verify,
+    access, account, assets, help, home, institutions, issue, language, records, second_step, sign_in, verify, visit,
 };
 use crate::{Portal, security, visitor};
 use axum::Router;
@@ -16,8 +16,9 @@ use tower_http::timeout::TimeoutLayer;
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for a document that is made or checked, its upload included.
 const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(180);
-/// What an upload may have besides the file: boundaries and headers of its parts.
-const UPLOAD_OVERHEAD_BYTES: usize = 64 << 10;
+/// Of a file beyond the limit, so many times the limit are read and dropped: a browser shows no answer before it has sent
+/// everything, and the person would not learn why.
+const UPLOAD_READ_TIMES: usize = 4;
 
 /// The portal's pages. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that the journal and the
 /// throttle know where a request came from.
@@ -32,7 +33,7 @@ pub fn router(portal: Portal) -> Router {
         .route("/sign-in/second-step", get(second_step::show).post(second_step::check))
         .route("/sign-out", post(sign_in::leave))
         .route("/records", get(records::show).post(records::filter))
-        .route("/records/visit/{id}", get(records::visit))
+        .route("/records/visit/{id}", get(visit::show))
         .route("/access", get(access::show))
         .route("/verify/{number}", get(verify::number))
         .route("/account", get(account::show))
@@ -43,7 +44,7 @@ pub fn router(portal: Portal) -> Router {
         .route("/assets/style.css", get(assets::style))
         .route("/assets/mark.svg", get(assets::mark))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_TIMEOUT));
-    let upload_bytes = portal.config().limits.verify_bytes + UPLOAD_OVERHEAD_BYTES;
+    let upload_bytes = portal.config().limits.verify_bytes.saturating_mul(UPLOAD_READ_TIMES);
     let documents = Router::new()
         .route("/records/issue", get(issue::back).post(issue::issue))
         .route("/verify", get(verify::show).post(verify::upload).layer(DefaultBodyLimit::max(upload_bytes)))

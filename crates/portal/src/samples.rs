@@ -9,10 +9,11 @@ use crate::pages::assets;
 use crate::pages::help::{HelpPage, PrivacyPage};
 use crate::pages::home::HomePage;
 use crate::pages::institutions::{InstitutionPage, InstitutionsPage};
-use crate::pages::records::{RecordsPage, VisitPage};
+use crate::pages::records::RecordsPage;
 use crate::pages::second_step::SecondStepPage;
 use crate::pages::sign_in::SignInPage;
 use crate::pages::verify::VerifyPage;
+use crate::pages::visit::VisitPage;
 use askama::Template;
 
 /// A rendered page.

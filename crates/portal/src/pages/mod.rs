@@ -12,3 +12,4 @@ pub(crate) mod records;
 pub(crate) mod second_step;
 pub(crate) mod sign_in;
 pub(crate) mod verify;
+pub(crate) mod visit;

@@ -1,4 +1,4 @@
-//! My records: the timeline of visits, one visit, and what is shown of it. What records say in full stands in the document.
+//! My records: the timeline of visits. One visit has a page of its own; what records say in full stands in the document.
 
 use crate::Portal;
 use crate::error::{PageError, faulty_page, page};
@@ -11,7 +11,7 @@ use crate::visitor::Person;
 use crate::words::{day_of, day_of_form};
 use archive::{Counted, Diagnosis, Entry, Timeline, TimelineQuery, Visit};
 use askama::Template;
-use axum::extract::{Path, Query};
+use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Timestamp};
 use jiff::civil::Date;
@@ -63,38 +63,25 @@ struct Year {
 
 /// One visit, or one record outside of any.
 pub(crate) struct Card {
-    id: String,
+    pub id: String,
     year: String,
     chosen: bool,
-    date: String,
-    kind: String,
-    institution: String,
-    department: String,
-    diagnoses: Vec<String>,
-    items: Vec<String>,
-    amended: bool,
+    pub date: String,
+    pub kind: String,
+    pub institution: String,
+    pub department: String,
+    pub diagnoses: Vec<String>,
+    pub items: Vec<String>,
+    pub amended: bool,
     /// Whether it has a page of its own.
     opens: bool,
 }
 
-#[derive(Template)]
-#[template(path = "visit.html")]
-pub(crate) struct VisitPage {
-    frame: Frame,
-    csrf: String,
-    languages: Vec<Choice>,
-    visit: Card,
-    /// The last day, where it is another than the first.
-    until: Option<String>,
-    reason: String,
-    documents: Vec<String>,
-}
-
 /// Everything that the timeline's page is made of.
 pub(crate) struct Listed {
-    timeline: Timeline,
+    pub timeline: Timeline,
     /// Names of the person's institutions by code.
-    names: BTreeMap<String, String>,
+    pub names: BTreeMap<String, String>,
 }
 
 /// What a page of the timeline says besides its visits.
@@ -185,26 +172,8 @@ impl FilterForm {
     }
 }
 
-impl VisitPage {
-    fn new(mut frame: Frame, csrf: String, visit: &Visit, names: &BTreeMap<String, String>) -> Self {
-        let t = frame.t;
-        let card = Card::of_visit(t, visit, names, &BTreeSet::new());
-        frame.title = t.tn("records-visit-at", &[("institution", &card.institution)]);
-        let until: Option<Date> = visit.end.get(..10).and_then(|day| day.parse().ok());
-        let until = until.filter(|until| visit.date.map(day_of) != Some(*until)).map(|day| t.day(day));
-        let documents = visit.documents.iter().map(|entry| entry_title(t, entry)).collect();
-        Self { csrf, languages: languages(t), visit: card, until, reason: visit.reason.clone(), documents, frame }
-    }
-
-    pub fn sample(locale: Locale) -> Self {
-        let listed = sample_listed();
-        let frame = Frame::sample(locale, "visit-title", "records", "/records/visit/0", true);
-        Self::new(frame, "sample-token".to_owned(), &listed.timeline.visits[1], &listed.names)
-    }
-}
-
 impl Card {
-    fn of_visit(t: &Texts, visit: &Visit, names: &BTreeMap<String, String>, chosen: &BTreeSet<Id16>) -> Self {
+    pub fn of_visit(t: &Texts, visit: &Visit, names: &BTreeMap<String, String>, chosen: &BTreeSet<Id16>) -> Self {
         let diagnoses = visit.diagnoses.iter().filter(|one| !one.text.is_empty() || !one.code.is_empty());
         Self {
             id: visit.key.id.to_string(),
@@ -275,7 +244,7 @@ fn diagnosis(diagnosis: &Diagnosis) -> String {
     }
 }
 
-fn entry_title(t: &Texts, entry: &Entry) -> String {
+pub(crate) fn entry_title(t: &Texts, entry: &Entry) -> String {
     let key = format!("document-{}", entry.document_kind);
     let kind = if t.has(&key) { t.t(&key) } else { t.t(item_key(&entry.key.resource_type)) };
     match entry.title.as_str() {
@@ -328,7 +297,7 @@ fn class_key(class: &str) -> &'static str {
     }
 }
 
-fn languages(t: &Texts) -> Vec<Choice> {
+pub(crate) fn languages(t: &Texts) -> Vec<Choice> {
     let current = t.locale.tag();
     Locale::ALL.map(|one| Choice::new(one.tag(), &t.t(&format!("records-language-{}", one.tag())), current)).to_vec()
 }
@@ -358,7 +327,7 @@ fn listed(portal: &Portal, permit: &Permit, query: &TimelineQuery) -> Result<Lis
 }
 
 /// The names of the institutions that a person was a patient of.
-fn names(portal: &Portal, account: Id16) -> Result<BTreeMap<String, String>, PageError> {
+pub(crate) fn names(portal: &Portal, account: Id16) -> Result<BTreeMap<String, String>, PageError> {
     let facts = portal.archive().store().facts(account)?;
     let codes: BTreeSet<InstitutionCode> = facts.patients.into_iter().map(|own: OwnPatient| own.institution).collect();
     let mut names = BTreeMap::new();
@@ -413,38 +382,7 @@ pub(crate) async fn records_page(person: &Person, around: Around) -> Result<Reco
     Ok(RecordsPage::new(frame, person.session.name.expose(), person.csrf(), &listed, around))
 }
 
-/// `GET /records/visit/{id}`
-pub(crate) async fn visit(person: Person, Path(id): Path<String>) -> Result<Response, PageError> {
-    let id: Id16 = id.parse().map_err(|_| PageError::NotFound)?;
-    let request = own(person.actor(), person.session.person, Action::ReadTimeline);
-    let reading = person.visitor.portal.blocking(move |portal| {
-        let permit = portal.archive().ask(request)?;
-        let visit = one_visit(portal, &permit, id)?;
-        Ok((visit, names(portal, permit.actor().account)?))
-    });
-    let (visit, names) = reading.await?;
-    let frame = person.visitor.frame("visit-title", "records");
-    page(&VisitPage::new(frame, person.csrf(), &visit, &names))
-}
-
-/// One visit within the permit. Another person's is refused like one that is not there.
-fn one_visit(portal: &Portal, permit: &Permit, id: Id16) -> Result<Visit, PageError> {
-    let query = store::Query { ids: vec![id], types: vec!["Encounter".to_owned()], ..store::Query::default() };
-    let found = portal.archive().store().search(permit, &query)?;
-    let head = found.heads.into_iter().next().ok_or(PageError::Denied)?;
-    let before = head.date.and_then(|date| date.checked_add(jiff::SignedDuration::from_micros(1)).ok());
-    let mut query =
-        TimelineQuery { from: head.date, before, institution: Some(head.institution), skip: 0, limit: VISITS };
-    loop {
-        let timeline = portal.archive().timeline(permit, &query)?;
-        if let Some(visit) = timeline.visits.into_iter().find(|visit| visit.key.id == id) {
-            return Ok(visit);
-        }
-        query.skip = timeline.next.ok_or(PageError::Denied)?;
-    }
-}
-
-fn sample_listed() -> Listed {
+pub(crate) fn sample_listed() -> Listed {
     let code = |text: &str| InstitutionCode::new(text).unwrap_or_else(|| unreachable!("samples have good codes"));
     let key = |kind: &str, name: &str| {
         store::ResourceKey::derived(policy::Owner::patient(&code("31100001"), "sample"), &code("31100001"), kind, name)

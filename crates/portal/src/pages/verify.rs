@@ -227,12 +227,18 @@ async fn file(mut multipart: Multipart, bytes_max: usize) -> Result<Vec<u8>, Ref
         if part.name() != Some("file") {
             continue;
         }
-        let mut bytes = Vec::new();
+        let (mut bytes, mut too_large) = (Vec::new(), false);
         while let Some(chunk) = part.chunk().await.map_err(refused)? {
-            if bytes.len() + chunk.len() > bytes_max {
-                return Err(Refused::TooLarge);
+            too_large |= bytes.len() + chunk.len() > bytes_max;
+            if too_large {
+                // Read to its end, and kept no more.
+                bytes = Vec::new();
+            } else {
+                bytes.extend_from_slice(&chunk);
             }
-            bytes.extend_from_slice(&chunk);
+        }
+        if too_large {
+            return Err(Refused::TooLarge);
         }
         return if bytes.is_empty() { Err(Refused::Nothing) } else { Ok(bytes) };
     }

@@ -164,7 +164,7 @@ fn uploads_have_a_limit() {
     let site = Site::with(&Setup { limits, ..Setup::default() });
     let browser = site.browser();
     browser.upload("/verify", &vec![b'x'; (2 << 20) + 1]).says(413, "2 MB까지 확인할 수 있습니다");
-    browser.upload("/verify", &vec![b'x'; 3 << 20]).says(413, "2 MB까지 확인할 수 있습니다");
+    browser.upload("/verify", &vec![b'x'; 7 << 20]).says(413, "2 MB까지 확인할 수 있습니다");
     browser.upload("/verify", b"").says(422, "파일을 고르지 않으셨습니다");
     browser.upload("/verify", &vec![b'x'; 2 << 20]).says(200, "PDF 파일이 아닙니다");
     browser.post("/verify", &[("file", "x")]).says(400, "알아볼 수 없는 요청입니다");

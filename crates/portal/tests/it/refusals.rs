@@ -189,7 +189,7 @@ fn what_is_not_there_has_a_page_too() {
     browser.post("/help", &[]).says(405, "알아볼 수 없는 요청입니다");
     site.sign_in(&browser, &site.kim);
     let csrf = browser.get("/records").csrf();
-    let large = "x".repeat(70_000);
+    let large = "x".repeat(66_000);
     browser.post("/records", &[("csrf", &csrf), ("from", &large)]).says(413, "너무 큽니다");
     let many: Vec<(&str, &str)> = std::iter::once(("csrf", csrf.as_str())).chain([("v", ""); 3_000]).collect();
     browser.post("/records", &many).says(413, "너무 큽니다");
