@@ -95,7 +95,9 @@ pub(super) fn system(concept: &Value) -> String {
     let label = coding.str("system").map_or("", |system| {
         known_system(system).unwrap_or_else(|| system.rsplit(['/', ':']).next().unwrap_or(system))
     });
-    join([label.to_owned(), coding.str("version").unwrap_or_default().to_owned()], " ")
+    // `KCD-8` says its version already.
+    let version = coding.str("version").filter(|version| !label.ends_with(&format!("-{version}"))).unwrap_or_default();
+    join([label.to_owned(), version.to_owned()], " ")
 }
 
 fn known_system(system: &str) -> Option<&'static str> {
@@ -105,8 +107,18 @@ fn known_system(system: &str) -> Option<&'static str> {
 /// A Quantity, as `<= 5.5 mg/dL`.
 pub(super) fn quantity(value: &Value) -> String {
     let figure = value.get("value").and_then(Value::primitive_text).unwrap_or_default();
-    let unit = value.str("unit").or_else(|| value.str("code")).unwrap_or_default();
+    let unit = value.str("unit").or_else(|| value.str("code")).map_or("", printed);
     join([value.str("comparator").unwrap_or_default().to_owned(), figure.to_owned(), unit.to_owned()], " ")
+}
+
+/// How a unit is printed whose UCUM code was written; other units as they are.
+fn printed(unit: &str) -> &str {
+    match unit {
+        "mm[Hg]" => "mmHg",
+        "Cel" => "°C",
+        "[degF]" => "°F",
+        other => other,
+    }
 }
 
 /// A Duration, with the unit in words where it is one of UCUM's for time.
@@ -122,7 +134,7 @@ pub(super) fn duration(value: &Value) -> Text {
 /// A Range, as `3.5 – 5.1 mmol/L`.
 pub(super) fn range(value: &Value) -> String {
     let bound = |member: &str| value.get(member).and_then(|b| b.get("value")).and_then(Value::primitive_text);
-    let unit = ["high", "low"].iter().find_map(|b| value.get(b)?.str("unit")).unwrap_or_default();
+    let unit = ["high", "low"].iter().find_map(|b| value.get(b)?.str("unit")).map_or("", printed);
     match (bound("low"), bound("high")) {
         (Some(low), Some(high)) => join([format!("{low} – {high}"), unit.to_owned()], " "),
         (Some(low), None) => join([format!(">= {low}"), unit.to_owned()], " "),
@@ -323,11 +335,16 @@ mod tests {
         assert_eq!(code(&concept), "N20.1");
         assert_eq!(system(&concept), "KCD-8 2021");
         assert_eq!(words(&concept), "x");
+        let same = json(
+            r#"{"coding":[{"system":"http://www.hl7korea.or.kr/CodeSystem/kostat-kcd-8","version":"8","code":"I10"}]}"#,
+        );
+        assert_eq!(system(&same), "KCD-8");
     }
 
     #[test]
     fn figures_stay_as_written() {
         assert_eq!(quantity(&json(r#"{"value":5.50,"unit":"mg/dL","comparator":"<"}"#)), "< 5.50 mg/dL");
+        assert_eq!(quantity(&json(r#"{"value":120,"unit":"mm[Hg]"}"#)), "120 mmHg");
         assert_eq!(range(&json(r#"{"low":{"value":3.50},"high":{"value":5.1,"unit":"mmol/L"}}"#)), "3.50 – 5.1 mmol/L");
         assert_eq!(money(&json(r#"{"value":1234567.5,"currency":"KRW"}"#)), "1,234,567.5 KRW");
         assert_eq!(thousands("-1234"), "-1,234");
