@@ -276,6 +276,11 @@ impl Config {
             self.tls.is_some() || self.listen.ip().is_loopback(),
             "without [tls] the portal may listen on a loopback address only, behind a proxy that speaks TLS",
         );
+        need(
+            self.tls.is_some() || self.behind_proxy,
+            "without [tls] set behind_proxy = true and have the proxy append to X-Forwarded-For: otherwise everybody has \
+             the proxy's address, in the access log and where wrong sign-ins are slowed down",
+        );
         need(self.agency.issuer.starts_with("https://"), "[agency] issuer must start with https://");
         need(!self.data.join("demo").exists(), "the data folder was made by `hanmaru demo`: use another one");
         match self.client_secret() {
@@ -324,6 +329,7 @@ mod tests {
         public_url = "https://records.example.kr"
         data = "data"
         listen = "127.0.0.1:8443"
+        behind_proxy = true
         ledger_origin = "records.example.kr/log"
         [keys]
         root = "root.key"
@@ -385,6 +391,13 @@ mod tests {
         std::fs::write(folder.path().join("data/demo"), "").expect("written");
         let error = Config::read(&path).expect_err("demo data").to_string();
         assert!(error.contains("made by `hanmaru demo`"), "{error}");
+    }
+
+    #[test]
+    fn without_tls_and_proxy_nothing_is_served() {
+        let (_folder, path) = written(&WHOLE.replace("behind_proxy = true", ""), "9f86d081884c7d659a2feaa0c55ad015");
+        let error = Config::read(&path).expect_err("no proxy").to_string();
+        assert!(error.contains("behind_proxy"), "{error}");
     }
 
     #[test]

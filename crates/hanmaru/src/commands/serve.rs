@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
 use identity::{Identity, IdentityError};
 use ledger::VerifierKey;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 /// How long requests under way may take once the program was told to stop.
 const STOP_WAIT: Duration = Duration::from_secs(20);
+/// How long the head of a request may take, and how long a connection may stay without one.
+const HEAD_WAIT: Duration = Duration::from_secs(15);
 
 /// Arguments of `hanmaru serve`.
 #[derive(clap::Args)]
@@ -85,11 +88,23 @@ async fn run(config: &Config, portal: Router, operator: Router, ready: impl FnOn
             let tls = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(|error| {
                 format!("certificate {} with key {}: {error}", tls.certificate.display(), tls.key.display())
             })?;
-            axum_server::from_tcp_rustls(portal_listener, tls)?.handle(stop).serve(service).await?;
+            let mut server = axum_server::from_tcp_rustls(portal_listener, tls)?.handle(stop);
+            patience(server.http_builder());
+            server.serve(service).await?;
         }
-        None => axum_server::from_tcp(portal_listener)?.handle(stop).serve(service).await?,
+        None => {
+            let mut server = axum_server::from_tcp(portal_listener)?.handle(stop);
+            patience(server.http_builder());
+            server.serve(service).await?;
+        }
     }
     Ok(())
+}
+
+/// Nobody may hold a connection open by sending a request's head slowly, or nothing at all.
+fn patience(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_WAIT).keep_alive_timeout(HEAD_WAIT);
 }
 
 async fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, Failure> {
