@@ -48,7 +48,10 @@ fn search(world: &World) {
     for place in 0..100_000_usize {
         let name: String = (0..3).map(|at| syllables[(place / syllables.len().pow(at)) % syllables.len()]).collect();
         let end = ends[place % ends.len()];
-        let _ = writeln!(lines, r#"{{"code":"3{place:07}","name":"{name}{end}","kind":"31","region":"서울특별시 종로구","closed_on":"2020-01-01"}}"#);
+        let _ = writeln!(
+            lines,
+            r#"{{"code":"3{place:07}","name":"{name}{end}","kind":"31","region":"서울특별시 종로구","closed_on":"2020-01-01"}}"#
+        );
     }
     world.archive().import_institutions(&mut lines.as_bytes()).expect("imported");
     for text in ["서울", "ㅅㅇㅂㅇ", "새ㅇ의원", "seoul", "종로 서울", "의원", ""] {

@@ -5,8 +5,9 @@
 //! is listed and absent or present and unlisted. Every such fault is listed, so that one try tells the sender all.
 
 use super::bag_info::{BagInfo, InfoFault};
+use super::payload::{Hashed, Lines};
 use base::limits::Limits;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,8 +29,8 @@ pub struct PayloadFile {
 pub enum Digest {
     /// SHA-256, from `manifest-sha256.txt`.
     Sha256([u8; 32]),
-    /// SHA-512, from `manifest-sha512.txt`.
-    Sha512([u8; 64]),
+    /// SHA-512, from `manifest-sha512.txt`. Boxed, because a bag may list a million digests.
+    Sha512(Box<[u8; 64]>),
 }
 
 /// An opened bag.
@@ -170,9 +171,10 @@ pub fn open(root: &Path, limits: &Limits) -> Result<Bag, BagError> {
         },
         None => None,
     };
-    let manifest = read_manifest(root, limits, &mut faults)?;
-    let found = walk(root, limits, &mut faults)?;
-    let files = compare(manifest.entries, found, &mut faults);
+    let mut manifest = read_manifest(root, limits, &mut faults)?;
+    walk(root, limits, &mut manifest, &mut faults)?;
+    let digest = manifest.digest;
+    let files = manifest.files(&mut faults);
     if files.is_empty() && faults.list.is_empty() {
         faults.push(BagFault::Empty);
     }
@@ -184,9 +186,7 @@ pub fn open(root: &Path, limits: &Limits) -> Result<Bag, BagError> {
         }
     }
     match info {
-        Some(info) if faults.list.is_empty() => {
-            Ok(Bag { root: root.to_owned(), info, files, manifest_digest: manifest.digest })
-        }
+        Some(info) if faults.list.is_empty() => Ok(Bag { root: root.to_owned(), info, files, manifest_digest: digest }),
         _ => Err(BagError::Refused(faults.list)),
     }
 }
@@ -212,10 +212,21 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> BagError {
 }
 
 fn read_tag_file(root: &Path, name: &str, limits: &Limits, faults: &mut Faults) -> Result<Option<String>, BagError> {
-    let Some(bytes) = read_small(root, name, limits.tag_file_bytes, faults)? else {
-        faults.push(BagFault::TagFileMissing(name.to_owned()));
-        return Ok(None);
+    let file = match open_tag_file(root, name, faults)? {
+        Opened::File(file) => file,
+        Opened::Refused => return Ok(None),
+        Opened::Absent => {
+            faults.push(BagFault::TagFileMissing(name.to_owned()));
+            return Ok(None);
+        }
     };
+    let limit = limits.tag_file_bytes;
+    let mut bytes = Vec::new();
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(io(&root.join(name)))?;
+    if bytes.len() > limit {
+        faults.push(BagFault::TagFileTooLarge { file: name.to_owned(), limit });
+        return Ok(None);
+    }
     Ok(utf8(name, bytes, faults))
 }
 
@@ -230,30 +241,28 @@ fn utf8(name: &str, bytes: Vec<u8>, faults: &mut Faults) -> Option<String> {
     }
 }
 
-/// The bytes of a tag file, or `None` where there is none. Links are refused, sizes limited.
-fn read_small(root: &Path, name: &str, limit: usize, faults: &mut Faults) -> Result<Option<Vec<u8>>, BagError> {
+/// A tag file, or `None` where there is none, or where it is a link or no file, which is a fault.
+fn open_tag_file(root: &Path, name: &str, faults: &mut Faults) -> Result<Opened, BagError> {
     let path = root.join(name);
     match fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && root.is_dir() => return Ok(None),
-        Err(error) => return Err(io(&path)(error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && root.is_dir() => Ok(Opened::Absent),
+        Err(error) => Err(io(&path)(error)),
         Ok(meta) if meta.file_type().is_symlink() => {
             faults.push(BagFault::Link(name.to_owned()));
-            return Ok(Some(Vec::new()));
+            Ok(Opened::Refused)
         }
         Ok(meta) if !meta.is_file() => {
             faults.push(BagFault::Special(name.to_owned()));
-            return Ok(Some(Vec::new()));
+            Ok(Opened::Refused)
         }
-        Ok(_) => {}
+        Ok(_) => fs::File::open(&path).map(Opened::File).map_err(io(&path)),
     }
-    let mut bytes = Vec::new();
-    let file = fs::File::open(&path).map_err(io(&path))?;
-    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(io(&path))?;
-    if bytes.len() > limit {
-        faults.push(BagFault::TagFileTooLarge { file: name.to_owned(), limit });
-        bytes.clear();
-    }
-    Ok(Some(bytes))
+}
+
+enum Opened {
+    File(fs::File),
+    Absent,
+    Refused,
 }
 
 /// RFC 8493 section 2.1.1. Version 0.97 differs in nothing that matters here and is what most tools still write.
@@ -264,54 +273,128 @@ fn declares_bagit(text: &str) -> bool {
     version && encoding
 }
 
+/// What the manifest lists. A bag may list a million files, so each takes little more than its path and digest.
+#[derive(Default)]
 struct Manifest {
-    entries: HashMap<String, Digest>,
+    entries: Vec<Listed>,
     digest: [u8; 32],
+}
+
+struct Listed {
+    path: Box<str>,
+    digest: Digest,
+    /// Size in the folder, once found there.
+    size: Option<u64>,
+    /// The name in the folder, where it is in another Unicode form.
+    found_as: Option<Box<str>>,
 }
 
 /// A manifest line is at most this long: a SHA-512 digest, white space and the longest path.
 const MANIFEST_LINE_BYTES: usize = 4_352;
 
 fn read_manifest(root: &Path, limits: &Limits, faults: &mut Faults) -> Result<Manifest, BagError> {
-    let mut manifest = Manifest { entries: HashMap::new(), digest: [0; 32] };
     for name in ["manifest-sha256.txt", "manifest-sha512.txt"] {
-        let limit = limits.bag_files.saturating_mul(MANIFEST_LINE_BYTES);
-        let Some(bytes) = read_small(root, name, limit, faults)? else { continue };
-        manifest.digest = base::sha256(&bytes);
-        if let Some(text) = utf8(name, bytes, faults) {
-            parse_manifest(name, &text, limits, &mut manifest.entries, faults);
-        }
+        let file = match open_tag_file(root, name, faults)? {
+            Opened::File(file) => file,
+            Opened::Absent => continue,
+            Opened::Refused => return Ok(Manifest::default()),
+        };
+        let mut reader = ManifestReader::new(name, limits.bag_files);
+        let mut source = Hashed::new(file, &Digest::Sha256([0; 32]));
+        reader.read(&mut source, faults).map_err(io(&root.join(name)))?;
+        let mut manifest = Manifest { entries: reader.entries, digest: source.hasher.digest32() };
+        manifest.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         return Ok(manifest);
     }
     faults.push(BagFault::NoManifest);
-    Ok(manifest)
+    Ok(Manifest::default())
 }
 
-fn parse_manifest(name: &str, text: &str, limits: &Limits, entries: &mut HashMap<String, Digest>, faults: &mut Faults) {
-    let mut seen: HashMap<String, ()> = HashMap::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let line_number = number + 1;
-        let parsed = line
-            .split_once([' ', '\t'])
-            .and_then(|(digest, path)| Some((parse_digest(name, digest)?, path.trim_start_matches([' ', '\t', '*']))));
+/// Reads a manifest line by line.
+struct ManifestReader {
+    name: &'static str,
+    limit: usize,
+    entries: Vec<Listed>,
+    /// Half hashes of the paths as systems see them that fold case and Unicode forms.
+    seen: HashSet<[u8; 16]>,
+}
+
+impl ManifestReader {
+    fn new(name: &'static str, limit: usize) -> Self {
+        Self { name, limit, entries: Vec::new(), seen: HashSet::new() }
+    }
+
+    /// Reads all of `source`, even beyond the limit: its digest is that of the whole file.
+    fn read(&mut self, source: &mut dyn Read, faults: &mut Faults) -> std::io::Result<()> {
+        let mut lines = Lines::new(source, MANIFEST_LINE_BYTES);
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            let Some(at) = lines.next(&mut bytes)? else { return Ok(()) };
+            let number = usize::try_from(at.number).unwrap_or(usize::MAX);
+            if at.is_long {
+                faults.push(BagFault::ManifestLine { file: self.name.to_owned(), line: number });
+                continue;
+            }
+            match std::str::from_utf8(&bytes) {
+                Ok(line) => self.line(number, line.trim_start_matches('\u{feff}'), faults),
+                Err(error) => {
+                    let offset = usize::try_from(at.offset).unwrap_or(usize::MAX).saturating_add(error.valid_up_to());
+                    faults.push(BagFault::NotUtf8 { file: self.name.to_owned(), offset });
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, number: usize, line: &str, faults: &mut Faults) {
+        let file = || self.name.to_owned();
+        let parsed = line.split_once([' ', '\t']).and_then(|(digest, path)| {
+            Some((parse_digest(self.name, digest)?, path.trim_start_matches([' ', '\t', '*'])))
+        });
         let Some((digest, path)) = parsed.filter(|(_, path)| !path.is_empty()) else {
-            faults.push(BagFault::ManifestLine { file: name.to_owned(), line: line_number });
-            continue;
+            return faults.push(BagFault::ManifestLine { file: file(), line: number });
         };
         let path = percent_decode(path);
         if !stays_below_data(&path) {
-            faults.push(BagFault::PathOutside { file: name.to_owned(), line: line_number });
-            continue;
+            return faults.push(BagFault::PathOutside { file: file(), line: number });
         }
-        if seen.insert(folded(&path), ()).is_some() {
-            faults.push(BagFault::PathTwice(path));
-            continue;
+        let mut half = [0; 16];
+        half.copy_from_slice(&base::sha256(folded(&path).as_bytes())[..16]);
+        if !self.seen.insert(half) {
+            return faults.push(BagFault::PathTwice(path));
         }
-        if entries.len() >= limits.bag_files {
-            faults.push(BagFault::TooManyFiles(limits.bag_files));
-            return;
+        if self.entries.len() >= self.limit {
+            return faults.push(BagFault::TooManyFiles(self.limit));
         }
-        entries.insert(path, digest);
+        self.entries.push(Listed { path: path.into(), digest, size: None, found_as: None });
+    }
+}
+
+impl Manifest {
+    /// Notes a file of the folder; `false` where the manifest does not list it, or lists another form of it that is there too.
+    fn found(&mut self, path: &str, size: u64) -> bool {
+        let at = |path: &str| self.entries.binary_search_by(|entry| (*entry.path).cmp(path)).ok();
+        // Korean file names are composed on most systems and decomposed on some: the same name (RFC 8493 section 6.1.2).
+        let place =
+            at(path).or_else(|| at(&path.nfc().collect::<String>())).or_else(|| at(&path.nfd().collect::<String>()));
+        let Some(entry) = place.map(|place| &mut self.entries[place]).filter(|entry| entry.size.is_none()) else {
+            return false;
+        };
+        entry.size = Some(size);
+        entry.found_as = (*entry.path != *path).then(|| path.into());
+        true
+    }
+
+    fn files(self, faults: &mut Faults) -> Vec<PayloadFile> {
+        let mut files = Vec::with_capacity(self.entries.len());
+        for Listed { path, digest, size, found_as } in self.entries {
+            match size {
+                Some(size) => files.push(PayloadFile { path: found_as.unwrap_or(path).into(), size, digest }),
+                None => faults.push(BagFault::Missing(path.into())),
+            }
+        }
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        files
     }
 }
 
@@ -320,7 +403,8 @@ fn parse_digest(manifest: &str, text: &str) -> Option<Digest> {
     if manifest == "manifest-sha256.txt" {
         Some(Digest::Sha256(bytes.try_into().ok()?))
     } else {
-        Some(Digest::Sha512(bytes.try_into().ok()?))
+        let bytes: [u8; 64] = bytes.try_into().ok()?;
+        Some(Digest::Sha512(Box::new(bytes)))
     }
 }
 
@@ -343,18 +427,19 @@ fn folded(path: &str) -> String {
     path.nfc().flat_map(char::to_lowercase).collect()
 }
 
-/// Every file below `data/` with its size.
-fn walk(root: &Path, limits: &Limits, faults: &mut Faults) -> Result<HashMap<String, u64>, BagError> {
-    let mut found = HashMap::new();
+/// Finds every file below `data/`.
+fn walk(root: &Path, limits: &Limits, manifest: &mut Manifest, faults: &mut Faults) -> Result<(), BagError> {
     let data = root.join("data");
     match fs::symlink_metadata(&data) {
-        Err(_) => return Ok(found),
+        Err(_) => return Ok(()),
         Ok(meta) if meta.file_type().is_symlink() => {
             faults.push(BagFault::Link("data".to_owned()));
-            return Ok(found);
+            return Ok(());
         }
         Ok(_) => {}
     }
+    let mut count = 0;
+    let mut extra = Vec::new();
     let mut folders = vec![(data, "data".to_owned(), 0)];
     while let Some((folder, prefix, depth)) = folders.pop() {
         for entry in fs::read_dir(&folder).map_err(io(&folder))? {
@@ -371,35 +456,20 @@ fn walk(root: &Path, limits: &Limits, faults: &mut Faults) -> Result<HashMap<Str
                 folders.push((entry.path(), path, depth + 1));
             } else if !meta.is_file() {
                 faults.push(BagFault::Special(path));
-            } else if found.len() >= limits.bag_files {
+            } else if count >= limits.bag_files {
                 faults.push(BagFault::TooManyFiles(limits.bag_files));
-                return Ok(found);
+                return Ok(());
             } else {
-                found.insert(path, meta.len());
+                count += 1;
+                if !manifest.found(&path, meta.len()) && extra.len() <= FAULTS_LISTED {
+                    extra.push(path);
+                }
             }
         }
     }
-    Ok(found)
-}
-
-fn compare(entries: HashMap<String, Digest>, mut found: HashMap<String, u64>, faults: &mut Faults) -> Vec<PayloadFile> {
-    let mut files = Vec::with_capacity(entries.len());
-    for (path, digest) in entries {
-        match found.remove(&path).map(|size| (path.clone(), size)).or_else(|| take_other_form(&mut found, &path)) {
-            Some((path, size)) => files.push(PayloadFile { path, size, digest }),
-            None => faults.push(BagFault::Missing(path)),
-        }
-    }
-    let mut extra: Vec<String> = found.into_keys().collect();
     extra.sort_unstable();
     extra.into_iter().for_each(|path| faults.push(BagFault::Extra(path)));
-    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    files
-}
-
-/// Korean file names are composed on most systems and decomposed on some: the same name all the same (RFC 8493 section 6.1.2).
-fn take_other_form(found: &mut HashMap<String, u64>, path: &str) -> Option<(String, u64)> {
-    [path.nfc().collect::<String>(), path.nfd().collect()].into_iter().find_map(|form| found.remove_entry(&form))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -466,7 +536,7 @@ mod tests {
         let made = Made::new(&[("data/a", "1"), ("data/b", "2")]);
         fs::remove_file(made.0.path().join("data/a")).expect("removed");
         made.put("data/c", "3");
-        assert_eq!(made.faults(), [BagFault::Missing("data/a".into()), BagFault::Extra("data/c".into())]);
+        assert_eq!(made.faults(), [BagFault::Extra("data/c".into()), BagFault::Missing("data/a".into())]);
 
         let made = Made::new(&[]);
         assert_eq!(made.faults(), [BagFault::Empty]);
@@ -519,8 +589,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_manifest_makes_it_panic(text in ".{0,400}") {
-            let mut faults = Faults::default();
-            parse_manifest("manifest-sha256.txt", &text, &Limits::default(), &mut HashMap::new(), &mut faults);
+            let mut reader = ManifestReader::new("manifest-sha256.txt", 10);
+            reader.read(&mut text.as_bytes(), &mut Faults::default()).expect("memory can be read");
+            prop_assert!(reader.entries.len() <= 10);
         }
 
         #[test]

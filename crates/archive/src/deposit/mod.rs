@@ -70,6 +70,8 @@ use tally::Tally;
 /// How often a deposit goes on after rights changed under it (another deposit linked a patient anew, for example).
 const RIGHTS_CHANGED_MAX: usize = 20;
 
+/// Most JSON values of one resource: the largest real ones have some ten thousands, and each takes memory.
+const VALUES_MAX: usize = 500_000;
 /// Faults of a finished deposit that are looked at for files that may have been mended.
 const REFUSED_MAX: usize = 100_000;
 
@@ -269,7 +271,7 @@ impl Deposit<'_> {
 
     fn fhir_limits(&self) -> fhir::Limits {
         let limits = self.archive.limits();
-        fhir::Limits { bytes_max: limits.resource_bytes, depth_max: limits.resource_depth, ..fhir::Limits::default() }
+        fhir::Limits { bytes_max: limits.resource_bytes, depth_max: limits.resource_depth, values_max: VALUES_MAX }
     }
 
     fn stage(&mut self, stage: Stage, total: u64) {

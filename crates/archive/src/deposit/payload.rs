@@ -54,6 +54,13 @@ impl Hasher {
         self.context.update(bytes);
     }
 
+    /// The first 32 bytes of the digest of what was read: all of a SHA-256.
+    pub(crate) fn digest32(self) -> [u8; 32] {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(&self.context.finish().as_ref()[..32]);
+        digest
+    }
+
     /// Whether what was read is what the manifest says.
     pub(crate) fn matches(self) -> bool {
         self.context.finish().as_ref() == self.expected

@@ -21,7 +21,9 @@ fn what_breaks_trust_in_the_bag_refuses_it_whole() {
         let bag = write(&world, &good());
         spoil(&bag);
         let text = refusal(&world, &bag);
-        assert!(world.archive().deposits(&policy::InstitutionCode::new(CODE).expect("a code")).expect("read").is_empty());
+        assert!(
+            world.archive().deposits(&policy::InstitutionCode::new(CODE).expect("a code")).expect("read").is_empty()
+        );
         text
     };
     assert!(spoilt(&|bag| bag.remove("bagit.txt")).contains("bagit.txt is missing"));
@@ -239,8 +241,7 @@ fn identity_numbers_stand_nowhere_in_clear() {
     let bag = write(&world, &good());
     world.deposit(&bag.root).expect("taken");
     let number = person("하나").rrn;
-    let path = world.path("data");
-    let mut folders = vec![path];
+    let mut folders = ["data", "sites", "key_stores"].map(|name| world.path(name)).to_vec();
     let mut looked = 0;
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder") {

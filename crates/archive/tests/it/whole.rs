@@ -1,6 +1,6 @@
 //! A generated hospital goes in; its people find their visits and documents; the receipt holds.
 
-use crate::{good, generated, quiet, world, write};
+use crate::{generated, good, quiet, world, write};
 use archive::{ArchiveError, Holding, Selection, Stage, TimelineQuery};
 use ledger::VerifierKey;
 use policy::{Action, InstitutionCode};
@@ -206,7 +206,10 @@ fn looks_and_denials_are_told() {
     let permit = world.own_permit(&one, Action::ReadAccessLog);
     let accesses = world.archive().accesses(&permit, &AccessPage::default()).expect("a log");
     let denied = accesses.entries.iter().find(|entry| entry.denied.is_some()).expect("the attempt shows");
-    assert_eq!((denied.denied.as_deref(), denied.is_self, denied.who.expose().as_str()), (Some("not-yours"), false, "두리"));
+    assert_eq!(
+        (denied.denied.as_deref(), denied.is_self, denied.who.expose().as_str()),
+        (Some("not-yours"), false, "두리")
+    );
     let own = accesses.entries.iter().find(|entry| entry.action == "read-timeline").expect("the look shows");
     assert!(own.is_self && own.what.iter().any(|(kind, count)| kind == "Encounter" && *count == 1), "{own:?}");
     quiet(archive::Progress { stage: Stage::Sealing, done: 0, total: 0, resources: 0, documents: 0, held_back: 0 });
