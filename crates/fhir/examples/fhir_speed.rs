@@ -1,4 +1,4 @@
-//! Measures parsing, validation and indexing over a folder of FHIR bundles: `cargo run -p fhir --example speed FOLDER`. Not a test.
+//! Measures parsing, validation and indexing over a folder of FHIR bundles: `cargo run -p fhir --example fhir_speed FOLDER`. Not a test.
 
 use fhir::json::{Limits, parse};
 use fhir::search::{Options, Selection, clinical_date, encounter_of, index, patient_of};
