@@ -1,6 +1,6 @@
 //! How fast a log grows and proves in memory, without disk or signature: one line a figure.
 //!
-//! Run with `cargo run -p ledger --example speed`. It measures, so it reads a clock; the library never does.
+//! Run with `cargo run -p ledger --example ledger_speed`. It measures, so it reads a clock; the library never does.
 
 use std::time::Instant;
 
