@@ -1,7 +1,7 @@
 //! Measures the write path alone: resources a second that are prepared, accepted and sealed, and milliseconds for a leaf that
 //! is sealed at once. Folders as sites, on one disk. Not a bar of the project; the benches have those.
 //!
-//! `cargo run -p store --example speed [RESOURCES] [FOLDER]`
+//! `cargo run -p store --example store_speed [RESOURCES] [FOLDER]`
 //!
 //! Resources come patient by patient, as in a bag; with the variable `SCATTERED` set each comes from another patient, which is
 //! the worst order for an index whose first column is the patient.
