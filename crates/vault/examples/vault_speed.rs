@@ -1,5 +1,5 @@
 //! Figures of the vault on this machine: sealing, opening, finding keys, packs to three folders against a plain synced
-//! write of the same bytes. Run with `cargo run -p vault --example speed [FOLDER]`. Not a test: nothing fails.
+//! write of the same bytes. Run with `cargo run -p vault --example vault_speed [FOLDER]`. Not a test: nothing fails.
 
 use base::{Id16, SystemRandom};
 use policy::{
