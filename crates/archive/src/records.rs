@@ -1,6 +1,6 @@
 //! A person's records as a timeline of visits, and what a selection means. What the records say in full is not shown here.
 
-use crate::deposit::document_path;
+use crate::deposit::document_paths;
 use crate::{Archive, ArchiveError, tables};
 use base::{Id16, Timestamp};
 use fhir::Value;
@@ -188,12 +188,18 @@ impl Archive {
     }
 
     /// The records that a selection means, within the permit, newest first. The Patient of each institution with something
-    /// chosen is among them. What does not exist, or is not the person's, is left out.
+    /// chosen is among them. What does not exist, or is not the person's, is left out; whose it is finds the attempt in
+    /// their access log.
     ///
     /// # Errors
     /// [`ArchiveError::Store`], [`ArchiveError::TooMuch`].
     pub fn select(&self, permit: &Permit, selection: &Selection) -> Result<Vec<ResourceKey>, ArchiveError> {
         let heads = self.heads(permit)?;
+        if let Selection::Records(ids) = selection {
+            let own: HashSet<Id16> = heads.iter().map(|head| head.key.id).collect();
+            let others: Vec<Id16> = ids.iter().copied().filter(|id| !own.contains(id)).collect();
+            self.refuse_beyond(permit, &others)?;
+        }
         let chosen: HashSet<Id16> = match selection {
             Selection::Whole => heads.iter().map(|head| head.key.id).collect(),
             Selection::Period { from, before } => heads
@@ -212,12 +218,29 @@ impl Archive {
         Ok(heads.iter().filter(|head| is_chosen(head) || is_patient(head)).map(|head| head.key.clone()).collect())
     }
 
+    /// To be called with ids that were asked for and are not within the permit, before the answer: whose they are finds the
+    /// attempt in their access log, and the asker learns nothing. See [`store::Store::refuse_beyond`].
+    ///
+    /// # Errors
+    /// [`ArchiveError::Store`].
+    pub fn refuse_beyond(&self, permit: &Permit, ids: &[Id16]) -> Result<(), ArchiveError> {
+        for part in ids.chunks(READ_MAX) {
+            self.store().refuse_beyond(self.door(), permit, part)?;
+        }
+        Ok(())
+    }
+
     /// The object that holds the document which an owner's resources call `url`; `None` where it was not taken.
     ///
     /// # Errors
     /// [`ArchiveError::Store`].
     pub fn document_object(&self, owner: Owner, url: &str) -> Result<Option<Id16>, ArchiveError> {
-        document_path(url).map_or(Ok(None), |path| tables::document_object(self.store(), owner, &path))
+        for path in document_paths(url) {
+            if let Some(object) = tables::document_object(self.store(), owner, &path)? {
+                return Ok(Some(object));
+            }
+        }
+        Ok(None)
     }
 
     /// Every head that the permit reaches, newest first.

@@ -48,7 +48,7 @@ mod tally;
 pub use error::DepositError;
 pub use fault::Fault;
 pub use take::NATIONAL_SYSTEMS;
-pub(crate) use take::{document_kind, document_path};
+pub(crate) use take::{document_kind, document_paths};
 
 use crate::institutions::{Holding, Institution, composed};
 use crate::tables::{self, DepositRow, Marks};

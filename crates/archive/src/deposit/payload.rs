@@ -9,6 +9,9 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Opens a payload file. A link, or a file that is not the one that was listed, is refused: the folder may have been changed
 /// since the bag was opened.
 ///
@@ -137,7 +140,9 @@ impl<R: Read> Lines<R> {
             while out.len() > from && matches!(out.last(), Some(b'\n' | b'\r')) {
                 out.pop();
             }
-            if out[from..].iter().all(u8::is_ascii_whitespace) {
+            // Some systems write a byte order mark, and the first line below it.
+            let content = out[from..].strip_prefix(if offset == 0 { BYTE_ORDER_MARK } else { b"" });
+            if content.unwrap_or(&out[from..]).iter().all(u8::is_ascii_whitespace) {
                 out.truncate(from);
                 continue;
             }
@@ -190,6 +195,8 @@ mod tests {
         assert_eq!(all(b"12345\nb\n", 4), [(1, 0, None), (2, 6, text("b"))]);
         assert_eq!(all(b"1234\n", 4), [(1, 0, text("1234"))]);
         assert_eq!(all(b"", 4), []);
+        assert_eq!(all(b"\xef\xbb\xbf\r\nb\n", 4), [(2, 5, text("b"))]);
+        assert_eq!(all(b"a\n\xef\xbb\xbf\n", 4), [(1, 0, text("a")), (2, 2, text("\u{feff}"))]);
     }
 
     proptest! {

@@ -66,6 +66,7 @@ impl Deposit<'_> {
             permit,
             institution,
             patients: &patients,
+            bag,
             limits: self.fhir_limits(),
             indexing: indexing(),
             fallback: self.fallback,

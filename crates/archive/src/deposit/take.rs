@@ -1,6 +1,7 @@
 //! One line of NDJSON becomes a version that is ready to be written, or a refusal that says why not. Needs no database but for
 //! patients who are not in the bag.
 
+use super::bag::Bag;
 use super::fault::{Fault, Refusal};
 use crate::retention::Retention;
 use crate::tables::DocumentRow;
@@ -34,6 +35,8 @@ pub(crate) struct Taker<'a> {
     pub(crate) permit: &'a Permit,
     pub(crate) institution: &'a InstitutionCode,
     pub(crate) patients: &'a Patients,
+    /// Where documents that are pointed to are looked for.
+    pub(crate) bag: &'a Bag,
     pub(crate) limits: fhir::Limits,
     pub(crate) indexing: Indexing,
     /// The date of what has none, for retention.
@@ -167,25 +170,36 @@ impl Taker<'_> {
             }
             other => other?,
         };
-        let documents = documents(&value, kind, owner, class.name.as_str(), expiry_year);
+        let is_here = |path: &str| self.bag.find(path).is_some();
+        let documents = documents(&value, kind, owner, class.name.as_str(), expiry_year, &is_here);
         Ok(Ok(Taken { version, kind, warnings, documents }))
     }
 
-    /// Whose it is: the patient whose compartment it is in, else the institution.
+    /// Whose it is: the patient whose compartment it is in, else the institution. Where it names somebody and it cannot be told
+    /// whom, it is held back: as the institution's own nobody would ever see it.
     fn owner(&self, value: &Value<'_>, kind: &str) -> Result<Result<Owner, Refusal>, StoreError> {
+        let nobody = |why: &str| Ok(Err(Refusal::new(Fault::Nobody, format!("{kind}{why}"))));
+        if let Some(element) = unclear(value) {
+            return nobody(&format!(".{element}: no reference such as Patient/ID, so it is unknown whose it is"));
+        }
         let targets = patient_of(value);
         let Some(first) = targets.first() else {
             return Ok(Ok(Owner::institution(self.institution)));
         };
-        let nobody = || Refusal::new(Fault::Nobody, format!("{kind}: its patient is neither in the bag nor here"));
         let source_id = match first {
-            Target::Relative { id, .. } | Target::Absolute { resource: Some((_, id)), .. } => *id,
-            _ => return Ok(Err(nobody())),
+            Target::Relative { id, .. } => *id,
+            // The same id at another server is another patient.
+            Target::Absolute { .. } => {
+                return nobody(
+                    ": its patient is at an address of another server; refer to a patient of the bag as Patient/ID",
+                );
+            }
+            _ => return nobody(": its patient is neither in the bag nor here"),
         };
         if self.patients.knows(self, source_id)? {
             return Ok(Ok(Owner::patient(self.institution, source_id)));
         }
-        Ok(Err(nobody()))
+        nobody(": its patient is neither in the bag nor here")
     }
 
     fn index(&self, value: &Value<'_>) -> Vec<IndexRow> {
@@ -199,6 +213,32 @@ impl Taker<'_> {
         }
         rows
     }
+}
+
+/// The elements that tell whom a resource is about. Others of the patient compartment, such as performers, may be about somebody
+/// else or carry a name alone.
+const ABOUT: [&str; 5] = ["subject", "patient", "beneficiary", "individual", "for"];
+
+/// The element that says whom the resource is about in a way that cannot be told: no reference, or none that R4 knows
+/// (section 2.3.0). One that leads to a group, a device or the like is clear.
+fn unclear(value: &Value<'_>) -> Option<&'static str> {
+    let is_unclear = |one: &Value<'_>| {
+        if !matches!(one, Value::Object(_)) || one.get("coding").is_some() {
+            return false;
+        }
+        let kind = one.str("type");
+        match one.str("reference").map(Target::parse) {
+            Some(Target::Contained(name)) => {
+                let contained = value.each("contained").find(|inside| inside.str("id") == Some(name));
+                contained.and_then(|inside| inside.str("resourceType")).is_none_or(|kind| kind == "Patient")
+            }
+            // Held back for what it is: an entry of a bundle that is not here.
+            Some(Target::Urn(_)) => false,
+            Some(target) => target.kind().or(kind).is_none(),
+            None => kind.is_none_or(|kind| kind == "Patient"),
+        }
+    };
+    ABOUT.into_iter().find(|name| value.each(name).any(is_unclear))
 }
 
 /// Under what an identity number stands in the index: a keyed hash.
@@ -241,17 +281,47 @@ pub(crate) fn document_kind<'v>(value: &'v Value<'_>) -> Option<&'v str> {
     codings.into_iter().find(ours).and_then(|coding| coding.str("code"))
 }
 
-/// The path in the bag that an attachment's address means; `None` where it leads elsewhere.
-pub(crate) fn document_path(url: &str) -> Option<String> {
-    let below = url.trim_start_matches("./");
-    let below = below.strip_prefix("data/").unwrap_or(below);
-    below.starts_with("documents/").then(|| format!("data/{}", crate::institutions::composed(below)))
+/// The paths in the bag that an attachment's address may mean, likeliest first; none where it leads elsewhere. An address is a
+/// URI, in which names stand percent-encoded (RFC 3986 section 2.1), and many systems write the plain name all the same.
+pub(crate) fn document_paths(url: &str) -> Vec<String> {
+    let path = |text: &str| {
+        let below = text.trim_start_matches("./");
+        let below = below.strip_prefix("data/").unwrap_or(below);
+        below.starts_with("documents/").then(|| format!("data/{}", crate::institutions::composed(below)))
+    };
+    let decoded = percent_decoded(url).filter(|text| !text.contains(char::is_control));
+    path(url).into_iter().chain(decoded.as_deref().and_then(path)).collect()
 }
 
-fn documents(value: &Value<'_>, kind: &str, owner: Owner, class: &str, expiry_year: u16) -> Vec<DocumentRow> {
+/// What percent-encoding stands for; `None` where nothing is encoded, or it is no UTF-8.
+fn percent_decoded(text: &str) -> Option<String> {
+    if !text.contains('%') {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let pair = after.get(..2).filter(|_| *first == b'%');
+        let byte = pair.and_then(|pair| base::unhex(std::str::from_utf8(pair).ok()?)).map(|byte| byte[0]);
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn documents(
+    value: &Value<'_>,
+    kind: &str,
+    owner: Owner,
+    class: &str,
+    expiry_year: u16,
+    is_here: &dyn Fn(&str) -> bool,
+) -> Vec<DocumentRow> {
     let mut found = Vec::new();
     let mut add = |attachment: &Value<'_>| {
-        let Some(path) = attachment.str("url").and_then(document_path) else { return };
+        let mut paths = attachment.str("url").map(document_paths).unwrap_or_default();
+        let place = paths.iter().position(|path| is_here(path)).or(paths.len().checked_sub(1));
+        let Some(path) = place.map(|place| paths.swap_remove(place)) else { return };
         found.push(DocumentRow {
             owner,
             path,
@@ -317,10 +387,51 @@ mod tests {
 
     #[test]
     fn addresses_within_the_bag() {
-        assert_eq!(document_path("documents/a.pdf").as_deref(), Some("data/documents/a.pdf"));
-        assert_eq!(document_path("./data/documents/a.pdf").as_deref(), Some("data/documents/a.pdf"));
-        assert_eq!(document_path("https://example.org/documents/a.pdf"), None);
-        assert_eq!(document_path("fhir/Patient.ndjson"), None);
+        assert_eq!(document_paths("documents/a.pdf"), ["data/documents/a.pdf"]);
+        assert_eq!(document_paths("./data/documents/a.pdf"), ["data/documents/a.pdf"]);
+        assert_eq!(document_paths("https://example.org/documents/a.pdf"), [] as [&str; 0]);
+        assert_eq!(document_paths("fhir/Patient.ndjson"), [] as [&str; 0]);
+        let both = ["data/documents/%ED%95%9C%20a.pdf", "data/documents/한 a.pdf"];
+        assert_eq!(document_paths("documents/%ED%95%9C%20a.pdf"), both);
+        assert_eq!(document_paths("documents/50%.pdf"), ["data/documents/50%.pdf"; 2]);
+        assert_eq!(document_paths("documents/%FF.pdf"), ["data/documents/%FF.pdf"], "no UTF-8");
+        assert_eq!(document_paths("documents/a%0Ab.pdf").len(), 1, "no control characters come out of it");
+    }
+
+    #[test]
+    fn whom_a_resource_is_about_must_be_clear() {
+        let of = |subject: &str| {
+            let text = format!(
+                r#"{{"resourceType":"Observation","contained":[{{"resourceType":"Group","id":"g"}},{{"resourceType":"Patient","id":"p"}}],
+                    "subject":{subject}}}"#
+            );
+            unclear(&value(&text))
+        };
+        for unclear in [
+            r#"{"reference":"patient/a"}"#,
+            r#"{"reference":"/Patient/a"}"#,
+            r#"{"reference":"Patient/a/"}"#,
+            r#"{"reference":"Patient/a b"}"#,
+            r#"{"reference":""}"#,
+            r##"{"reference":"#p"}"##,
+            r##"{"reference":"#nowhere"}"##,
+            r#"{"identifier":{"value":"9001011234567"}}"#,
+            r#"{"type":"Patient","identifier":{"value":"1"}}"#,
+            r#"{"display":"somebody"}"#,
+            r#"{"reference":"https://elsewhere/a"}"#,
+        ] {
+            assert_eq!(of(unclear), Some("subject"), "{unclear}");
+        }
+        for clear in [
+            r#"{"reference":"Patient/a"}"#,
+            r#"{"reference":"Group/1"}"#,
+            r##"{"reference":"#g"}"##,
+            r#"{"type":"Device","identifier":{"value":"1"}}"#,
+            r#"{"coding":[{"code":"x"}]}"#,
+        ] {
+            assert_eq!(of(clear), None, "{clear}");
+        }
+        assert_eq!(unclear(&value(r#"{"resourceType":"Observation","id":"o"}"#)), None);
     }
 
     #[test]
@@ -331,7 +442,7 @@ mod tests {
         let value = value(text);
         assert_eq!(document_kind(&value), Some("chart"));
         let owner = Owner::Patient(Id16::default());
-        let rows = documents(&value, "DocumentReference", owner, "chart", 2030);
+        let rows = documents(&value, "DocumentReference", owner, "chart", 2030, &|_| true);
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].size, rows[0].sha1.is_some()), (Some(3), true));
     }
