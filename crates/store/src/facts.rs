@@ -164,17 +164,39 @@ impl Store {
         patient: Id16,
         institution: &InstitutionCode,
     ) -> Result<(), StoreError> {
-        check_action(permit, "unlink_patient", &[Action::LinkPerson])?;
-        if !permit.reaches(Owner::Patient(patient), institution) {
+        self.unlink_patients(permit, &[patient], institution).map(drop)
+    }
+
+    /// As [`Store::unlink_patient`] for many at once; gives how many were linked. Where none was, permits stay valid.
+    ///
+    /// # Errors
+    /// As [`Store::link_patients`].
+    pub fn unlink_patients(
+        &self,
+        permit: &Permit,
+        patients: &[Id16],
+        institution: &InstitutionCode,
+    ) -> Result<u64, StoreError> {
+        check_action(permit, "unlink_patients", &[Action::LinkPerson])?;
+        core::check_count("links in one call", patients.len(), LINKS_MAX)?;
+        if !patients.iter().all(|patient| permit.reaches(Owner::Patient(*patient), institution)) {
             return Err(StoreError::Scope { what: "the institution of the patient" });
         }
-        let (epoch, code) = (permit.epoch(), institution.as_str().to_owned());
-        self.core().writer.run(1, move |transaction| {
+        let (epoch, code, patients) = (permit.epoch(), institution.as_str().to_owned(), patients.to_vec());
+        self.core().writer.run(patients.len(), move |transaction| {
+            let step = "unlinking patients";
             core::check_epoch(transaction, epoch)?;
-            transaction
-                .execute("DELETE FROM person_patient WHERE patient = ? AND institution = ?", params![patient.0, code])
-                .at("unlinking a patient")?;
-            bump_epoch(transaction)
+            let mut removal = transaction
+                .prepare_cached("DELETE FROM person_patient WHERE patient = ? AND institution = ?")
+                .at(step)?;
+            let mut removed = 0;
+            for patient in &patients {
+                removed += removal.execute(params![patient.0, code]).at(step)? as u64;
+            }
+            if removed > 0 {
+                bump_epoch(transaction)?;
+            }
+            Ok(removed)
         })
     }
 
@@ -230,7 +252,7 @@ fn job_request(job: &str, action: Action) -> Request {
     Request { actor, action, target: Target::Installation, purpose: Purpose::Operation }
 }
 
-fn denial_entry(core: &Core, denial: &Denial) -> AccessEntry {
+pub(crate) fn denial_entry(core: &Core, denial: &Denial) -> AccessEntry {
     let subject = match &denial.target {
         Target::Person(id) | Target::Patient(id) => *id,
         Target::Institution(code) => Owner::institution(code).id(),
@@ -252,7 +274,7 @@ fn denial_entry(core: &Core, denial: &Denial) -> AccessEntry {
     }
 }
 
-fn facts(connection: &Connection, account: Id16) -> Result<Facts, StoreError> {
+pub(crate) fn facts(connection: &Connection, account: Id16) -> Result<Facts, StoreError> {
     let step = "reading facts";
     // An account of a person has the person's id.
     let person = connection

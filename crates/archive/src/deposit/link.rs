@@ -3,6 +3,10 @@
 //! Two different patients of one bag who are one person to the agency are both left unlinked: either the hospital kept two
 //! charts of one person, or one chart carries somebody else's number, and only a human can tell which. Their records are
 //! taken all the same.
+//!
+//! The newest line of a patient alone decides. Where it corrects the number to one that the agency does not know, or takes it
+//! away, the link that an older line or an earlier deposit made is undone: records are shown to nobody sooner than to somebody
+//! whose they are not.
 
 use super::fault::Fault;
 use super::payload::{Lines, open};
@@ -31,33 +35,57 @@ enum Answer {
 }
 
 impl Deposit<'_> {
-    /// Asks the agency for every patient of the bag, and links.
+    /// Asks the agency for every patient of the bag, and links. Whom the newest number does not lead to a person, or not to one
+    /// alone, is unlinked: an earlier line or deposit may have said otherwise, and was corrected.
     pub(super) fn link(&mut self, lookup: &dyn CiLookup, files: &[usize]) -> Result<(), DepositError> {
         self.stage(Stage::Linking, self.patients.len() as u64);
         let mut subjects: HashMap<Id16, Subject> = HashMap::with_capacity(self.patients.len());
-        let mut asked = Vec::new();
+        let mut asked = HashMap::new();
         for place in files {
             self.read_subjects(*place, lookup, &mut subjects, &mut asked)?;
         }
         self.ask(lookup, &mut subjects, &mut asked)?;
-        let doubled = self.take_doubled(&mut subjects);
+        let (doubled, mut unlinked) = self.take_doubled(&mut subjects);
         let links = &mut self.tally.links;
         let count = |wanted: fn(&Answer) -> bool| subjects.values().filter(|one| wanted(&one.person)).count() as u64;
         links.unknown = count(|person| matches!(person, Answer::Unknown));
         links.without_number = count(|person| matches!(person, Answer::NoNumber));
         links.linked = count(|person| matches!(person, Answer::Known(_)));
         links.doubled = doubled.len() as u64;
-        let known: Vec<(Id16, [u8; 32])> = subjects
-            .iter()
-            .filter_map(
-                |(patient, one)| if let Answer::Known(hash) = one.person { Some((*patient, hash)) } else { None },
-            )
-            .collect();
+        let mut known: Vec<(Id16, [u8; 32])> = Vec::with_capacity(subjects.len());
+        for (patient, one) in subjects.iter().filter(|(_, one)| self.decides(one)) {
+            match one.person {
+                Answer::Known(hash) => known.push((*patient, hash)),
+                Answer::Unknown | Answer::NoNumber => unlinked.push(*patient),
+            }
+        }
+        // Whoever may no longer see loses it before anybody gains anything.
+        for part in unlinked.chunks(LINKS_MAX) {
+            self.unlink_part(part)?;
+        }
         for part in known.chunks(LINKS_MAX) {
             self.link_part(part)?;
         }
         let marks = Marks { held: doubled, ..self.marks() };
         Ok(tables::mark(self.archive.store(), marks)?)
+    }
+
+    /// Whether this deposit says who a patient is. One that was taken up again does so only for the files that are new to it:
+    /// a deposit since then may have corrected what the others say.
+    fn decides(&self, subject: &Subject) -> bool {
+        let path = &self.bag.files[subject.file].path;
+        self.tally.deciding_files.as_ref().is_none_or(|files| files.contains(path))
+    }
+
+    fn unlink_part(&mut self, part: &[Id16]) -> Result<(), DepositError> {
+        let mut removed = 0;
+        self.with_permit(Action::LinkPerson, |deposit, permit| {
+            removed = deposit.archive.store().unlink_patients(permit, part, deposit.institution)?;
+            Ok(())
+        })?;
+        self.tally.links.unlinked += removed;
+        // A run that is ended from here on has counted them; one that is ended before leaves them to be counted by none.
+        if removed > 0 { Ok(tables::mark(self.archive.store(), self.marks())?) } else { Ok(()) }
     }
 
     fn link_part(&mut self, part: &[(Id16, [u8; 32])]) -> Result<(), DepositError> {
@@ -82,7 +110,7 @@ impl Deposit<'_> {
         place: usize,
         lookup: &dyn CiLookup,
         subjects: &mut HashMap<Id16, Subject>,
-        asked: &mut Vec<(Id16, Redacted<String>)>,
+        asked: &mut HashMap<Id16, Redacted<String>>,
     ) -> Result<(), DepositError> {
         let file = &self.bag.files[place];
         let failed = |source| DepositError::Payload { path: file.path.clone(), source };
@@ -101,7 +129,11 @@ impl Deposit<'_> {
             let number = national_number(&value);
             let person = if number.is_some() { Answer::Unknown } else { Answer::NoNumber };
             subjects.insert(patient, Subject { file: place, line: at.number, person });
-            asked.extend(number.map(|number| (patient, number)));
+            // The newest line alone decides, even where it takes the number away.
+            match number {
+                Some(number) => drop(asked.insert(patient, number)),
+                None => drop(asked.remove(&patient)),
+            }
             if asked.len() >= NUMBERS_PER_REQUEST_MAX {
                 self.ask(lookup, subjects, asked)?;
             }
@@ -112,12 +144,12 @@ impl Deposit<'_> {
         &mut self,
         lookup: &dyn CiLookup,
         subjects: &mut HashMap<Id16, Subject>,
-        asked: &mut Vec<(Id16, Redacted<String>)>,
+        asked: &mut HashMap<Id16, Redacted<String>>,
     ) -> Result<(), DepositError> {
         if asked.is_empty() {
             return Ok(());
         }
-        let (patients, numbers): (Vec<Id16>, Vec<Redacted<String>>) = asked.drain(..).unzip();
+        let (patients, numbers): (Vec<Id16>, Vec<Redacted<String>>) = asked.drain().unzip();
         let count = patients.len() as u64;
         for (patient, ci) in patients.into_iter().zip(lookup.ci_of(&numbers)?) {
             if let (Some(subject), Some(ci)) = (subjects.get_mut(&patient), ci) {
@@ -129,7 +161,7 @@ impl Deposit<'_> {
     }
 
     /// Takes out patients who are one person, with a line for the receipt each.
-    fn take_doubled(&self, subjects: &mut HashMap<Id16, Subject>) -> Vec<HeldRow> {
+    fn take_doubled(&self, subjects: &mut HashMap<Id16, Subject>) -> (Vec<HeldRow>, Vec<Id16>) {
         let mut by_person: HashMap<[u8; 32], Vec<Id16>> = HashMap::new();
         for (patient, subject) in subjects.iter() {
             if let Answer::Known(hash) = subject.person {
@@ -137,7 +169,7 @@ impl Deposit<'_> {
             }
         }
         let doubled = by_person.into_values().filter(|patients| patients.len() > 1);
-        let mut rows = Vec::new();
+        let (mut rows, mut all) = (Vec::new(), Vec::new());
         for patients in doubled {
             let taken: Vec<Subject> = patients.iter().filter_map(|patient| subjects.remove(patient)).collect();
             let place = |one: &Subject| format!("{} line {}", self.bag.files[one.file].path, one.line);
@@ -151,7 +183,8 @@ impl Deposit<'_> {
                 reason: reason.clone(),
                 object: None,
             }));
+            all.extend(patients);
         }
-        rows
+        (rows, all)
     }
 }

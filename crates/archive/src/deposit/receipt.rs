@@ -234,9 +234,13 @@ impl Receipt {
         }
         let links = &self.links;
         line(words.linked, &links.linked.to_string());
-        for (label, count) in
-            [(words.unknown, links.unknown), (words.no_number, links.without_number), (words.doubled, links.doubled)]
-        {
+        let others = [
+            (words.unknown, links.unknown),
+            (words.no_number, links.without_number),
+            (words.doubled, links.doubled),
+            (words.unlinked, links.unlinked),
+        ];
+        for (label, count) in others {
             if count > 0 {
                 line(label, &count.to_string());
             }
@@ -286,6 +290,7 @@ struct Words {
     unknown: &'static str,
     no_number: &'static str,
     doubled: &'static str,
+    unlinked: &'static str,
     held_back: &'static str,
     kept: &'static str,
     unlisted: &'static str,
@@ -314,6 +319,7 @@ const KOREAN: Words = Words {
     unknown: "본인확인기관에서 찾지 못한 환자",
     no_number: "주민등록번호가 없어 확인하지 못한 환자",
     doubled: "한 사람으로 확인되어 담당자의 확인이 필요한 환자",
+    unlinked: "번호가 바로잡혀 이전 연결을 끊은 환자",
     held_back: "보류",
     kept: " (원본을 암호화하여 보관 중)",
     unlisted: "그 밖에 나열하지 않은 보류",
@@ -342,6 +348,7 @@ const ENGLISH: Words = Words {
     unknown: "Patients unknown to the identity agency",
     no_number: "Patients without a national number",
     doubled: "Patients who are one person to the agency, for a human to decide",
+    unlinked: "Patients whose earlier link was undone, because their number was corrected",
     held_back: "Held back",
     kept: " (the original is kept, encrypted)",
     unlisted: "Held back and not listed",

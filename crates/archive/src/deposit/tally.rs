@@ -19,6 +19,9 @@ pub(super) struct Tally {
     pub(super) warnings: u64,
     /// Leaves of the log `records` when the deposit began.
     pub(super) records_before: u64,
+    /// Files whose patients a deposit that was taken up again links: those it had not taken before. `None`: all.
+    #[serde(default)]
+    pub(super) deciding_files: Option<Vec<String>>,
     /// What became of the links.
     pub(super) links: Links,
 }
@@ -34,6 +37,9 @@ pub struct Links {
     pub without_number: u64,
     /// Not linked because several patients of the bag are one person to the agency: a human must decide.
     pub doubled: u64,
+    /// Linked by an older line or an earlier deposit, and no longer: what this bag says of them leads to nobody, or not to one.
+    #[serde(default)]
+    pub unlinked: u64,
 }
 
 impl Tally {

@@ -258,3 +258,102 @@ fn identity_numbers_stand_nowhere_in_clear() {
     }
     assert!(looked > 100_000);
 }
+
+#[test]
+fn the_newest_number_alone_decides_who_a_patient_is() {
+    let (known, other) = (person("하나"), person("세찬"));
+    let nobody = person("모르는이");
+    let patient = |number: Option<&str>| {
+        let mut patient = json!({"resourceType": "Patient", "id": "p1", "gender": "female"});
+        if let Some(number) = number {
+            patient["identifier"] = json!([{"system": "https://mois.go.kr/rrn", "value": number}]);
+        }
+        patient
+    };
+    // Within one bag: a later line has a number that the agency does not know, none, or one that is masked.
+    for newest in [Some(nobody.rrn.as_str()), None, Some("900101-1******")] {
+        let world = world();
+        let bag = BagBuilder::new(CODE).resource(&patient(Some(&known.rrn))).resource(&patient(newest));
+        let receipt = world.deposit(&write(&world, &bag).root).expect("taken");
+        let links = receipt.receipt.links;
+        assert_eq!((links.linked, links.unlinked), (0, 0), "{newest:?}");
+        assert_eq!(heads(&world, "하나"), 0, "{newest:?}");
+    }
+    // The other way round the newest is known.
+    let world = world();
+    let bag = BagBuilder::new(CODE).resource(&patient(Some(&nobody.rrn))).resource(&patient(Some(&known.rrn)));
+    assert_eq!(world.deposit(&write(&world, &bag).root).expect("taken").receipt.links.linked, 1);
+    assert_eq!(heads(&world, "하나"), 1);
+    // A later bag: unknown, then known as somebody else, then none.
+    let later = |name: &str, number: Option<&str>| {
+        let bag = BagBuilder::new(CODE).resource(&patient(number)).write(&world.path(name));
+        world.deposit(&bag.root).expect("taken").receipt
+    };
+    world.agency.add(&other);
+    let receipt = later("second", Some(&nobody.rrn));
+    assert_eq!((receipt.links.unknown, receipt.links.unlinked), (1, 1));
+    assert!(
+        receipt.english().contains("earlier link was undone") && receipt.korean().contains("이전 연결을 끊은 환자: 1")
+    );
+    assert_eq!((heads(&world, "하나"), heads(&world, "세찬")), (0, 0));
+    assert_eq!(later("third", Some(&other.rrn)).links.unlinked, 0);
+    assert_eq!((heads(&world, "하나"), heads(&world, "세찬")), (0, 1));
+    assert_eq!(later("fourth", None).links.unlinked, 1);
+    assert_eq!((heads(&world, "하나"), heads(&world, "세찬")), (0, 0));
+}
+
+#[test]
+fn patients_who_turn_out_to_be_one_person_are_unlinked() {
+    let world = world();
+    world.deposit(&write(&world, &good()).root).expect("taken");
+    assert!(heads(&world, "하나") > 0);
+    world.agency.add_number(&person("두리").rrn, &person("하나").ci);
+    let bag = BagBuilder::new(CODE).patient("p1", &person("하나")).patient("p2", &person("두리"));
+    let receipt = world.deposit(&bag.write(&world.path("second")).root).expect("taken");
+    assert_eq!((receipt.receipt.links.doubled, receipt.receipt.links.unlinked), (2, 2));
+    assert_eq!(heads(&world, "하나"), 0);
+}
+
+#[test]
+fn a_patient_at_another_server_and_one_that_cannot_be_told_are_nobody_here() {
+    let world = world();
+    let observation = |id: &str, subject: serde_json::Value| json!({"resourceType": "Observation", "id": id, "status": "final", "code": {"text": "x"}, "subject": subject});
+    let builder = good()
+        .resource(&observation("o1", json!({"reference": "https://other.example/fhir/Patient/p1"})))
+        .resource(&observation("o2", json!({"reference": "/Patient/p1"})))
+        .resource(&observation("o3", json!({"display": "하나"})))
+        .resource(&observation("o4", json!({"reference": "Group/1"})));
+    let receipt = world.deposit(&write(&world, &builder).root).expect("the rest goes in");
+    let file = "data/fhir/Observation.ndjson";
+    assert_eq!(faults(&receipt), [fault(file, 1, "nobody"), fault(file, 2, "nobody"), fault(file, 3, "nobody")]);
+    let listed = &receipt.receipt.held_back.listed;
+    assert!(listed[0].reason.contains("another server") && listed[1].reason.contains("Observation.subject"));
+    assert_eq!(receipt.receipt.taken.by_type["Observation"], 1, "what is about a group is the institution's own");
+}
+
+#[test]
+fn documents_are_found_by_their_encoded_names() {
+    let world = world();
+    let pdf = one_page_pdf("x");
+    let reference = |id: &str, url: &str| {
+        json!({"resourceType": "DocumentReference", "id": id, "status": "current", "subject": {"reference": "Patient/p1"},
+            "content": [{"attachment": {"url": url}}]})
+    };
+    let builder = good()
+        .resource(&reference("d2", "documents/sp%20ace.pdf"))
+        .resource(&reference("d3", "documents/%ED%95%9C%EA%B8%80.pdf"))
+        .resource(&reference("d4", "documents/50%25.pdf"))
+        .file("data/documents/sp ace.pdf", pdf.clone())
+        .file("data/documents/한글.pdf", pdf.clone());
+    let bag = write(&world, &builder);
+    // `%` itself stands encoded in a manifest.
+    bag.put("data/documents/50%.pdf", &pdf);
+    bag.list("data/documents/50%25.pdf", &pdf);
+    let receipt = world.deposit(&bag.root).expect("taken");
+    assert_eq!((faults(&receipt), receipt.receipt.taken.documents), (vec![], 4));
+    let owner = policy::Owner::patient(&policy::InstitutionCode::new(CODE).expect("a code"), "p1");
+    for url in ["documents/sp%20ace.pdf", "documents/%ED%95%9C%EA%B8%80.pdf", "documents/50%25.pdf", "documents/d1.pdf"]
+    {
+        assert!(world.archive().document_object(owner, url).expect("read").is_some(), "{url}");
+    }
+}
