@@ -181,6 +181,12 @@ impl Browser {
         Ok(serde_json::from_value(texts)?)
     }
 
+    /// The ids of all elements that fit.
+    pub async fn ids(&self, css: &str) -> Result<Vec<String>, Fault> {
+        let script = "return [...document.querySelectorAll(arguments[0])].map(e => e.id)";
+        Ok(serde_json::from_value(self.run(script, vec![css.into()]).await?)?)
+    }
+
     /// An attribute of the first element that fits.
     pub async fn attribute(&self, css: &str, name: &str) -> Result<Option<String>, Fault> {
         Ok(self.find(css).await?.attr(name).await?)

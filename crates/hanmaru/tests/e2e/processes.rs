@@ -18,6 +18,9 @@ const STOP_WAIT: Duration = Duration::from_secs(30);
 /// People of the agency whom no hospital knows: one for each view.
 const STRANGERS: usize = 4;
 
+/// The code of the hospital whose deposit has begun and not ended.
+pub const HALFWAY: &str = "99510004";
+
 /// What has to be installed and is not.
 pub fn missing() -> Vec<&'static str> {
     ["chromium", "chromedriver"].into_iter().filter(|program| !is_installed(program)).collect()
@@ -54,6 +57,7 @@ impl Running {
         let mut demo = Command::new(env!("CARGO_BIN_EXE_hanmaru"));
         demo.arg("demo").arg("--data").arg(&data).args(["--patients", PATIENTS, "--port", &port.to_string()]);
         let (portal, said) = Program::start("hanmaru demo", demo, "Hanmaru is at ");
+        leave_halfway(folder.path(), &data);
         let portal_url = said.split_whitespace().next().expect("an address follows").to_owned();
         let mut driver = Command::new("chromedriver");
         driver.arg("--port=0");
@@ -98,6 +102,18 @@ fn generate(bags: &Path) -> (Vec<Person>, Vec<Person>) {
     let all: Vec<&Person> = people.iter().chain(&strangers).collect();
     std::fs::write(&file, serde_json::to_vec(&all).expect("people are JSON")).expect("the list can be written");
     (people, strangers)
+}
+
+/// Begins the deposit of a fourth hospital, which cannot end because the agency is away: it is migrating from then on.
+fn leave_halfway(folder: &Path, data: &Path) {
+    let bags = folder.join("more-bags");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hanmaru"));
+    command.args(["generate", "--hospitals", "4", "--patients", "1", "--seed", "7"]).arg(&bags);
+    assert!(command.output().expect("the program runs").status.success(), "hanmaru generate failed");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hanmaru"));
+    command.arg("deposit").arg("--config").arg(data.join("hanmaru.toml")).arg("--quiet").arg(bags.join("hospital-04"));
+    let ended = command.env("HANMARU__AGENCY__ISSUER", "http://localhost:1").output().expect("the program runs");
+    assert!(!ended.status.success(), "a deposit without an agency ended well");
 }
 
 /// Somebody else of the same name, which must not be enough to see the other's records.

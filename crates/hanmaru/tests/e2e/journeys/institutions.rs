@@ -1,11 +1,15 @@
 //! Finding an institution in every way a person may remember it, and the page of each state its records can be in.
 
 use crate::browser::Browser;
+use crate::processes::HALFWAY;
 use crate::texts::text;
 use crate::{Done, Fault};
+use serde_json::Value;
 
 /// The first hospital of every demonstration, which is in custody: 강원특별자치도 원주시, kind 21, closed on 2026-03-31.
 const HOSPITAL: &str = "새온병원 (합성)";
+/// The seed of a demonstration's directory.
+const SEED: u64 = 42;
 /// The states of the directory's institutions, and of the deposited ones.
 const STATES: [&str; 7] =
     ["deposited", "migrating", "kept-by-owner", "paper-at-health-centre", "not-deposited", "expired", "suspended"];
@@ -87,27 +91,41 @@ async fn nothing_and_faults(browser: &Browser) -> Done {
     Ok(())
 }
 
+/// The page of an institution whose records are in a state, found by its name.
 async fn state_page(browser: &Browser, state: &str) -> Done {
+    let (name, code) = institution_in(state)?;
+    search(browser, &name).await?;
+    let link = format!("#institution-list a[href='/institutions/{code}']");
+    assert_eq!(browser.text(&link).await?, name);
     let label = text(browser.language(), &format!("status-{state}"));
-    browser.goto("/institutions?name=").await?;
-    // The list shows the first ones only; a name that many have finds the rest.
-    for name in ["", "새온병원", "의원", "병원", "한의원", "치과", "요양"] {
-        search(browser, name).await?;
-        let labels = browser.texts("#institution-list .tag").await?;
-        let Some(place) = labels.iter().position(|found| *found == label) else { continue };
-        let item = format!("#institution-list > li:nth-child({})", place + 1);
-        let name = browser.text(&format!("{item} a")).await?;
-        browser.follow(&format!("{item} a")).await?;
-        browser.look_at(&format!("institution-{state}"), &name).await?;
-        for part in ["-text", "-next"] {
-            let said = text(browser.language(), &format!("status-{state}{part}"));
-            assert!(browser.text("section.say").await?.contains(&said), "{state}{part}");
-        }
-        let gets = browser.has("#get-records").await?;
-        assert_eq!(gets, ["deposited", "migrating"].contains(&state), "{state}");
-        return Ok(());
+    assert_eq!(browser.text(&format!("li:has(a[href='/institutions/{code}']) .tag")).await?, label);
+    browser.follow(&link).await?;
+    browser.look_at(&format!("institution-{state}"), &name).await?;
+    let said = browser.text("section.say").await?;
+    for part in ["", "-text", "-next"] {
+        let words = text(browser.language(), &format!("status-{state}{part}"));
+        assert!(said.contains(&words), "{state}{part}: {said}");
     }
-    Err(format!("no institution found is in the state {state}").into())
+    let gets = browser.has("#get-records").await?;
+    assert_eq!(gets, ["deposited", "migrating"].contains(&state), "{state}");
+    Ok(())
+}
+
+/// Name and code of an institution whose records are in a state: a hospital's of this run, or one of the directory's.
+fn institution_in(state: &str) -> Result<(String, String), Fault> {
+    match state {
+        "deposited" => return Ok((HOSPITAL.to_owned(), "99210001".to_owned())),
+        "migrating" => return Ok(("하늘빛치과의원 (합성)".to_owned(), HALFWAY.to_owned())),
+        _ => {}
+    }
+    for line in synth::directory(SEED).lines() {
+        let one: Value = serde_json::from_str(line)?;
+        if one["holding"] == state {
+            let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            return Ok((text("name"), text("code")));
+        }
+    }
+    Err(format!("the directory has nothing in the state {state}").into())
 }
 
 /// Searches by name from wherever the browser is, and gives the names found.

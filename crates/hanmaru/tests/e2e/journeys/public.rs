@@ -19,9 +19,26 @@ pub async fn read(browser: Browser) -> Done {
     assert_eq!(browser.status().await?, 404);
     browser.follow("#next").await?;
     assert_eq!(browser.path().await?, "/");
+    the_checks_check(&browser).await?;
 
     for path in ["/help", "/institutions?name=%EC%83%88%EC%98%A8&region=&kind=&from=&to=", "/verify", "/nowhere"] {
         switch_there_and_back(&browser, path).await?;
+    }
+    Ok(())
+}
+
+/// A page that is spoilt on purpose is found out.
+async fn the_checks_check(browser: &Browser) -> Done {
+    if browser.world.axe.is_none() {
+        return Ok(());
+    }
+    assert!(browser.violations().await?.is_empty());
+    let spoil =
+        "document.querySelector('.lead').style.color = '#ddd'; document.querySelector('main').append(new Image())";
+    browser.run(spoil, vec![]).await?;
+    let found = browser.violations().await?;
+    for rule in ["color-contrast", "image-alt"] {
+        assert!(found.iter().any(|violation| violation.starts_with(rule)), "{rule} is not among {found:?}");
     }
     Ok(())
 }
