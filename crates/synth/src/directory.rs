@@ -1,5 +1,5 @@
-//! A directory of made-up institutions whose records are elsewhere, so that a demonstration shows every state a closed
-//! hospital's records can be in. The institutions of the bags are not in it.
+//! A directory of made-up institutions whose records are elsewhere, so that a demonstration shows every state in which records
+//! are not in custody. The institutions of the bags are not in it: what is deposited or migrating, deposits say.
 
 use crate::places::Address;
 use crate::rng::Rng;
@@ -60,7 +60,6 @@ const HOLDINGS: &[(&str, u32)] = &[
     ("not-deposited", 40),
     ("kept-by-owner", 30),
     ("paper-at-health-centre", 12),
-    ("migrating", 6),
     ("expired", 8),
     ("suspended", 4),
 ];

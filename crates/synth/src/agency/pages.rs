@@ -8,7 +8,7 @@ const STYLE: &str = "\
 *{box-sizing:border-box}\
 body{margin:0;font:17px/1.6 'Noto Sans KR','Nanum Gothic',system-ui,sans-serif;color:#1c1b19;background:#f4f2ee;word-break:keep-all}\
 header{background:#5b2333;color:#fff;padding:.8rem 1rem;text-align:center;font-weight:700}\
-main{max-width:30rem;margin:1.5rem auto;padding:1.5rem;background:#fff;border:1px solid #cfcac0;border-radius:.5rem}\
+main{max-width:30rem;width:calc(100% - 1.5rem);margin:1.5rem auto;padding:1.5rem;background:#fff;border:1px solid #cfcac0;border-radius:.5rem}\
 h1{font-size:1.45rem;line-height:1.35;margin:0 0 .5rem}\
 label,legend{display:block;font-weight:700;margin:1rem 0 .3rem;padding:0}\
 fieldset{border:0;margin:1rem 0 0;padding:0}\
