@@ -56,13 +56,8 @@ const KINDS: &[(&str, &str)] = &[
 ];
 
 /// Where the records are, by the names the archive uses, and how often: an *estimate*, since most are not deposited.
-const HOLDINGS: &[(&str, u32)] = &[
-    ("not-deposited", 40),
-    ("kept-by-owner", 30),
-    ("paper-at-health-centre", 12),
-    ("expired", 8),
-    ("suspended", 4),
-];
+const HOLDINGS: &[(&str, u32)] =
+    &[("not-deposited", 40), ("kept-by-owner", 30), ("paper-at-health-centre", 12), ("expired", 8), ("suspended", 4)];
 
 /// The directory as one JSON object a line, as `hanmaru institutions` takes it. The same seed gives the same lines.
 #[must_use]
