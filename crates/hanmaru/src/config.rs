@@ -8,6 +8,7 @@ use base::Redacted;
 use base::limits::Limits;
 use serde::Deserialize;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// A configuration, checked.
@@ -263,6 +264,10 @@ impl Config {
             self.session.absolute_minutes >= self.session.idle_minutes,
             "[session] absolute_minutes must not be less than idle_minutes",
         );
+        let limits = self.limits.limits();
+        let sizes =
+            [limits.resource_bytes, limits.resource_depth, limits.bag_files, limits.request_bytes, limits.verify_bytes];
+        need(sizes.iter().all(|size| *size > 0) && limits.document_bytes > 0, "[limits] must be more than 0");
         if !self.demo {
             self.need_real(&mut need);
         }
@@ -289,6 +294,9 @@ impl Config {
                 let known = KNOWN_SECRETS.contains(&secret.expose().as_str());
                 need(!known, "[agency] the client secret is one that everybody knows");
                 need(secret.expose().chars().count() >= SECRET_CHARS, "[agency] the client secret is too short");
+                let mode =
+                    std::fs::metadata(&self.agency.client_secret_file).map_or(0, |meta| meta.permissions().mode());
+                need(mode & 0o077 == 0, "[agency] client_secret_file can be read by others: run chmod 600 on it");
             }
         }
     }
@@ -363,7 +371,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("hanmaru.toml");
         std::fs::write(&path, text).expect("written");
-        std::fs::write(folder.path().join("secret"), secret).expect("written");
+        let secret_file = folder.path().join("secret");
+        std::fs::write(&secret_file, secret).expect("written");
+        std::fs::set_permissions(&secret_file, PermissionsExt::from_mode(0o600)).expect("set");
         (folder, path)
     }
 
@@ -407,6 +417,15 @@ mod tests {
         let (_folder, path) = written(&WHOLE.replace("keys/b", "sites/a/keys"), "9f86d081884c7d659a2feaa0c55ad015");
         let error = Config::read(&path).expect_err("shared").to_string();
         assert!(error.contains("different folders"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_and_limits_of_nothing_are_refused() {
+        let (folder, path) =
+            written(&format!("{WHOLE}\n[limits]\nverify_bytes = 0\n"), "9f86d081884c7d659a2feaa0c55ad015");
+        std::fs::set_permissions(folder.path().join("secret"), PermissionsExt::from_mode(0o644)).expect("set");
+        let error = Config::read(&path).expect_err("unsafe").to_string();
+        assert!(error.contains("chmod 600") && error.contains("[limits]"), "{error}");
     }
 
     #[test]

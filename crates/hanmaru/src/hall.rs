@@ -5,6 +5,7 @@ use archive::{Archive, ArchiveConfig};
 use base::{Clock, Random, SystemClock, SystemRandom};
 use identity::{Identity, IdentityConfig};
 use policy::{Actor, Assurance, Door, Role};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{OpenStore, Store, StoreConfig};
@@ -40,6 +41,17 @@ pub enum HallError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// There are data, and the root key is not where the configuration says.
+    #[error("{used} holds data and {key} is missing: restore the root key from its backup; a new one opens nothing")]
+    RootKeyGone {
+        /// Where the key should be.
+        key: PathBuf,
+        /// A folder that holds something.
+        used: PathBuf,
+    },
+    /// The log level is not one.
+    #[error("[log] level {0:?} is neither a level (error, warn, info, debug) nor a filter such as info,store=debug")]
+    LogLevel(String),
     /// The sites.
     #[error(transparent)]
     Sites(#[from] vault::SiteError),
@@ -64,10 +76,17 @@ impl Hall {
     /// What cannot be made.
     pub fn make(config: &Config) -> Result<(), HallError> {
         let folders = config.sites.iter().chain(&config.key_stores).map(|folder| folder.folder.as_path());
-        for folder in folders.chain([config.data.as_path()]).chain(config.keys.root.parent()) {
-            std::fs::create_dir_all(folder).map_err(|source| HallError::Make { path: folder.to_owned(), source })?;
+        let folders: Vec<&Path> = folders.chain([config.data.as_path()]).collect();
+        for folder in &folders {
+            // Names and codes stand in the database's index in clear: nobody but the service's user may look.
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(|source| HallError::Make { path: (*folder).to_owned(), source })?;
         }
         if !config.keys.root.exists() {
+            // A new root key opens nothing that was written under the old one, and must never seem to.
+            if let Some(used) = folders.iter().find(|folder| holds_anything(folder)) {
+                return Err(HallError::RootKeyGone { key: config.keys.root.clone(), used: (*used).to_owned() });
+            }
             FileKeyProvider::create(&config.keys.root, Arc::new(SystemRandom))?;
         }
         Sites::create(&sites(config))?;
@@ -148,19 +167,29 @@ fn key_stores(config: &Config) -> Vec<KeyStoreConfig> {
     stores.map(|store| KeyStoreConfig { name: store.name.clone(), folder: store.folder.clone() }).collect()
 }
 
+fn holds_anything(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
 /// Reads a configuration and sets the log lines up as it says.
 ///
 /// # Errors
 /// The configuration cannot be used.
 pub fn configured(path: &Path) -> Result<Config, HallError> {
     let config = Config::read(path)?;
-    log_lines(&config.log.level, config.log.json);
+    log_lines(&config.log.level, config.log.json)?;
     Ok(config)
 }
 
 /// Sends log lines to standard error. Only the first call has an effect.
-pub fn log_lines(level: &str, json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|_| "info".into());
+///
+/// # Errors
+/// [`HallError::LogLevel`].
+pub fn log_lines(level: &str, json: bool) -> Result<(), HallError> {
+    let known = ["error", "warn", "info", "debug", "trace", "off"].contains(&level) || level.contains('=');
+    let filter = tracing_subscriber::EnvFilter::try_new(level).ok().filter(|_| known);
+    let filter = filter.ok_or_else(|| HallError::LogLevel(level.to_owned()))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let _ = if json { lines.json().try_init() } else { lines.with_target(false).try_init() };
+    Ok(())
 }

@@ -30,12 +30,15 @@ pub struct Agency {
     /// Where answers may be sent.
     #[arg(long, value_name = "URL", required = true)]
     redirect: Vec<String>,
+    /// Ends when standard input does, as it does when whoever started it is gone.
+    #[arg(long)]
+    while_stdin: bool,
 }
 
 impl Agency {
     /// Serves until it is told to stop.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        log_lines("info", false);
+        log_lines("info", false)?;
         let secret = std::fs::read_to_string(&self.client_secret_file)
             .map_err(|error| format!("cannot read {}: {error}", self.client_secret_file.display()))?;
         let config = AgencyConfig {
@@ -49,10 +52,23 @@ impl Agency {
             random: Arc::new(SystemRandom),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let input = self.while_stdin;
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind(self.listen).await?;
-            synth::agency::serve(config, listener, super::serve::told_to_stop()).await?;
+            synth::agency::serve(config, listener, async move {
+                tokio::select! {
+                    () = super::serve::told_to_stop() => {}
+                    () = end_of_input(), if input => {}
+                }
+            })
+            .await?;
             Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+/// Done when standard input ends.
+async fn end_of_input() {
+    let mut byte = [0];
+    while matches!(tokio::io::AsyncReadExt::read(&mut tokio::io::stdin(), &mut byte).await, Ok(1)) {}
 }

@@ -41,7 +41,7 @@ pub struct Demo {
 impl Demo {
     /// Prepares and serves until it is told to stop.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        log_lines("warn", false);
+        log_lines("warn", false)?;
         let folder = Folder::at(&self.data, self.port)?;
         let bags = folder.root.join("bags");
         if !bags.join("truth.json").exists() {
@@ -166,13 +166,16 @@ impl Folder {
             .arg("--client-secret-file")
             .arg(self.secret())
             .args(["--redirect", &format!("{}/sign-in/return", self.portal_url())])
-            .stdin(Stdio::null())
+            .arg("--while-stdin")
+            .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let lines = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
         let mut said = String::new();
-        for line in lines.lines().map_while(Result::ok) {
+        while let Some(line) = lines.next() {
             if line.contains("agency started") {
+                // What it says later is read too, so that it never waits for a reader.
+                std::thread::spawn(move || lines.for_each(drop));
                 return Ok(child);
             }
             said.push_str(&line);

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use synth::people::{Foreign, Person, person_for_foreign, write_people};
 
+/// Exit status of a deposit that is done and held something back, which the receipt names.
+const HELD_BACK: u8 = 3;
+
 /// Arguments of `hanmaru deposit`.
 #[derive(clap::Args)]
 pub struct Deposit {
@@ -28,7 +31,7 @@ pub struct Deposit {
 }
 
 impl Deposit {
-    /// Deposits and prints the receipt; exit status 1 where something was held back or refused.
+    /// Deposits and prints the receipt; exit status 3 where some of it was held back.
     pub fn run(self) -> Result<ExitCode, Failure> {
         let config = configured(&self.config)?;
         if let Some(bundles) = &self.from_bundles {
@@ -39,7 +42,7 @@ impl Deposit {
         let receipt = deposit(&hall, &config, &self.path, self.quiet)?;
         print!("{}", receipt.receipt.english());
         let whole = receipt.receipt.held_back.by_fault.is_empty();
-        Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(HELD_BACK) })
     }
 }
 

@@ -1,7 +1,7 @@
 //! `hanmaru serve`: the portal over TLS, with health, readiness and metrics on an address of the operator's own.
 
 use crate::Failure;
-use crate::config::Config;
+use crate::config::{Config, Tls};
 use crate::hall::{Hall, configured};
 use axum::Router;
 use axum::http::StatusCode;
@@ -23,6 +23,9 @@ use std::time::Duration;
 const STOP_WAIT: Duration = Duration::from_secs(20);
 /// How long the head of a request may take, and how long a connection may stay without one.
 const HEAD_WAIT: Duration = Duration::from_secs(15);
+
+/// Seconds by which the clock may be behind the newest time recorded before the program says that it is not ready.
+const CLOCK_BEHIND_S: u64 = 60;
 
 /// Arguments of `hanmaru serve`.
 #[derive(clap::Args)]
@@ -69,6 +72,10 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
 }
 
 async fn run(config: &Config, portal: Router, operator: Router, ready: impl FnOnce()) -> Result<(), Failure> {
+    let tls = match &config.tls {
+        Some(tls) => Some(certificate(tls).await?),
+        None => None,
+    };
     let operator_listener = listen(config.operator.listen).await?;
     let portal_listener = listen(config.listen).await?.into_std()?;
     let stop = Handle::new();
@@ -82,12 +89,8 @@ async fn run(config: &Config, portal: Router, operator: Router, ready: impl FnOn
     tracing::info!(address = %config.listen, operator = %config.operator.listen, "serving");
     ready();
     let service = portal.into_make_service_with_connect_info::<SocketAddr>();
-    match &config.tls {
+    match tls {
         Some(tls) => {
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-            let tls = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await.map_err(|error| {
-                format!("certificate {} with key {}: {error}", tls.certificate.display(), tls.key.display())
-            })?;
             let mut server = axum_server::from_tcp_rustls(portal_listener, tls)?.handle(stop);
             patience(server.http_builder());
             server.serve(service).await?;
@@ -99,6 +102,14 @@ async fn run(config: &Config, portal: Router, operator: Router, ready: impl FnOn
         }
     }
     Ok(())
+}
+
+async fn certificate(tls: &Tls) -> Result<RustlsConfig, Failure> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let read = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await;
+    read.map_err(|error| {
+        format!("certificate {} with key {}: {error}", tls.certificate.display(), tls.key.display()).into()
+    })
 }
 
 /// Nobody may hold a connection open by sending a request's head slowly, or nothing at all.
@@ -145,6 +156,12 @@ async fn ready(hall: Arc<Hall>, identity: Identity) -> (StatusCode, String) {
         let health = hall.store().health();
         let mut faults: Vec<String> = health.faults.into_iter().flatten().collect();
         faults.extend(identity.agency_ready().err().map(|error| error.to_string()));
+        let behind_s = identity.clock_behind_s();
+        if behind_s > CLOCK_BEHIND_S {
+            faults.push(format!(
+                "this machine's clock is {behind_s} s behind what was already recorded: nobody can sign in"
+            ));
+        }
         let away = health.sites.iter().filter(|site| !site.reachable);
         let notes: Vec<String> = away.map(|site| format!("site {} is away", site.name)).collect();
         (faults, notes)
