@@ -175,6 +175,7 @@ fn batch(store: &Store, deposit: &Permit, code: &InstitutionCode, from: usize) -
             date: base::Timestamp::from_second(number as i64 % 1_000_000_000).ok(),
             encounter: None,
             index,
+            edition: store::Edition::default(),
         };
         prepared.push(store.prepare(deposit, new).expect("prepared"));
     }

@@ -90,10 +90,15 @@ impl Core {
 
     /// Journals that a permit was used on what it does not reach: its data subject is to see the attempt.
     pub(crate) fn record_beyond(&self, permit: &Permit, owner: Owner, kind: &str) -> Result<(), StoreError> {
-        let mut entry = self.entry(permit, owner.id());
-        entry.result = AccessResult::Denied { reason: policy::DenialReason::NotYours.name().to_owned() };
+        let mut entry = self.beyond_entry(permit, owner.id());
         entry.what = vec![(kind.to_owned(), 1)];
         self.record(&[entry])
+    }
+
+    /// An entry for `subject`: a permit was used on what is not its holder's.
+    pub(crate) fn beyond_entry(&self, permit: &Permit, subject: Id16) -> AccessEntry {
+        let reason = policy::DenialReason::NotYours.name().to_owned();
+        AccessEntry { result: AccessResult::Denied { reason }, ..self.entry(permit, subject) }
     }
 
     fn entry(&self, permit: &Permit, subject: Id16) -> AccessEntry {

@@ -11,10 +11,11 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::error::{AtStep, StoreError};
 
 /// Tables that only the store touches; those of the index begin with `idx_`.
-const OWN: [&str; 19] = [
+const OWN: [&str; 20] = [
     "policy_epoch",
     "resource_version",
     "resource_current",
+    "resource_again",
     "pack",
     "object",
     "object_chunk",

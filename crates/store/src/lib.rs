@@ -5,9 +5,9 @@
 //! |---|---|
 //! | [`Store::open`] (`open`) | folder, database, keys, journal, threads |
 //! | [`Store::ask`] (`facts`) | facts, people, rights, the door's question |
-//! | [`Store::prepare`], [`Store::write`] (`prepare`, `write`, `objects`) | the write path |
-//! | [`Store::search`], [`Store::read`], [`Store::history`], [`Store::object`] (`search`, `read`, `objects`) | the read path |
-//! | [`Store::access_log`] (`access`, `journal`) | who looked |
+//! | [`Store::prepare`], [`Store::write`] (`prepare`, `write`, `edition`, `objects`) | the write path |
+//! | [`Store::search`], [`Store::read`], [`Store::histories`], [`Store::objects`] (`search`, `read`, `object_read`) | the read path |
+//! | [`Store::access_log`], [`Store::refuse_beyond`] (`access`, `journal`, `beyond`) | who looked, or tried to |
 //! | [`Store::wait_sealed`], [`Store::commit_leaf`], [`Store::proof`] (`sequencer`) | sealing |
 //! | [`Store::tables`] (`tables`) | operational tables of the rooms |
 //! | [`Store::add_job`] (`jobs`) | jobs |
@@ -18,8 +18,10 @@
 //! more in memory than its limits say.
 
 mod access;
+mod beyond;
 mod connection;
 mod core;
+mod edition;
 mod error;
 mod extract;
 mod facts;
@@ -41,6 +43,7 @@ mod write;
 mod writer;
 
 pub use access::{ACCESS_PAGE_MAX, AccessCursor, AccessLog, AccessPage, LoggedAccess};
+pub use edition::Edition;
 pub use error::{AskError, StoreError};
 pub use extract::{Indexing, index_rows};
 pub use facts::{LINKS_MAX, PersonLink, Right};
@@ -48,11 +51,11 @@ pub use index::{INDEX_TEXT_BYTES_MAX, IndexRow};
 pub use jobs::{JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, Job};
 pub use journal::{AccessActor, AccessEntry, AccessResult};
 pub use ledger::EntryKind;
-pub use object_read::ObjectBytes;
+pub use object_read::{ObjectBytes, Objects};
 pub use objects::{ObjectHead, ObjectWriter, PreparedObject, object_content};
 pub use open::{Health, OpenStore, Store, StoreConfig, newest_time};
 pub use prepare::{INDEX_ROWS_MAX, Prepared, version_content};
-pub use read::{READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
+pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
 pub use sequencer::proof::LeafProof;
 pub use tables::Tables;

@@ -1,5 +1,6 @@
 //! Reading objects: chunk by chunk from the sites, each checked, and none before the access entry is durable.
 
+use std::collections::HashMap;
 use std::io::Write;
 
 use base::{Id16, wire};
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::Store;
 use crate::access::Seen;
-use crate::core::{Core, check_action, check_epoch};
+use crate::core::{Core, check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::objects::{check_size, chunk_head};
 use crate::types::{institution_from, owner_bytes};
@@ -48,26 +49,67 @@ impl Store {
     /// [`StoreError::Missing`] where there is none within reach; [`StoreError::Action`], [`StoreError::StaleEpoch`],
     /// [`StoreError::JournalUnavailable`], [`StoreError::Site`], [`StoreError::Damaged`], [`StoreError::Database`].
     pub fn object_to(&self, permit: &Permit, id: Id16, out: &mut dyn Write) -> Result<String, StoreError> {
-        check_action(permit, "object", &[Action::ReadDocument, Action::Issue])?;
+        self.objects(permit, &[id])?.read_to(id, out)
+    }
+
+    /// Finds objects within the permit, to be read one by one. One access entry for each data subject, which counts all of
+    /// them, is durable before this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`] beyond
+    /// [`HISTORIES_MAX`](crate::HISTORIES_MAX) objects, [`StoreError::JournalUnavailable`], [`StoreError::Database`].
+    pub fn objects<'p>(&self, permit: &'p Permit, ids: &[Id16]) -> Result<Objects<'p>, StoreError> {
+        check_action(permit, "objects", &[Action::ReadDocument, Action::Issue])?;
+        check_count("objects in one read", ids.len(), crate::HISTORIES_MAX)?;
         let Scope::Patients(patients) = permit.scope() else {
             return Err(StoreError::Scope { what: "patients" });
         };
         let core = self.core();
-        let found = core.readers.snapshot("looking for an object", |connection| {
+        let found = core.readers.snapshot("looking for objects", |connection| {
             check_epoch(connection, permit.epoch())?;
-            for patient in patients {
-                if let Some(found) = find(connection, Owner::Patient(*patient), id)? {
-                    return Ok(Some(found));
+            let mut found = HashMap::with_capacity(ids.len());
+            for id in ids {
+                for patient in patients {
+                    if let Some(one) = find(connection, Owner::Patient(*patient), *id)? {
+                        found.insert(*id, one);
+                        break;
+                    }
                 }
             }
-            Ok(None)
+            Ok(found)
         })?;
         let mut seen = Seen::default();
-        if let Some(found) = &found {
-            seen.add(found.owner, &found.institution, "document");
+        for one in found.values() {
+            seen.add(one.owner, &one.institution, "document");
         }
         core.record_seen(permit, seen)?;
-        let found = found.ok_or(StoreError::Missing { what: "document" })?;
+        Ok(Objects { store: self.clone(), permit, found })
+    }
+}
+
+/// Objects that a permit reaches and the journal has; see [`Store::objects`]. May be read from several threads.
+pub struct Objects<'p> {
+    store: Store,
+    permit: &'p Permit,
+    found: HashMap<Id16, Found>,
+}
+
+impl std::fmt::Debug for Objects<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Objects").field("found", &self.found.len()).finish_non_exhaustive()
+    }
+}
+
+impl Objects<'_> {
+    /// Streams one of them to `out` and gives its media type.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] where it is not among them; [`StoreError::StaleEpoch`] where rights were narrowed meanwhile;
+    /// [`StoreError::Limit`], [`StoreError::Site`], [`StoreError::Damaged`], [`StoreError::Database`].
+    pub fn read_to(&self, id: Id16, out: &mut dyn Write) -> Result<String, StoreError> {
+        let found = self.found.get(&id).ok_or(StoreError::Missing { what: "document" })?;
+        let (core, permit) = (self.store.core(), self.permit);
+        core.readers.snapshot("reading an object", |connection| check_epoch(connection, permit.epoch()))?;
         check_size(found.size, core.limits.document_bytes)?;
         let mut written = 0;
         let last = found.chunks.len().saturating_sub(1);
@@ -79,7 +121,7 @@ impl Store {
             out.write_all(bytes).map_err(StoreError::ObjectSource)?;
         }
         if written == found.size {
-            return Ok(found.content_type);
+            return Ok(found.content_type.clone());
         }
         Err(StoreError::Damaged { what: "a document", reason: "its chunks do not add up to its size".to_owned() })
     }

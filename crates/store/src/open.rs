@@ -12,6 +12,7 @@ use ledger::SignerKey;
 use policy::{Action, Door, Permit};
 use rusqlite::Connection;
 use vault::{KeyProvider, KeyStores, Keyring, SiteStatus, Sites};
+use zeroize::Zeroizing;
 
 use crate::connection::{Readers, open_writer};
 use crate::core::{Core, FloorClock, check_action};
@@ -24,6 +25,8 @@ use crate::writer::Writer;
 
 /// Name of the database in the store's folder.
 const DATABASE: &str = "hanmaru.db";
+/// Held in its folder of locks while tables are migrated and secrets are made.
+const OPEN_LOCK: &str = "open.lock";
 
 /// What a store is opened with.
 pub struct OpenStore {
@@ -142,7 +145,7 @@ impl Store {
         let locks = with.folder.join("locks");
         std::fs::create_dir_all(&locks).on("made", &locks)?;
         let door = Door::standard()?;
-        let opening_path = locks.join("open.lock");
+        let opening_path = locks.join(OPEN_LOCK);
         let opening = OpenOptions::new().create(true).truncate(false).write(true).open(&opening_path);
         let opening = opening.on("opened", &opening_path)?;
         // One process at a time migrates the tables and makes the installation's first keys.
@@ -200,6 +203,25 @@ impl Store {
     #[must_use]
     pub fn random(&self) -> Arc<dyn Random> {
         Arc::clone(&self.core().random)
+    }
+
+    /// A random secret of the installation for a room, such as `identity`: the same in every process and after every start,
+    /// and none of the store's own. Made when missing, which waits for other processes that are opening the store.
+    ///
+    /// # Errors
+    /// [`StoreError::Key`] where `room` is no slug (`a-z 0-9 -`, at most 59 bytes) or the key stores fail,
+    /// [`StoreError::File`], [`StoreError::Database`].
+    pub fn secret(&self, room: &str) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        if room.is_empty() {
+            return Err(vault::KeyError::BadLabel { name: String::new() }.into());
+        }
+        let core = self.core();
+        let path = core.folder.join("locks").join(OPEN_LOCK);
+        let opening = OpenOptions::new().create(true).truncate(false).write(true).open(&path).on("opened", &path)?;
+        opening.lock().on("locked", &path)?;
+        let secret = core.keyring.secret(&format!("room-{room}"))?;
+        core.persist_keys()?;
+        Ok(secret)
     }
 
     /// Whether the store gets on, for readiness checks and metrics.

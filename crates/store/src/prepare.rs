@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use base::{Id16, Random, wire};
 use ledger::{Commitment, EntryKind};
-use policy::{Action, InstitutionCode, Owner, Permit};
+use policy::{Action, InstitutionCode, Owner, Permit, Purpose};
 use vault::{FrameHead, FrameKind, GroupKey, GroupName};
 use zeroize::Zeroizing;
 
 use crate::Store;
 use crate::core::{check_action, check_count};
+use crate::edition::Came;
 use crate::error::StoreError;
 use crate::index::IndexRow;
 use crate::search::NO_DATE;
@@ -38,6 +39,7 @@ pub struct Prepared {
     pub(crate) date_us: i64,
     pub(crate) encounter: Option<Id16>,
     pub(crate) index: Vec<IndexRow>,
+    pub(crate) came: Came,
     sha256: [u8; 32],
     salt: [u8; 32],
     key: Arc<GroupKey>,
@@ -79,6 +81,11 @@ impl Store {
             expiry_year: new.expiry_year,
         };
         let key = core.keyring.group(permit, &name)?;
+        let deposit = match permit.purpose() {
+            Purpose::Custody { deposit } => Some(*deposit),
+            _ => None,
+        };
+        let came = Came::new(deposit, &new.edition);
         let sha256 = base::sha256(new.bytes);
         let salt = core.random.bytes32();
         let id = resource_id(new.institution, new.resource_type, new.source_id);
@@ -93,6 +100,7 @@ impl Store {
             date_us: new.date.map_or(NO_DATE, |date| date.as_microsecond()),
             encounter: new.encounter,
             index: new.index,
+            came,
             sha256,
             salt,
             key,

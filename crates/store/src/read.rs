@@ -15,6 +15,8 @@ use crate::types::{ResourceKey, Version, institution_from, owner_bytes, time_fro
 
 /// Most resources read in one call.
 pub const READ_MAX: usize = 1_000;
+/// Most resources whose versions are read in one call: all that one person has.
+pub const HISTORIES_MAX: usize = 50_000;
 /// Most bytes of bodies read in one call.
 pub const READ_BYTES_MAX: usize = 128 << 20;
 /// Most versions of one resource that are shown.
@@ -39,9 +41,21 @@ impl Store {
     /// # Errors
     /// As [`Store::read`].
     pub fn history(&self, permit: &Permit, key: &ResourceKey) -> Result<Vec<Version>, StoreError> {
-        check_action(permit, "history", &[Action::ReadRecord, Action::ReadTimeline, Action::Issue])?;
-        let mut versions = self.fetch(permit, std::slice::from_ref(key), VERSIONS_MAX)?;
-        versions.reverse();
+        self.histories(permit, std::slice::from_ref(key))
+    }
+
+    /// All versions of resources, in the order asked for and each oldest first, under one access entry for each data
+    /// subject. Each key may be given once.
+    ///
+    /// # Errors
+    /// As [`Store::read`], the limit being [`HISTORIES_MAX`].
+    pub fn histories(&self, permit: &Permit, keys: &[ResourceKey]) -> Result<Vec<Version>, StoreError> {
+        check_action(permit, "histories", &[Action::ReadRecord, Action::ReadTimeline, Action::Issue])?;
+        check_count("resources in one read", keys.len(), HISTORIES_MAX)?;
+        let mut versions = self.fetch(permit, keys, VERSIONS_MAX)?;
+        for of_one in versions.chunk_by_mut(|one, next| one.key == next.key) {
+            of_one.reverse();
+        }
         Ok(versions)
     }
 

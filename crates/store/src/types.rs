@@ -4,6 +4,7 @@ use base::{Id16, Redacted, Timestamp};
 use policy::{InstitutionCode, Owner};
 use vault::ClassName;
 
+use crate::edition::Edition;
 use crate::error::StoreError;
 use crate::index::IndexRow;
 
@@ -59,6 +60,8 @@ pub struct NewVersion<'a> {
     pub encounter: Option<Id16>,
     /// What it is to be found by: [`crate::index_rows`], or part of that.
     pub index: Vec<IndexRow>,
+    /// Where it stands among the versions of its resource.
+    pub edition: Edition,
 }
 
 /// What became of one resource or object that was written.
@@ -141,7 +144,7 @@ pub struct Head {
     pub key: ResourceKey,
     /// The institution that made it.
     pub institution: InstitutionCode,
-    /// The current version: 1 unless it was amended.
+    /// How many versions there are: 1 unless it was amended. The current one is the last of them, unless an older one came later.
     pub version: u32,
     /// The day or moment it is sorted by.
     pub date: Option<Timestamp>,
@@ -182,6 +185,14 @@ pub(crate) fn owner_bytes(owner: Owner) -> [u8; OWNER_BYTES] {
     bytes
 }
 
+pub(crate) fn owner_from(bytes: &[u8]) -> Result<Owner, StoreError> {
+    match bytes.split_first() {
+        Some((2, id)) => id16_from(id).map(Owner::Patient),
+        Some((3, id)) => id16_from(id).map(Owner::Institution),
+        _ => Err(damaged("an owner is of no known kind")),
+    }
+}
+
 pub(crate) fn id16_from(bytes: &[u8]) -> Result<Id16, StoreError> {
     bytes.try_into().map(Id16).map_err(|_| damaged("an id is not 16 bytes"))
 }
@@ -208,5 +219,9 @@ mod tests {
         let (patient, institution) = (owner_bytes(Owner::Patient(id)), owner_bytes(Owner::Institution(id)));
         assert_eq!((patient[0], institution[0]), (2, 3));
         assert_eq!(patient[1..], institution[1..]);
+        for owner in [Owner::Patient(id), Owner::Institution(id)] {
+            assert_eq!(owner_from(&owner_bytes(owner)).expect("its own bytes"), owner);
+        }
+        assert!(owner_from(&[]).is_err() && owner_from(&[4; OWNER_BYTES]).is_err() && owner_from(&[2; 5]).is_err());
     }
 }

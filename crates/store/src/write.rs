@@ -8,11 +8,12 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::Store;
 use crate::core::{check_action, check_count, check_epoch};
+use crate::edition::{self, Becomes, Named};
 use crate::error::{AtStep, StoreError};
 use crate::objects::{self, PreparedObject};
 use crate::prepare::Prepared;
 use crate::sequencer::KIND_VERSION;
-use crate::types::{Log, Outcome, Ticket, Written, owner_bytes};
+use crate::types::{Log, OWNER_BYTES, Outcome, Ticket, Written, owner_bytes};
 
 /// Most resources and objects in one write.
 pub const WRITE_MAX: usize = 20_000;
@@ -22,8 +23,8 @@ pub type Extra = Box<dyn FnOnce(&Transaction<'_>) -> rusqlite::Result<()> + Send
 
 impl Store {
     /// Writes what was prepared. When this returns `Ok` everything is accepted: durable in the database together with its
-    /// outbox entries and keys. The same content of the same resource again is [`Outcome::Already`], so a write may be
-    /// repeated.
+    /// outbox entries and keys. What is here already is [`Outcome::Already`], so a write may be repeated; which version
+    /// is the current one is told in `edition.rs`.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`]; [`StoreError::Backlog`] where the sites
@@ -98,38 +99,72 @@ struct Batch<'a> {
 impl Batch<'_> {
     fn version(&self, new: Prepared) -> Result<Outcome, StoreError> {
         let owner = owner_bytes(new.owner);
+        let (id, came) = (new.id, new.came);
         let current = self.current(&owner, &new)?;
-        let (version, previous) = match current {
-            None => (1, None),
-            Some((version, _, content)) if content == new.content => return Ok(Outcome::Already { version }),
-            Some((version, row, _)) => {
-                if let Some(version) = self.earlier(row, &new.content)? {
-                    return Ok(Outcome::Already { version });
-                }
-                (version + 1, Some(row))
-            }
+        let Some((versions, row, content)) = current else {
+            return self.insert(&owner, new, 1, Becomes::Current(0));
         };
-        let step = "writing a resource";
-        if version > 1 {
-            crate::index::remove(self.transaction, &owner, &new.resource_type, new.id)?;
+        let named = Named { owner: &owner, resource_type: &new.resource_type, id: &id.0 };
+        if content == new.content {
+            let version = edition::note_again(self.transaction, named, row, &came)?;
+            return Ok(Outcome::Already { version });
         }
-        crate::index::insert(self.transaction, &owner, &new.resource_type, new.id, &new.index)?;
-        let (id, content) = (new.id, new.content);
+        match edition::becomes(self.transaction, named, row, &new.content, &came)? {
+            Becomes::Already(version) => Ok(Outcome::Already { version }),
+            becomes => self.insert(&owner, new, versions + 1, becomes),
+        }
+    }
+
+    /// Writes a version. Where it is history, everything about the current one stays but how many versions there are.
+    fn insert(
+        &self,
+        owner: &[u8; OWNER_BYTES],
+        new: Prepared,
+        version: u32,
+        becomes: Becomes,
+    ) -> Result<Outcome, StoreError> {
+        let step = "writing a resource";
+        let (newer, previous) = match becomes {
+            Becomes::History { newer, older } => (Some(newer), older),
+            Becomes::Current(row) => (None, Some(row).filter(|_| version > 1)),
+            Becomes::Already(version) => return Ok(Outcome::Already { version }),
+        };
+        if newer.is_none() {
+            if version > 1 {
+                crate::index::remove(self.transaction, owner, &new.resource_type, new.id)?;
+            }
+            crate::index::insert(self.transaction, owner, &new.resource_type, new.id, &new.index)?;
+        }
+        let (id, content, came) = (new.id, new.content, new.came);
         let (institution, resource_type) = (new.institution.clone(), new.resource_type.clone());
         let (date_us, encounter) = (new.date_us, new.encounter.map(|id| id.0));
         let sealed = new.into_version(version, self.random)?;
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO resource_version (owner, version, previous, recorded_us, content, frame) VALUES (?, ?, ?, ?, ?, ?)",
-            )
-            .at(step)?
-            .execute(params![owner, version, previous, self.recorded_us, content, sealed.frame])
-            .at(step)?;
+        let sql = "INSERT INTO resource_version \
+                   (owner, version, previous, recorded_us, content, frame, deposit, place, updated_us, number) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let values = params![
+            owner,
+            version,
+            previous,
+            self.recorded_us,
+            content,
+            sealed.frame,
+            came.deposit,
+            came.place,
+            came.updated_us,
+            came.number
+        ];
+        self.transaction.prepare_cached(sql).at(step)?.execute(values).at(step)?;
         let row = self.transaction.last_insert_rowid();
-        self.transaction
-            .prepare_cached("INSERT OR REPLACE INTO resource_current VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-            .at(step)?
-            .execute(params![
+        if let Some(newer) = newer {
+            let sql = "UPDATE resource_version SET previous = ? WHERE row = ?";
+            self.transaction.prepare_cached(sql).at(step)?.execute([row, newer]).at(step)?;
+            let sql = "UPDATE resource_current SET version = ? WHERE owner = ? AND type = ? AND id = ?";
+            let values = params![version, owner, resource_type, id.0];
+            self.transaction.prepare_cached(sql).at(step)?.execute(values).at(step)?;
+        } else {
+            let sql = "INSERT OR REPLACE INTO resource_current VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            let values = params![
                 owner,
                 resource_type,
                 id.0,
@@ -140,12 +175,14 @@ impl Batch<'_> {
                 encounter,
                 self.recorded_us,
                 content
-            ])
-            .at(step)?;
+            ];
+            self.transaction.prepare_cached(sql).at(step)?.execute(values).at(step)?;
+        }
         enqueue(self.transaction, KIND_VERSION, row, &sealed.commitment)?;
         Ok(Outcome::New { version })
     }
 
+    /// How many versions there are, the row of the current one, and its content.
     fn current(&self, owner: &[u8], new: &Prepared) -> Result<Option<(u32, i64, [u8; 16])>, StoreError> {
         let step = "looking for a resource";
         self.transaction
@@ -156,26 +193,6 @@ impl Batch<'_> {
             .query_row(params![owner, new.resource_type, new.id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()
             .at(step)
-    }
-
-    /// The version before the current one that has this content: a deposit that carries amendments with their originals may
-    /// be repeated as well.
-    fn earlier(&self, current: i64, content: &[u8; 16]) -> Result<Option<u32>, StoreError> {
-        let step = "looking for an earlier version";
-        let mut next = Some(current);
-        while let Some(row) = next {
-            let (version, previous, found): (u32, Option<i64>, [u8; 16]) = self
-                .transaction
-                .prepare_cached("SELECT version, previous, content FROM resource_version WHERE row = ?")
-                .at(step)?
-                .query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .at(step)?;
-            if found == *content {
-                return Ok(Some(version));
-            }
-            next = previous;
-        }
-        Ok(None)
     }
 }
 

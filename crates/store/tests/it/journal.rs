@@ -37,6 +37,7 @@ fn a_full_disk_under_the_journal_refuses_access() {
     refused(store.read(&read, &[key(owner, "Condition", "c1")]).map(drop));
     refused(store.search(&read, &Query::default()).map(drop));
     refused(store.history(&read, &key(owner, "Condition", "c1")).map(drop));
+    refused(store.refuse_beyond(&policy::Door::standard().expect("the door"), &read, &[Id16([9; 16])]));
     let denied = store.ask(
         &Door::standard().expect("the door"),
         request(Role::Patient, account, Action::ReadRecord, Target::Patient(owner.id())),

@@ -103,6 +103,24 @@ fn a_document_that_is_not_what_was_declared_is_left_out_and_the_rest_goes_in() {
     let read = person(&store, Id16([7; 16]), &[owner], Action::ReadDocument);
     assert!(store.object(&read, ids[0]).expect("read").bytes == good);
     assert!(store.object(&read, ids[1]).expect("read").bytes == good);
+    let reader = Id16([6; 16]);
+    let together = person(&store, reader, &[owner], Action::ReadDocument);
+    let objects = store.objects(&together, &[ids[0], ids[1], Id16([9; 16])]).expect("found");
+    for id in &ids {
+        let mut bytes = Vec::new();
+        assert_eq!(objects.read_to(*id, &mut bytes).expect("read"), "application/pdf");
+        assert!(bytes == good);
+    }
+    assert!(matches!(objects.read_to(Id16([9; 16]), &mut Vec::new()), Err(StoreError::Missing { .. })));
+    let log = person(&store, reader, &[owner], Action::ReadAccessLog);
+    let entries = store.access_log(&log, &store::AccessPage::default()).expect("the log").entries;
+    let whats: Vec<_> =
+        entries.iter().filter(|one| one.entry.actor.account == reader).map(|one| &one.entry.what).collect();
+    assert_eq!(whats, [&vec![("document".to_owned(), 2)]], "one entry for both");
+    let right = store::Right::Depositor(institution());
+    store.revoke(Id16([0xe; 16]), &right).expect("revoked");
+    assert!(matches!(objects.read_to(ids[0], &mut Vec::new()), Err(StoreError::StaleEpoch { .. })));
+    let read = person(&store, Id16([7; 16]), &[owner], Action::ReadDocument);
     assert!(matches!(store.object(&read, head(owner, "wrong", &good).id), Err(StoreError::Missing { .. })));
 }
 

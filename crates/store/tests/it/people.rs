@@ -27,6 +27,22 @@ fn a_ci_always_gives_the_same_person_and_never_stands_in_clear() {
 }
 
 #[test]
+fn a_room_has_a_secret_of_its_own_that_outlives_the_process() {
+    let house = House::new();
+    let store = house.open();
+    let secret = store.secret("identity").expect("made");
+    assert_eq!(store.secret("identity").expect("known"), secret);
+    assert_ne!(store.secret("other").expect("made"), secret);
+    for faulty in ["", "Identity", "a room", "../x", &"x".repeat(60)] {
+        assert!(matches!(store.secret(faulty), Err(StoreError::Key(_))), "{faulty}");
+    }
+    let beside = house.open();
+    assert_eq!(beside.secret("identity").expect("known"), secret, "the same in another process");
+    drop((store, beside));
+    assert_eq!(house.open().secret("identity").expect("known"), secret);
+}
+
+#[test]
 fn linked_patients_are_the_persons_own_until_unlinked() {
     let house = House::new();
     let store = house.open();

@@ -30,6 +30,48 @@ fn another_persons_permit_gets_nothing_and_the_attempt_is_seen() {
 }
 
 #[test]
+fn asking_for_another_persons_record_by_its_id_is_seen_by_them_alone() {
+    let house = House::new();
+    let store = house.open();
+    let (mine, other) = (patient("p1"), patient("p2"));
+    write_one(&store, mine, "Condition", "c1", "x");
+    write_one(&store, mine, "Encounter", "e1", "x");
+    write_one(&store, other, "Condition", "c2", "x");
+    let door = Door::standard().expect("the door");
+    let (me, you) = (Id16([7; 16]), Id16([8; 16]));
+    let theirs = person(&store, you, &[other], Action::ReadTimeline);
+    let ids = [
+        key(mine, "Condition", "c1").id,
+        key(mine, "Encounter", "e1").id,
+        key(other, "Condition", "c2").id,
+        Id16([9; 16]),
+    ];
+    store.refuse_beyond(&door, &theirs, &ids).expect("it is recorded");
+    store.refuse_beyond(&door, &theirs, &[]).expect("nothing was asked for");
+
+    let log = person(&store, me, &[mine], Action::ReadAccessLog);
+    let entries = store.access_log(&log, &AccessPage::default()).expect("the log").entries;
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    let entry = &entries[0].entry;
+    assert_eq!(
+        (entry.actor.account, entry.actor.role.as_str(), entry.action.as_str()),
+        (you, "patient", "read-timeline")
+    );
+    assert_eq!(entry.result, AccessResult::Denied { reason: "not-yours".to_owned() });
+    assert_eq!(entry.what, [("Condition".to_owned(), 1), ("Encounter".to_owned(), 1)]);
+    assert!(entry.explanation.contains("patient-own-records"), "the door said so: {}", entry.explanation);
+
+    let log = person(&store, you, &[other], Action::ReadAccessLog);
+    let entries = store.access_log(&log, &AccessPage::default()).expect("the log").entries;
+    assert_eq!(entries.len(), 1, "the asker sees one attempt, whatever the ids were: {entries:?}");
+    assert_eq!((entries[0].entry.subject, entries[0].entry.what.len()), (you, 0));
+    assert!(matches!(entries[0].entry.result, AccessResult::Denied { .. }));
+
+    let many = vec![Id16([9; 16]); store::READ_MAX + 1];
+    assert!(matches!(store.refuse_beyond(&door, &theirs, &many), Err(StoreError::Limit { .. })));
+}
+
+#[test]
 fn a_permit_for_one_action_does_not_do_for_another() {
     let house = House::new();
     let store = house.open();
@@ -45,6 +87,7 @@ fn a_permit_for_one_action_does_not_do_for_another() {
     is_action(store.write(&read, vec![], vec![], None).err());
     is_action(store.object_writer(&read).err());
     is_action(store.object(&read, Id16([1; 16])).err());
+    is_action(store.refuse_beyond(&Door::standard().expect("the door"), &log, &[]).err());
     is_action(store.link_patient(&deposit, Id16([1; 16]), Id16([2; 16]), &institution()).err());
     is_action(store.status(&read).err());
     is_action(store.commit_leaf(&read, store::EntryKind::Issued, owner, b"x").err());
@@ -75,6 +118,7 @@ fn an_institution_writes_its_own_and_nothing_else() {
         date: None,
         encounter: None,
         index: vec![],
+        edition: store::Edition::default(),
     };
     assert!(matches!(store.prepare(&permit, new), Err(StoreError::Scope { .. })));
     assert!(matches!(
@@ -109,6 +153,7 @@ fn a_stale_permit_is_refused_on_its_next_use() {
     is_stale(store.read(&read, &[key(owner, "Condition", "c1")]).err());
     is_stale(store.history(&read, &key(owner, "Condition", "c1")).err());
     is_stale(store.search(&read, &Query::default()).err());
+    is_stale(store.refuse_beyond(&Door::standard().expect("the door"), &read, &[Id16([9; 16])]).err());
     is_stale(store.access_log(&log, &AccessPage::default()).err());
     is_stale(store.object(&document, Id16([1; 16])).err());
     is_stale(store.commit_leaf(&issue, store::EntryKind::Issued, owner, b"x").err());

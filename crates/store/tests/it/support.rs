@@ -165,6 +165,7 @@ pub fn prepare(
         date: base::Timestamp::from_second(1_577_836_800 + day * 86_400).ok(),
         encounter: None,
         index,
+        edition: store::Edition::default(),
     };
     store.prepare(permit, new).expect("it can be prepared")
 }

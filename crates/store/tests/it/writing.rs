@@ -110,6 +110,17 @@ fn the_same_again_changes_nothing_and_an_amendment_is_the_next_version() {
         history.iter().map(|one| (one.version, String::from_utf8_lossy(one.bytes.expose()).into_owned())).collect();
     assert_eq!(texts.len(), 2);
     assert!(texts[0].0 == 1 && texts[0].1.contains("감기") && texts[1].0 == 2 && texts[1].1.contains("독감"));
+    let reader = base::Id16([8; 16]);
+    let permit_of_another_day = person(&store, reader, &[owner], Action::ReadRecord);
+    let keys = [key(owner, "Condition", "c2"), key(owner, "Condition", "c9"), key(owner, "Condition", "c1")];
+    let all = store.histories(&permit_of_another_day, &keys).expect("read");
+    let order: Vec<_> = all.iter().map(|one| (one.key.id, one.version)).collect();
+    assert_eq!(order, [(keys[0].id, 1), (keys[0].id, 2), (keys[2].id, 1), (keys[2].id, 2)]);
+    let log = person(&store, reader, &[owner], Action::ReadAccessLog);
+    let entries = store.access_log(&log, &store::AccessPage::default()).expect("the log").entries;
+    let whats: Vec<_> =
+        entries.iter().filter(|one| one.entry.actor.account == reader).map(|one| &one.entry.what).collect();
+    assert_eq!(whats, [&vec![("Condition".to_owned(), 4)]], "one entry for all of them");
     let current = store.read(&permit, &[key(owner, "Condition", "c1")]).expect("read");
     assert_eq!(current[0].version, 2);
 
@@ -140,6 +151,7 @@ fn what_is_beyond_a_limit_is_refused() {
         date: None,
         encounter: None,
         index: vec![],
+        edition: store::Edition::default(),
     };
     assert!(matches!(store.prepare(&permit, new(&big)), Err(StoreError::Limit { .. })));
     assert!(store.prepare(&permit, new(&big[1..])).is_ok());
@@ -187,6 +199,7 @@ fn no_body_and_no_identity_stands_in_clear() {
         date: None,
         encounter: None,
         index: vec![],
+        edition: store::Edition::default(),
     };
     let prepared = store.prepare(&permit, new).expect("prepared");
     let written = store.write(&permit, vec![prepared], vec![], None).expect("written");
