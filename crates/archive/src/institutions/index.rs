@@ -3,7 +3,7 @@
 //! A scan of a few megabytes takes milliseconds and finds any part of a name, which tokens of a full-text index do not.
 
 use super::{Holding, Institution, InstitutionQuery};
-use crate::hangul::{find, folded, initials, romanised};
+use crate::hangul::{find, folded, initials_of_folded, romanised_of_folded};
 use jiff::civil::Date;
 
 /// The index over all institutions, in the order of their names.
@@ -52,8 +52,8 @@ impl Index {
         };
         for institution in institutions {
             let name = folded(&institution.name);
-            index.initials.push(&initials(&name));
-            index.romanised.push(&romanised(&name));
+            index.initials.push(&initials_of_folded(&name));
+            index.romanised.push(&romanised_of_folded(&name));
             index.given.push(&folded(&institution.romanised));
             index.regions.push(&folded(&institution.region));
             if let Some(province) = institution.region.split_whitespace().next() {
@@ -111,7 +111,7 @@ impl Index {
 
     /// Ranks rows by one folded text.
     fn rank(&self, wanted: &str, ranks: &mut [u8]) {
-        let first_letters = initials(wanted);
+        let first_letters = initials_of_folded(wanted);
         if wanted.chars().any(is_consonant) {
             let mixed = first_letters != wanted;
             self.initials.each(&first_letters, |place, _| {
