@@ -151,7 +151,7 @@ fn open(folder: &Path, limits: &Limits, clock: Arc<ManualClock>, opened: &Atomic
     let random: Arc<dyn Random> = Arc::new(SeededRandom::new(opened.fetch_add(1, Ordering::Relaxed)));
     let key = FileKeyProvider::open(&root_key(folder), Arc::clone(&random)).map_err(|error| text(&error))?;
     let clock: Arc<dyn Clock> = clock;
-    let store = Store::open(OpenStore {
+    let store = Store::create(OpenStore {
         folder: folder.join("data"),
         sites: Sites::open(sites(folder), QUORUM).map_err(|error| text(&error))?,
         key_provider: Arc::new(key),

@@ -60,7 +60,7 @@ pub fn directory(count: usize) -> (String, Vec<String>) {
             "region": region,
             "address": format!("{region} 시험로 {}", number % 500 + 1),
             "closed_on": format!("20{:02}-{:02}-{:02}", 10 + pick(16), 1 + pick(12), 1 + pick(28)),
-            "holding": "paper",
+            "holding": "paper-at-health-centre",
             "synthetic": true
         });
         lines.push_str(&line.to_string());

@@ -19,7 +19,9 @@ use synth::Options;
 use synth::people::{Person, read_people};
 
 /// Patients among whom one with a chart of the right length is looked for.
-const PATIENTS: usize = 40;
+const PATIENTS: usize = 60;
+/// Documents of each, on average: enough for charts of that length.
+const DOCUMENTS_PER_PATIENT: usize = 28;
 /// Pages of the chart.
 const PAGES: usize = 30;
 /// Documents issued one after another, and by each of two threads.
@@ -32,7 +34,9 @@ const SEARCHES: usize = 400;
 /// Measures documents, search and sign-in.
 pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let out = place.root().join("bag");
-    let summary = synth::generate(&Options::new(1, PATIENTS, 42, out.clone()), &|_| {})?;
+    let mut options = Options::new(1, PATIENTS, 42, out.clone());
+    options.documents_per_patient = DOCUMENTS_PER_PATIENT;
+    let summary = synth::generate(&options, &|_| {})?;
     let installation = place.installation("journey")?;
     let people = out.join("people.json");
     let _agency = installation.start_agency(&people)?;
@@ -59,7 +63,7 @@ fn start_portal(installation: &Installation, hall: &Hall) -> Result<(), Failure>
     let (config, hall) = (installation.config()?, hall.clone());
     let (ready, is_ready) = channel();
     std::thread::spawn(move || {
-        if let Err(error) = serve(&hall, &config, || drop(ready.send(()))) {
+        if let Err(error) = serve(&hall, &config, || ready.send(()).unwrap_or_default()) {
             eprintln!("the portal ended: {error}");
         }
     });
@@ -67,16 +71,16 @@ fn start_portal(installation: &Installation, hall: &Hall) -> Result<(), Failure>
 }
 
 fn documents(installation: &Installation, hall: &Hall, people: &Path, bars: &mut Bars) -> Result<(), Failure> {
-    let chart = chart(hall, &read_people(people)?)?;
-    let one = issue(hall, &chart.permit, &Selection::Whole)?;
+    let permit = chart(hall, &read_people(people)?)?;
+    let one = issue(hall, &permit, &Selection::Whole)?;
     let mut took = Vec::new();
     for _ in 0..ISSUES {
         let begun = Instant::now();
-        issue(hall, &chart.permit, &Selection::Whole)?;
+        issue(hall, &permit, &Selection::Whole)?;
         took.push(begun.elapsed());
     }
     took.sort_unstable();
-    let leaf = leaf_alone(hall, &chart.permit)?;
+    let leaf = leaf_alone(hall, &permit)?;
     let plain = plain_write(&installation.root, one.bytes.len() as u64, 8 << 20)?;
     let peer = format!(
         "{ISSUES} documents of {} pages and {} KiB, one after another: fastest {:.0} ms, median {:.0} ms, slowest {:.0} ms; a leaf \
@@ -93,7 +97,7 @@ fn documents(installation: &Installation, hall: &Hall, people: &Path, bars: &mut
 
     let begun = Instant::now();
     let results: Vec<Result<(), String>> = std::thread::scope(|scope| {
-        let work = || (0..ISSUES).try_for_each(|_| issue(hall, &chart.permit, &Selection::Whole).map(drop));
+        let work = || (0..ISSUES).try_for_each(|_| issue(hall, &permit, &Selection::Whole).map(drop));
         let workers = [scope.spawn(work), scope.spawn(work)];
         workers.into_iter().map(|worker| worker.join().expect("issuing does not panic")).collect()
     });
@@ -105,22 +109,20 @@ fn documents(installation: &Installation, hall: &Hall, people: &Path, bars: &mut
     Ok(())
 }
 
-struct Chart {
-    permit: Permit,
-}
-
 /// Whoever has the chart whose length is nearest to what is wanted, and not shorter. Looking warms everything up.
-fn chart(hall: &Hall, people: &[Person]) -> Result<Chart, Failure> {
+fn chart(hall: &Hall, people: &[Person]) -> Result<Permit, Failure> {
     let mut best: Option<(usize, Permit)> = None;
+    let mut longest = 0;
     for person in people {
         let permit = own_permit(hall, person, Action::Issue)?;
         let pages = issue(hall, &permit, &Selection::Whole)?.pages;
+        longest = longest.max(pages);
         if pages >= PAGES && best.as_ref().is_none_or(|(known, _)| pages < *known) {
             best = Some((pages, permit));
         }
     }
-    let (_, permit) = best.ok_or_else(|| format!("nobody has a chart of {PAGES} pages"))?;
-    Ok(Chart { permit })
+    let (_, permit) = best.ok_or_else(|| format!("nobody has a chart of {PAGES} pages; the longest has {longest}"))?;
+    Ok(permit)
 }
 
 /// What an issue waits for in any case.

@@ -94,7 +94,7 @@ impl Installation {
 
     /// Opens it in this process.
     pub fn open(&self) -> Result<Hall, Failure> {
-        Ok(Hall::open(&self.config()?)?)
+        Ok(Hall::create(&self.config()?)?)
     }
 
     /// The folder of one of its sites.

@@ -1,0 +1,9 @@
+//! The whole program: the compiled `hanmaru` with its own files and its own agency, and ways that go through every crate.
+//! What a browser sees is in `tests/e2e`.
+
+mod crash;
+mod faults;
+mod people;
+mod program;
+mod serve;
+mod whole;
