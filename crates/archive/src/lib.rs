@@ -11,6 +11,7 @@
 //!                institutions::kinds() -> &[Kind{ code, korean, english }]
 //! records        timeline(&Permit /* ReadTimeline */, &TimelineQuery{ from, before, institution, skip, limit }) -> Timeline{ visits, loose, total, next }
 //!                select(&Permit, &Selection{ Whole | Period | Records }) -> Vec<ResourceKey>
+//!                refuse_beyond(&Permit, &[Id16])                           for ids that were asked for and not found
 //!                document_object(owner, url) -> Option<Id16>               store.object(&Permit, id) then gives its bytes
 //! accesses       accesses(&Permit /* ReadAccessLog */, &store::AccessPage) -> Accesses{ entries, next }
 //! deposit        deposit(&Path, &dyn CiLookup, &mut dyn FnMut(Progress)) -> Result<SignedReceipt, DepositError>
@@ -29,6 +30,7 @@ mod error;
 pub mod hangul;
 pub mod institutions;
 pub mod issue;
+mod nesting;
 mod records;
 pub mod retention;
 mod tables;

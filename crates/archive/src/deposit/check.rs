@@ -3,6 +3,7 @@
 
 use super::bag::{Bag, PayloadFile};
 use super::payload::{Hasher, open};
+use crate::nesting;
 use base::limits::Limits;
 use hayro::hayro_syntax::Pdf;
 use image::{ImageFormat, ImageReader};
@@ -133,8 +134,13 @@ pub(super) fn is_whole(bag: &Bag, path: &str, limits: &Limits) -> bool {
 }
 
 fn pdf(bytes: &[u8]) -> Result<(), &'static str> {
-    let pdf = Pdf::new(Arc::new(bytes.to_vec())).map_err(|_| "it is no readable PDF, or asks for a password")?;
-    if pdf.pages().is_empty() { Err("it is a PDF without pages") } else { Ok(()) }
+    let levels =
+        nesting::levels(bytes).ok_or("its parts lie within each other more deeply than in any real document")?;
+    let read = || {
+        let pdf = Pdf::new(Arc::new(bytes.to_vec())).map_err(|_| "it is no readable PDF, or asks for a password")?;
+        if pdf.pages().is_empty() { Err("it is a PDF without pages") } else { Ok(()) }
+    };
+    nesting::with_stack(levels, read).unwrap_or(Err("its structure cannot be read"))
 }
 
 fn picture(bytes: &[u8], format: ImageFormat) -> Result<(), &'static str> {
@@ -197,6 +203,19 @@ mod tests {
         assert!(check(&pdf[..pdf.len() / 2], "application/pdf").is_err_and(|why| why.contains("cut off")));
         assert!(check(b"%PDF-1.4\nnothing\nstartxref\n0\n%%EOF", "application/pdf").is_err());
         assert!(check(&png, "text/html").is_err());
+    }
+
+    #[test]
+    fn a_pdf_that_nests_without_end_is_refused_and_ends_nothing() {
+        let whole = String::from_utf8(pdf_bytes()).expect("ASCII");
+        for unit in ["[", "<</A "] {
+            let deep = unit.repeat(500_000);
+            let object = whole.replace("%PDF-1.4\n", &format!("%PDF-1.4\n9 0 obj\n{deep}\nendobj\n"));
+            let trailer = whole.replace("/Size 4", &format!("/Size 4/Y {deep}"));
+            for pdf in [object, trailer] {
+                assert!(check(pdf.as_bytes(), "").is_err_and(|why| why.contains("deeply")), "{unit}");
+            }
+        }
     }
 
     proptest! {

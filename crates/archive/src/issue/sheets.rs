@@ -1,6 +1,7 @@
 //! Which pages and images a deposited file gives, found by looking at its bytes and never at its name. Nothing is drawn here.
 
 use crate::issue::content::Text;
+use crate::nesting;
 use hayro::hayro_syntax::{LoadPdfError, Pdf};
 use std::sync::Arc;
 
@@ -46,6 +47,13 @@ pub(super) fn look(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
 }
 
 fn look_at_pdf(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
+    let damaged = || Text::word("reason.damaged");
+    // The typesetter's parser recurses: what nests without end must not reach it.
+    let levels = nesting::levels(bytes).ok_or_else(damaged)?;
+    nesting::with_stack(levels, || read_pdf(bytes)).unwrap_or_else(|| Err(damaged()))
+}
+
+fn read_pdf(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
     let pdf = Pdf::new(Arc::new(bytes.clone())).map_err(|fault| match fault {
         LoadPdfError::Decryption(_) => Text::word("reason.encrypted"),
         LoadPdfError::Invalid => Text::word("reason.damaged"),
@@ -75,6 +83,13 @@ mod tests {
         assert_eq!(reason(b"\x89PNG\r\n\x1a\n and then nothing"), Text::word("reason.damaged"));
         assert_eq!(reason(&[0xff, 0xd8, 0xff, 0xe0]), Text::word("reason.damaged"));
         assert_eq!(reason(b"%PDF-1.4 and then nothing"), Text::word("reason.damaged"));
+    }
+
+    #[test]
+    fn a_pdf_that_nests_without_end_is_not_drawn() {
+        let pdf =
+            format!("%PDF-1.4\n1 0 obj\n{}\nendobj\ntrailer<</Root 1 0 R>>\nstartxref\n9\n%%EOF", "[".repeat(500_000));
+        assert_eq!(reason(pdf.as_bytes()), Text::word("reason.damaged"));
     }
 
     #[test]

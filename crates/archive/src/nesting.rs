@@ -1,0 +1,202 @@
+//! How deeply a PDF's arrays and dictionaries may lie within each other, found before a parser that recurses sees them: a stack
+//! that overflows ends the whole program. It knows brackets and strings (ISO 32000-1 section 7.3) and nothing else of PDF.
+
+use std::io::Read;
+
+/// Deepest nesting of a real document, generously: forms and structure trees refer to each other instead of nesting.
+const LEVELS_MAX: usize = 500;
+/// Compressed data has brackets by chance, about one in 128 bytes of each kind. What could be so many levels is no proof of any.
+const BYTES_PER_CHANCE: usize = 64;
+/// Stack that one level of the parser takes, generously.
+const LEVEL_BYTES: usize = 2_048;
+/// Levels for which the stack of any thread is enough.
+const LEVELS_ANYWHERE: usize = 500;
+/// Most bytes of an object stream when it is inflated.
+const INFLATED_MAX: u64 = 64 << 20;
+/// Where the dictionary of a stream begins, at most so many bytes before its data.
+const DICTIONARY_BYTES: usize = 1_024;
+
+/// Levels that a parser may have to go down, wherever in the bytes it begins; `None` where no real document nests so deeply.
+pub(crate) fn levels(pdf: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    let mut outside = Scan::default();
+    while let Some(stream) = find(&pdf[from..], b"stream").map(|place| from + place) {
+        let data = stream + b"stream".len();
+        let Some(end) = find(&pdf[data..], b"endstream").map(|place| data + place) else { break };
+        outside.read(&pdf[from..data], LEVELS_MAX)?;
+        object_stream(&pdf[..stream], &pdf[data..end])?;
+        from = end + b"endstream".len();
+    }
+    outside.read(&pdf[from..], LEVELS_MAX)?;
+    let mut everywhere = Scan::default();
+    everywhere.read(pdf, LEVELS_MAX + pdf.len() / BYTES_PER_CHANCE)?;
+    Some(everywhere.deepest)
+}
+
+/// Does something that goes down so many levels, on a stack that is large enough. A panic becomes `None`.
+pub(crate) fn with_stack<T: Send>(levels: usize, work: impl FnOnce() -> T + Send) -> Option<T> {
+    if levels <= LEVELS_ANYWHERE {
+        return std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok();
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size((2 << 20) + levels * LEVEL_BYTES);
+        thread.spawn_scoped(scope, work).ok().and_then(|running| running.join().ok())
+    })
+}
+
+/// Looks into a stream that holds objects. `None` where they nest too deeply, or hide in a way that nobody writes.
+fn object_stream(before: &[u8], data: &[u8]) -> Option<()> {
+    let before = &before[before.len().saturating_sub(DICTIONARY_BYTES)..];
+    let begin = before.windows(3).rposition(|window| window == b"obj").unwrap_or(0);
+    let dictionary = &before[begin..];
+    let has = |wanted: &[u8]| find(dictionary, wanted).is_some();
+    // A name may be written with hexadecimal escapes (section 7.3.5), which no writer does here.
+    if !has(b"ObjStm") && !has(b"#") {
+        return Some(());
+    }
+    let others: [&[u8]; 5] = [b"ASCII", b"LZW", b"RunLength", b"Predictor", b"Crypt"];
+    if others.into_iter().any(has) {
+        return None;
+    }
+    let data = data.strip_prefix(b"\r").unwrap_or(data);
+    let data = data.strip_prefix(b"\n").unwrap_or(data);
+    let mut inflated = Vec::new();
+    // What cannot be inflated to its end is read as far as it goes, as the parser does.
+    let _ = flate2::read::ZlibDecoder::new(data).take(INFLATED_MAX + 1).read_to_end(&mut inflated);
+    if inflated.len() as u64 > INFLATED_MAX {
+        return None;
+    }
+    Scan::default().read(&inflated, LEVELS_MAX)?;
+    Scan::default().read(data, LEVELS_MAX + data.len() / BYTES_PER_CHANCE)
+}
+
+/// Counts levels so that a parser cannot be deeper, from whichever byte it starts: every opening bracket counts, also within
+/// what is a string to one reader, and a closing one only where every reader that saw its opening one sees it too.
+#[derive(Default)]
+struct Scan {
+    open: Vec<Level>,
+    deepest: usize,
+}
+
+struct Level {
+    opened_by: u8,
+    /// Parentheses open since.
+    parentheses: i32,
+    /// Whether a comment or an escape may hide what follows: then the level never counts as closed.
+    is_unclear: bool,
+}
+
+impl Scan {
+    fn read(&mut self, bytes: &[u8], levels_max: usize) -> Option<()> {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            at += 1;
+            let is_double = bytes.get(at) == Some(&byte);
+            match byte {
+                b'[' => self.push(byte, levels_max)?,
+                b'<' if is_double => {
+                    at += 1;
+                    self.push(byte, levels_max)?;
+                }
+                b']' => self.pop(b'['),
+                b'>' if is_double => {
+                    at += 1;
+                    self.pop(b'<');
+                }
+                b'(' | b')' | b'\\' | b'%' => {
+                    let Some(level) = self.open.last_mut() else { continue };
+                    match byte {
+                        b'(' => level.parentheses += 1,
+                        b')' => level.parentheses -= 1,
+                        // Within a string it takes the next byte's meaning; outside of one it means nothing.
+                        b'\\' if level.parentheses > 0 => at += 1,
+                        b'%' if level.parentheses > 0 => {}
+                        _ => level.is_unclear = true,
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    fn push(&mut self, opened_by: u8, levels_max: usize) -> Option<()> {
+        self.open.push(Level { opened_by, parentheses: 0, is_unclear: false });
+        self.deepest = self.deepest.max(self.open.len());
+        (self.open.len() <= levels_max).then_some(())
+    }
+
+    fn pop(&mut self, opened_by: u8) {
+        let closes = |level: &mut Level| level.opened_by == opened_by && level.parentheses == 0 && !level.is_unclear;
+        self.open.pop_if(closes);
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    let (first, rest) = wanted.split_first()?;
+    let mut from = 0;
+    while let Some(place) = bytes[from..].iter().position(|byte| byte == first) {
+        from += place + 1;
+        if bytes[from..].starts_with(rest) {
+            return Some(from - 1);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn nested(unit: &str, count: usize) -> Vec<u8> {
+        format!("%PDF-1.4\n1 0 obj\n{}\nendobj\n", unit.repeat(count)).into_bytes()
+    }
+
+    #[test]
+    fn deep_nesting_is_found_however_it_is_hidden() {
+        for unit in ["[", "<</A ", "[(])", "[((x) ])", "[([\\)(])])", "[%]\n", "[\\(])", "<</A[", "<</A(>>)"] {
+            assert_eq!(levels(&nested(unit, 100_000)), None, "{unit}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_within_a_stream_of_objects_is_found() {
+        let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(&b"[".repeat(1_000_000)).expect("memory");
+        let packed = packed.finish().expect("memory");
+        let pdf = |dictionary: &str| {
+            let head = format!("%PDF-1.5\n1 0 obj<<{dictionary}/Length {}>>stream\n", packed.len());
+            [head.as_bytes(), &packed, b"\nendstream endobj\n"].concat()
+        };
+        assert_eq!(levels(&pdf("/Type/ObjStm/N 1/First 4/Filter/FlateDecode")), None);
+        assert_eq!(levels(&pdf("/Type/Obj#53tm/N 1/First 4/Filter/FlateDecode")), None);
+        assert_eq!(levels(&pdf("/Type/ObjStm/N 1/First 4/Filter[/LZWDecode/FlateDecode]")), None);
+        assert!(levels(&pdf("/Filter/FlateDecode")).is_some(), "content is nobody's object");
+    }
+
+    #[test]
+    fn real_documents_pass() {
+        let text = "BT [(a\\(b) -20 (c [d] e)] TJ [(50%)] TJ ET\n".repeat(20_000);
+        let pdf =
+            format!("%PDF-1.4\n1 0 obj<</A[[1 2][3 4]]/B<</C(x)>>>>endobj\n2 0 obj<</L 1>>stream\n{text}endstream\n");
+        assert!(levels(pdf.as_bytes()).is_some());
+        let mut state = 1_u32;
+        let noise = (0..4 << 20).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        let pdf: Vec<u8> = b"%PDF-1.4 1 0 obj<<>>stream\n".iter().copied().chain(noise).chain(*b"endstream").collect();
+        assert!(levels(&pdf).is_some(), "noise nests by chance alone");
+    }
+
+    #[test]
+    fn the_stack_is_enough_for_the_levels() {
+        fn down(levels: usize) -> usize {
+            let kept = std::hint::black_box([levels; 64]);
+            if levels == 0 { 0 } else { 1 + down(levels - 1) + kept[63] - kept[0] }
+        }
+        assert_eq!(with_stack(100_000, || down(100_000)), Some(100_000));
+        assert_eq!(with_stack(0, || -> u8 { panic!("as a parser might") }), None);
+    }
+}
