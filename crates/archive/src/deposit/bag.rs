@@ -7,6 +7,7 @@
 use super::bag_info::{BagInfo, InfoFault};
 use super::payload::{Hashed, Lines};
 use base::limits::Limits;
+use jiff::civil::Date;
 use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
@@ -74,6 +75,9 @@ pub enum BagFault {
     /// `bag-info.txt` lacks something or holds something wrong.
     #[error("bag-info.txt: {0}")]
     Info(#[from] InfoFault),
+    /// A tag file is not the one that a tag manifest lists.
+    #[error("{0} is not what {1} says: it was changed after the bag was packed")]
+    TagFileChanged(String, &'static str),
     /// Neither SHA-256 nor SHA-512 manifest.
     #[error("no manifest-sha256.txt or manifest-sha512.txt: weaker digests are not taken")]
     NoManifest,
@@ -93,6 +97,9 @@ pub enum BagFault {
         /// The line, from 1.
         line: usize,
     },
+    /// A file name with control characters, which could pass for lines of a receipt or commands to a terminal.
+    #[error("{0}: the file name has control characters; rename the file")]
+    ControlCharacter(String),
     /// Two entries name one file, or differ only in case or Unicode form.
     #[error("{0}: listed twice, or a path that differs only in case or Unicode form")]
     PathTwice(String),
@@ -153,16 +160,18 @@ const DEPTH: usize = 32;
 
 /// Opens the bag in folder `root` and checks that it is whole.
 ///
+/// Days that are far from `today` are refused.
+///
 /// # Errors
 /// [`BagError::Refused`] with every fault found, or [`BagError::Io`] where the folder cannot be read.
-pub fn open(root: &Path, limits: &Limits) -> Result<Bag, BagError> {
+pub fn open(root: &Path, limits: &Limits, today: Date) -> Result<Bag, BagError> {
     let mut faults = Faults::default();
     let declaration = read_tag_file(root, "bagit.txt", limits, &mut faults)?;
     if declaration.as_deref().is_some_and(|text| !declares_bagit(text)) {
         faults.push(BagFault::NotBagIt);
     }
     let info = match read_tag_file(root, "bag-info.txt", limits, &mut faults)? {
-        Some(text) => match BagInfo::parse(&text) {
+        Some(text) => match BagInfo::parse(&text, today) {
             Ok(info) => Some(info),
             Err(found) => {
                 found.into_iter().for_each(|fault| faults.push(fault.into()));
@@ -171,6 +180,7 @@ pub fn open(root: &Path, limits: &Limits) -> Result<Bag, BagError> {
         },
         None => None,
     };
+    check_tag_files(root, limits, &mut faults)?;
     let mut manifest = read_manifest(root, limits, &mut faults)?;
     walk(root, limits, &mut manifest, &mut faults)?;
     let digest = manifest.digest;
@@ -310,6 +320,42 @@ fn read_manifest(root: &Path, limits: &Limits, faults: &mut Faults) -> Result<Ma
     Ok(Manifest::default())
 }
 
+/// Compares the tag files with what the tag manifests list (RFC 8493 sections 2.2.1 and 3): what they say, such as institution
+/// and days, must have come as it was packed. Manifests of other algorithms are not looked at.
+fn check_tag_files(root: &Path, limits: &Limits, faults: &mut Faults) -> Result<(), BagError> {
+    for (name, manifest) in
+        [("tagmanifest-sha256.txt", "manifest-sha256.txt"), ("tagmanifest-sha512.txt", "manifest-sha512.txt")]
+    {
+        if matches!(open_tag_file(root, name, faults)?, Opened::Absent | Opened::Refused) {
+            continue;
+        }
+        let Some(text) = read_tag_file(root, name, limits, faults)? else { continue };
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let parsed = line.split_once([' ', '\t']).and_then(|(digest, path)| {
+                let path = percent_decode(path.trim_start_matches([' ', '\t', '*']));
+                let stays = !path.contains(char::is_control) && stays_below_data(&format!("data/{path}"));
+                Some((parse_digest(manifest, digest)?, path)).filter(|_| stays)
+            });
+            let Some((digest, path)) = parsed else {
+                faults.push(BagFault::ManifestLine { file: name.to_owned(), line: number + 1 });
+                continue;
+            };
+            match open_tag_file(root, &path, faults)? {
+                Opened::Refused => {}
+                Opened::Absent => faults.push(BagFault::TagFileMissing(path)),
+                Opened::File(file) => {
+                    let mut source = Hashed::new(file, &digest);
+                    std::io::copy(&mut source, &mut std::io::sink()).map_err(io(&root.join(&path)))?;
+                    if !source.hasher.matches() {
+                        faults.push(BagFault::TagFileChanged(path, name));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Reads a manifest line by line.
 struct ManifestReader {
     name: &'static str,
@@ -355,6 +401,9 @@ impl ManifestReader {
             return faults.push(BagFault::ManifestLine { file: file(), line: number });
         };
         let path = percent_decode(path);
+        if path.contains(char::is_control) {
+            return faults.push(BagFault::ControlCharacter(path.escape_debug().to_string()));
+        }
         if !stays_below_data(&path) {
             return faults.push(BagFault::PathOutside { file: file(), line: number });
         }
@@ -445,9 +494,14 @@ fn walk(root: &Path, limits: &Limits, manifest: &mut Manifest, faults: &mut Faul
         for entry in fs::read_dir(&folder).map_err(io(&folder))? {
             let entry = entry.map_err(io(&folder))?;
             let Ok(name) = entry.file_name().into_string() else {
-                faults.push(BagFault::NameNotUtf8(format!("{prefix}/{}", entry.file_name().to_string_lossy())));
+                let name = entry.file_name().to_string_lossy().escape_debug().to_string();
+                faults.push(BagFault::NameNotUtf8(format!("{prefix}/{name}")));
                 continue;
             };
+            if name.contains(char::is_control) {
+                faults.push(BagFault::ControlCharacter(format!("{prefix}/{}", name.escape_debug())));
+                continue;
+            }
             let path = format!("{prefix}/{name}");
             let meta = fs::symlink_metadata(entry.path()).map_err(io(&entry.path()))?;
             if meta.file_type().is_symlink() {
@@ -480,6 +534,8 @@ mod tests {
     const INFO: &str = "Institution-Code: 99000001\nInstitution-Name: 한빛병원\nInstitution-Kind: 21\n\
         Institution-Address: 서울특별시 종로구 1\nClosure-Date: 2024-03-31\nDepositor: 김대표\n";
 
+    const TODAY: Date = jiff::civil::date(2026, 11, 22);
+
     struct Made(tempfile::TempDir);
 
     impl Made {
@@ -504,7 +560,7 @@ mod tests {
         }
 
         fn faults(&self) -> Vec<BagFault> {
-            match open(self.0.path(), &Limits::default()) {
+            match open(self.0.path(), &Limits::default(), TODAY) {
                 Err(BagError::Refused(faults)) => faults,
                 Err(other) => panic!("{other}"),
                 Ok(_) => Vec::new(),
@@ -515,7 +571,7 @@ mod tests {
     #[test]
     fn a_whole_bag_opens() {
         let made = Made::new(&[("data/fhir/Patient.ndjson", "{}\n"), ("data/documents/가.pdf", "x")]);
-        let bag = open(made.0.path(), &Limits::default()).expect("whole");
+        let bag = open(made.0.path(), &Limits::default(), TODAY).expect("whole");
         assert_eq!(bag.files.len(), 2);
         assert_eq!(bag.info.institution_code.as_str(), "99000001");
         assert_eq!(bag.files[1].size, 3);
@@ -552,6 +608,39 @@ mod tests {
         let made = Made::new(&[("data/a", "1")]);
         fs::write(made.0.path().join("bag-info.txt"), b"Institution-Name: \xff\xfe").expect("written");
         assert_eq!(made.faults(), [BagFault::NotUtf8 { file: "bag-info.txt".into(), offset: 18 }]);
+    }
+
+    #[test]
+    fn tag_files_must_be_those_of_the_tag_manifest() {
+        let made = Made::new(&[("data/a", "1")]);
+        let digest = |path: &str| base::hex(&base::sha256(&fs::read(made.0.path().join(path)).expect("a tag file")));
+        let lines =
+            ["bagit.txt", "bag-info.txt", "manifest-sha256.txt"].map(|path| format!("{}  {path}\n", digest(path)));
+        made.put("tagmanifest-sha256.txt", &lines.concat());
+        assert_eq!(made.faults(), []);
+        made.put("bag-info.txt", &INFO.replace("2024-03-31", "2014-03-31"));
+        let changed = BagFault::TagFileChanged("bag-info.txt".into(), "tagmanifest-sha256.txt");
+        assert_eq!(made.faults(), [changed]);
+        made.put("bag-info.txt", INFO);
+        made.put(
+            "tagmanifest-sha256.txt",
+            &format!("{}{}  ../x\n{}  gone.txt\n", lines[0], "0".repeat(64), "0".repeat(64)),
+        );
+        let line = BagFault::ManifestLine { file: "tagmanifest-sha256.txt".into(), line: 2 };
+        assert_eq!(made.faults(), [line, BagFault::TagFileMissing("gone.txt".into())]);
+    }
+
+    #[test]
+    fn names_with_control_characters_are_refused_and_never_printed() {
+        let made = Made::new(&[("data/a", "1")]);
+        let good = fs::read_to_string(made.0.path().join("manifest-sha256.txt")).expect("manifest");
+        made.put("manifest-sha256.txt", &format!("{good}{}  data/x\u{1b}[2J%0AHeld back: 0\n", "0".repeat(64)));
+        made.put("data/y\u{1b}\nz", "2");
+        let faults = made.faults();
+        assert_eq!(faults.len(), 2);
+        for fault in faults {
+            assert!(matches!(fault, BagFault::ControlCharacter(_)) && !fault.to_string().contains(char::is_control));
+        }
     }
 
     #[test]

@@ -94,17 +94,25 @@ const ONCE: [&str; 15] = [
     "Synthetic",
 ];
 
+/// No institution that hands over records now closed before.
+const FIRST_YEAR: i16 = 1900;
+/// Closure and suspension are announced at most so long before, and a suspension ends so long after today.
+const CESSATION_YEARS_AHEAD: i16 = 1;
+const END_YEARS_AHEAD: i16 = 10;
 /// The longest value of a label, in characters.
 const VALUE_CHARS: usize = 300;
 
 impl BagInfo {
     /// Reads the file's text (RFC 8493 section 2.2.2: labels, values, folded lines).
     ///
+    /// Days decide how long records are kept and what people are told, so those that can only be slips are refused: before 1900,
+    /// or further after `today` than a closure is announced.
+    ///
     /// # Errors
     /// Every fault found.
-    pub fn parse(text: &str) -> Result<Self, Vec<InfoFault>> {
+    pub fn parse(text: &str, today: Date) -> Result<Self, Vec<InfoFault>> {
         let (pairs, mut faults) = lines(text);
-        let fields = Fields { pairs };
+        let fields = Fields { pairs, today };
         faults.extend(fields.doubled());
         let mut note = |fault: InfoFault| faults.push(fault);
         let code = fields.required("Institution-Code", &mut note);
@@ -174,6 +182,7 @@ fn lines(text: &str) -> (Vec<(String, String)>, Vec<InfoFault>) {
 
 struct Fields {
     pairs: Vec<(String, String)>,
+    today: Date,
 }
 
 impl Fields {
@@ -199,13 +208,17 @@ impl Fields {
         value
     }
 
-    fn date(&self, label: &'static str, note: &mut impl FnMut(InfoFault)) -> Option<Date> {
+    fn date(&self, label: &'static str, years_ahead: i16, note: &mut impl FnMut(InfoFault)) -> Option<Date> {
         let value = self.get(label)?;
-        let date = value.parse().ok();
+        let date: Option<Date> = value.parse().ok();
+        let latest = self.today.saturating_add(jiff::Span::new().years(years_ahead));
+        let real = date.filter(|date| date.year() >= FIRST_YEAR && *date <= latest);
         if date.is_none() {
             note(InfoFault::Value { label, expected: "a date such as 2024-03-31" });
+        } else if real.is_none() {
+            note(InfoFault::Value { label, expected: "a day from 1900 on that is not far in the future" });
         }
-        date
+        real
     }
 
     fn count(&self, label: &'static str, note: &mut impl FnMut(InfoFault)) -> Option<u64> {
@@ -218,11 +231,15 @@ impl Fields {
     }
 
     fn cessation(&self, note: &mut impl FnMut(InfoFault)) -> Option<Cessation> {
-        let closed = self.date("Closure-Date", note);
-        let from = self.date("Suspension-Start", note);
-        let to = self.date("Suspension-End", note);
+        let closed = self.date("Closure-Date", CESSATION_YEARS_AHEAD, note);
+        let from = self.date("Suspension-Start", CESSATION_YEARS_AHEAD, note);
+        let to = self.date("Suspension-End", END_YEARS_AHEAD, note);
         match (closed, from) {
             (Some(day), None) => Some(Cessation::Closed(day)),
+            (None, Some(from)) if to.is_some_and(|to| to < from) => {
+                note(InfoFault::Value { label: "Suspension-End", expected: "a day after Suspension-Start" });
+                None
+            }
             (None, Some(from)) => Some(Cessation::Suspended { from, to }),
             _ => {
                 note(InfoFault::Cessation);
@@ -237,12 +254,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const TODAY: Date = jiff::civil::date(2026, 11, 22);
     const WHOLE: &str = "Institution-Code: 99000001\r\nInstitution-Name: 한빛\r\n 병원\r\nInstitution-Kind: 21\r\n\
         Institution-Address: 서울\r\nSuspension-Start: 2024-01-01\r\nDepositor: 김대표\r\nDeclared-Patients: 10\r\n";
 
     #[test]
     fn folded_lines_and_crlf_are_read() {
-        let info = BagInfo::parse(WHOLE).expect("whole");
+        let info = BagInfo::parse(WHOLE, TODAY).expect("whole");
         assert_eq!(info.institution_name, "한빛 병원");
         assert_eq!(info.declared_patients, Some(10));
         assert!(matches!(info.cessation, Cessation::Suspended { to: None, .. }));
@@ -250,7 +268,8 @@ mod tests {
 
     #[test]
     fn all_faults_come_at_once() {
-        let faults = BagInfo::parse("Institution-Code: 한글\nClosure-Date: yesterday\nbroken\n").expect_err("faulty");
+        let faults =
+            BagInfo::parse("Institution-Code: 한글\nClosure-Date: yesterday\nbroken\n", TODAY).expect_err("faulty");
         assert!(faults.contains(&InfoFault::Line(3)));
         assert!(faults.contains(&InfoFault::Missing("Institution-Name")));
         assert!(faults.contains(&InfoFault::Cessation));
@@ -259,15 +278,34 @@ mod tests {
     }
 
     #[test]
+    fn days_that_can_only_be_slips_are_faults() {
+        let with = |days: &str| BagInfo::parse(&WHOLE.replace("Suspension-Start: 2024-01-01", days), TODAY);
+        for day in ["-009999-01-01", "0001-01-01", "1899-12-31", "2027-11-23", "9999-12-31"] {
+            for label in ["Closure-Date", "Suspension-Start"] {
+                let faults = with(&format!("{label}: {day}")).expect_err(day);
+                let is_named =
+                    |fault: &InfoFault| matches!(fault, InfoFault::Value { label: named, .. } if *named == label);
+                assert!(faults.iter().any(is_named), "{label} {day}: {faults:?}");
+            }
+        }
+        for day in ["1900-01-01", "2026-12-31", "2027-11-22"] {
+            assert!(with(&format!("Closure-Date: {day}")).is_ok(), "{day}");
+        }
+        assert!(with("Suspension-Start: 2026-01-01\r\nSuspension-End: 2029-01-01").is_ok());
+        assert!(with("Suspension-Start: 2026-01-01\r\nSuspension-End: 2062-01-01").is_err());
+        assert!(with("Suspension-Start: 2026-01-01\r\nSuspension-End: 2025-01-01").is_err());
+    }
+
+    #[test]
     fn a_label_twice_is_a_fault() {
-        let faults = BagInfo::parse(&format!("{WHOLE}institution-name: 다른\n")).expect_err("twice");
+        let faults = BagInfo::parse(&format!("{WHOLE}institution-name: 다른\n"), TODAY).expect_err("twice");
         assert_eq!(faults, [InfoFault::Twice("Institution-Name".into())]);
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "(?s).{0,300}") {
-            let _ = BagInfo::parse(&text);
+            let _ = BagInfo::parse(&text, TODAY);
         }
     }
 }

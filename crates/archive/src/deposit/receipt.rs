@@ -202,8 +202,8 @@ impl Receipt {
     fn text(&self, words: &Words, fault_words: fn(Fault) -> &'static str) -> String {
         let mut out = String::new();
         let mut line = |label: &str, value: &str| {
-            // Writing to a text cannot fail.
-            let _ = writeln!(out, "{label}: {value}");
+            // Writing to a text cannot fail. Nothing that came in may pass for a line of the receipt or turn its direction.
+            let _ = writeln!(out, "{label}: {}", value.replace(is_unprintable, "\u{fffd}"));
         };
         line(words.title, &self.number);
         if self.synthetic {
@@ -262,6 +262,10 @@ impl Receipt {
         line(words.manifest, &self.manifest_sha256);
         out
     }
+}
+
+fn is_unprintable(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn korean_time(time: Timestamp) -> String {
