@@ -71,6 +71,8 @@ pub(crate) struct Marks {
     pub(crate) files: Vec<(String, i64, u64)>,
     pub(crate) documents: Vec<DocumentRow>,
     pub(crate) states: Vec<(Owner, String, DocumentState)>,
+    /// Path and line of what is no longer held back as being about nobody; what it is held back for now is among `held`.
+    pub(crate) retried: Vec<(String, u64)>,
     pub(crate) held: Vec<HeldRow>,
 }
 
@@ -83,7 +85,14 @@ impl Marks {
             tx.prepare_cached("INSERT OR REPLACE INTO deposit_file (deposit, path, bytes, lines) VALUES (?, ?, ?, ?)")?
                 .execute(params![id, path, bytes, *lines as i64])?;
         }
+        for (path, line) in &self.retried {
+            let sql = "DELETE FROM held_back WHERE deposit = ? AND path = ? AND line = ? AND fault = 'nobody'";
+            tx.prepare_cached(sql)?.execute(params![id, path, *line as i64])?;
+        }
         for row in &self.documents {
+            // An earlier run may not have known that anything points to it.
+            let sql = "DELETE FROM held_back WHERE deposit = ? AND path = ? AND line = 0 AND fault = 'unreferenced'";
+            tx.prepare_cached(sql)?.execute(params![id, row.path])?;
             let sql = "INSERT OR IGNORE INTO document \
                        (owner, path, deposit, class, expiry_year, content_type, size, sha1, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)";
             tx.prepare_cached(sql)?.execute(params![
@@ -270,11 +279,16 @@ pub(crate) fn mark(store: &Store, marks: Marks) -> Result<(), ArchiveError> {
     Ok(store.tables().write("deposit", move |tx| marks.apply(tx))?)
 }
 
-/// Takes a deposit up again that was finished with files refused: those files are read anew.
-pub(crate) fn reopen_deposit(store: &Store, id: Id16, paths: Vec<String>) -> Result<(), ArchiveError> {
+/// Takes a deposit up again that was finished; files that it refused and that are mended are read anew.
+pub(crate) fn reopen_deposit(
+    store: &Store,
+    id: Id16,
+    mended: Vec<String>,
+    progress: String,
+) -> Result<(), ArchiveError> {
     store.tables().write("deposit", move |tx| {
-        tx.execute("UPDATE deposit SET finished_us = NULL WHERE id = ?", [id.0])?;
-        for path in paths {
+        tx.execute("UPDATE deposit SET finished_us = NULL, progress = ? WHERE id = ?", params![progress, id.0])?;
+        for path in mended {
             tx.execute("DELETE FROM deposit_file WHERE deposit = ? AND path = ?", params![id.0, path])?;
             tx.execute("DELETE FROM held_back WHERE deposit = ? AND path = ?", params![id.0, path])?;
             tx.execute("UPDATE document SET state = 0 WHERE deposit = ? AND path = ?", params![id.0, path])?;
@@ -396,6 +410,22 @@ pub(crate) fn held_back(
             Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs(), row.get(2)?, row.get(3)?, row.get(4)?))
         };
         statement.query_map(params![id.0, limit as i64], row)?.collect()
+    })?)
+}
+
+/// The next lines that were held back as being about nobody, in order, after `after`: path and line.
+pub(crate) fn nobody_lines(
+    store: &Store,
+    id: Id16,
+    after: &(String, u64),
+    limit: usize,
+) -> Result<Vec<(String, u64)>, ArchiveError> {
+    Ok(store.tables().read("deposit", |connection| {
+        let sql = "SELECT path, line FROM held_back WHERE deposit = ? AND (path, line) > (?, ?) AND fault = 'nobody' \
+                   ORDER BY path, line LIMIT ?";
+        let mut statement = connection.prepare_cached(sql)?;
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()));
+        statement.query_map(params![id.0, after.0, after.1 as i64, limit as i64], row)?.collect()
     })?)
 }
 

@@ -26,7 +26,9 @@
 //!
 //! A deposit's id is derived from the institution and the manifest. How far each file is taken in is written in the same
 //! transaction as the lines themselves, and contents are recognised by their hash, so that running again continues, doubles
-//! nothing and loses nothing. A finished deposit answers with its receipt.
+//! nothing and loses nothing. A finished deposit answers with its receipt, unless there is something to do: files were mended,
+//! or patients came since (in a mended file, or in another bag) whom lines that were held back are about. Those lines are then
+//! taken, and the documents that they point to, and the receipt is made anew.
 
 pub mod bag;
 pub mod bag_info;
@@ -57,6 +59,7 @@ use bag::Bag;
 use bag_info::{BagInfo, Cessation};
 use base::{Id16, Redacted, Timestamp};
 use identity::CiLookup;
+use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use lock::Lock;
 use policy::{Action, Actor, Assurance, InstitutionCode, Permit, Purpose, Request, Role, Target};
@@ -138,14 +141,11 @@ impl Archive {
         lookup: &dyn CiLookup,
         tell: &mut dyn FnMut(Progress),
     ) -> Result<SignedReceipt, DepositError> {
-        let bag = bag::open(path, self.limits())?;
+        let bag = bag::open(path, self.limits(), self.today())?;
         let institution = &bag.info.institution_code;
         let id = deposit_id(institution, &bag.manifest_digest);
         let _lock = Lock::take(&self.inner.config.folder, id)?;
-        let mut row = self.begin(&bag, id)?;
-        if row.finished && !self.reopen(&bag, id, &mut row)? {
-            return Ok(read_receipt(row.receipt.as_deref())?.again());
-        }
+        let row = self.begin(&bag, id)?;
         let tally = Tally::read(&row.progress)?;
         let mut deposit = Deposit {
             archive: self,
@@ -159,6 +159,9 @@ impl Archive {
             progress: Progress { stage: Stage::Checking, done: 0, total: 0, resources: 0, documents: 0, held_back: 0 },
             tell,
         };
+        if row.finished && !deposit.reopen()? {
+            return Ok(read_receipt(row.receipt.as_deref())?.again());
+        }
         deposit.run(lookup, row.started)
     }
 
@@ -188,24 +191,33 @@ impl Archive {
         Ok(tables::begin_deposit(store, id, code, bag.manifest_digest, &info.depositor, now, fresh.write())?)
     }
 
-    /// Whether a finished deposit is to go on, because files that it refused were mended.
-    fn reopen(&self, bag: &Bag, id: Id16, row: &mut DepositRow) -> Result<bool, DepositError> {
-        let held = tables::held_back(self.store(), id, REFUSED_MAX)?;
-        let refused =
-            |fault: &str| [Fault::Checksum, Fault::Unreadable, Fault::TooLarge].iter().any(|one| one.slug() == fault);
-        let refused =
-            held.into_iter().filter(|(_, line, fault, ..)| *line == 0 && refused(fault)).map(|(path, ..)| path);
-        let mended: Vec<String> = refused.filter(|path| check::is_whole(bag, path, self.limits())).collect();
-        if mended.is_empty() {
-            return Ok(false);
-        }
-        tables::reopen_deposit(self.store(), id, mended)?;
-        row.finished = false;
-        Ok(true)
+    /// The day in Korea.
+    fn today(&self) -> Date {
+        self.clock().now().to_zoned(korea()).date()
     }
 }
 
 impl Deposit<'_> {
+    /// Takes a finished deposit up again where there is reason to: files that it refused were mended, or patients are known by
+    /// now whom lines that it held back are about.
+    fn reopen(&mut self) -> Result<bool, DepositError> {
+        let store = self.archive.store();
+        let refused =
+            |fault: &str| [Fault::Checksum, Fault::Unreadable, Fault::TooLarge].iter().any(|one| one.slug() == fault);
+        let held = tables::held_back(store, self.id, REFUSED_MAX)?;
+        let refused =
+            held.into_iter().filter(|(_, line, fault, ..)| *line == 0 && refused(fault)).map(|(path, ..)| path);
+        let mended: Vec<String> =
+            refused.filter(|path| check::is_whole(self.bag, path, self.archive.limits())).collect();
+        if mended.is_empty() && !self.knows_more()? {
+            return Ok(false);
+        }
+        self.tally.retrying = true;
+        self.tally.deciding_files = Some(mended.iter().filter(|path| is_ndjson(path)).cloned().collect());
+        tables::reopen_deposit(store, self.id, mended, self.tally.write())?;
+        Ok(true)
+    }
+
     fn run(&mut self, lookup: &dyn CiLookup, started: Timestamp) -> Result<SignedReceipt, DepositError> {
         let store = self.archive.store();
         let ndjson = self.bag.files.iter().filter(|file| is_ndjson(&file.path));
@@ -229,6 +241,10 @@ impl Deposit<'_> {
         let left: u64 = survey.work.iter().map(|work| self.bag.files[work.file].size - work.bytes).sum();
         self.step(bytes - left);
         self.with_permit(Action::Deposit, |deposit, permit| deposit.records(permit, &survey.work))?;
+        if self.tally.retrying {
+            self.with_permit(Action::Deposit, Self::retry)?;
+            self.tally.retrying = false;
+        }
         self.with_permit(Action::Deposit, Self::documents)?;
         self.link(lookup, &survey.patient_files)?;
         self.stage(Stage::Sealing, 1);
@@ -302,8 +318,11 @@ fn depositor(institution: &InstitutionCode, info: &BagInfo) -> Actor {
 
 fn last_day(info: &BagInfo) -> Timestamp {
     let (Cessation::Closed(day) | Cessation::Suspended { from: day, .. }) = info.cessation;
-    let korea = TimeZone::fixed(Offset::constant(9));
-    day.to_zoned(korea).map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp())
+    day.to_zoned(korea()).map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp())
+}
+
+fn korea() -> TimeZone {
+    TimeZone::fixed(Offset::constant(9))
 }
 
 fn institution_of(info: &BagInfo) -> Institution {

@@ -5,9 +5,9 @@
 use super::fault::{Fault, Refusal};
 use super::payload::{LineAt, Lines, open};
 use super::survey::Work;
-use super::take::{Taker, indexing};
+use super::take::{Patients, Taker, indexing};
 use super::{Deposit, DepositError};
-use crate::tables::{DocumentRow, HeldRow, Marks};
+use crate::tables::{self, DocumentRow, HeldRow, Marks};
 use policy::Permit;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -23,6 +23,9 @@ const WAITING: usize = 3;
 const WRITE_ROWS: usize = 2_000;
 const WRITE_BYTES: usize = 12 << 20;
 
+/// Lines held back that are tried again at once.
+const RETRY_LINES: usize = 50_000;
+
 /// Lines of one file.
 struct Batch {
     no: u64,
@@ -31,6 +34,8 @@ struct Batch {
     lines: Vec<(LineAt, std::ops::Range<usize>)>,
     /// Bytes and lines of the file that are done with this batch.
     end: (u64, u64),
+    /// Whether its lines were held back before.
+    is_retry: bool,
 }
 
 /// A line that is held back.
@@ -51,6 +56,8 @@ struct Done {
     warnings: u64,
     documents: Vec<DocumentRow>,
     held: Vec<Held>,
+    /// Place of a file and a line of it, no longer held back for want of its patient.
+    retried: Vec<(usize, u64)>,
     /// Place of a file, and its bytes and lines done.
     ends: Vec<(usize, u64, u64)>,
 }
@@ -59,18 +66,69 @@ impl Deposit<'_> {
     /// Takes in what the first reading left to do. Files are done in their order, lines in theirs.
     pub(super) fn records(&mut self, permit: &Permit, work: &[Work]) -> Result<(), DepositError> {
         let work = self.work_left(work)?;
-        let (archive, bag, institution) = (self.archive, self.bag, self.institution);
+        self.take_work(permit, work)
+    }
+
+    /// Takes lines again that were held back because nobody knew whom they are about. What is taken now leaves that list in the
+    /// same transaction.
+    pub(super) fn retry(&mut self, permit: &Permit) -> Result<(), DepositError> {
+        let mut after = (String::new(), 0);
+        loop {
+            let page = tables::nobody_lines(self.archive.store(), self.id, &after, RETRY_LINES)?;
+            let Some(last) = page.last().cloned() else { return Ok(()) };
+            let work = self.work_again(page)?;
+            self.take_work(permit, work)?;
+            after = last;
+        }
+    }
+
+    /// Whether anybody is known by now whom a line is about that was held back for that.
+    pub(super) fn knows_more(&self) -> Result<bool, DepositError> {
+        let store = self.archive.store();
+        let mut after = (String::new(), 0);
+        loop {
+            let page = tables::nobody_lines(store, self.id, &after, RETRY_LINES)?;
+            let Some(last) = page.last().cloned() else { return Ok(false) };
+            let permit = self.permit(policy::Action::Deposit)?;
+            let taker = self.taker(&permit, &self.patients);
+            for work in self.work_again(page)? {
+                let file = &self.bag.files[work.file];
+                let failed = |source| DepositError::Payload { path: file.path.clone(), source };
+                let mut lines = Lines::new(open(self.bag, file).map_err(failed)?, taker.limits.bytes_max);
+                let mut line = Vec::new();
+                while let Some(at) = lines.next(&mut line).map_err(failed)? {
+                    if work.only.binary_search(&at.number).is_ok() && !at.is_long && taker.knows_owner(&line)? {
+                        return Ok(true);
+                    }
+                    line.clear();
+                }
+            }
+            after = last;
+        }
+    }
+
+    /// The lines of the page by file. Those of files that are not in the bag or not done are left out.
+    fn work_again(&self, page: Vec<(String, u64)>) -> Result<Vec<Work>, DepositError> {
+        let marks = tables::file_marks(self.archive.store(), self.id)?;
+        let mut work: Vec<Work> = Vec::new();
+        for (path, line) in page {
+            let Some(place) = self.bag.files.iter().position(|file| file.path == path) else { continue };
+            match work.last_mut() {
+                Some(last) if last.file == place => last.only.push(line),
+                _ => {
+                    let lines = marks.iter().find(|(marked, ..)| *marked == path).map(|(.., lines)| *lines);
+                    let Some(lines) = lines else { continue };
+                    work.push(Work { file: place, bytes: 0, lines, only: vec![line] });
+                }
+            }
+        }
+        Ok(work)
+    }
+
+    fn take_work(&mut self, permit: &Permit, work: Vec<Work>) -> Result<(), DepositError> {
+        let (archive, bag) = (self.archive, self.bag);
         let patients = std::mem::take(&mut self.patients);
-        let taker = Taker {
-            store: archive.store(),
-            permit,
-            institution,
-            patients: &patients,
-            bag,
-            limits: self.fhir_limits(),
-            indexing: indexing(),
-            fallback: self.fallback,
-        };
+        let taker = self.taker(permit, &patients);
         let line_bytes_max = taker.limits.bytes_max;
         let result = std::thread::scope(|scope| {
             let (batches, queue) = sync_channel(WAITING);
@@ -103,7 +161,7 @@ impl Deposit<'_> {
             let file = &self.bag.files[work.file];
             let mark = marks.iter().find(|(path, ..)| *path == file.path);
             let (bytes, lines) = mark.map_or((0, 0), |(_, bytes, lines)| (bytes.unsigned_abs(), *lines));
-            (mark.is_none() || bytes < file.size).then_some(Work { file: work.file, bytes, lines })
+            (mark.is_none() || bytes < file.size).then_some(Work { bytes, lines, ..work.clone() })
         });
         Ok(left.collect())
     }
@@ -149,7 +207,8 @@ impl Deposit<'_> {
         self.tally.warnings += done.warnings;
         let path = |place: usize| self.bag.files[place].path.clone();
         let files = done.ends.iter().map(|(place, bytes, lines)| (path(*place), *bytes as i64, *lines)).collect();
-        let marks = Marks { files, held, documents: done.documents, ..self.marks() };
+        let retried = done.retried.iter().map(|(place, line)| (path(*place), *line)).collect();
+        let marks = Marks { files, retried, held, documents: done.documents, ..self.marks() };
         let extra: store::Extra = Box::new(move |tx| marks.apply(tx));
         if let Err(error) = self.archive.store().write(permit, done.versions, objects, Some(extra)) {
             self.tally = before;
@@ -188,6 +247,24 @@ impl Deposit<'_> {
         }
         objects.extend(writer.finish()?);
         Ok((objects, rows))
+    }
+}
+
+impl<'a> Deposit<'a> {
+    fn taker<'t>(&self, permit: &'t Permit, patients: &'t Patients) -> Taker<'t>
+    where
+        'a: 't,
+    {
+        Taker {
+            store: self.archive.store(),
+            permit,
+            institution: self.institution,
+            patients,
+            bag: self.bag,
+            limits: self.fhir_limits(),
+            indexing: indexing(),
+            fallback: self.fallback,
+        }
     }
 }
 
@@ -230,18 +307,25 @@ fn read_batches(
         let file = &bag.files[work.file];
         let failed = |source| DepositError::Payload { path: file.path.clone(), source };
         let opened = open(bag, file).map_err(failed)?;
-        let mut lines = Lines::resume(opened, line_bytes_max, work.bytes, work.lines).map_err(failed)?;
+        let is_retry = !work.only.is_empty();
+        let before = if is_retry { 0 } else { work.lines };
+        let mut lines = Lines::resume(opened, line_bytes_max, work.bytes, before).map_err(failed)?;
         let mut ended = false;
         while !ended {
-            let mut batch = Batch { no, file: work.file, data: Vec::new(), lines: Vec::new(), end: (0, 0) };
+            let mut batch = Batch { no, file: work.file, data: Vec::new(), lines: Vec::new(), end: (0, 0), is_retry };
             while batch.lines.len() < BATCH_LINES && batch.data.len() < BATCH_BYTES && !ended {
                 let from = batch.data.len();
                 match lines.next(&mut batch.data).map_err(failed)? {
+                    Some(at) if is_retry && work.only.binary_search(&at.number).is_err() => batch.data.truncate(from),
                     Some(at) => batch.lines.push((at, from..batch.data.len())),
                     None => ended = true,
                 }
             }
-            batch.end = (if ended { file.size } else { lines.offset }, lines.number);
+            // A file that is done stays so while some of its lines are tried again.
+            batch.end = match is_retry {
+                true => (file.size, work.lines),
+                false => (if ended { file.size } else { lines.offset }, lines.number),
+            };
             no += 1;
             let slot = slots.lock().unwrap_or_else(PoisonError::into_inner).recv();
             if slot.is_err() || batches.send(batch).is_err() {
@@ -273,11 +357,14 @@ fn take_batch(batch: Batch, taker: &Taker<'_>) -> Result<Done, StoreError> {
         ..Done::default()
     };
     for (at, range) in batch.lines {
+        if batch.is_retry {
+            done.retried.push((batch.file, at.number));
+        }
         let line = &batch.data[range];
         let taken = if at.is_long {
             Err(Refusal::new(Fault::LineTooLong, format!("longer than {} bytes", taker.limits.bytes_max)))
         } else {
-            taker.take(line)?
+            taker.take(line, place(batch.file, at.number))?
         };
         match taken {
             Ok(taken) => {
@@ -292,6 +379,11 @@ fn take_batch(batch: Batch, taker: &Taker<'_>) -> Result<Done, StoreError> {
     Ok(done)
 }
 
+/// Where a line stands in the bag: files in their order, lines in theirs. A file has less than 2^40 lines.
+const fn place(file: usize, line: u64) -> u64 {
+    (file as u64) << 40 | line
+}
+
 impl Done {
     fn join(&mut self, other: Self) {
         self.versions.extend(other.versions);
@@ -302,6 +394,7 @@ impl Done {
         self.warnings += other.warnings;
         self.documents.extend(other.documents);
         self.held.extend(other.held);
+        self.retried.extend(other.retried);
         for end in other.ends {
             match self.ends.last_mut() {
                 Some(last) if last.0 == end.0 => *last = end,

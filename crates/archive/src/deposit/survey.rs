@@ -19,6 +19,8 @@ pub(super) struct Work {
     pub(super) bytes: u64,
     /// Lines done.
     pub(super) lines: u64,
+    /// The lines to take of a file that is done but for them, in order; all of what is left where there are none here.
+    pub(super) only: Vec<u64>,
 }
 
 /// What the first reading found.
@@ -57,7 +59,7 @@ impl Deposit<'_> {
                         survey.patient_files.push(place);
                     }
                     if !is_done {
-                        survey.work.push(Work { file: place, bytes, lines });
+                        survey.work.push(Work { file: place, bytes, lines, only: Vec::new() });
                     }
                 }
                 Err(fault) => {

@@ -13,7 +13,9 @@ use fhir::search::{Options, Selection, clinical_date, encounter_of, patient_of};
 use policy::{InstitutionCode, Owner, Permit};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
-use store::{IndexRow, Indexing, NewVersion, Prepared, ResourceKey, Store, StoreError, index_rows, resource_id};
+use store::{
+    Edition, IndexRow, Indexing, NewVersion, Prepared, ResourceKey, Store, StoreError, index_rows, resource_id,
+};
 
 /// Identifier systems of numbers that stand in no index in clear: resident registration, and what stands for it when records of
 /// another system are tried out.
@@ -127,11 +129,11 @@ fn reasons(report: &fhir::Report) -> String {
 }
 
 impl Taker<'_> {
-    /// Takes a line.
+    /// Takes a line that stands at a place of the deposit.
     ///
     /// # Errors
     /// Those of the store. A line that is not taken is no error but a refusal.
-    pub(crate) fn take(&self, line: &[u8]) -> Result<Result<Taken, Refusal>, StoreError> {
+    pub(crate) fn take(&self, line: &[u8], place: u64) -> Result<Result<Taken, Refusal>, StoreError> {
         let (value, kind, warnings) = match parse(line, &self.limits) {
             Ok(parsed) => parsed,
             Err(refusal) => return Ok(Err(refusal)),
@@ -161,6 +163,7 @@ impl Taker<'_> {
                 date,
                 encounter,
                 index: self.index(&value),
+                edition: edition(&value, place),
             },
         );
         let version = match version {
@@ -173,6 +176,15 @@ impl Taker<'_> {
         let is_here = |path: &str| self.bag.find(path).is_some();
         let documents = documents(&value, kind, owner, class.name.as_str(), expiry_year, &is_here);
         Ok(Ok(Taken { version, kind, warnings, documents }))
+    }
+
+    /// Whether it is known by now whom a line is about.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) fn knows_owner(&self, line: &[u8]) -> Result<bool, StoreError> {
+        let Ok((value, kind, _)) = parse(line, &self.limits) else { return Ok(false) };
+        Ok(self.owner(&value, kind)?.is_ok())
     }
 
     /// Whose it is: the patient whose compartment it is in, else the institution. Where it names somebody and it cannot be told
@@ -239,6 +251,16 @@ fn unclear(value: &Value<'_>) -> Option<&'static str> {
         }
     };
     ABOUT.into_iter().find(|name| value.each(name).any(is_unclear))
+}
+
+/// What a resource says of its edition (R4 section 2.21.0.2).
+fn edition(value: &Value<'_>, place: u64) -> Edition {
+    let word = |name| value.get("meta").and_then(|meta| meta.str(name));
+    Edition {
+        place: Some(place),
+        updated: word("lastUpdated").and_then(|text| text.parse().ok()),
+        number: word("versionId").and_then(|text| text.parse().ok()),
+    }
 }
 
 /// Under what an identity number stands in the index: a keyed hash.

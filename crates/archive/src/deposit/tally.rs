@@ -19,6 +19,9 @@ pub(super) struct Tally {
     pub(super) warnings: u64,
     /// Leaves of the log `records` when the deposit began.
     pub(super) records_before: u64,
+    /// Whether lines about nobody are to be tried again: the deposit was finished and taken up again.
+    #[serde(default)]
+    pub(super) retrying: bool,
     /// Files whose patients a deposit that was taken up again links: those it had not taken before. `None`: all.
     #[serde(default)]
     pub(super) deciding_files: Option<Vec<String>>,

@@ -357,3 +357,62 @@ fn documents_are_found_by_their_encoded_names() {
         assert!(world.archive().document_object(owner, url).expect("read").is_some(), "{url}");
     }
 }
+
+#[test]
+fn patients_that_come_with_a_mended_file_bring_their_records_and_documents() {
+    let world = world();
+    let bag = write(&world, &good());
+    // Neither patients nor references can be read at first.
+    let spoilt = ["data/fhir/Patient.ndjson", "data/fhir/DocumentReference.ndjson"];
+    let right = spoilt.map(|path| std::fs::read(bag.root.join(path)).expect("it is there"));
+    spoilt.iter().for_each(|path| bag.put(path, b"{}\n"));
+    let first = world.deposit(&bag.root).expect("the rest is looked at").receipt;
+    assert_eq!(first.taken.resources, 0);
+    assert_eq!(first.held_back.by_fault["nobody"], 4);
+    assert_eq!(first.held_back.by_fault["unreferenced"], 1);
+    assert!(world.deposit(&bag.root).expect("nothing has changed").again);
+
+    bag.put(spoilt[0], &right[0]);
+    let second = world.deposit(&bag.root).expect("patients are known").receipt;
+    assert_eq!(second.taken.resources, 6);
+    assert_eq!(second.held_back.by_fault.keys().collect::<Vec<_>>(), ["checksum", "unreferenced"]);
+    assert_eq!(heads(&world, "하나"), 3);
+
+    bag.put(spoilt[1], &right[1]);
+    let third = world.deposit(&bag.root).expect("mended").receipt;
+    assert_eq!((third.taken.resources, third.taken.documents), (7, 1));
+    assert!(third.held_back.listed.is_empty(), "{:?}", third.held_back);
+    assert!(world.deposit(&bag.root).expect("finished").again);
+}
+
+#[test]
+fn patients_of_a_later_bag_bring_what_an_earlier_one_held_back() {
+    let world = world();
+    let observation = |id: &str, patient: &str| {
+        json!({"resourceType": "Observation", "id": id, "status": "final", "code": {"text": "x"},
+            "subject": {"reference": format!("Patient/{patient}")}})
+    };
+    let builder = good()
+        .resource(&observation("o1", "p1"))
+        .resource(&observation("o2", "p3"))
+        .resource(&observation("o3", "nobody"))
+        .resource(&observation("o4", "p3"));
+    let bag = write(&world, &builder);
+    let file = "data/fhir/Observation.ndjson";
+    let first = world.deposit(&bag.root).expect("the rest goes in");
+    assert_eq!(faults(&first), [2, 3, 4].map(|line| fault(file, line, "nobody")));
+
+    // The later bag also corrects whose number the first patient has: the earlier bag must not undo that.
+    world.agency.add(&person("세찬"));
+    let later = BagBuilder::new(CODE).patient("p3", &person("세찬")).patient("p1", &person("모르는이"));
+    world.deposit(&later.write(&world.path("later")).root).expect("taken");
+    assert_eq!((heads(&world, "세찬"), heads(&world, "하나")), (1, 0));
+
+    let again = world.deposit(&bag.root).expect("it knows more");
+    assert!(!again.again);
+    assert_eq!(faults(&again), [fault(file, 3, "nobody")]);
+    assert_eq!(again.receipt.taken.by_type["Observation"], 3);
+    assert_eq!(again.receipt.taken.resources, first.receipt.taken.resources + 2);
+    assert_eq!((heads(&world, "세찬"), heads(&world, "하나")), (3, 0));
+    assert!(world.deposit(&bag.root).expect("finished").again);
+}
