@@ -94,7 +94,15 @@ impl Hall {
         Ok(())
     }
 
-    /// Opens the store and the archive.
+    /// Opens the store and the archive of a new installation, or of one that is there: for `init`, `demo` and benches.
+    ///
+    /// # Errors
+    /// What cannot be opened or made.
+    pub fn create(config: &Config) -> Result<Self, HallError> {
+        Self::open_in(config, StoreConfig::default(), Store::create)
+    }
+
+    /// Opens the store and the archive. A missing database is an error: its disk may not be mounted.
     ///
     /// # Errors
     /// What cannot be opened.
@@ -107,10 +115,18 @@ impl Hall {
     /// # Errors
     /// What cannot be opened.
     pub fn open_with(config: &Config, store: StoreConfig) -> Result<Self, HallError> {
+        Self::open_in(config, store, Store::open)
+    }
+
+    fn open_in(
+        config: &Config,
+        store: StoreConfig,
+        open: fn(OpenStore) -> Result<Store, store::StoreError>,
+    ) -> Result<Self, HallError> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let sites = Sites::open(sites(config), QUORUM)?;
-        let store = Store::open(OpenStore {
+        let store = open(OpenStore {
             folder: config.data.clone(),
             sites: sites.clone(),
             key_provider: Arc::new(FileKeyProvider::open(&config.keys.root, Arc::clone(&random))?),
@@ -167,8 +183,10 @@ fn key_stores(config: &Config) -> Vec<KeyStoreConfig> {
     stores.map(|store| KeyStoreConfig { name: store.name.clone(), folder: store.folder.clone() }).collect()
 }
 
+/// A freshly made file system holds `lost+found` and is empty all the same.
 fn holds_anything(folder: &Path) -> bool {
-    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+    let mut entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| entry.file_name() != "lost+found")
 }
 
 /// Reads a configuration and sets the log lines up as it says.

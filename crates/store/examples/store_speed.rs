@@ -196,7 +196,7 @@ fn open(folder: &Path) -> Store {
         Sites::create(&sites).expect("sites");
         KeyStores::create(&keys).expect("key stores");
     }
-    Store::open(OpenStore {
+    Store::create(OpenStore {
         folder: folder.join("data"),
         sites: Sites::open(sites, 2).expect("sites"),
         key_provider: Arc::new(FileKeyProvider::open(&root, Arc::clone(&random)).expect("the key file")),

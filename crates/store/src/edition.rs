@@ -119,7 +119,8 @@ pub(crate) fn becomes(
     }
     let is_older = links.first().is_some_and(|current| came.is_older_than(&current.came));
     if let Some(same) = links.iter().find(|link| link.content == *content) {
-        let is_repeated = links.iter().any(|link| came.is_passed_at(&link.came)) || was_again(transaction, named, came)?;
+        let is_repeated =
+            links.iter().any(|link| came.is_passed_at(&link.came)) || was_again(transaction, named, came)?;
         if is_older || is_repeated {
             return Ok(Becomes::Already(same.version));
         }
@@ -134,7 +135,8 @@ pub(crate) fn becomes(
 
 fn link(transaction: &Transaction<'_>, row: i64) -> Result<Link, StoreError> {
     let step = "looking for an earlier version";
-    let sql = "SELECT version, previous, content, deposit, place, updated_us, number FROM resource_version WHERE row = ?";
+    let sql =
+        "SELECT version, previous, content, deposit, place, updated_us, number FROM resource_version WHERE row = ?";
     transaction
         .prepare_cached(sql)
         .at(step)?

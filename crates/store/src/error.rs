@@ -105,6 +105,38 @@ pub enum StoreError {
         /// Leaves in the database.
         database_size: u64,
     },
+    /// There is no database.
+    #[error(
+        "{path} is missing; mount its disk or restore it, and make it with `hanmaru init` only where the installation is new"
+    )]
+    NotThere {
+        /// Where it should be.
+        path: std::path::PathBuf,
+    },
+    /// The log here goes by another name.
+    #[error(
+        "this installation's log is {found}, and the configuration calls it {configured}; set the origin back, for all that \
+         was issued names it"
+    )]
+    Origin {
+        /// What the log is.
+        found: String,
+        /// What it is called by now.
+        configured: String,
+    },
+    /// A site holds the log of somebody else.
+    #[error(
+        "site {site} holds the log {found} of another installation where {log} should be: nothing is written; check the \
+         mounts and the configuration"
+    )]
+    ForeignLog {
+        /// The site.
+        site: String,
+        /// Which log should be there.
+        log: String,
+        /// The origin of the log that is.
+        found: String,
+    },
     /// Something from outside is larger than permitted.
     #[error("{what} of {found} is beyond the limit of {limit}")]
     Limit {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use base::limits::Limits;
-use base::{Clock, Random, Timestamp};
+use base::{Clock, Id16, Random, Timestamp};
 use ledger::SignerKey;
 use policy::{Action, Door, Permit};
 use rusqlite::Connection;
@@ -30,7 +30,7 @@ const OPEN_LOCK: &str = "open.lock";
 
 /// What a store is opened with.
 pub struct OpenStore {
-    /// Its folder; made where missing. Holds `hanmaru.db`, `journal/` and `locks/`.
+    /// Its folder. Holds `hanmaru.db`, `journal/` and `locks/`.
     pub folder: PathBuf,
     /// The sites, none of them within the folder.
     pub sites: Sites,
@@ -136,12 +136,33 @@ pub struct Health {
 }
 
 impl Store {
-    /// Opens a store, and makes it where there is none.
+    /// Opens a store that is there. Before it writes anything, it compares its logs with what the sites hold.
     ///
     /// # Errors
-    /// [`StoreError::File`], [`StoreError::Database`], [`StoreError::Migration`], [`StoreError::Key`] (a wrong root key
-    /// among them), [`StoreError::Ledger`] where the origin cannot name a log, [`StoreError::Door`].
+    /// [`StoreError::NotThere`]; [`StoreError::SiteAhead`], [`StoreError::Origin`], [`StoreError::ForeignLog`] where sites and
+    /// database do not belong together; [`StoreError::File`], [`StoreError::Database`], [`StoreError::Migration`],
+    /// [`StoreError::Key`] (a wrong root key among them), [`StoreError::Ledger`] where the origin cannot name a log,
+    /// [`StoreError::Door`].
     pub fn open(with: OpenStore) -> Result<Self, StoreError> {
+        let path = with.folder.join(DATABASE);
+        // A disk that is not mounted is not an empty store.
+        if path.try_exists().on("found", &path)? {
+            Self::open_or_make(with)
+        } else {
+            Err(StoreError::NotThere { path })
+        }
+    }
+
+    /// As [`Store::open`], and makes a database where there is none. For new installations: where the sites hold a log, it is
+    /// refused all the same.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn create(with: OpenStore) -> Result<Self, StoreError> {
+        Self::open_or_make(with)
+    }
+
+    fn open_or_make(with: OpenStore) -> Result<Self, StoreError> {
         let locks = with.folder.join("locks");
         std::fs::create_dir_all(&locks).on("made", &locks)?;
         let door = Door::standard()?;
@@ -155,7 +176,11 @@ impl Store {
         let newest = newest(&connection)?;
         let readers = Arc::new(Readers::new(&path, with.config.readers));
         let index = Arc::new(TableIndex { readers: Arc::clone(&readers) });
+        let stores = with.key_stores.clone();
         let keyring = Keyring::open(with.key_provider, with.key_stores, index, Arc::clone(&with.random))?;
+        let installation = installation(&keyring)?;
+        stores.belong(installation)?;
+        with.sites.belong(installation)?;
         let content_key = keyring.secret("content-hash")?;
         let ci_key = keyring.secret("person-ci")?;
         let logs = [log_state(&keyring, &with.origin, Log::Records)?, log_state(&keyring, &with.origin, Log::Access)?];
@@ -179,7 +204,13 @@ impl Store {
             closing: AtomicBool::new(false),
             folder: with.folder,
         };
+        for log in Log::ALL {
+            sequencer::head::look_before(&core, log)?;
+        }
         core.persist_keys()?;
+        // Not before: what folders say must outlive this process.
+        stores.mark(installation);
+        core.sites.mark(installation);
         drop(opening);
         let core = Arc::new(core);
         let mut sequencers = Vec::new();
@@ -293,6 +324,13 @@ fn newest(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
                coalesce((SELECT time_us FROM access_entry ORDER BY row DESC LIMIT 1), 0))";
     let us: i64 = connection.query_row(sql, [], |row| row.get(0)).at(step)?;
     if us == 0 { Ok(None) } else { crate::types::time_from(us).map(Some) }
+}
+
+/// What the folders of sites and key stores say whose they are: the same for as long as the installation lives.
+fn installation(keyring: &Keyring) -> Result<Id16, StoreError> {
+    let secret = keyring.secret("installation")?;
+    let digest = base::hmac_sha256(&secret[..], b"hanmaru installation");
+    Ok(Id16(*digest.first_chunk().expect("32 bytes have a first 16")))
 }
 
 fn log_state(keyring: &Keyring, origin: &str, log: Log) -> Result<LogState, StoreError> {

@@ -1,15 +1,21 @@
 //! A replica's folder: its marker, what can be wrong with it, and making its names durable. Knows no formats.
 //!
-//! # Marker, format 1
+//! # Marker
 //!
 //! File `hanmaru-site.txt` (`hanmaru-keys.txt` in a key store): the text `hanmaru site 1 NAME` (`hanmaru keys 1 NAME`)
 //! and one line feed. It tells a disk that is not mounted, or mounted in another's place, from an empty site:
-//! nothing is ever written into a folder without its marker.
+//! nothing is ever written into a folder without its marker. Once an installation uses the folder, the text is
+//! `hanmaru site 2 NAME INSTALLATION` with 32 hexadecimal digits, and no other installation writes there.
 
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use base::Id16;
+
+use crate::lane::lock;
 
 /// Longest marker read, in bytes.
 const MARKER_BYTES_MAX: u64 = 512;
@@ -34,6 +40,11 @@ pub enum Fault {
         /// What its marker says.
         found: String,
     },
+    /// The folder belongs to another installation.
+    #[error(
+        "folder {0} belongs to another installation; nothing is written there, check the mounts and the configuration"
+    )]
+    Foreign(PathBuf),
     /// Writing is not allowed.
     #[error("folder {0} cannot be written; remount it for writing or give the program its rights")]
     ReadOnly(PathBuf),
@@ -117,8 +128,11 @@ impl Kind {
         format!("hanmaru-{}.txt", self.word())
     }
 
-    fn text(self, name: &str) -> String {
-        format!("hanmaru {} 1 {name}\n", self.word())
+    fn text(self, name: &str, installation: Option<&Id16>) -> String {
+        match installation {
+            None => format!("hanmaru {} 1 {name}\n", self.word()),
+            Some(id) => format!("hanmaru {} 2 {name} {}\n", self.word(), base::hex(&id.0)),
+        }
     }
 }
 
@@ -134,11 +148,11 @@ pub(crate) fn set_up(folder: &Path, kind: Kind, name: &str) -> Result<(), Fault>
     match check(folder, kind, name) {
         Err(Fault::Missing(_)) => fs::create_dir_all(folder).map_err(fault)?,
         Err(Fault::NotSetUp(_)) if fs::read_dir(folder).map_err(fault)?.all(|entry| is_lost_and_found(&entry)) => (),
-        done_or_wrong => return done_or_wrong,
+        done_or_wrong => return done_or_wrong.map(drop),
     }
     let marker = folder.join(kind.marker());
     let mut file = OpenOptions::new().write(true).create_new(true).open(&marker).map_err(fault)?;
-    file.write_all(kind.text(name).as_bytes()).and_then(|()| file.sync_all()).map_err(fault)?;
+    file.write_all(kind.text(name, None).as_bytes()).and_then(|()| file.sync_all()).map_err(fault)?;
     sync_folder(folder).map_err(fault)?;
     match folder.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent).map_err(fault),
@@ -151,8 +165,8 @@ fn is_lost_and_found(entry: &io::Result<fs::DirEntry>) -> bool {
     entry.as_ref().is_ok_and(|entry| entry.file_name() == "lost+found")
 }
 
-/// Whether a folder is the one it should be.
-pub(crate) fn check(folder: &Path, kind: Kind, name: &str) -> Result<(), Fault> {
+/// Whether a folder is the one it should be, whosever it is; gives whose, where it says so.
+pub(crate) fn check(folder: &Path, kind: Kind, name: &str) -> Result<Option<Id16>, Fault> {
     match fs::metadata(folder) {
         Ok(meta) if meta.is_dir() => (),
         Ok(_) => return Err(Fault::NotAFolder(folder.to_owned())),
@@ -162,10 +176,61 @@ pub(crate) fn check(folder: &Path, kind: Kind, name: &str) -> Result<(), Fault> 
     let read =
         File::open(folder.join(kind.marker())).and_then(|file| file.take(MARKER_BYTES_MAX).read_to_string(&mut text));
     match read {
-        Ok(_) if text == kind.text(name) => Ok(()),
-        Ok(_) => Err(Fault::Other { folder: folder.to_owned(), found: text.trim_end().to_owned() }),
+        Ok(_) if text == kind.text(name, None) => Ok(None),
+        Ok(_) => {
+            let id = text.trim_end().rsplit(' ').next().and_then(base::unhex).and_then(|id| id.try_into().ok());
+            match id.map(Id16).filter(|id| text == kind.text(name, Some(id))) {
+                Some(id) => Ok(Some(id)),
+                None => Err(Fault::Other { folder: folder.to_owned(), found: text.trim_end().to_owned() }),
+            }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Fault::NotSetUp(folder.to_owned())),
         Err(error) => Err(Fault::of_io(&error, folder)),
+    }
+}
+
+/// Writes into a folder's marker whose it is, durable when this returns. A marker that names somebody stays as it is.
+pub(crate) fn claim(folder: &Path, kind: Kind, name: &str, installation: &Id16) -> Result<(), Fault> {
+    match check(folder, kind, name)? {
+        Some(id) if id == *installation => return Ok(()),
+        Some(_) => return Err(Fault::Foreign(folder.to_owned())),
+        None => (),
+    }
+    let fault = |error: io::Error| Fault::of_io(&error, folder);
+    // Two processes that open at once write the same bytes.
+    let new = folder.join(format!("{}.{}.new", kind.marker(), std::process::id()));
+    let mut file = File::create(&new).map_err(fault)?;
+    file.write_all(kind.text(name, Some(installation)).as_bytes()).and_then(|()| file.sync_all()).map_err(fault)?;
+    fs::rename(&new, folder.join(kind.marker())).map_err(fault)?;
+    sync_folder(folder).map_err(fault)
+}
+
+/// Whose the folders of one kind are: at first what most of them say, for good what [`Belonging::claim`] is told.
+#[derive(Debug, Default)]
+pub(crate) struct Belonging(Mutex<Option<Id16>>);
+
+impl Belonging {
+    /// What most say, so that a folder that was mounted in another's place is known before anything is copied. `None` where
+    /// two say differently and neither has more behind it.
+    pub(crate) fn of_most(said: &[Option<Id16>]) -> Option<Self> {
+        let named: Vec<&Id16> = said.iter().flatten().collect();
+        let behind = |id: &Id16| named.iter().filter(|other| **other == id).count();
+        let Some(most) = named.iter().copied().max_by_key(|id| behind(id)) else { return Some(Self::default()) };
+        let is_tied = named.iter().any(|id| *id != most && behind(id) == behind(most));
+        (!is_tied).then(|| Self(Mutex::new(Some(*most))))
+    }
+
+    /// Whether a folder is the one it should be, and of this installation where it names one.
+    pub(crate) fn check(&self, folder: &Path, kind: Kind, name: &str) -> Result<(), Fault> {
+        match (check(folder, kind, name)?, *lock(&self.0)) {
+            (Some(found), Some(ours)) if found != ours => Err(Fault::Foreign(folder.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Settles whose they are. `false` where most of them said somebody else.
+    pub(crate) fn settle(&self, installation: Id16) -> bool {
+        *lock(&self.0).get_or_insert(installation) == installation
     }
 }
 
@@ -185,12 +250,31 @@ mod tests {
         assert_eq!(check(&folder, Kind::Site, "a"), Err(Fault::Missing(folder.clone())));
         set_up(&folder, Kind::Site, "a").expect("made");
         set_up(&folder, Kind::Site, "a").expect("already made");
-        assert_eq!(check(&folder, Kind::Site, "a"), Ok(()));
+        assert_eq!(check(&folder, Kind::Site, "a"), Ok(None));
         assert!(matches!(check(&folder, Kind::Site, "b"), Err(Fault::Other { .. })));
         assert!(matches!(check(&folder, Kind::Keys, "a"), Err(Fault::NotSetUp(_))));
         assert!(matches!(set_up(&folder, Kind::Keys, "a"), Err(Fault::NotSetUp(_))), "holds something else");
+        let (ours, theirs) = (Id16([1; 16]), Id16([2; 16]));
+        claim(&folder, Kind::Site, "a", &ours).expect("it is nobody's");
+        claim(&folder, Kind::Site, "a", &ours).expect("it is ours");
+        assert_eq!(claim(&folder, Kind::Site, "a", &theirs), Err(Fault::Foreign(folder.clone())));
+        assert_eq!(check(&folder, Kind::Site, "a"), Ok(Some(ours)));
+        assert!(matches!(check(&folder, Kind::Site, "b"), Err(Fault::Other { .. })));
+        set_up(&folder, Kind::Site, "a").expect("already made");
         let file = base.path().join("file");
         fs::write(&file, b"x").expect("written");
         assert_eq!(check(&file, Kind::Site, "a"), Err(Fault::NotAFolder(file)));
+    }
+
+    #[test]
+    fn most_folders_say_whose_they_are() {
+        let (a, b) = (Some(Id16([1; 16])), Some(Id16([2; 16])));
+        let settles = |said: &[Option<Id16>]| Belonging::of_most(said).map(|one| one.settle(Id16([1; 16])));
+        assert_eq!(settles(&[None, None, None]), Some(true));
+        assert_eq!(settles(&[a, None, None]), Some(true));
+        assert_eq!(settles(&[a, a, b]), Some(true));
+        assert_eq!(settles(&[b, b, a]), Some(false));
+        assert_eq!(settles(&[b, None]), Some(false));
+        assert_eq!(settles(&[a, b, None]), None);
     }
 }

@@ -263,6 +263,16 @@ fn edition(value: &Value<'_>, place: u64) -> Edition {
     }
 }
 
+/// What a resource says of its edition (R4 section 2.21.0.2).
+fn edition(value: &Value<'_>, place: u64) -> Edition {
+    let word = |name| value.get("meta").and_then(|meta| meta.str(name));
+    Edition {
+        place: Some(place),
+        updated: word("lastUpdated").and_then(|text| text.parse().ok()),
+        number: word("versionId").and_then(|text| text.parse().ok()),
+    }
+}
+
 /// Under what an identity number stands in the index: a keyed hash.
 pub(crate) fn hashed_number(store: &Store, number: &str) -> String {
     let digits: String = number.chars().filter(|letter| letter.is_alphanumeric()).collect();

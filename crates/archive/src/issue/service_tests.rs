@@ -36,7 +36,7 @@ impl House {
         FileKeyProvider::create(&root.join("root.key"), Arc::clone(&random)).expect("a key file");
         Sites::create(&sites).expect("sites");
         KeyStores::create(&keys).expect("key stores");
-        let store = Store::open(OpenStore {
+        let store = Store::create(OpenStore {
             folder: root.join("data"),
             sites: Sites::open(sites, 2).expect("sites"),
             key_provider: Arc::new(
@@ -93,6 +93,7 @@ impl House {
             date: "2019-03-05T00:30:00Z".parse().ok(),
             encounter: None,
             index: Vec::new(),
+            edition: store::Edition::default(),
         };
         let store = self.archive.store();
         let prepared = store.prepare(&permit, new).expect("it can be prepared");

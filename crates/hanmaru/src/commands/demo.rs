@@ -63,7 +63,7 @@ impl Demo {
     }
 
     fn go(&self, folder: &Folder, config: &Config, bags: &Path) -> Result<ExitCode, Failure> {
-        let hall = Hall::open(config)?;
+        let hall = Hall::create(config)?;
         let directory = synth::directory(self.seed);
         hall.archive.import_institutions(&mut directory.as_bytes())?;
         for bag in bag_folders(bags)? {

@@ -18,7 +18,7 @@ impl Init {
     pub fn run(self) -> Result<ExitCode, Failure> {
         let config = configured(&self.config)?;
         Hall::make(&config)?;
-        let hall = Hall::open(&config)?;
+        let hall = Hall::create(&config)?;
         println!("Ready. Copy {} to a safe place now: without it no record can be opened.", config.keys.root.display());
         println!("Public keys of the logs, to be pinned by whoever verifies:");
         for key in hall.store().verifier_keys() {

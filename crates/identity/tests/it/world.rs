@@ -83,7 +83,7 @@ fn open_store(folder: &Path, clock: &Arc<ManualClock>) -> Store {
     Sites::create(&sites).expect("fresh folders");
     KeyStores::create(&keys).expect("fresh folders");
     let key_provider = FileKeyProvider::create(&folder.join("root.key"), random.clone()).expect("a fresh file");
-    Store::open(OpenStore {
+    Store::create(OpenStore {
         folder: folder.join("store"),
         sites: Sites::open(sites, 2).expect("three sites"),
         key_provider: Arc::new(key_provider),

@@ -1,15 +1,17 @@
 //! The end of a log: read from the database, compared with the sites, and completed where a crash came between.
 
-use ledger::tiles::{BundleSource, TileId, TilePath, TileSource};
-use ledger::{LogAppender, SignedCheckpoint};
-use policy::Permit;
+use ledger::tiles::{BundleSource, CHECKPOINT_PATH, TileId, TilePath, TileSource};
+use ledger::{Checkpoint, LogAppender, Note, SignedCheckpoint};
+use policy::{Action, Permit};
 use rusqlite::{Connection, OptionalExtension, params};
-use vault::Bytes;
+use vault::{Bytes, Fault};
 
+use super::LogState;
 use super::round::{self, publish_checkpoint};
 use super::tiles::SiteTiles;
 use crate::core::Core;
 use crate::error::{AtStep, StoreError};
+use crate::facts::own_job_permit;
 use crate::types::Log;
 
 /// Where a log goes on.
@@ -25,8 +27,7 @@ pub(crate) struct End {
 pub(crate) fn look_up(core: &Core, log: Log, permit: &Permit) -> Result<End, StoreError> {
     let stored = core.readers.snapshot("reading the end of a log", |connection| read(connection, log))?;
     let state = core.log(log);
-    let keys = [state.signer.verifier().clone()];
-    let head = stored.note.map(|note| SignedCheckpoint::open(&note, &keys)).transpose()?;
+    let head = stored.note.map(|note| open_stored(&note, state)).transpose()?;
     compare_with_sites(core, log, permit, head.as_ref())?;
     let appender = match &head {
         None => LogAppender::new(),
@@ -106,6 +107,73 @@ impl Edge {
     }
 }
 
+/// Looks at the sites before anything is written: a database that is older than what they hold, a log under another name, and
+/// another installation's site are told at once, in every process that opens the store.
+///
+/// # Errors
+/// [`StoreError::SiteAhead`], [`StoreError::Origin`], [`StoreError::ForeignLog`], [`StoreError::Database`].
+pub(crate) fn look_before(core: &Core, log: Log) -> Result<(), StoreError> {
+    let permit = own_job_permit(core, "sequencer", Action::Seal)?;
+    // The sites come first: another process may be publishing, and then the database is ahead and never behind.
+    let copies = core.sites.copies(&permit, &log.path(CHECKPOINT_PATH))?;
+    let stored = core.readers.snapshot("reading the end of a log", |connection| read(connection, log))?;
+    let state = core.log(log);
+    let head = stored.note.map(|note| open_stored(&note, state)).transpose()?;
+    let database_size = head.as_ref().map_or(0, |head| head.checkpoint.size);
+    for (site, copy) in copies {
+        let Some(found) = read_copy(core, log, &site, copy)? else { continue };
+        let (size, root) = (found.checkpoint.size, found.checkpoint.root);
+        let is_other = head.as_ref().is_some_and(|head| size == database_size && head.checkpoint.root != root);
+        if size > database_size || is_other {
+            return Err(StoreError::SiteAhead { log: state.origin.clone(), site_size: size, database_size });
+        }
+    }
+    Ok(())
+}
+
+/// The head in the database. Signed by another key it is a head under another name, or damaged.
+fn open_stored(note: &[u8], state: &LogState) -> Result<SignedCheckpoint, StoreError> {
+    let opened = SignedCheckpoint::open(note, &[state.signer.verifier().clone()]);
+    match opened {
+        Err(ledger::Error::Untrusted { .. }) => match stated(note) {
+            Some(found) if found.origin != state.origin => {
+                Err(StoreError::Origin { found: found.origin, configured: state.origin.clone() })
+            }
+            _ => Ok(opened?),
+        },
+        opened => Ok(opened?),
+    }
+}
+
+/// A site's checkpoint. `None` where the site is away or has none yet, and where it is damaged: the next one replaces it. That of
+/// another installation is never replaced.
+fn read_copy(
+    core: &Core,
+    log: Log,
+    site: &str,
+    copy: Result<Bytes, Fault>,
+) -> Result<Option<SignedCheckpoint>, StoreError> {
+    let state = core.log(log);
+    let Ok(bytes) = copy else { return Ok(None) };
+    match SignedCheckpoint::open(&bytes, &[state.signer.verifier().clone()]) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match stated(&bytes) {
+            Some(found) if matches!(error, ledger::Error::Untrusted { .. }) => {
+                Err(StoreError::ForeignLog { site: site.to_owned(), log: state.origin.clone(), found: found.origin })
+            }
+            _ => {
+                tracing::warn!(site, log = log.name(), %error, "a site's checkpoint is damaged and is replaced by the next one");
+                Ok(None)
+            }
+        },
+    }
+}
+
+/// What a checkpoint says, whoever signed it.
+fn stated(note: &[u8]) -> Option<Checkpoint> {
+    Checkpoint::parse(Note::parse(note).ok()?.text()).ok()
+}
+
 /// Every site's checkpoint must be a head that this log had: a newer one, or another of the same size, means that the
 /// database is an old copy, and signing on would fork the log.
 fn compare_with_sites(
@@ -115,20 +183,10 @@ fn compare_with_sites(
     head: Option<&SignedCheckpoint>,
 ) -> Result<(), StoreError> {
     let state = core.log(log);
-    let keys = [state.signer.verifier().clone()];
     let database_size = head.map_or(0, |head| head.checkpoint.size);
     let tiles = SiteTiles { core, log, permit };
-    for (site, copy) in core.sites.copies(permit, &log.path(ledger::tiles::CHECKPOINT_PATH))? {
-        // A site that is away or has none yet says nothing; a site's damaged checkpoint is replaced by the next one.
-        let Ok(bytes) = copy else { continue };
-        let Ok(found) = SignedCheckpoint::open(&bytes, &keys) else {
-            tracing::warn!(
-                site,
-                log = log.name(),
-                "a site's checkpoint is not signed by this installation and is ignored"
-            );
-            continue;
-        };
+    for (site, copy) in core.sites.copies(permit, &log.path(CHECKPOINT_PATH))? {
+        let Some(found) = read_copy(core, log, &site, copy)? else { continue };
         let (size, root) = (found.checkpoint.size, found.checkpoint.root);
         let ours = match head {
             Some(head) if size == database_size => head.checkpoint.root == root,

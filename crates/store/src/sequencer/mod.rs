@@ -4,7 +4,7 @@
 //! Whoever holds the lock file of a log works; others wait to take over. The lock keeps two from wasting work; what keeps them
 //! from forking the log is the swap of the checkpoint in the database ([`round`]).
 
-mod head;
+pub(crate) mod head;
 pub(crate) mod proof;
 mod round;
 pub(crate) mod tiles;

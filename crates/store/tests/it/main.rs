@@ -1,6 +1,7 @@
 //! Stories of the store on real folders: what is written, found, read, refused, logged and sealed, and what survives.
 
 mod crash;
+mod editions;
 mod journal;
 mod objects;
 mod people;

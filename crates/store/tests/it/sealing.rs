@@ -182,6 +182,7 @@ fn a_database_that_is_behind_the_sites_signs_nothing() {
     let house = House::new();
     let owner = patient("p1");
     let backup = house.root.join("backup.db");
+    let key;
     {
         let store = house.open();
         write_one(&store, owner, "Condition", "c1", "x");
@@ -189,19 +190,91 @@ fn a_database_that_is_behind_the_sites_signs_nothing() {
         look(&house).execute("VACUUM INTO ?", [backup.to_str().expect("a path")]).expect("a backup");
         write_one(&store, owner, "Condition", "c2", "x");
         assert_eq!(seal_all(&store), 2);
+        key = store.verifier_key(Log::Records);
     }
     let database = house.folder().join("hanmaru.db");
     for end in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{end}", database.display()));
     }
     std::fs::copy(&backup, &database).expect("the old copy is put back");
-    let store = house.open();
-    let written = write(&store, owner, &[("Condition", "c3", "x")]);
-    match store.wait_sealed(written.ticket, PATIENCE) {
+    match house.try_open().map(drop) {
         Err(StoreError::SiteAhead { site_size, database_size, .. }) => assert_eq!((site_size, database_size), (2, 1)),
         other => panic!("signing would fork the log: {other:?}"),
     }
-    audit(&house, &store, Log::Records, "site-a", 2);
+    assert_eq!(count(&house, "SELECT count(*) FROM resource_version"), 1, "nothing was written");
+    let head = SiteLog(house.site("site-a").join("log/records")).checkpoint(&key).expect("a head");
+    assert_eq!(head.size, 2, "still the newer one");
+}
+
+/// Every file below a folder, for telling that nothing was written.
+fn files(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u64)> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("listed") {
+            let entry = entry.expect("an entry");
+            if entry.path().is_dir() {
+                folders.push(entry.path());
+            } else {
+                found.push((entry.path(), entry.metadata().expect("its size").len()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_missing_database_is_not_made_again_silently() {
+    let house = House::new();
+    write_one(&house.open(), patient("p1"), "Condition", "c1", "x");
+    seal_all(&house.open());
+    std::fs::rename(house.folder(), house.root.join("away")).expect("its disk is not mounted");
+    let sites = files(&house.site("site-a"));
+    match store::Store::open(house.with().expect("sites and keys")).map(drop) {
+        Err(StoreError::NotThere { path }) => assert_eq!(path, house.folder().join("hanmaru.db")),
+        other => panic!("it is missing: {other:?}"),
+    }
+    assert!(!house.folder().exists(), "nothing was made");
+    // Not even on purpose, while the sites hold a log.
+    assert!(matches!(house.try_open().map(drop), Err(StoreError::SiteAhead { site_size: 1, database_size: 0, .. })));
+    assert_eq!(files(&house.site("site-a")), sites);
+    std::fs::remove_dir_all(house.folder()).expect("what was made in vain");
+    std::fs::rename(house.root.join("away"), house.folder()).expect("mounted");
+    store::Store::open(house.with().expect("sites and keys")).expect("all is there");
+}
+
+#[test]
+fn a_log_under_another_name_is_refused_at_once() {
+    let house = House::new();
+    write_one(&house.open(), patient("p1"), "Condition", "c1", "x");
+    seal_all(&house.open());
+    let renamed = store::OpenStore { origin: "else.test".to_owned(), ..house.with().expect("sites and keys") };
+    match store::Store::open(renamed).map(drop) {
+        Err(StoreError::Origin { found, configured }) => {
+            assert_eq!((found.as_str(), configured.as_str()), ("hanmaru.test/records", "else.test/records"));
+        }
+        other => panic!("the log has another name: {other:?}"),
+    }
+}
+
+#[test]
+fn the_log_of_another_installation_is_never_replaced() {
+    let (house, other) = (House::new(), House::new());
+    for (house, id) in [(&house, "c1"), (&other, "c2")] {
+        write_one(&house.open(), patient("p1"), "Condition", id, "x");
+        seal_all(&house.open());
+    }
+    // A site from before sites told whose they are, mounted in another's place.
+    let theirs = std::fs::read(other.site("site-c").join("log/records/checkpoint")).expect("its checkpoint");
+    let place = house.site("site-c").join("log/records/checkpoint");
+    std::fs::write(&place, &theirs).expect("in its place");
+    match house.try_open().map(drop) {
+        Err(StoreError::ForeignLog { site, log, .. }) => {
+            assert_eq!((site.as_str(), log.as_str()), ("site-c", "hanmaru.test/records"));
+        }
+        other => panic!("another installation's: {other:?}"),
+    }
+    assert_eq!(std::fs::read(&place).expect("still there"), theirs);
 }
 
 #[test]

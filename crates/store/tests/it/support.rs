@@ -10,7 +10,9 @@ use policy::{
     Action, Actor, Assurance, Decision, Door, Facts, InstitutionCode, OwnPatient, Owner, Permit, Purpose, Request,
     Role, Target,
 };
-use store::{IndexRow, NewVersion, OpenStore, Outcome, Prepared, ResourceKey, Store, StoreConfig, StoreError, Written};
+use store::{
+    Edition, IndexRow, NewVersion, OpenStore, Outcome, Prepared, ResourceKey, Store, StoreConfig, StoreError, Written,
+};
 use tempfile::TempDir;
 use vault::{ClassName, FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
 
@@ -57,9 +59,14 @@ impl House {
         self.try_open().expect("the store opens")
     }
 
+    /// Opens the store, and makes it the first time.
     pub fn try_open(&self) -> Result<Store, StoreError> {
+        Store::create(self.with()?)
+    }
+
+    pub fn with(&self) -> Result<OpenStore, StoreError> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        Store::open(OpenStore {
+        Ok(OpenStore {
             folder: self.folder(),
             sites: Sites::open(sites(&self.root), 2)?,
             key_provider: Arc::new(FileKeyProvider::open(&self.root.join("root.key"), Arc::clone(&random))?),
@@ -119,10 +126,16 @@ pub fn permit(request: &Request, facts: &Facts) -> Permit {
 
 /// A depositor's permit for the one institution of the stories.
 pub fn depositor(store: &Store, action: Action) -> Permit {
+    depositor_of(store, action, 1)
+}
+
+/// The same in another deposit.
+pub fn depositor_of(store: &Store, action: Action, deposit: u8) -> Permit {
     let account = Id16([0xd; 16]);
     let epoch = store.facts(account).expect("facts").epoch;
     let facts = Facts { epoch, deposits_for: Some(institution()), ..Facts::default() };
-    permit(&request(Role::Depositor, account, action, Target::Institution(institution())), &facts)
+    let request = request(Role::Depositor, account, action, Target::Institution(institution()));
+    permit(&Request { purpose: Purpose::Custody { deposit: Id16([deposit; 16]) }, ..request }, &facts)
 }
 
 /// A person's permit for these patients of theirs.
@@ -147,6 +160,18 @@ pub fn prepare(
     text: &str,
     day: i64,
 ) -> Prepared {
+    prepare_edition(store, permit, owner, (kind, source_id, text), day, Edition::default())
+}
+
+/// The same as an edition.
+pub fn prepare_edition(
+    store: &Store,
+    permit: &Permit,
+    owner: Owner,
+    (kind, source_id, text): (&str, &str, &str),
+    day: i64,
+    edition: Edition,
+) -> Prepared {
     let code = institution();
     let bytes = format!(r#"{{"resourceType":"{kind}","id":"{source_id}","text":"{text}"}}"#);
     let index = vec![
@@ -165,7 +190,7 @@ pub fn prepare(
         date: base::Timestamp::from_second(1_577_836_800 + day * 86_400).ok(),
         encounter: None,
         index,
-        edition: store::Edition::default(),
+        edition,
     };
     store.prepare(permit, new).expect("it can be prepared")
 }

@@ -96,8 +96,6 @@ fn the_same_again_changes_nothing_and_an_amendment_is_the_next_version() {
     assert_eq!(write_one(&store, owner, "Condition", "c1", "감기"), Outcome::Already { version: 1 });
     assert_eq!(write_one(&store, owner, "Condition", "c1", "독감"), Outcome::New { version: 2 });
     assert_eq!(write_one(&store, owner, "Condition", "c1", "독감"), Outcome::Already { version: 2 });
-    // A deposit with original and amendment, repeated.
-    assert_eq!(write_one(&store, owner, "Condition", "c1", "감기"), Outcome::Already { version: 1 });
     let both = write(&store, owner, &[("Condition", "c2", "a"), ("Condition", "c2", "b"), ("Condition", "c2", "b")]);
     assert_eq!(
         both.versions,

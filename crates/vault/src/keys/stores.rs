@@ -4,8 +4,9 @@
 
 use super::file::{FILE_MAGIC, Found, is_clean, scan, write_record};
 use super::{KeyError, KeyId, KeyIndex, KeyName, WrappedKey};
-use crate::folder::{self, Fault, Kind, SiteFault};
+use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::{Lane, gather, lock};
+use base::Id16;
 use policy::{Action, Permit};
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File, OpenOptions};
@@ -50,6 +51,7 @@ struct Store {
 struct Place {
     name: String,
     folder: PathBuf,
+    belonging: Arc<Belonging>,
     file: Mutex<Option<OpenFile>>,
     behind: Mutex<Behind>,
 }
@@ -115,11 +117,18 @@ impl KeyStores {
     pub fn open(stores: Vec<KeyStoreConfig>, quorum: usize) -> Result<Self, KeyError> {
         check_config(&stores, quorum).map_err(|reason| KeyError::Config { reason })?;
         let no_thread = |error: io::Error| KeyError::Config { reason: format!("no thread can be started: {error}") };
+        let said: Vec<_> =
+            stores.iter().map(|store| folder::check(&store.folder, Kind::Keys, &store.name).ok().flatten()).collect();
+        let belonging = Arc::new(Belonging::of_most(&said).ok_or_else(|| KeyError::Config {
+            reason:
+                "the key stores belong to different installations; check the mounts and the configuration".to_owned(),
+        })?);
         let mut opened = Vec::with_capacity(stores.len());
         for KeyStoreConfig { name, folder } in stores {
             let lane = Lane::start("key-store", BEHIND_BYTES_MAX, PATIENCE).map_err(no_thread)?;
             let behind = Mutex::new(Behind { compare: true, ..Behind::default() });
-            opened.push(Store { place: Arc::new(Place { name, folder, file: Mutex::new(None), behind }), lane });
+            let (belonging, file) = (Arc::clone(&belonging), Mutex::new(None));
+            opened.push(Store { place: Arc::new(Place { name, folder, belonging, file, behind }), lane });
         }
         let inner = Arc::new(Inner { stores: opened, quorum });
         let weak = Arc::downgrade(&inner);
@@ -137,6 +146,32 @@ impl KeyStores {
         let mut batch = Vec::with_capacity(keys.len() * 256);
         keys.iter().for_each(|key| write_record(&mut batch, &key.to_bytes()));
         self.0.append(&batch.into())
+    }
+
+    /// Tells whose the key stores are, before anything is written to them. A single one of another installation is a fault of
+    /// that store and left as it is.
+    ///
+    /// # Errors
+    /// [`KeyError::TooFew`] where so many are another's that no quorum is left.
+    pub fn belong(&self, installation: Id16) -> Result<(), KeyError> {
+        let said = |store: &Store| {
+            let place = &store.place;
+            let is_ours = place.belonging.settle(installation) && !matches!(place.check(), Err(Fault::Foreign(_)));
+            (!is_ours).then(|| place.fault(Fault::Foreign(place.folder.clone())))
+        };
+        let faults: Vec<SiteFault> = self.0.stores.iter().filter_map(said).collect();
+        let (wanted, reached) = (self.0.quorum, self.0.stores.len() - faults.len());
+        if reached < wanted { Err(KeyError::TooFew { wanted, reached, faults }) } else { Ok(()) }
+    }
+
+    /// Writes whose they are into the key stores that do not say so yet. One that is away is marked at another time.
+    pub fn mark(&self, installation: Id16) {
+        for store in &self.0.stores {
+            let place = &store.place;
+            if let Err(fault) = folder::claim(&place.folder, Kind::Keys, &place.name, &installation) {
+                tracing::warn!(store = place.name, %fault, "a key store is not marked as this installation's");
+            }
+        }
     }
 
     /// Every key in the stores, for tools and for rebuilding. All stores are read; damaged records are passed over and
@@ -284,7 +319,7 @@ impl Inner {
     fn catch_up(&self) -> bool {
         let mut well = true;
         // A store that is away is not worth reading the others for.
-        let back = |place: &Place| folder::check(&place.folder, Kind::Keys, &place.name).is_ok();
+        let back = |place: &Place| place.check().is_ok();
         if self.stores.iter().any(|store| lock(&store.place.behind).compare && back(&store.place)) {
             self.stores.iter().for_each(|store| lock(&store.place.behind).compare = false);
             for fault in self.mend().faults {
@@ -331,6 +366,10 @@ impl Behind {
 }
 
 impl Place {
+    fn check(&self) -> Result<(), Fault> {
+        self.belonging.check(&self.folder, Kind::Keys, &self.name)
+    }
+
     fn fault(&self, fault: Fault) -> SiteFault {
         SiteFault { name: self.name.clone(), fault }
     }
@@ -345,7 +384,7 @@ impl Place {
         if bytes.is_empty() {
             return Ok(());
         }
-        let written = folder::check(&self.folder, Kind::Keys, &self.name).and_then(|()| self.write(&mut file, &bytes));
+        let written = self.check().and_then(|()| self.write(&mut file, &bytes));
         match written {
             Ok(()) => {
                 let mut behind = lock(&self.behind);
@@ -418,7 +457,7 @@ impl Place {
 
     /// Shows every sound record's payload, file by file.
     fn visit(&self, quarantined: &mut Vec<Quarantined>, see: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
-        folder::check(&self.folder, Kind::Keys, &self.name)?;
+        self.check()?;
         let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
         for number in self.numbers().map_err(fault)? {
             let bytes = read_bounded(&self.folder.join(file_name(number))).map_err(fault)?;

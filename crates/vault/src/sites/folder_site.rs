@@ -2,8 +2,9 @@
 //! syncing files and folders is done here. It knows its own folder and no other site.
 
 use super::{Existing, Listing, OBJECT_BYTES_MAX, SiteBackend};
-use crate::folder::{self, Fault, Kind};
+use crate::folder::{self, Belonging, Fault, Kind};
 use crate::lane::lock;
+use base::Id16;
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
@@ -32,6 +33,7 @@ const STAGED_AGE_MAX: Duration = Duration::from_hours(24);
 pub struct FolderSite {
     name: String,
     folder: PathBuf,
+    belonging: Arc<Belonging>,
     store: Mutex<Option<LocalFileSystem>>,
     /// Folders whose own name is known to be durable.
     durable: Mutex<HashSet<PathBuf>>,
@@ -48,8 +50,13 @@ impl FolderSite {
     /// A site in a folder that [`super::Sites::create`] set up. It need not be there yet, or be there always.
     #[must_use]
     pub fn new(name: &str, folder: PathBuf) -> Self {
+        Self::among(name, folder, Arc::default())
+    }
+
+    /// One of several sites that belong to one installation.
+    pub(super) fn among(name: &str, folder: PathBuf, belonging: Arc<Belonging>) -> Self {
         let (store, durable) = (Mutex::new(None), Mutex::new(HashSet::new()));
-        Self { name: name.to_owned(), folder, store, durable, staged: AtomicU64::new(0) }
+        Self { name: name.to_owned(), folder, belonging, store, durable, staged: AtomicU64::new(0) }
     }
 
     fn store(&self) -> Result<LocalFileSystem, Fault> {
@@ -186,7 +193,15 @@ impl FolderSite {
 
 impl SiteBackend for FolderSite {
     fn check(&self) -> Result<(), Fault> {
-        folder::check(&self.folder, Kind::Site, &self.name)
+        self.belonging.check(&self.folder, Kind::Site, &self.name)
+    }
+
+    fn belong(&self, installation: Id16) -> Result<(), Fault> {
+        if self.belonging.settle(installation) { Ok(()) } else { Err(Fault::Foreign(self.folder.clone())) }
+    }
+
+    fn mark(&self, installation: Id16) -> Result<(), Fault> {
+        folder::claim(&self.folder, Kind::Site, &self.name, &installation)
     }
 
     fn put(&self, objects: &[(String, Bytes)], existing: Existing) -> Result<(), Fault> {
@@ -236,8 +251,8 @@ impl SiteBackend for FolderSite {
         }
         let prefix = (!folder.is_empty()).then(|| object_path(folder));
         let found = block_on(store.list_with_delimiter(prefix.as_ref())).map_err(|error| self.fault(&error))?;
-        let own = [STAGING.to_owned(), Kind::Site.marker(), "lost+found".to_owned()];
-        let ours = |path: &String| !(folder.is_empty() && own.contains(path));
+        let (own, marker) = ([STAGING, "lost+found"], Kind::Site.marker());
+        let ours = |path: &String| !(folder.is_empty() && (own.contains(&path.as_str()) || path.starts_with(&marker)));
         Ok(Listing {
             folders: found.common_prefixes.into_iter().map(String::from).filter(ours).collect(),
             objects: found

@@ -23,8 +23,9 @@ pub use error::SiteError;
 pub use folder_site::FolderSite;
 pub use mend::RepairReport;
 
-use crate::folder::{self, Fault, Kind, SiteFault};
+use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::{Lane, gather, lock};
+use base::Id16;
 use bytes::Bytes;
 use policy::{Action, Permit, Scope};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -73,6 +74,17 @@ pub enum Existing {
 pub trait SiteBackend: Send + Sync {
     /// Whether the site is there and is the one it should be. Promises nothing about the next call.
     fn check(&self) -> Result<(), Fault>;
+
+    /// Tells whose the sites are. [`Fault::Foreign`] where this one, with most of the others, is known to be another's.
+    /// Writes nothing.
+    fn belong(&self, _installation: Id16) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Writes at the site whose it is, durable when this returns. [`Fault::Foreign`] where it is another's.
+    fn mark(&self, _installation: Id16) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Writes objects. When this returns `Ok`, all of them are durable under their names (files and folders synced).
     /// After a fault each may be there whole or not at all, durable or not; writing them again is harmless.
@@ -193,8 +205,14 @@ impl Sites {
                 return Err(SiteError::Config { reason });
             }
         }
+        let said: Vec<_> =
+            sites.iter().map(|site| folder::check(&site.folder, Kind::Site, &site.name).ok().flatten()).collect();
+        let belonging = Arc::new(Belonging::of_most(&said).ok_or_else(|| SiteError::Config {
+            reason: "they belong to different installations; check the mounts and the configuration".to_owned(),
+        })?);
         let backends = sites.into_iter().map(|SiteConfig { name, folder }| {
-            let backend: Box<dyn SiteBackend> = Box::new(FolderSite::new(&name, folder));
+            let site = FolderSite::among(&name, folder, Arc::clone(&belonging));
+            let backend: Box<dyn SiteBackend> = Box::new(site);
             (name, backend)
         });
         Self::with_backends(backends.collect(), quorum)
@@ -283,11 +301,36 @@ impl Sites {
         self.inner().get(path, Some(range), check)
     }
 
+    /// Tells whose the sites are, before anything is written to them. A single site of another installation, mounted in
+    /// another's place, is a fault of that site and left as it is.
+    ///
+    /// # Errors
+    /// [`SiteError::TooFew`] where so many are another's that no quorum is left.
+    pub fn belong(&self, installation: Id16) -> Result<(), SiteError> {
+        let said = |site: &Arc<Site>| {
+            let checked = site.backend.belong(installation).and_then(|()| site.backend.check());
+            checked.err().filter(|fault| matches!(fault, Fault::Foreign(_))).map(|fault| site.fault(fault))
+        };
+        let faults: Vec<SiteFault> = self.inner().sites.iter().filter_map(said).collect();
+        let (wanted, reached) = (self.inner().quorum, self.inner().sites.len() - faults.len());
+        if reached < wanted { Err(SiteError::TooFew { wanted, reached, faults }) } else { Ok(()) }
+    }
+
+    /// Writes whose they are into the sites that do not say so yet. A site that is away is marked at another time.
+    pub fn mark(&self, installation: Id16) {
+        for site in &self.inner().sites {
+            if let Err(fault) = site.backend.mark(installation) {
+                tracing::warn!(site = site.name, %fault, "a site is not marked as this installation's");
+            }
+        }
+    }
+
     /// Every site's copy of an object, for choosing between checkpoints.
     pub fn copies(&self, permit: &Permit, path: &str) -> Result<Vec<SiteCopy>, SiteError> {
         may_read(permit)?;
         check_path(path)?;
-        let copy = |site: &Arc<Site>| (site.name.clone(), site.backend.get(path, None));
+        let copy =
+            |site: &Arc<Site>| (site.name.clone(), site.backend.check().and_then(|()| site.backend.get(path, None)));
         Ok(self.inner().sites.iter().map(copy).collect())
     }
 
