@@ -10,20 +10,20 @@ use crate::issue::{
 };
 use crate::verify::{self, Verified, VerifyFault};
 use crate::{Archive, Selection, tables};
-use base::Timestamp;
+use base::{Id16, Timestamp};
 use fhir::json::{Limits, Value, parse};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Zoned};
 use policy::{InstitutionCode, Owner, Permit};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
-use store::{EntryKind, Log, READ_MAX, ResourceKey, StoreError};
+use store::{EntryKind, Log, Objects, ResourceKey, StoreError};
 
 /// Most bytes of deposited files in one document; what is beyond is listed and not drawn.
 pub const FILE_BYTES_MAX: u64 = 256 << 20;
-/// Threads that fetch deposited files: each waits for a site and for the access journal, so a few go further than one.
+/// Threads that fetch deposited files: each waits for a site, so a few go further than one.
 const FETCHERS: usize = 4;
 
 /// Fonts and template: 10 MB that never change, read once for the whole program.
@@ -166,17 +166,7 @@ impl Archive {
         if keys.is_empty() {
             return Err(IssueError::Nothing);
         }
-        let mut bodies = Vec::with_capacity(keys.len());
-        for batch in keys.chunks(READ_MAX) {
-            for current in self.store().read(permit, batch)? {
-                if current.version > 1 {
-                    bodies.extend(self.store().history(permit, &current.key)?);
-                } else {
-                    bodies.push(current);
-                }
-            }
-        }
-        Ok(bodies)
+        Ok(self.store().histories(permit, &keys)?)
     }
 
     /// The bodies as records, institution by institution, with their files.
@@ -195,8 +185,8 @@ impl Archive {
                 Err(_) => unreadable.push((&body.institution, &body.key)),
             }
         }
-        let mut wanted: Vec<(Owner, String)> = Vec::new();
-        let mut institutions = Vec::with_capacity(per_institution.len());
+        let mut wanted: BTreeSet<Wanted> = BTreeSet::new();
+        let mut institutions: Vec<SourceInstitution<'a>> = Vec::with_capacity(per_institution.len());
         for (code, records) in per_institution {
             let mut institution = self.described(code)?;
             let id = |key: &ResourceKey| ids.get(key).copied().unwrap_or_default().to_owned();
@@ -204,13 +194,14 @@ impl Archive {
             institution.unreadable = here.map(|(_, key)| (key.resource_type.clone(), id(key))).collect();
             for (key, versions) in records {
                 for url in versions.iter().flat_map(|version| urls(&version.value)) {
-                    wanted.push((key.owner, url));
+                    wanted.insert(Wanted { institution: institutions.len(), owner: key.owner, url });
                 }
                 institution.records.push(Record { kind: key.resource_type.clone(), id: id(key), versions });
             }
-            let files = wanted.split_off(0);
-            institution.files = self.files(permit, files)?;
             institutions.push(institution);
+        }
+        for (institution, file) in self.files(permit, wanted.into_iter().collect())? {
+            institutions[institution].files.push(file);
         }
         // The longest chart is likely the one looked for; among equals the order of codes stays.
         institutions.sort_by_key(|institution| std::cmp::Reverse(institution.records.len()));
@@ -242,33 +233,55 @@ impl Archive {
         })
     }
 
-    /// The bytes of files. One that cannot be had is named with the reason; a refusal to read at all ends the issue.
-    fn files(&self, permit: &Permit, mut wanted: Vec<(Owner, String)>) -> Result<Vec<SourceFile>, IssueError> {
-        wanted.sort();
-        wanted.dedup();
+    /// The bytes of files, each with the place of its institution. One that cannot be had is named with the reason; a
+    /// refusal to read at all ends the issue. All of them are one entry in a person's access log.
+    fn files(&self, permit: &Permit, wanted: Vec<Wanted>) -> Result<Vec<(usize, SourceFile)>, IssueError> {
+        let ids: Result<Vec<Option<Id16>>, ArchiveError> =
+            wanted.iter().map(|file| self.document_object(file.owner, &file.url)).collect();
+        let ids = ids?;
+        let known: Vec<Id16> = ids.iter().copied().flatten().collect();
+        let missing = |file: &Wanted| {
+            let bytes = Err(FileFault::NotDeposited);
+            (file.institution, SourceFile { url: file.url.clone(), bytes })
+        };
+        if known.is_empty() {
+            return Ok(wanted.iter().map(missing).collect());
+        }
+        let objects = self.store().objects(permit, &known)?;
         let (next, budget) = (AtomicUsize::new(0), AtomicU64::new(FILE_BYTES_MAX));
-        let done: Mutex<Vec<Result<SourceFile, IssueError>>> = Mutex::new(Vec::with_capacity(wanted.len()));
+        let done: Mutex<Vec<Result<(usize, SourceFile), IssueError>>> = Mutex::new(Vec::with_capacity(wanted.len()));
         let work = || {
-            while let Some((owner, url)) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let file = self.file(permit, *owner, url, &budget);
-                done.lock().expect("no holder of this lock can panic").push(file);
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let (Some(file), Some(id)) = (wanted.get(place), ids.get(place)) else { return };
+                let read = id.map_or_else(|| Ok(missing(file)), |id| file.read(&objects, id, &budget));
+                done.lock().expect("no holder of this lock can panic").push(read);
             }
         };
         std::thread::scope(|scope| {
-            for _ in 1..FETCHERS.min(wanted.len()) {
+            for _ in 1..FETCHERS.min(known.len()) {
                 scope.spawn(work);
             }
             work();
         });
         done.into_inner().expect("no holder of this lock can panic").into_iter().collect()
     }
+}
 
-    fn file(&self, permit: &Permit, owner: Owner, url: &str, budget: &AtomicU64) -> Result<SourceFile, IssueError> {
-        let file = |bytes| Ok(SourceFile { url: url.to_owned(), bytes });
-        let Some(id) = self.document_object(owner, url)? else { return file(Err(FileFault::NotDeposited)) };
+/// A file that a document points to.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Wanted {
+    /// Place of its institution.
+    institution: usize,
+    owner: Owner,
+    url: String,
+}
+
+impl Wanted {
+    fn read(&self, objects: &Objects<'_>, id: Id16, budget: &AtomicU64) -> Result<(usize, SourceFile), IssueError> {
+        let file = |bytes| Ok((self.institution, SourceFile { url: self.url.clone(), bytes }));
         let mut out = Capped { bytes: Vec::new(), budget, full: false };
-        let read = self.store().object_to(permit, id, &mut out);
-        match read {
+        match objects.read_to(id, &mut out) {
             Ok(_) => file(Ok(out.bytes.into())),
             Err(StoreError::ObjectSource(_)) if out.full => file(Err(FileFault::TooLarge)),
             Err(StoreError::Missing { .. }) => file(Err(FileFault::NotDeposited)),

@@ -160,6 +160,7 @@ fn what_is_issued_verifies_is_known_by_its_number_and_is_journalled() {
         issue.clone().any(|entry| entry.what.contains(&("Observation".to_owned(), 2))),
         "both editions: {entries:?}"
     );
+    assert_eq!(issue.count(), 2, "one for what was found, one for what was read: {entries:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A generated hospital goes in; its people find their visits and documents; the receipt holds.
 
-use crate::{generated, good, quiet, world, write};
+use crate::{CODE, generated, good, quiet, world, write};
 use archive::{ArchiveError, Holding, Selection, Stage, TimelineQuery};
 use ledger::VerifierKey;
 use policy::{Action, InstitutionCode};
@@ -183,6 +183,37 @@ fn selections_and_pages() {
     assert_eq!(kinds(&Selection::Records(vec![first.visits[0].key.id])), one);
     let others = world.own_permit(&person("두리"), Action::ReadTimeline);
     assert_eq!(archive.select(&others, &Selection::Records(vec![first.visits[0].key.id])).expect("chosen"), []);
+}
+
+#[test]
+fn asking_for_anothers_record_by_its_id_is_told_to_them_and_tells_the_asker_nothing() {
+    let world = world();
+    world.deposit(&write(&world, &good()).root).expect("taken");
+    let (one, two) = (person("하나"), person("두리"));
+    let reads = world.own_permit(&one, Action::ReadTimeline);
+    let visit = world.archive().timeline(&reads, &TimelineQuery::default()).expect("a timeline").visits[0].key.id;
+    let asks = world.own_permit(&two, Action::Issue);
+    for id in [visit, base::Id16([9; 16])] {
+        assert_eq!(world.archive().select(&asks, &Selection::Records(vec![id])).expect("an answer"), []);
+    }
+    let denied = |who: &synth::people::Person| {
+        let permit = world.own_permit(who, Action::ReadAccessLog);
+        let log = world.archive().accesses(&permit, &AccessPage::default()).expect("a log");
+        log.entries.into_iter().filter(|entry| entry.denied.is_some()).collect::<Vec<_>>()
+    };
+    let told = denied(&one);
+    assert_eq!(told.len(), 1, "{told:?}");
+    let told = &told[0];
+    assert_eq!((told.who.expose().as_str(), told.role.as_str(), told.is_self), ("두리", "patient", false));
+    assert_eq!((told.action.as_str(), told.denied.as_deref()), ("issue", Some("not-yours")));
+    assert_eq!(told.what, [("Encounter".to_owned(), 1)]);
+    assert_eq!(told.institution, InstitutionCode::new(CODE));
+    // What exists and what does not look the same to who asked.
+    let own: Vec<_> =
+        denied(&two).into_iter().map(|entry| (entry.is_self, entry.action, entry.institution, entry.what)).collect();
+    assert_eq!(own.len(), 2);
+    assert_eq!(own[0], own[1]);
+    assert_eq!(own[0], (true, "issue".to_owned(), None, vec![]));
 }
 
 #[test]
