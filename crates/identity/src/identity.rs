@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use store::{Store, Tables};
 use zeroize::Zeroizing;
 
-/// What the secret of this crate is derived from. It has spaces, which no CI has, so it is never the hash of a person.
-const SECRET: &str = "the secret of accounts and sessions, 1";
+/// The room whose secret of the store seals what is kept here.
+const SECRET: &str = "identity";
 /// A machine whose clock is further behind the newest time seen cannot judge statements and codes.
 const BEHIND_MAX_US: i64 = 120 * SECOND_US;
 /// Tried sign-ins are remembered for longer than a sign-in may take.
@@ -85,8 +85,7 @@ impl Identity {
         config.check()?;
         let http = Arc::new(Http::start(&config)?);
         let agency = Agency::new(&config, Arc::clone(&http))?;
-        // Derived from the key store's `person-ci`: what is sealed here opens wherever people are recognised, and nowhere else.
-        let secret = Zeroizing::new(store.ci_hash(&Redacted::new(SECRET.to_owned())));
+        let secret = store.secret(SECRET)?;
         let tables = store.tables();
         let lifetimes = Lifetimes {
             idle_us: i64::from(config.idle_s) * SECOND_US,
