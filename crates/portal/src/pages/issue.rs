@@ -4,13 +4,13 @@ use crate::Portal;
 use crate::error::{PageError, faulty_page};
 use crate::fields::{Fields, PersonForm};
 use crate::frame::Faults;
-use crate::pages::records::{Around, own, query_of, records_page, span};
+use crate::pages::records::{Around, Which, as_patient, own, query_of, records_page, span};
 use crate::places::Filter;
 use crate::texts::Locale;
 use crate::visitor::Person;
 use crate::words::escaped;
 use archive::Selection;
-use archive::issue::{IssueError, IssuedPdf, Issuer};
+use archive::issue::{IssueError, IssuedPdf, Issuer, TypesetError};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Timestamp};
@@ -28,7 +28,7 @@ enum Wish {
     All,
     /// What the filter leaves.
     Filtered,
-    Chosen(BTreeSet<Id16>),
+    Chosen(BTreeSet<Which>),
 }
 
 /// `GET /records/issue`: a page loaded again after something was got.
@@ -47,8 +47,15 @@ pub(crate) async fn issue(form: PersonForm) -> Result<Response, PageError> {
     let _turn = person.visitor.portal.turn_to_issue().await?;
     let filter = person.visitor.portal.places().of(person.session.id).filter;
     let listing = own(person.actor(), person.session.person, Action::ReadTimeline);
+    let actor = person.actor();
     let request = own(person.actor(), person.session.person, Action::Issue);
     let making = person.visitor.portal.blocking(move |portal| {
+        if let Wish::Chosen(chosen) = &wish {
+            // Somebody else's is refused as a whole, and they find the attempt among those who looked.
+            for patient in chosen.iter().map(|which| which.patient).collect::<BTreeSet<Id16>>() {
+                portal.archive().ask(as_patient(actor.clone(), patient, Action::Issue))?;
+            }
+        }
         let selection = selection(portal, listing, wish, &filter)?;
         let permit = portal.archive().ask(request)?;
         let issuer = Issuer { name: locale.texts().t("brand"), origin: portal.config().public_url.clone() };
@@ -70,9 +77,9 @@ fn wish(fields: &Fields) -> Result<Wish, PageError> {
         "all" => Ok(Wish::All),
         "period" => Ok(Wish::Filtered),
         "chosen" => {
-            let ids: Result<BTreeSet<Id16>, _> = fields.all("visit").map(str::parse).collect();
-            let ids = ids.map_err(|_| PageError::Bad)?;
-            if ids.len() > CHOSEN_MAX { Err(PageError::TooMuch) } else { Ok(Wish::Chosen(ids)) }
+            let chosen: Option<BTreeSet<Which>> = fields.all("visit").map(Which::of).collect();
+            let chosen = chosen.ok_or(PageError::Bad)?;
+            if chosen.len() > CHOSEN_MAX { Err(PageError::TooMuch) } else { Ok(Wish::Chosen(chosen)) }
         }
         _ => Err(PageError::Bad),
     }
@@ -81,7 +88,7 @@ fn wish(fields: &Fields) -> Result<Wish, PageError> {
 fn selection(portal: &Portal, listing: Request, wish: Wish, filter: &Filter) -> Result<Selection, PageError> {
     Ok(match wish {
         Wish::All => Selection::Whole,
-        Wish::Chosen(ids) => Selection::Records(ids.into_iter().collect()),
+        Wish::Chosen(chosen) => Selection::Records(chosen.into_iter().map(|which| which.id).collect()),
         Wish::Filtered if !filter.is_active() => Selection::Whole,
         Wish::Filtered if filter.institution.is_none() => {
             let (from, before) = span(filter);
@@ -107,6 +114,7 @@ fn failed(error: IssueError) -> PageError {
     match error {
         IssueError::Nothing => PageError::Nothing,
         IssueError::Archive(error) => error.into(),
+        IssueError::Typeset(TypesetError::TooMuch { .. }) => PageError::TooMuch,
         other => {
             tracing::error!(error = %other, "a document cannot be issued");
             PageError::Busy
@@ -134,13 +142,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn too_long_a_document_has_its_page() {
+        let too_long = TypesetError::TooMuch { what: "pages", found: 6_000, limit: 5_000 };
+        assert_eq!(failed(too_long.into()), PageError::TooMuch);
+        assert_eq!(failed(IssueError::Nothing), PageError::Nothing);
+    }
+
+    #[test]
     fn wishes_are_read_from_the_form() {
-        let id = Id16::derived(&["a"]);
-        let text = id.to_string();
+        let which = Which { patient: Id16::derived(&["p"]), id: Id16::derived(&["a"]) };
+        let text = which.to_string();
         assert_eq!(wish(&Fields::of(&[("what", "all")])), Ok(Wish::All));
         assert_eq!(wish(&Fields::of(&[("what", "period")])), Ok(Wish::Filtered));
         let twice = Fields::of(&[("what", "chosen"), ("visit", &text), ("visit", &text)]);
-        assert_eq!(wish(&twice), Ok(Wish::Chosen([id].into())));
+        assert_eq!(wish(&twice), Ok(Wish::Chosen([which].into())));
         assert_eq!(wish(&Fields::of(&[("what", "chosen"), ("visit", "../x")])), Err(PageError::Bad));
         assert_eq!(wish(&Fields::of(&[])), Err(PageError::Bad));
     }

@@ -18,6 +18,7 @@ use jiff::civil::Date;
 use jiff::tz::{TimeZone, offset};
 use policy::{Action, Actor, InstitutionCode, OwnPatient, Permit, Purpose, Request, Target};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Visits on one page.
 pub(crate) const VISITS: usize = 50;
@@ -53,6 +54,28 @@ struct FilterForm {
     open: bool,
     /// Whether it leaves something out, so that what it leaves in can be got at once.
     active: bool,
+}
+
+/// A visit or another record as pages and their addresses name it. The patient stands in it so that the door can be asked about
+/// that patient: where it is somebody else, they find the attempt among those who looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Which {
+    pub patient: Id16,
+    pub id: Id16,
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.patient, self.id)
+    }
+}
+
+impl Which {
+    /// Reads what [`fmt::Display`] writes; `None` where it is something else.
+    pub fn of(text: &str) -> Option<Self> {
+        let (patient, id) = text.split_once('-')?;
+        Some(Self { patient: patient.parse().ok()?, id: id.parse().ok()? })
+    }
 }
 
 /// Visits under one heading.
@@ -111,7 +134,7 @@ impl RecordsPage {
             none: nothing.then(|| t.t1("records-none-text", "name", name)),
             csrf,
             languages: languages(t),
-            filter: FilterForm::new(t, &filter, &listed.names, typed, !faults.is_empty()),
+            filter: FilterForm::new(t, &filter, &listed.names, typed),
             faults,
             years: years(t, listed, &chosen),
             left_out: (left_out > 0).then(|| t.t1("records-loose-more", "count", left_out)),
@@ -154,13 +177,8 @@ impl Around {
 }
 
 impl FilterForm {
-    fn new(
-        t: &Texts,
-        filter: &Filter,
-        names: &BTreeMap<String, String>,
-        typed: Option<(String, String)>,
-        faulty: bool,
-    ) -> Self {
+    fn new(t: &Texts, filter: &Filter, names: &BTreeMap<String, String>, typed: Option<(String, String)>) -> Self {
+        let faulty = typed.is_some();
         let text = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
         let (from, to) = typed.unwrap_or_else(|| (text(filter.from), text(filter.to)));
         let current = filter.institution.as_deref().unwrap_or_default();
@@ -176,7 +194,7 @@ impl Card {
     pub fn of_visit(t: &Texts, visit: &Visit, names: &BTreeMap<String, String>, chosen: &BTreeSet<Id16>) -> Self {
         let diagnoses = visit.diagnoses.iter().filter(|one| !one.text.is_empty() || !one.code.is_empty());
         Self {
-            id: visit.key.id.to_string(),
+            id: Which { patient: visit.key.owner.id(), id: visit.key.id }.to_string(),
             year: year(t, visit.date),
             chosen: chosen.contains(&visit.key.id),
             date: date(t, visit.date),
@@ -192,7 +210,7 @@ impl Card {
 
     fn of_entry(t: &Texts, entry: &Entry, names: &BTreeMap<String, String>, chosen: &BTreeSet<Id16>) -> Self {
         Self {
-            id: entry.key.id.to_string(),
+            id: Which { patient: entry.key.owner.id(), id: entry.key.id }.to_string(),
             year: String::new(),
             chosen: chosen.contains(&entry.key.id),
             date: date(t, entry.date),
@@ -305,6 +323,11 @@ pub(crate) fn languages(t: &Texts) -> Vec<Choice> {
 /// The question at the door: a person about their own records.
 pub(crate) fn own(actor: Actor, person: Id16, action: Action) -> Request {
     Request { actor, action, target: Target::Person(person), purpose: Purpose::OwnRecords }
+}
+
+/// What a person asks for of one patient, who they say they are.
+pub(crate) fn as_patient(actor: Actor, patient: Id16, action: Action) -> Request {
+    Request { actor, action, target: Target::Patient(patient), purpose: Purpose::OwnRecords }
 }
 
 /// The part of the timeline that a filter leaves.
@@ -456,6 +479,15 @@ mod tests {
         let labels: Vec<&str> = years.iter().map(|year| year.label.as_str()).collect();
         assert_eq!(labels, ["2024년", "2023년", "2021년", "진료에 묶이지 않은 기록"]);
         assert_eq!(years[1].visits.len(), 2);
+    }
+
+    #[test]
+    fn what_addresses_name_is_read_back() {
+        let which = Which { patient: Id16::derived(&["p"]), id: Id16::derived(&["a"]) };
+        assert_eq!(Which::of(&which.to_string()), Some(which));
+        for faulty in ["", "-", "../x", &which.id.to_string(), &format!("{which}-"), &format!("{which}0")] {
+            assert_eq!(Which::of(faulty), None, "{faulty}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::Portal;
 use crate::error::{PageError, page};
 use crate::frame::{Choice, Frame};
-use crate::pages::records::{Card, VISITS, entry_title, languages, names, own, sample_listed};
+use crate::pages::records::{Card, VISITS, Which, as_patient, entry_title, languages, names, sample_listed};
 use crate::texts::Locale;
 use crate::visitor::Person;
 use crate::words::day_of;
@@ -47,13 +47,13 @@ impl VisitPage {
     }
 }
 
-/// `GET /records/visit/{id}`
-pub(crate) async fn show(person: Person, Path(id): Path<String>) -> Result<Response, PageError> {
-    let id: Id16 = id.parse().map_err(|_| PageError::NotFound)?;
-    let request = own(person.actor(), person.session.person, Action::ReadTimeline);
+/// `GET /records/visit/{patient}-{id}`
+pub(crate) async fn show(person: Person, Path(which): Path<String>) -> Result<Response, PageError> {
+    let which = Which::of(&which).ok_or(PageError::NotFound)?;
+    let request = as_patient(person.actor(), which.patient, Action::ReadRecord);
     let reading = person.visitor.portal.blocking(move |portal| {
         let permit = portal.archive().ask(request)?;
-        let visit = one_visit(portal, &permit, id)?;
+        let visit = one_visit(portal, &permit, which.id)?;
         Ok((visit, names(portal, permit.actor().account)?))
     });
     let (visit, names) = reading.await?;
@@ -61,11 +61,15 @@ pub(crate) async fn show(person: Person, Path(id): Path<String>) -> Result<Respo
     page(&VisitPage::new(frame, person.csrf(), &visit, &names))
 }
 
-/// One visit within the permit. Another person's is refused like one that is not there.
+/// One visit within the permit. One that is not there is refused like another person's.
 fn one_visit(portal: &Portal, permit: &Permit, id: Id16) -> Result<Visit, PageError> {
     let query = store::Query { ids: vec![id], types: vec!["Encounter".to_owned()], ..store::Query::default() };
     let found = portal.archive().store().search(permit, &query)?;
-    let head = found.heads.into_iter().next().ok_or(PageError::Denied)?;
+    let Some(head) = found.heads.into_iter().next() else {
+        // Whose it is finds the attempt among those who looked, whatever the address said.
+        portal.archive().refuse_beyond(permit, &[id])?;
+        return Err(PageError::Denied);
+    };
     let before = head.date.and_then(|date| date.checked_add(jiff::SignedDuration::from_micros(1)).ok());
     let mut query =
         TimelineQuery { from: head.date, before, institution: Some(head.institution), skip: 0, limit: VISITS };

@@ -63,7 +63,7 @@ fn a_second_visit_asks_for_the_code_and_leads_back_to_where_one_wanted_to_go() {
     page.says(200, "한 번 더 확인");
     assert!(!page.text().contains("id=\"secret\""), "the secret is shown once");
     // Until then nothing personal is to be had.
-    for path in ["/records", "/access", "/account", &format!("/records/visit/{}", site.visit("v1"))] {
+    for path in ["/records", "/access", "/account", &format!("/records/visit/{}", site.visit("p1", "v1"))] {
         browser.get(path).leads_to("/sign-in/second-step");
     }
     let code = app.code(&site.world.clock);
@@ -101,7 +101,7 @@ fn visits_are_filtered_chosen_and_got_without_a_word_in_the_address() {
     assert!(!page.text().contains("2023년 5월 20일"));
     let get = |fields: &[(&str, &str)]| browser.post("/records/issue", fields);
     assert_eq!(get(&[("csrf", &csrf), ("what", "period")]).header("content-type"), "application/pdf");
-    let visit = site.visit("v2");
+    let visit = site.visit("p1", "v2");
     let chosen = get(&[("csrf", &csrf), ("what", "chosen"), ("visit", &visit), ("pdf_language", "en")]);
     assert_eq!(chosen.header("content-type"), "application/pdf");
     assert!(chosen.header("content-disposition").contains("Hanmaru%20copy"));
@@ -163,8 +163,8 @@ fn uploads_have_a_limit() {
     let limits = Limits { verify_bytes: 2 << 20, ..Limits::default() };
     let site = Site::with(&Setup { limits, ..Setup::default() });
     let browser = site.browser();
-    browser.upload("/verify", &vec![b'x'; (2 << 20) + 1]).says(413, "2 MB까지 확인할 수 있습니다");
-    browser.upload("/verify", &vec![b'x'; 7 << 20]).says(413, "2 MB까지 확인할 수 있습니다");
+    browser.upload("/verify", &vec![b'x'; (2 << 20) + 1]).says(413, "2\u{a0}MB까지 확인할 수 있습니다");
+    browser.upload("/verify", &vec![b'x'; 7 << 20]).says(413, "2\u{a0}MB까지 확인할 수 있습니다");
     browser.upload("/verify", b"").says(422, "파일을 고르지 않으셨습니다");
     browser.upload("/verify", &vec![b'x'; 2 << 20]).says(200, "PDF 파일이 아닙니다");
     browser.post("/verify", &[("file", "x")]).says(400, "알아볼 수 없는 요청입니다");

@@ -6,7 +6,7 @@ use crate::site::{Setup, Site};
 fn without_a_session_every_personal_page_leads_to_sign_in() {
     let site = Site::new();
     let browser = site.browser();
-    let visit = format!("/records/visit/{}", site.visit("v1"));
+    let visit = format!("/records/visit/{}", site.visit("p1", "v1"));
     for (path, to) in [
         ("/records", "/sign-in?to=%2Frecords".to_owned()),
         ("/access?page=2", "/sign-in?to=%2Faccess".to_owned()),
@@ -74,15 +74,43 @@ fn another_persons_record_stays_closed() {
     let site = Site::new();
     let browser = site.browser();
     site.sign_in(&browser, &site.kim);
-    let others = site.visit("v3");
+    let others = site.visit("p2", "v3");
     browser.get(&format!("/records/visit/{others}")).says(403, "볼 수 없는 기록입니다");
-    browser.get("/records/visit/00000000000000000000000000000000").says(403, "볼 수 없는 기록입니다");
+    let nobodys = format!("{0}-{0}", "0".repeat(32));
+    browser.get(&format!("/records/visit/{nobodys}")).says(403, "볼 수 없는 기록입니다");
     browser.get("/records/visit/..%2Fx").says(404, "찾으시는 화면이 없습니다");
     let csrf = browser.get("/records").csrf();
     let chosen = browser.post("/records/issue", &[("csrf", &csrf), ("what", "chosen"), ("visit", &others)]);
-    chosen.says(422, "고른 기록이 없습니다");
+    chosen.says(403, "볼 수 없는 기록입니다");
     browser.post("/records/issue", &[("csrf", &csrf), ("what", "chosen"), ("visit", "x")]).says(400, "알아볼 수 없는");
     browser.post("/records/issue", &[("csrf", &csrf), ("what", "theirs")]).says(400, "알아볼 수 없는");
+    // Whose record it is finds both attempts, and who made them.
+    let owner = site.browser();
+    site.sign_in(&owner, &site.lee);
+    let log = owner.get("/access").text();
+    for attempt in ["진료기록 보기", "PDF 발급"] {
+        assert!(log.contains(attempt), "{attempt}");
+    }
+    assert_eq!(log.matches("본인의 기록이 아니어서").count(), 2);
+    assert!(log.contains("김하늘"));
+}
+
+#[test]
+fn anothers_record_under_ones_own_name_is_told_to_them_as_well() {
+    let site = Site::new();
+    let browser = site.browser();
+    site.sign_in(&browser, &site.kim);
+    let csrf = browser.get("/records").csrf();
+    for visit in [site.visit("p1", "v3"), site.visit("p1", "v9")] {
+        browser.get(&format!("/records/visit/{visit}")).says(403, "볼 수 없는 기록입니다");
+        let chosen = browser.post("/records/issue", &[("csrf", &csrf), ("what", "chosen"), ("visit", &visit)]);
+        chosen.says(422, "고른 기록이 없습니다");
+    }
+    let owner = site.browser();
+    site.sign_in(&owner, &site.lee);
+    let log = owner.get("/access").text();
+    assert_eq!(log.matches("본인의 기록이 아니어서").count(), 2, "one for the page and one for the document");
+    assert!(log.contains("김하늘") && log.contains("PDF 발급"));
 }
 
 #[test]
@@ -156,7 +184,7 @@ fn a_journal_that_cannot_be_written_shows_nothing() {
     let site = Site::with(&Setup { journal_is_full: true, ..Setup::default() });
     let browser = site.browser();
     site.sign_in(&browser, &site.kim);
-    for path in ["/records", "/access", &format!("/records/visit/{}", site.visit("v1"))] {
+    for path in ["/records", "/access", &format!("/records/visit/{}", site.visit("p1", "v1"))] {
         let answer = browser.get(path);
         answer.says(503, "지금은 기록을 보여 드릴 수 없습니다");
         assert!(!answer.text().contains("급성"));

@@ -109,9 +109,10 @@ impl Site {
         app
     }
 
-    /// The id of a visit as it stands in addresses.
-    pub fn visit(&self, source_id: &str) -> String {
-        Id16::derived(&["resource", CODE, "Encounter", source_id]).to_string()
+    /// A visit of a patient as it stands in addresses.
+    pub fn visit(&self, patient: &str, source_id: &str) -> String {
+        let patient = Id16::derived(&["patient", CODE, patient]);
+        format!("{patient}-{}", Id16::derived(&["resource", CODE, "Encounter", source_id]))
     }
 }
 
