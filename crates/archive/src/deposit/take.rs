@@ -263,16 +263,6 @@ fn edition(value: &Value<'_>, place: u64) -> Edition {
     }
 }
 
-/// What a resource says of its edition (R4 section 2.21.0.2).
-fn edition(value: &Value<'_>, place: u64) -> Edition {
-    let word = |name| value.get("meta").and_then(|meta| meta.str(name));
-    Edition {
-        place: Some(place),
-        updated: word("lastUpdated").and_then(|text| text.parse().ok()),
-        number: word("versionId").and_then(|text| text.parse().ok()),
-    }
-}
-
 /// Under what an identity number stands in the index: a keyed hash.
 pub(crate) fn hashed_number(store: &Store, number: &str) -> String {
     let digits: String = number.chars().filter(|letter| letter.is_alphanumeric()).collect();
@@ -295,7 +285,11 @@ pub(crate) fn national_number(patient: &Value<'_>) -> Option<Redacted<String>> {
             || kind.is_some_and(|kind| kind.each("coding").any(|coding| coding.str("code") == Some("NNKOR")))
     };
     let digits = |identifier: &Value<'_>| -> Option<String> {
-        let number: String = identifier.str("value")?.chars().filter(|letter| *letter != '-').collect();
+        use unicode_normalization::UnicodeNormalization;
+        // Full-width digits become plain ones; hyphens of every kind and white space say nothing.
+        let is_filler =
+            |letter: &char| letter.is_whitespace() || matches!(letter, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
+        let number: String = identifier.str("value")?.nfkc().filter(|letter| !is_filler(letter)).take(14).collect();
         (number.len() == 13 && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
     };
     patient.each("identifier").filter(is_national).find_map(digits).map(Redacted::new)
@@ -413,6 +407,9 @@ mod tests {
         let whole = Some("9001011234567".to_owned());
         assert_eq!(of(r#"{"system":"https://mois.go.kr/rrn","value":"900101-1234567"}"#), whole);
         assert_eq!(of(r#"{"type":{"coding":[{"code":"NNKOR"}]},"value":"9001011234567"}"#), whole);
+        assert_eq!(of(r#"{"system":"https://mois.go.kr/rrn","value":" 900101 - 1234567 "}"#), whole);
+        assert_eq!(of(r#"{"system":"https://mois.go.kr/rrn","value":"９００１０１－１２３４５６７"}"#), whole);
+        assert_eq!(of(r#"{"system":"https://mois.go.kr/rrn","value":"900101-12345678"}"#), None);
         assert_eq!(of(r#"{"system":"urn:chart","value":"9001011234567"}"#), None);
         assert_eq!(of(r#"{"system":"https://mois.go.kr/rrn","value":"900101-1******"}"#), None);
     }
