@@ -238,13 +238,8 @@ impl Browser {
     pub async fn download(&self) -> Result<(String, Vec<u8>), Fault> {
         let began = Instant::now();
         while began.elapsed() < WAIT {
-            for entry in std::fs::read_dir(self.folder.join("downloads"))? {
-                let path = entry?.path();
+            if let Some(path) = self.saved()? {
                 let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-                // Chromium writes under another name first.
-                if name.ends_with(".crdownload") || name.starts_with('.') {
-                    continue;
-                }
                 let bytes = std::fs::read(&path)?;
                 std::fs::remove_file(&path)?;
                 return Ok((name, bytes));
@@ -252,6 +247,17 @@ impl Browser {
             tokio::time::sleep(GAP).await;
         }
         Err("no file was saved".into())
+    }
+
+    /// A file that is there whole. Chromium writes under another name first, and holds the last one with an empty file.
+    fn saved(&self) -> Result<Option<PathBuf>, Fault> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(self.folder.join("downloads"))? {
+            files.push(entry?.path());
+        }
+        let is_part = |path: &PathBuf| path.extension().is_some_and(|extension| extension != "pdf");
+        let is_empty = |path: &PathBuf| std::fs::metadata(path).map_or(true, |file| file.len() == 0);
+        Ok(if files.iter().any(|path| is_part(path) || is_empty(path)) { None } else { files.pop() })
     }
 
     /// The value of a cookie, of those that scripts cannot see as well.
