@@ -384,11 +384,6 @@ const fn place(file: usize, line: u64) -> u64 {
     (file as u64) << 40 | line
 }
 
-/// Where a line stands in the bag: files in their order, lines in theirs. A file has less than 2^40 lines.
-const fn place(file: usize, line: u64) -> u64 {
-    (file as u64) << 40 | line
-}
-
 impl Done {
     fn join(&mut self, other: Self) {
         self.versions.extend(other.versions);
