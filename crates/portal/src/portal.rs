@@ -30,7 +30,7 @@ pub struct PortalConfig {
     pub limits: Limits,
     /// Documents made at the same time; further people wait for a turn.
     pub issues_at_once: usize,
-    /// Uploaded documents held in memory and checked at the same time.
+    /// Uploaded documents checked at the same time. As many of the largest are held in memory, or more smaller ones.
     pub checks_at_once: usize,
 }
 
@@ -64,6 +64,8 @@ struct Inner {
     places: Places,
     issuing: Arc<Semaphore>,
     checking: Arc<Semaphore>,
+    /// Memory for uploads, in kibibytes.
+    uploads: Arc<Semaphore>,
 }
 
 impl Portal {
@@ -72,7 +74,9 @@ impl Portal {
     pub fn new(archive: Archive, identity: Identity, config: PortalConfig) -> Self {
         let issuing = Arc::new(Semaphore::new(config.issues_at_once.max(1)));
         let checking = Arc::new(Semaphore::new(config.checks_at_once.max(1)));
-        let inner = Inner { archive, identity, config, places: Places::default(), issuing, checking };
+        let upload_bytes = config.limits.verify_bytes.saturating_mul(config.checks_at_once.max(1));
+        let uploads = Arc::new(Semaphore::new((upload_bytes / 1024).clamp(1024, Semaphore::MAX_PERMITS)));
+        let inner = Inner { archive, identity, config, places: Places::default(), issuing, checking, uploads };
         Self { inner: Arc::new(inner) }
     }
 
@@ -112,7 +116,13 @@ impl Portal {
         turn(&self.inner.issuing).await
     }
 
-    /// A turn at checking a document.
+    /// Memory for some kibibytes of an upload, held until it is dropped. Nobody waits for it: two that wait for each other's
+    /// would both hold theirs.
+    pub(crate) fn room_for_upload(&self, kibibytes: u32) -> Result<OwnedSemaphorePermit, PageError> {
+        Arc::clone(&self.inner.uploads).try_acquire_many_owned(kibibytes).map_err(|_| PageError::Busy)
+    }
+
+    /// A turn at checking a document, for one that is here whole: who sends slowly holds nobody up.
     pub(crate) async fn turn_to_check(&self) -> Result<OwnedSemaphorePermit, PageError> {
         turn(&self.inner.checking).await
     }

@@ -8,12 +8,18 @@ use crate::visitor::Visitor;
 use archive::issue::DocumentNumber;
 use archive::verify::{Verified, VerifyFault, verify};
 use askama::Template;
-use axum::extract::multipart::{MultipartError, MultipartRejection};
+use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::{Multipart, Path};
 use axum::http::StatusCode;
 use axum::response::Response;
 use base::Timestamp;
 use ledger::VerifierKey;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Bytes of an upload that must come within [`PIECE_PATIENCE`]: a slow phone sends ten times as fast.
+const PIECE_BYTES: usize = 256 << 10;
+const PIECE_PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Template)]
 #[template(path = "verify.html")]
@@ -174,13 +180,15 @@ pub(crate) async fn upload(
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, PageError> {
     let multipart = multipart.map_err(|_| PageError::Bad)?;
-    let _turn = visitor.portal.turn_to_check().await?;
-    let bytes = match file(multipart, visitor.portal.config().limits.verify_bytes).await {
-        Ok(bytes) => bytes,
+    let Upload { bytes, room } = match file(multipart, &visitor.portal).await {
+        Ok(upload) => upload,
         Err(refused) => return refused_page(&visitor, refused),
     };
+    let turn = visitor.portal.turn_to_check().await?;
     let t = visitor.t();
     let outcome = visitor.portal.blocking(move |portal| {
+        // Held until the check is over, also where the visitor has gone.
+        let _held = (turn, room);
         Ok(match verify(&bytes, &portal.config().verifier_keys) {
             Ok(verified) => Outcome::of(t, &verified, issued_at(portal, &verified.number)?),
             Err(fault) => Outcome::bad(t, &fault),
@@ -200,6 +208,8 @@ enum Refused {
     Nothing,
     TooLarge,
     Malformed,
+    /// It comes too slowly, or too many come.
+    Busy,
 }
 
 fn refused_page(visitor: &Visitor, refused: Refused) -> Result<Response, PageError> {
@@ -209,6 +219,7 @@ fn refused_page(visitor: &Visitor, refused: Refused) -> Result<Response, PageErr
         Refused::Nothing => (t.t("verify-no-file"), StatusCode::UNPROCESSABLE_ENTITY),
         Refused::TooLarge => (t.t1("verify-too-large", "size", mebibytes(bytes_max)), StatusCode::PAYLOAD_TOO_LARGE),
         Refused::Malformed => return Err(PageError::Bad),
+        Refused::Busy => return Err(PageError::Busy),
     };
     let mut shown = VerifyPage { faults: Faults::one("file", text), ..VerifyPage::new(visitor) };
     shown.frame = shown.frame.faulty();
@@ -217,32 +228,72 @@ fn refused_page(visitor: &Visitor, refused: Refused) -> Result<Response, PageErr
     Ok(response)
 }
 
+/// An uploaded file and the memory that it takes.
+struct Upload {
+    bytes: Vec<u8>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
 /// The part named `file`, read up to a limit.
-async fn file(mut multipart: Multipart, bytes_max: usize) -> Result<Vec<u8>, Refused> {
-    let refused = |error: MultipartError| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refused::TooLarge,
-        _ => Refused::Malformed,
-    };
-    while let Some(mut part) = multipart.next_field().await.map_err(refused)? {
-        if part.name() != Some("file") {
-            continue;
+async fn file(mut multipart: Multipart, portal: &Portal) -> Result<Upload, Refused> {
+    while let Some(part) = in_time(multipart.next_field()).await?.map_err(refused)? {
+        if part.name() == Some("file") {
+            return read(part, portal).await;
         }
-        let (mut bytes, mut too_large) = (Vec::new(), false);
-        while let Some(chunk) = part.chunk().await.map_err(refused)? {
-            too_large |= bytes.len() + chunk.len() > bytes_max;
-            if too_large {
-                // Read to its end, and kept no more.
-                bytes = Vec::new();
-            } else {
-                bytes.extend_from_slice(&chunk);
-            }
-        }
-        if too_large {
-            return Err(Refused::TooLarge);
-        }
-        return if bytes.is_empty() { Err(Refused::Nothing) } else { Ok(bytes) };
+        // What is not asked for is passed over when the next part is read.
     }
     Err(Refused::Nothing)
+}
+
+/// Reads a part piece by piece, each within its time.
+async fn read(mut part: Field<'_>, portal: &Portal) -> Result<Upload, Refused> {
+    let bytes_max = portal.config().limits.verify_bytes;
+    let (mut upload, mut too_large, mut ended) = (Upload { bytes: Vec::new(), room: None }, false, false);
+    while !ended {
+        let piece = in_time(piece(&mut part)).await??;
+        ended = piece.len() < PIECE_BYTES;
+        too_large |= upload.bytes.len() + piece.len() > bytes_max;
+        if too_large {
+            // Read to its end, and kept no more.
+            upload = Upload { bytes: Vec::new(), room: None };
+            continue;
+        }
+        let kibibytes = u32::try_from(piece.len().div_ceil(1024)).map_err(|_| Refused::TooLarge)?;
+        let more = portal.room_for_upload(kibibytes).map_err(|_| Refused::Busy)?;
+        match &mut upload.room {
+            Some(room) => room.merge(more),
+            none => *none = Some(more),
+        }
+        upload.bytes.extend_from_slice(&piece);
+    }
+    match upload {
+        _ if too_large => Err(Refused::TooLarge),
+        upload if upload.bytes.is_empty() => Err(Refused::Nothing),
+        upload => Ok(upload),
+    }
+}
+
+/// The next bytes of a part: fewer than [`PIECE_BYTES`] at its end alone.
+async fn piece(part: &mut Field<'_>) -> Result<Vec<u8>, Refused> {
+    let mut piece = Vec::new();
+    while piece.len() < PIECE_BYTES {
+        match part.chunk().await.map_err(refused)? {
+            Some(chunk) => piece.extend_from_slice(&chunk),
+            None => break,
+        }
+    }
+    Ok(piece)
+}
+
+async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Refused> {
+    tokio::time::timeout(PIECE_PATIENCE, work).await.map_err(|_| Refused::Busy)
+}
+
+fn refused(error: MultipartError) -> Refused {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refused::TooLarge,
+        _ => Refused::Malformed,
+    }
 }
 
 fn mebibytes(bytes: usize) -> String {

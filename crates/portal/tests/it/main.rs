@@ -6,3 +6,4 @@ mod headers;
 mod journeys;
 mod refusals;
 mod site;
+mod uploads;
