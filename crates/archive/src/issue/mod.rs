@@ -6,6 +6,7 @@
 //! (Medical Service Act art. 17).
 
 pub mod content;
+mod contents;
 mod gather;
 pub mod number;
 mod rows;

@@ -1,6 +1,7 @@
 //! Which pages and images a deposited file gives, found by looking at its bytes and never at its name. Nothing is drawn here.
 
 use crate::issue::content::Text;
+use crate::issue::contents;
 use crate::nesting;
 use hayro::hayro_syntax::{LoadPdfError, Pdf};
 use std::sync::Arc;
@@ -62,7 +63,7 @@ fn read_pdf(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
     if pages == 0 {
         return Err(Text::word("reason.damaged"));
     }
-    if pages > PDF_PAGES_MAX {
+    if pages > PDF_PAGES_MAX || !contents::are_bearable(&pdf) {
         return Err(Text::word("reason.too-large"));
     }
     Ok(Drawable { format: "pdf", pages, pdf2: pdf.version() >= hayro::hayro_syntax::PdfVersion::Pdf20 })
