@@ -278,6 +278,33 @@ fn the_log_of_another_installation_is_never_replaced() {
 }
 
 #[test]
+fn a_folder_of_another_installation_is_a_fault_and_is_left_as_it_is() {
+    let (house, other) = (House::new(), House::new());
+    for (house, id) in [(&house, "c1"), (&other, "c2")] {
+        write_one(&house.open(), patient("p1"), "Condition", id, "x");
+        seal_all(&house.open());
+    }
+    for name in ["site-c", "keys-c"] {
+        house.hide_site(name);
+        std::fs::rename(other.site(name), house.site(name)).expect("mounted in its place");
+    }
+    let folders = ["site-c", "keys-c"].map(|name| house.site(name));
+    let before = folders.each_ref().map(|folder| files(folder));
+    let store = house.open();
+    // A new patient needs new keys.
+    write_one(&store, patient("p2"), "Condition", "c3", "x");
+    assert_eq!(seal_all(&store), 2, "two of three are enough");
+    let status = store.health().sites.into_iter().find(|site| site.name == "site-c").expect("it is configured");
+    assert!(!status.reachable && matches!(status.last_fault, Some(vault::Fault::Foreign(_))), "{status:?}");
+    drop(store);
+    assert_eq!(folders.each_ref().map(|folder| files(folder)), before);
+    // Two of them are more than a fault.
+    house.hide_site("site-b");
+    std::fs::rename(other.site("site-b"), house.site("site-b")).expect("mounted in its place");
+    assert!(house.try_open().is_err());
+}
+
+#[test]
 fn what_a_crash_left_unpublished_is_published_at_the_next_start() {
     let house = House::new();
     let owner = patient("p1");
