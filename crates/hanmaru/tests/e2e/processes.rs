@@ -86,7 +86,6 @@ impl Drop for Running {
         for id in processes_with(&mark) {
             signal("KILL", &id);
         }
-        self.portal.stop();
     }
 }
 
@@ -176,8 +175,11 @@ impl Program {
         }
     }
 
-    /// Asks the program to end, and ends it where it does not.
+    /// Asks the program to end, and ends it where it does not. Does nothing where it has ended.
     fn stop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+            return;
+        }
         signal("TERM", &self.child.id().to_string());
         let began = Instant::now();
         while began.elapsed() < STOP_WAIT {
@@ -189,6 +191,12 @@ impl Program {
         println!("{} did not end within {} s", self.name, STOP_WAIT.as_secs());
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
