@@ -65,7 +65,10 @@ impl Demo {
     fn go(&self, folder: &Folder, config: &Config, bags: &Path) -> Result<ExitCode, Failure> {
         let hall = Hall::create(config)?;
         let directory = synth::directory(self.seed);
-        hall.archive.import_institutions(&mut directory.as_bytes())?;
+        let report = hall.archive.import_institutions(&mut directory.as_bytes())?;
+        if let Some((line, why)) = report.faults.first() {
+            return Err(format!("the directory of institutions: line {line}: {why}").into());
+        }
         for bag in bag_folders(bags)? {
             let receipt = deposit(&hall, config, &bag, false)?;
             let taken = &receipt.receipt.taken;
