@@ -16,6 +16,8 @@ const PATIENTS: usize = 60;
 const DOCUMENTS_PER_PATIENT: usize = 4;
 /// Kills before one deposit is left to end: later kills of the same deposit hit what is left of it.
 const KILLS_PER_DEPOSIT: u32 = 8;
+/// Most time between a step of processor time and the kill: waits for the disk are hit as well.
+const LATER: Duration = Duration::from_millis(40);
 /// Site of which the checkpoints are kept that stood there when the program was killed.
 const WATCHED: usize = 0;
 
@@ -32,10 +34,11 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
 
     let whole = undisturbed(&installation, bag, &expected)?;
     bars.note(&format!(
-        "an undisturbed deposit of {} resources and {} documents takes {:.2} s and leaves {} leaves",
+        "an undisturbed deposit of {} resources and {} documents takes {:.2} s, {:.2} s of processor time, and leaves {} leaves",
         expected.lines(),
         expected.documents(),
         whole.took.as_secs_f64(),
+        whole.work.as_secs_f64(),
         whole.leaves
     ));
     let random = SeededRandom::new(0x4b49_4c4c);
@@ -49,9 +52,10 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
         bars.note(fault);
     }
     let peer = format!(
-        "{} deposits, each killed at moments drawn evenly from {:.2} s until it ended by itself, then deposited again",
+        "{} deposits, each killed at moments drawn evenly from {:.2} s of processor time and then from what was left, at \
+         most {KILLS_PER_DEPOSIT} times, then left to end, and deposited again",
         total.deposits,
-        whole.took.as_secs_f64()
+        whole.work.as_secs_f64()
     );
     let consistent = format!(
         "{} leaves each proved, {} checkpoints seen at kills each the beginning of the final log, tiles of all sites \
@@ -67,6 +71,7 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
 
 struct Whole {
     took: Duration,
+    work: Duration,
     leaves: u64,
 }
 
@@ -89,7 +94,7 @@ fn undisturbed(installation: &Installation, bag: &Path, expected: &Expected) -> 
     if found.lost + found.doubled + found.log_faults > 0 {
         return Err(format!("an undisturbed deposit is not whole: {}", found.faults.join("; ")).into());
     }
-    Ok(Whole { took, leaves: found.leaves })
+    Ok(Whole { took, work: ended.work, leaves: found.leaves })
 }
 
 fn one_deposit(
@@ -102,9 +107,12 @@ fn one_deposit(
     total: &mut Total,
 ) -> Result<(), Failure> {
     let mut checkpoints = Vec::new();
+    let mut left = whole.work;
     for _ in 0..kills {
-        let delay = whole.took.mul_f64(fraction(random));
-        if !installation.start_deposit(bag)?.kill_after(delay)? {
+        let (work, later) = (left.mul_f64(fraction(random)), LATER.mul_f64(fraction(random)));
+        // What is done already is not done again, but starting is.
+        left = left.saturating_sub(work).max(whole.work / 5);
+        if !installation.start_deposit(bag)?.kill_after(work, later)? {
             break;
         }
         total.kills += 1;

@@ -19,6 +19,8 @@ use store::Right;
 pub const SITES: [&str; 3] = ["sites/a", "sites/b", "sites/c"];
 /// How long a started agency may take until it answers.
 const AGENCY_WAIT: Duration = Duration::from_secs(20);
+/// Milliseconds of a tick of processor time: 100 ticks a second on every Linux that this runs on.
+const TICK_MS: u64 = 10;
 
 /// The folder of one run. Removed when dropped.
 pub struct Place {
@@ -69,7 +71,7 @@ impl Installation {
             File::options().write(true).create_new(true).mode(0o600).open(installation.root.join("client-secret"))?;
         secret.write_all(base::hex(&SystemRandom.bytes32()).as_bytes())?;
         std::fs::write(installation.config_path(), installation.config_text())?;
-        Hall::make(&installation.config()?)?;
+        installation.create()?;
         Ok(installation)
     }
 
@@ -79,7 +81,15 @@ impl Installation {
             std::fs::remove_dir_all(self.root.join(folder))?;
         }
         std::fs::remove_file(self.root.join("root.key"))?;
-        Ok(Hall::make(&self.config()?)?)
+        self.create()
+    }
+
+    /// What `hanmaru init` does.
+    fn create(&self) -> Result<(), Failure> {
+        let config = self.config()?;
+        Hall::make(&config)?;
+        Hall::create(&config)?;
+        Ok(())
     }
 
     /// The configuration file.
@@ -94,7 +104,7 @@ impl Installation {
 
     /// Opens it in this process.
     pub fn open(&self) -> Result<Hall, Failure> {
-        Ok(Hall::create(&self.config()?)?)
+        Ok(Hall::open(&self.config()?)?)
     }
 
     /// The folder of one of its sites.
@@ -204,31 +214,46 @@ pub struct Ended {
     pub took: Duration,
     /// The most memory it held, in bytes (`VmHWM`).
     pub peak_bytes: u64,
+    /// Processor time it used.
+    pub work: Duration,
 }
 
 impl Running {
     /// Waits for the end, and looks at its memory meanwhile.
     pub fn wait(mut self) -> Result<Ended, Failure> {
         let begun = Instant::now();
-        let mut peak_bytes = 0;
+        let (mut peak_bytes, mut work) = (0, Duration::ZERO);
         loop {
             peak_bytes = peak_bytes.max(self.memory_bytes());
+            work = work.max(self.processor_time());
             if let Some(status) = self.child.try_wait()? {
-                return Ok(Ended { code: status.code(), took: begun.elapsed(), peak_bytes });
+                return Ok(Ended { code: status.code(), took: begun.elapsed(), peak_bytes, work });
             }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Kills it (`SIGKILL`) after a time; `false` where it had ended by itself.
-    pub fn kill_after(mut self, delay: Duration) -> Result<bool, Failure> {
-        std::thread::sleep(delay);
-        if self.child.try_wait()?.is_some() {
-            return Ok(false);
+    /// Kills it (`SIGKILL`) once it has used so much processor time, and a little later; `false` where it had ended by
+    /// itself. Processor time and not the clock's, so that a busy machine does not make every kill an early one.
+    pub fn kill_after(mut self, work: Duration, later: Duration) -> Result<bool, Failure> {
+        while self.processor_time() < work {
+            if self.child.try_wait()?.is_some() {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
+        std::thread::sleep(later);
         self.child.kill()?;
         // No code: it was the signal that ended it, and not its own work a moment before.
         Ok(self.child.wait()?.code().is_none())
+    }
+
+    /// Processor time that all its threads have used so far, in steps of 10 ms (proc(5), fields `utime` and `stime`).
+    fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
+        Duration::from_millis(ticks.sum::<u64>() * TICK_MS)
     }
 
     /// The most memory that it has held so far.
