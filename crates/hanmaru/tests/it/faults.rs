@@ -67,7 +67,7 @@ fn what_is_wrong_with_one_line_or_file_is_named_and_the_rest_goes_in() {
         .write(&program.path("bag"));
     bag.put("data/documents/d3.pdf", &one_page_pdf("changed!"));
     let said = program.deposit(&bag.root);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.code, Some(3), "{said:?}");
     for place in [
         "data/fhir/Observation.ndjson:1",
         "data/fhir/Observation.ndjson:2",
