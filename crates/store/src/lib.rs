@@ -57,7 +57,7 @@ pub use open::{Health, OpenStore, Store, StoreConfig, newest_time};
 pub use prepare::{INDEX_ROWS_MAX, Prepared, version_content};
 pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
-pub use sequencer::proof::LeafProof;
+pub use sequencer::proof::{LeafExtra, LeafProof, WaitingLeaf};
 pub use tables::Tables;
 pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written, resource_id};
 pub use write::{Extra, WRITE_MAX};

@@ -7,9 +7,9 @@
 use super::bag_info::Cessation;
 use super::fault::Fault;
 use super::lock::failed;
-use super::tally::Links;
+use super::tally::{Links, Tally};
 use super::{Deposit, DepositError};
-use crate::tables;
+use crate::tables::{self, Marks};
 use base::Timestamp;
 use jiff::civil::Date;
 use ledger::{Checkpoint, EntryKind, TlogProof, VerifierKey};
@@ -20,7 +20,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
-use store::LeafProof;
+use store::{LeafProof, WaitingLeaf};
 
 /// Most faults that a receipt lists one by one; all are counted, and all are in the database.
 const FAULTS_LISTED: usize = 1_000;
@@ -143,6 +143,15 @@ pub struct SignedReceipt {
     pub again: bool,
 }
 
+/// A receipt whose leaf was accepted: kept with the deposit until it is handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Draft {
+    receipt: Receipt,
+    row: u64,
+    ticket: u64,
+    salt: [u8; 32],
+}
+
 /// The receipt is not one that this log made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiptError {
@@ -181,6 +190,14 @@ impl SignedReceipt {
 }
 
 impl Receipt {
+    /// Whether both say the same of the deposit, whenever each was made.
+    fn says_the_same_as(&self, later: &Self) -> bool {
+        let mut same = later.clone();
+        same.sealed = self.sealed;
+        same.ledger.size_after = self.ledger.size_after;
+        *self == same
+    }
+
     /// What the leaf commits to: the JSON of the receipt without white space, its members in the order of this struct.
     #[must_use]
     pub fn content(&self) -> Vec<u8> {
@@ -385,11 +402,35 @@ impl Deposit<'_> {
         let written = store.write(permit, Vec::new(), Vec::new(), Some(extra))?;
         let sealed = store.wait_sealed(written.ticket, PATIENCE)?;
         let receipt = self.receipt(started, sealed.records_size)?;
-        let owner = Owner::institution(self.institution);
-        let LeafProof { index, salt, proof, .. } =
-            store.commit_leaf(permit, EntryKind::Receipt, owner, &receipt.content())?;
+        let draft = match self.tally.draft.clone().filter(|draft| draft.receipt.says_the_same_as(&receipt)) {
+            Some(draft) => draft,
+            None => self.accept(permit, receipt)?,
+        };
+        let LeafProof { index, salt, proof, .. } = store.sealed_leaf(
+            permit,
+            EntryKind::Receipt,
+            &draft.receipt.content(),
+            &WaitingLeaf { row: draft.row, ticket: draft.ticket, salt: draft.salt },
+        )?;
         let proof = String::from_utf8(proof.to_bytes()).expect("a tlog-proof is ASCII");
-        Ok(SignedReceipt { receipt, leaf: index, salt: base::hex(&salt), proof, again: false })
+        Ok(SignedReceipt { receipt: draft.receipt, leaf: index, salt: base::hex(&salt), proof, again: false })
+    }
+
+    /// Commits to a receipt, and keeps it with its leaf: a run that is killed before it hands the receipt over is followed by
+    /// one that hands over the same, and no second leaf is made.
+    fn accept(&self, permit: &Permit, receipt: Receipt) -> Result<Box<Draft>, DepositError> {
+        let content = receipt.content();
+        let drafted = move |waiting: &WaitingLeaf| {
+            Box::new(Draft { receipt: receipt.clone(), row: waiting.row, ticket: waiting.ticket, salt: waiting.salt })
+        };
+        let (tally, marks, draft) = (self.tally.clone(), self.marks(), drafted.clone());
+        let extra: store::LeafExtra = Box::new(move |tx, waiting| {
+            let tally = Tally { draft: Some(draft(waiting)), ..tally };
+            Marks { progress: tally.write(), ..marks }.apply(tx)
+        });
+        let owner = Owner::institution(self.institution);
+        let waiting = self.archive.store().accept_leaf(permit, EntryKind::Receipt, owner, &content, Some(extra))?;
+        Ok(drafted(&waiting))
     }
 
     fn receipt(&self, started: Timestamp, size_after: u64) -> Result<Receipt, DepositError> {

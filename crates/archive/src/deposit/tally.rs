@@ -1,5 +1,6 @@
 //! What a deposit has counted so far, kept in its row so that a run that was killed is not forgotten.
 
+use super::receipt::Draft;
 use crate::error::ArchiveError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,6 +28,9 @@ pub(super) struct Tally {
     pub(super) deciding_files: Option<Vec<String>>,
     /// What became of the links.
     pub(super) links: Links,
+    /// The receipt whose leaf was accepted last.
+    #[serde(default)]
+    pub(super) draft: Option<Box<Draft>>,
 }
 
 /// Patients by what the identity agency said.

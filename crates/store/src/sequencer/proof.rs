@@ -5,7 +5,7 @@ use std::time::Duration;
 use base::Id16;
 use ledger::{Commitment, EntryKind, SignedCheckpoint, TlogProof, VerifierKey};
 use policy::{Action, Owner, Permit, Scope};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::tiles::SiteTiles;
 use super::{KIND_ISSUED, KIND_RECEIPT};
@@ -33,6 +33,20 @@ pub struct LeafProof {
     pub proof: TlogProof,
 }
 
+/// A leaf that is accepted and may not be sealed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingLeaf {
+    /// Its row in the store.
+    pub row: u64,
+    /// The ticket under which it is sealed, as a number.
+    pub ticket: u64,
+    /// The salt under which it commits to the content.
+    pub salt: [u8; 32],
+}
+
+/// Rows of a room's own tables that belong to a leaf: they are committed with it or not at all.
+pub type LeafExtra = Box<dyn FnOnce(&Transaction<'_>, &WaitingLeaf) -> rusqlite::Result<()> + Send>;
+
 impl Store {
     /// Waits until everything up to a ticket is at two of three sites and under a published checkpoint. The sequencer starts
     /// at once.
@@ -58,23 +72,32 @@ impl Store {
         owner: Owner,
         content: &[u8],
     ) -> Result<LeafProof, StoreError> {
-        let kind_no = match kind {
-            EntryKind::Issued => {
-                check_action(permit, "commit_leaf", &[Action::Issue])?;
-                KIND_ISSUED
-            }
-            EntryKind::Receipt => {
-                check_action(permit, "commit_leaf", &[Action::Deposit, Action::ReadReceipt])?;
-                KIND_RECEIPT
-            }
-            _ => return Err(StoreError::Scope { what: "leaves of this kind: they come with what they commit to" }),
-        };
+        let waiting = self.accept_leaf(permit, kind, owner, content, None)?;
+        self.sealed_leaf(permit, kind, content, &waiting)
+    }
+
+    /// The first half of [`Store::commit_leaf`]: the leaf is accepted, together with the rows of a room that `extra` writes.
+    /// A room that keeps the [`WaitingLeaf`] in such rows goes on with [`Store::sealed_leaf`] after a crash, and makes no
+    /// second leaf.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Database`],
+    /// [`StoreError::Commit`].
+    pub fn accept_leaf(
+        &self,
+        permit: &Permit,
+        kind: EntryKind,
+        owner: Owner,
+        content: &[u8],
+        extra: Option<LeafExtra>,
+    ) -> Result<WaitingLeaf, StoreError> {
+        let kind_no = leaf_kind(permit, "accept_leaf", kind)?;
         check_owner(permit, owner)?;
         let core = self.core();
         let salt = core.random.bytes32();
         let entry = ledger::commit(&salt, kind, content);
         let (epoch, recorded_us) = (permit.epoch(), core.clock.now_us());
-        let (row, ticket) = core.writer.run(1, move |transaction| {
+        core.writer.run(1, move |transaction| {
             check_epoch(transaction, epoch)?;
             let step = "writing a leaf";
             transaction
@@ -84,12 +107,34 @@ impl Store {
                 .at(step)?;
             let row = transaction.last_insert_rowid();
             enqueue(transaction, kind_no, row, &entry)?;
-            Ok((row, ticket(transaction)?.0))
-        })?;
-        self.wait_sealed(ticket, LEAF_PATIENCE)?;
-        let index = core.readers.snapshot("reading a leaf", |connection| leaf(connection, kind_no, row))?;
+            let waiting = WaitingLeaf { row: row.unsigned_abs(), ticket: ticket(transaction)?.0.0, salt };
+            if let Some(extra) = extra {
+                extra(transaction, &waiting).at("writing the rows that belong to it")?;
+            }
+            Ok(waiting)
+        })
+    }
+
+    /// The second half of [`Store::commit_leaf`]: waits until an accepted leaf is sealed, and gives its proof. Takes a permit
+    /// for the same kind, and the content that was committed to.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Missing`] where there is no such leaf, and those of [`Store::wait_sealed`] and
+    /// [`Store::proof`].
+    pub fn sealed_leaf(
+        &self,
+        permit: &Permit,
+        kind: EntryKind,
+        content: &[u8],
+        waiting: &WaitingLeaf,
+    ) -> Result<LeafProof, StoreError> {
+        let kind_no = leaf_kind(permit, "sealed_leaf", kind)?;
+        self.wait_sealed(Ticket(waiting.ticket), LEAF_PATIENCE)?;
+        let row = i64::try_from(waiting.row).map_err(|_| StoreError::Missing { what: "leaf" })?;
+        let index = self.core().readers.snapshot("reading a leaf", |connection| leaf(connection, kind_no, row))?;
         let index = index.ok_or(StoreError::Missing { what: "leaf" })?;
-        Ok(LeafProof { index, salt, entry, proof: self.proof(Log::Records, index)? })
+        let entry = ledger::commit(&waiting.salt, kind, content);
+        Ok(LeafProof { index, salt: waiting.salt, entry, proof: self.proof(Log::Records, index)? })
     }
 
     /// The proof that a leaf is under the newest published checkpoint. It says nothing about what the leaf commits to, so it
@@ -164,6 +209,17 @@ impl Store {
         let Ok(tile) = source.hash_tile(&id) else { return false };
         let Some(leaf) = ledger::Hash::at(&tile, (proof.index % width) as usize) else { return false };
         ledger::verify_inclusion(&leaf, proof.index, size, root, &proof.hashes).is_ok()
+    }
+}
+
+/// The number of a kind of leaf that commits to content kept elsewhere, where the permit is for it.
+fn leaf_kind(permit: &Permit, call: &'static str, kind: EntryKind) -> Result<i64, StoreError> {
+    match kind {
+        EntryKind::Issued => check_action(permit, call, &[Action::Issue]).map(|()| KIND_ISSUED),
+        EntryKind::Receipt => {
+            check_action(permit, call, &[Action::Deposit, Action::ReadReceipt]).map(|()| KIND_RECEIPT)
+        }
+        _ => Err(StoreError::Scope { what: "leaves of this kind: they come with what they commit to" }),
     }
 }
 
