@@ -190,6 +190,21 @@ fn a_wrong_key_file_opens_nothing_and_harms_nothing() {
     assert_eq!(program.leaves(), 2 * (2 + 4 + 2 + 1));
 }
 
+#[test]
+fn a_receipt_that_could_not_be_handed_over_is_handed_over_later_and_logged_once() {
+    let program = Program::new(&people());
+    let bag = good("31999901").write(&program.path("bag"));
+    let receipts = program.path("data/archive/receipts");
+    fs::create_dir_all(program.path("data/archive")).expect("a folder");
+    fs::write(&receipts, "in the way").expect("written");
+    refused(&program.deposit(&bag.root), "receipts");
+    let leaves = program.leaves();
+    fs::remove_file(&receipts).expect("it is there");
+    assert_eq!(program.deposit(&bag.root).code, Some(0));
+    assert_eq!(program.leaves(), leaves, "its leaf was there already");
+    assert_eq!(leaves, 2 + 4 + 2 + 1);
+}
+
 /// Every file of a site and its size, checkpoints aside: those are replaced, and whoever seals next brings the newest.
 fn files_below(folder: &Path) -> Vec<(String, u64)> {
     let mut found = Vec::new();

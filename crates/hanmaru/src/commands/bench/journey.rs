@@ -107,13 +107,15 @@ fn documents(installation: &Installation, hall: &Hall, people: &Path, bars: &mut
         // Each thread begins with another person, so that no two documents alike are made at once.
         let workers = [0, charts.len() / 2].map(|from| {
             let turn = charts.iter().cycle().skip(from).take(ISSUES);
-            scope.spawn(move || turn.into_iter().try_for_each(|permit| issue(hall, permit, &Selection::Whole).map(drop)))
+            scope
+                .spawn(move || turn.into_iter().try_for_each(|permit| issue(hall, permit, &Selection::Whole).map(drop)))
         });
         workers.into_iter().map(|worker| worker.join().expect("issuing does not panic")).collect()
     });
     results.into_iter().collect::<Result<(), _>>()?;
     let rate = (2 * ISSUES) as f64 / begun.elapsed().as_secs_f64();
-    let peer = format!("two threads, {} documents each; one thread makes {:.2} a second", ISSUES, 1e3 / ms(took[ISSUES / 2]));
+    let peer =
+        format!("two threads, {} documents each; one thread makes {:.2} a second", ISSUES, 1e3 / ms(took[ISSUES / 2]));
     bars.bar(&peer, "issue_rate", rate, "PDF/s", Goal::AtLeast(3.0));
     Ok(())
 }
