@@ -6,10 +6,17 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
-/// The root of the workspace.
+/// The root of the workspace. Cargo says it to what it runs; a build folder shared by several checkouts may hold an
+/// xtask that another of them built, so the path compiled in is only for an xtask started by hand.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace")
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let folder =
+            std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        folder.parent().expect("xtask is a folder of the workspace").to_owned()
+    })
 }
 
 /// Cargo, started at the root.
