@@ -1,6 +1,7 @@
 //! `demo`, `test`, `bench` and `lint`: which programs run, in which order, and what is said at the end.
 
 use crate::{packages, shell};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ const BUILD: [&str; 6] = ["build", "--workspace", "--bin", "hanmaru", "--test", 
 
 /// Builds the program and becomes `hanmaru demo`, which makes the data, starts everything and stops it on Ctrl-C.
 pub fn demo(arguments: &[String]) -> Result<(), String> {
+    packages::install_to_build()?;
     let mut command = built()?;
     command.arg("demo");
     if !arguments.iter().any(|argument| argument == "--data" || argument.starts_with("--data=")) {
@@ -27,6 +29,10 @@ pub fn bench(arguments: &[String]) -> Result<(), String> {
     if arguments.is_empty() {
         command.arg("--list");
     }
+    if !arguments.iter().any(|argument| argument == "--dir" || argument.starts_with("--dir=")) {
+        command.arg("--dir").arg(shell::target()?.join("bench"));
+    }
+    command.envs(conformance().map(|folder| ("HANMARU_CONFORMANCE", folder)));
     command.args(arguments);
     shell::become_command(command)
 }
@@ -44,11 +50,12 @@ pub fn test(arguments: &[String]) -> Result<(), String> {
         _ => return Err(format!("test takes --long and nothing else, not {}", arguments.join(" "))),
     };
     let start = Instant::now();
-    let not_installed = packages::install();
+    let not_installed = packages::install_to_test();
     for fault in &not_installed {
         println!("SKIPPED: tests that need it will skip: {fault}");
     }
-    if std::env::var_os("HANMARU_CONFORMANCE").is_none() {
+    let conformance = conformance();
+    if conformance.is_none() {
         println!("SKIPPED: tests on conformance data: set HANMARU_CONFORMANCE to its folder to run them");
     }
     // Neither keeps the tests from running: who broke only these should not have to wait for a second run.
@@ -64,6 +71,7 @@ pub fn test(arguments: &[String]) -> Result<(), String> {
     if let Ok(axe) = packages::axe_script().and_then(|path| path.is_file().then_some(path).ok_or_else(String::new)) {
         command.env("HANMARU_AXE", axe);
     }
+    command.envs(conformance.map(|folder| ("HANMARU_CONFORMANCE", folder)));
     let (mut skipped, mut failed) = (Vec::new(), Vec::new());
     let passed = shell::run_seen(command, |line| {
         if let Some(at) = line.find("SKIPPED") {
@@ -88,6 +96,16 @@ fn refuse_warnings() -> Result<(), String> {
     } else {
         Ok(())
     }
+}
+
+/// The folder of the public conformance data: `HANMARU_CONFORMANCE`, else where it lies beside the tree. Absolute, since
+/// cargo runs each test in the folder of its crate.
+fn conformance() -> Option<PathBuf> {
+    let said = std::env::var_os("HANMARU_CONFORMANCE").and_then(|folder| std::path::absolute(folder).ok());
+    said.or_else(|| {
+        let beside = shell::root().parent()?.join("shared/data");
+        beside.is_dir().then_some(beside)
+    })
 }
 
 fn summary(skipped: &[String], failed: &[String], long: bool) {

@@ -1,5 +1,5 @@
-//! What the tests need besides Rust: a browser, Korean fonts, PDF tools (Debian packages) and axe-core (npm).
-//! Only what is missing is installed, and what is installed is said first. The demo needs none of it.
+//! What is needed besides Rust. To build and for the demo: a C compiler. For the tests also a browser, Korean fonts, PDF tools
+//! (Debian packages) and axe-core (npm). Only what is missing is installed, and what is installed is said first.
 
 use crate::shell;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,12 @@ enum Sign {
     Folder(&'static str),
 }
 
-const PACKAGES: [Package; 6] = [
+/// What every build needs; fonts, time zones, SQLite and TLS are compiled in.
+const TO_BUILD: [Package; 1] =
+    [Package { name: "build-essential", there: Sign::Program("cc"), why: "compiles the C parts of SQLite and TLS" }];
+
+/// What the tests need besides.
+const TO_TEST: [Package; 6] = [
     Package { name: "chromium", there: Sign::Program("chromium"), why: "the browser that walks every journey" },
     Package { name: "chromium-driver", there: Sign::Program("chromedriver"), why: "drives the browser" },
     Package {
@@ -33,23 +38,17 @@ const PACKAGES: [Package; 6] = [
 /// The accessibility checker that is run on every page; pinned, so that a new rule is our decision.
 const AXE: &str = "axe-core@4.14.1";
 
+/// Installs what is missing of what a build needs.
+pub fn install_to_build() -> Result<(), String> {
+    install_missing(TO_BUILD.iter())
+}
+
 /// Installs what is missing. Where that is not possible the tests that need it skip, saying so: the texts returned say what and why.
-pub fn install() -> Vec<String> {
-    let mut missing: Vec<&Package> = PACKAGES.iter().filter(|package| !package.is_there()).collect();
-    let axe = axe_script();
-    if axe.as_deref().is_ok_and(Path::is_file) {
-        missing.retain(|package| package.name != "npm");
-    }
-    let mut faults = Vec::new();
-    if !missing.is_empty() {
-        for package in &missing {
-            println!("missing: {} ({})", package.name, package.why);
-        }
-        let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
-        faults.extend(apt_install(&names).err());
-    }
-    faults.extend(install_axe().err());
-    faults
+pub fn install_to_test() -> Vec<String> {
+    let axe_is_there = axe_script().as_deref().is_ok_and(Path::is_file);
+    let needed = TO_BUILD.iter().chain(&TO_TEST).filter(|package| !(axe_is_there && package.name == "npm"));
+    let faults = [install_missing(needed), install_axe()];
+    faults.into_iter().filter_map(Result::err).collect()
 }
 
 /// Where axe-core stands once it is installed.
@@ -68,6 +67,18 @@ impl Package {
 
 fn axe_folder() -> Result<PathBuf, String> {
     Ok(shell::target()?.join("npm"))
+}
+
+fn install_missing<'a>(needed: impl Iterator<Item = &'a Package>) -> Result<(), String> {
+    let missing: Vec<&Package> = needed.filter(|package| !package.is_there()).collect();
+    if missing.is_empty() {
+        println!("system packages: nothing is missing");
+        return Ok(());
+    }
+    for package in &missing {
+        println!("missing: {} ({})", package.name, package.why);
+    }
+    apt_install(&missing.iter().map(|package| package.name).collect::<Vec<_>>())
 }
 
 fn apt_install(names: &[&str]) -> Result<(), String> {

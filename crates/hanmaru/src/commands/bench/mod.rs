@@ -40,9 +40,6 @@ pub struct Bench {
 /// How much is measured.
 #[derive(clap::Args, Clone, Copy)]
 struct How {
-    /// Also what takes longer than some minutes.
-    #[arg(long)]
-    long: bool,
     /// Kills of the bench `crash`.
     #[arg(long, value_name = "KILLS", default_value_t = 200)]
     points: u32,
