@@ -17,7 +17,7 @@ pub fn folded(text: &str) -> String {
         let letters = text.chars().filter(|letter| letter.is_alphanumeric());
         return letters.map(|letter| letter.to_ascii_lowercase()).collect();
     }
-    text.nfkc().flat_map(char::to_lowercase).filter(|letter| letter.is_alphanumeric()).map(compatible).collect()
+    text.nfkc().flat_map(char::to_lowercase).filter(|letter| letter.is_alphanumeric()).flat_map(compatible).collect()
 }
 
 /// The folded text with every syllable replaced by its initial consonant: `서울병원` → `ㅅㅇㅂㅇ`.
@@ -50,12 +50,25 @@ fn initial(letter: char) -> Option<char> {
     (FIRST..=LAST).contains(&code).then(|| INITIALS[((code - FIRST) / 588) as usize])
 }
 
-/// NFKC turns the letters people type (U+3131…) into conjoining ones (U+1100…); this turns initials back.
-fn compatible(letter: char) -> char {
-    match u32::from(letter) {
-        code @ 0x1100..=0x1112 => INITIALS[(code - 0x1100) as usize],
-        _ => letter,
-    }
+/// NFKC turns the letters people type (U+3131…) into conjoining ones (U+1100…); this turns initials back. A keyboard joins
+/// some pairs of consonants into one letter (ㅂ and ㅅ into ㅄ): they are taken apart, as no syllable begins with such a pair.
+fn compatible(letter: char) -> impl Iterator<Item = char> {
+    let pair = match u32::from(letter) {
+        code @ 0x1100..=0x1112 => [Some(INITIALS[(code - 0x1100) as usize]), None],
+        0x11AA => [Some('ㄱ'), Some('ㅅ')],
+        0x11AC => [Some('ㄴ'), Some('ㅈ')],
+        0x11AD => [Some('ㄴ'), Some('ㅎ')],
+        0x11B0 => [Some('ㄹ'), Some('ㄱ')],
+        0x11B1 => [Some('ㄹ'), Some('ㅁ')],
+        0x11B2 => [Some('ㄹ'), Some('ㅂ')],
+        0x11B3 => [Some('ㄹ'), Some('ㅅ')],
+        0x11B4 => [Some('ㄹ'), Some('ㅌ')],
+        0x11B5 => [Some('ㄹ'), Some('ㅍ')],
+        0x11B6 | 0x111A => [Some('ㄹ'), Some('ㅎ')],
+        0x11B9 | 0x1121 => [Some('ㅂ'), Some('ㅅ')],
+        _ => [Some(letter), None],
+    };
+    pair.into_iter().flatten()
 }
 
 const INITIAL_SOUNDS: [&str; 19] =
@@ -168,6 +181,16 @@ mod tests {
         assert_eq!(find(&folded("새서울병원"), &folded("ㅅ울병")), Some(1));
         assert_eq!(find(&folded("서울병원"), &folded("부산")), None);
         assert_eq!(find(&folded("꿈나무의원"), &folded("ㄲㄴㅁ")), Some(0));
+    }
+
+    #[test]
+    fn letters_that_a_keyboard_joins_are_taken_apart() {
+        assert_eq!(find(&folded("부산병원"), &folded("ㅄㅂㅇ")), Some(0));
+        for joined in "ㄳㄵㄶㄺㄻㄼㄽㄾㄿㅀㅄ".chars() {
+            let apart = folded(&joined.to_string());
+            assert_eq!(apart.chars().count(), 2, "{joined}");
+            assert!(apart.chars().all(|letter| INITIALS.contains(&letter)), "{joined} became {apart}");
+        }
     }
 
     #[test]
