@@ -40,7 +40,7 @@ pub use bytes::Bytes;
 pub use folder::{Fault, SiteFault};
 pub use keys::{
     ClassName, FileKeyProvider, GroupKey, GroupName, KeyError, KeyId, KeyIndex, KeyName, KeyProvider, KeyStoreConfig,
-    KeyStores, Keyring, MemoryIndex, NewKeys, Parent, WrappedKey,
+    KeyStoreReport, KeyStoreStatus, KeyStores, Keyring, MemoryIndex, NewKeys, Parent, WrappedKey,
 };
 pub use pack::{FrameAt, PACK_BYTES_MAX, Pack, PackBuilder, PackError, PackedFrame, matches_path, read_pack};
 pub use seal::{

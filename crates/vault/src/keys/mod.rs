@@ -36,13 +36,17 @@
 //! A wrapped key moved to another id, parent or name does not unwrap.
 
 mod file;
+mod mend;
+mod place;
 mod ring;
 mod root;
 mod stores;
 
 pub use ring::{GroupKey, Keyring, NewKeys};
 pub use root::FileKeyProvider;
-pub use stores::{Appended, KeyStoreConfig, KeyStores, MemoryIndex, Mended, Quarantined};
+pub use stores::{
+    Appended, KeyStoreConfig, KeyStoreReport, KeyStoreStatus, KeyStores, MemoryIndex, Mended, Quarantined,
+};
 
 use crate::folder::SiteFault;
 use base::wire::{Malformed, Reader, Writer};

@@ -1,7 +1,9 @@
 //! Mending: the thread that lets sites catch up, and the full repair. It only ever copies what a site has;
 //! which bytes are right is decided by a pack's own name, or by what the sites agree on.
 
-use super::{Existing, Inner, Pending, Site, is_replaced};
+use super::paths::is_replaced;
+use super::site::{Pending, Site};
+use super::{Existing, Inner};
 use crate::folder::{Fault, SiteFault};
 use crate::lane::lock;
 use crate::pack;

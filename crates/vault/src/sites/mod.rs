@@ -18,16 +18,21 @@
 mod error;
 mod folder_site;
 mod mend;
+mod paths;
+mod site;
 
 pub use error::SiteError;
 pub use folder_site::FolderSite;
 pub use mend::RepairReport;
+pub use paths::PATH_BYTES_MAX;
 
 use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::{Lane, gather, lock};
 use base::Id16;
 use bytes::Bytes;
+use paths::{check_path, is_replaced};
 use policy::{Action, Permit, Scope};
+use site::{Pending, Site, State};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -39,18 +44,12 @@ use std::time::Duration;
 
 /// Largest object in bytes.
 pub const OBJECT_BYTES_MAX: usize = 64 << 20;
-/// Longest path in bytes.
-pub const PATH_BYTES_MAX: usize = 256;
 /// Bytes that wait in memory for one site before callers are slowed down.
 const LANE_BYTES_MAX: usize = 32 << 20;
 /// How long a caller lets itself be slowed down by one site before it leaves that site behind.
 const LANE_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a call waits for a site that says nothing when the quorum depends on it.
 const QUORUM_PATIENCE: Duration = Duration::from_secs(60);
-/// Paths remembered as missing at one site; beyond that the sites are compared instead.
-const PENDING_MAX: usize = 100_000;
-/// The only name whose bytes may change.
-const REPLACED_NAME: &str = "checkpoint";
 
 /// One site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,28 +160,6 @@ struct Inner {
     stop: AtomicBool,
     /// Set while sites are compared: what is missing is not known yet.
     comparing: AtomicBool,
-}
-
-struct Site {
-    name: String,
-    backend: Box<dyn SiteBackend>,
-    lane: Lane,
-    state: Mutex<State>,
-}
-
-struct State {
-    reachable: bool,
-    last_fault: Option<Fault>,
-    pending: BTreeMap<String, Pending>,
-    /// Objects may be missing that nobody remembers: compare.
-    compare: bool,
-}
-
-enum Pending {
-    /// Get it from the others.
-    Copy,
-    /// Write these bytes: the newest of a name that is replaced.
-    Bytes(Bytes),
 }
 
 impl Sites {
@@ -380,15 +357,33 @@ impl Sites {
         self.0.mender.unpark();
     }
 
+    /// Waits until the sites that answer have been compared, at most about `patience`; whether it came to that. From then on
+    /// [`Sites::status`] says what each misses.
+    #[must_use]
+    pub fn compared(&self, patience: Duration) -> bool {
+        self.wait(patience, || self.inner().sites.iter().all(|site| site.compared()))
+    }
+
+    /// How many sites must have a write.
+    #[must_use]
+    pub fn quorum(&self) -> usize {
+        self.inner().quorum
+    }
+
     /// Waits until every site is known to have everything, at most about `patience`; whether it came to that.
     /// For stopping in good order, and for tests.
     #[must_use]
     pub fn settle(&self, patience: Duration) -> bool {
+        self.wait(patience, || self.inner().sites.iter().all(|site| site.settled()))
+    }
+
+    fn wait(&self, patience: Duration, done: impl Fn() -> bool) -> bool {
         const STEP: Duration = Duration::from_millis(5);
         let mut waited = Duration::ZERO;
         loop {
-            let comparing = self.inner().comparing.load(Ordering::SeqCst);
-            if !comparing && self.inner().sites.iter().all(|site| site.settled()) {
+            let comparing = || self.inner().comparing.load(Ordering::SeqCst);
+            // Asked again behind it: a comparison that begins in between has found nothing yet.
+            if !comparing() && done() && !comparing() {
                 return true;
             }
             if waited >= patience {
@@ -479,71 +474,6 @@ impl Inner {
     }
 }
 
-impl Site {
-    /// Runs in the site's lane: what it leaves behind is remembered in the order of the writes.
-    fn put(&self, objects: &[(String, Bytes)], existing: Existing) -> Result<(), Fault> {
-        match self.backend.put(objects, existing) {
-            Ok(()) => {
-                let mut state = lock(&self.state);
-                state.reachable = true;
-                if !state.pending.is_empty() {
-                    for (path, _) in objects {
-                        state.pending.remove(path);
-                    }
-                }
-                Ok(())
-            }
-            Err(fault) => {
-                tracing::warn!(site = self.name, fault = %fault, "a site does not take a write");
-                self.left_behind(objects, existing, fault.clone());
-                Err(fault)
-            }
-        }
-    }
-
-    fn left_behind(&self, objects: &[(String, Bytes)], existing: Existing, fault: Fault) {
-        let mut state = lock(&self.state);
-        state.reachable = matches!(fault, Fault::Conflict(_));
-        state.last_fault = Some(fault);
-        for (path, bytes) in objects {
-            let pending = match existing {
-                Existing::Keep => Pending::Copy,
-                Existing::Replace => Pending::Bytes(bytes.clone()),
-            };
-            state.add(path, pending);
-        }
-    }
-
-    fn fault(&self, fault: Fault) -> SiteFault {
-        SiteFault { name: self.name.clone(), fault }
-    }
-
-    fn status(&self) -> SiteStatus {
-        let state = lock(&self.state);
-        SiteStatus {
-            name: self.name.clone(),
-            reachable: state.reachable,
-            pending: state.pending.len(),
-            last_fault: state.last_fault.clone(),
-        }
-    }
-
-    fn settled(&self) -> bool {
-        let state = lock(&self.state);
-        self.lane.idle() && state.reachable && state.pending.is_empty() && !state.compare
-    }
-}
-
-impl State {
-    fn add(&mut self, path: &str, pending: Pending) {
-        if self.pending.len() >= PENDING_MAX && matches!(pending, Pending::Copy) {
-            self.compare = true;
-        } else {
-            self.pending.insert(path.to_owned(), pending);
-        }
-    }
-}
-
 fn may_write(permit: &Permit) -> Result<(), SiteError> {
     match permit.action() {
         Action::Deposit | Action::Seal | Action::Repair => Ok(()),
@@ -555,63 +485,5 @@ fn may_read(permit: &Permit) -> Result<(), SiteError> {
     match permit.scope() {
         Scope::Status => Err(SiteError::Refused { action: permit.action().name() }),
         Scope::Patients(_) | Scope::Institution(_) | Scope::Sealed => Ok(()),
-    }
-}
-
-fn is_replaced(path: &str) -> bool {
-    path.rsplit('/').next() == Some(REPLACED_NAME)
-}
-
-/// Letters, digits, `.`, `_` and `-` in parts between `/`; no part is empty or begins with a dot, so nothing leads
-/// out of the site's folder, and no name differs between file systems.
-fn check_path(path: &str) -> Result<(), SiteError> {
-    let refuse = |reason| Err(SiteError::BadPath { path: path.chars().take(PATH_BYTES_MAX).collect(), reason });
-    if path.is_empty() || path.len() > PATH_BYTES_MAX {
-        return refuse("it is empty or too long");
-    }
-    for part in path.split('/') {
-        if part.is_empty() || part.starts_with('.') {
-            return refuse("a part of it is empty or begins with a dot");
-        }
-        if !part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
-            return refuse("only letters, digits, dot, underscore and dash may stand between slashes");
-        }
-    }
-    if path.split('/').next() == Some(folder_site::STAGING) || path == Kind::Site.marker() {
-        return refuse("the site keeps this name for itself");
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_stay_inside() {
-        for good in ["pack/ab/cd", "log/records/tile/0/x001/000.p/5", "a"] {
-            assert!(check_path(good).is_ok(), "{good}");
-        }
-        let long = "a".repeat(PATH_BYTES_MAX + 1);
-        for bad in [
-            "",
-            "/a",
-            "a/",
-            "a//b",
-            "..",
-            "a/../b",
-            "./a",
-            ".a",
-            "a\\b",
-            "a b",
-            "a#1",
-            "a%2e",
-            "ㄱ",
-            "staging/x",
-            &long,
-        ] {
-            assert!(matches!(check_path(bad), Err(SiteError::BadPath { .. })), "{bad}");
-        }
-        assert!(check_path("hanmaru-site.txt").is_err());
     }
 }

@@ -1,11 +1,12 @@
 //! Keys: made once, durable before used, kept apart, and lost by nobody.
 
 use crate::common::{Folders, Table, depositor_of, group_name, institution, job, patient, random, reader};
+use base::Id16;
 use policy::{Action, InstitutionCode, Owner};
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
-use vault::{FileKeyProvider, KeyError, KeyIndex, KeyName, KeyStores, Keyring};
+use vault::{FileKeyProvider, KeyError, KeyId, KeyIndex, KeyName, KeyStores, Keyring, Parent, WrappedKey};
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..2000 {
@@ -144,6 +145,79 @@ fn a_damaged_record_is_passed_over_and_the_others_answer() {
     }
     let stores = KeyStores::open(folders.key_store_configs(), 2).expect("opened");
     assert!(stores.load_index().expect_err("nothing to read").to_string().contains("is missing"));
+}
+
+#[test]
+fn more_than_is_kept_in_memory_is_written_before_it_is_acknowledged() {
+    let folders = Folders::new();
+    KeyStores::create(&folders.key_store_configs()).expect("made");
+    let stores = KeyStores::open_as_they_are(folders.key_store_configs(), 3).expect("opened");
+    let key = |number: u16| WrappedKey {
+        id: KeyId(Id16::derived(&["key", &number.to_string()])),
+        parent: Parent::Root("root".to_owned()),
+        name: KeyName::Access { year: number },
+        wrapped: vec![7; 4000],
+    };
+    let keys: Vec<_> = (0..2300).map(key).collect();
+    assert_eq!(stores.append(&keys).expect("durable").stores.len(), 3);
+    for store in stores.compare() {
+        assert_eq!((store.keys, store.missing, store.fault), (2300, 0, None), "{}", store.name);
+    }
+}
+
+#[test]
+fn a_key_store_that_is_emptied_while_in_use_is_filled_again() {
+    let folders = Folders::new();
+    let table = Arc::new(Table::default());
+    let ring = folders.ring(table.clone(), 1);
+    let make = |year: u16| {
+        ring.access(year).expect("made");
+        let new = ring.persist_new().expect("durable");
+        table.insert(new.keys());
+        new.inserted();
+    };
+    let look = || KeyStores::open_as_they_are(folders.key_store_configs(), 2).expect("opened").compare();
+    make(2026);
+    until("three equal stores", || look().iter().all(|store| (store.keys, store.missing) == (1, 0)));
+    fs::remove_file(folders.path("k3").join("0001.keys")).expect("there");
+    let third = look().swap_remove(2);
+    assert_eq!((third.keys, third.missing, third.newest), (0, 1, None));
+    assert!(look()[0].newest.is_some());
+    make(2027);
+    until("three equal stores again", || look().iter().all(|store| (store.keys, store.missing) == (2, 0)));
+    // Gone as a whole and set up anew, as after a lost disk.
+    fs::remove_dir_all(folders.path("k3")).expect("gone");
+    make(2028);
+    assert!(matches!(look()[2].fault, Some(vault::Fault::Missing(_))));
+    KeyStores::create(&folders.key_store_configs()).expect("set up anew");
+    until("three equal stores after a lost disk", || look().iter().all(|store| (store.keys, store.missing) == (3, 0)));
+}
+
+#[test]
+fn a_key_store_of_another_installation_is_told_and_left_alone() {
+    let (folders, others) = (Folders::new(), Folders::new());
+    for (place, installation) in [(&folders, Id16([1; 16])), (&others, Id16([2; 16]))] {
+        let ring = place.ring(Arc::new(Table::default()), 1);
+        ring.access(2026).expect("made");
+        drop(ring.persist_new().expect("durable"));
+        drop(ring);
+        let stores = place.key_stores();
+        stores.belong(installation).expect("nobody's");
+        until("settled", || stores.is_settled());
+        stores.mark(installation);
+    }
+    fs::remove_dir_all(folders.path("k3")).expect("gone");
+    fs::rename(others.path("k3"), folders.path("k3")).expect("mounted in the wrong place");
+    let before = fs::read(folders.path("k3").join("0001.keys")).expect("there");
+    let stores = KeyStores::open_as_they_are(folders.key_store_configs(), 2).expect("two are ours");
+    stores.belong(Id16([1; 16])).expect("two are ours");
+    let is_foreign = |fault: &vault::Fault| matches!(fault, vault::Fault::Foreign(_));
+    assert!(stores.compare()[2].fault.as_ref().is_some_and(is_foreign));
+    assert!(stores.status()[2].last_fault.as_ref().is_some_and(is_foreign));
+    let mended = stores.mend(&job(Action::Repair)).expect("permitted");
+    assert_eq!((mended.keys, mended.copied), (1, 0));
+    assert!(matches!(&mended.faults[..], [fault] if fault.name == "k3" && is_foreign(&fault.fault)), "{mended:?}");
+    assert_eq!(fs::read(folders.path("k3").join("0001.keys")).expect("there"), before);
 }
 
 #[test]

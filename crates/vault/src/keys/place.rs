@@ -1,0 +1,285 @@
+//! One key store's folder: appending with a sync, showing every record, and what it is behind with. Knows no other store.
+
+use super::file::{FILE_MAGIC, Found, is_clean, scan};
+use super::stores::Quarantined;
+use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
+use crate::lane::lock;
+use base::{Id16, Timestamp};
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// A file of this size in bytes is not appended to any more.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+/// Keys in bytes that wait in memory for one store; beyond that the stores are compared whole.
+pub(super) const BEHIND_BYTES_MAX: usize = 8 << 20;
+
+/// One key store's folder.
+pub(super) struct Place {
+    pub(super) name: String,
+    folder: PathBuf,
+    belonging: Arc<Belonging>,
+    file: Mutex<Option<OpenFile>>,
+    pub(super) behind: Mutex<Behind>,
+    health: Mutex<Health>,
+}
+
+/// Whether the store answered when it was last asked, and its last fault since it was in order.
+#[derive(Clone)]
+pub(super) struct Health {
+    pub(super) reachable: bool,
+    pub(super) last_fault: Option<Fault>,
+}
+
+/// What a store is known to miss.
+#[derive(Default)]
+pub(super) struct Behind {
+    pub(super) batches: VecDeque<Arc<[u8]>>,
+    bytes: usize,
+    /// More was lost than is kept here, or the program is new: the stores must be compared.
+    pub(super) compare: bool,
+}
+
+struct OpenFile {
+    number: u32,
+    file: File,
+    length: u64,
+}
+
+impl Behind {
+    pub(super) fn any(&self) -> bool {
+        self.compare || !self.batches.is_empty()
+    }
+
+    pub(super) fn add(&mut self, batch: Arc<[u8]>) {
+        if batch.is_empty() {
+            return;
+        }
+        self.bytes += batch.len();
+        self.batches.push_back(batch);
+        if self.bytes > BEHIND_BYTES_MAX {
+            *self = Self { compare: true, ..Self::default() };
+        }
+    }
+}
+
+impl Place {
+    /// A store of a new process: it may miss anything.
+    pub(super) fn new(name: String, folder: PathBuf, belonging: Arc<Belonging>) -> Self {
+        let behind = Mutex::new(Behind { compare: true, ..Behind::default() });
+        let last_fault = belonging.check(&folder, Kind::Keys, &name).err();
+        let health = Mutex::new(Health { reachable: last_fault.is_none(), last_fault });
+        Self { name, folder, belonging, file: Mutex::new(None), behind, health }
+    }
+
+    /// Whether the folder is there and is the one it should be.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        self.belonging.check(&self.folder, Kind::Keys, &self.name)
+    }
+
+    /// As [`Place::check`], and remembers the answer. Whatever others wrote while the store was away is in nobody's memory.
+    pub(super) fn look(&self) -> bool {
+        match self.check() {
+            Ok(()) => {
+                // Held by somebody who writes: then that one looks.
+                if let Ok(mut file) = self.file.try_lock() {
+                    self.let_go(&mut file);
+                }
+                let settled = !lock(&self.behind).any();
+                let mut health = lock(&self.health);
+                health.reachable = true;
+                if settled {
+                    health.last_fault = None;
+                }
+                true
+            }
+            Err(fault) => {
+                lock(&self.behind).compare = true;
+                self.note(fault);
+                lock(&self.health).reachable = false;
+                false
+            }
+        }
+    }
+
+    /// Remembers a fault, and says it once.
+    pub(super) fn note(&self, fault: Fault) {
+        let mut health = lock(&self.health);
+        if health.last_fault.as_ref() != Some(&fault) {
+            tracing::warn!(store = self.name, %fault, "a key store is behind");
+            health.last_fault = Some(fault);
+        }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        lock(&self.health).clone()
+    }
+
+    pub(super) fn fault(&self, fault: Fault) -> SiteFault {
+        SiteFault { name: self.name.clone(), fault }
+    }
+
+    /// Settles whose the key stores are. [`Fault::Foreign`] where this one, or most of them, are another's.
+    pub(super) fn belong(&self, installation: Id16) -> Result<(), Fault> {
+        let ours = self.belonging.settle(installation) && !matches!(self.check(), Err(Fault::Foreign(_)));
+        self.look();
+        if ours { Ok(()) } else { Err(Fault::Foreign(self.folder.clone())) }
+    }
+
+    /// Writes into the folder whose it is.
+    pub(super) fn mark(&self, installation: Id16) -> Result<(), Fault> {
+        folder::claim(&self.folder, Kind::Keys, &self.name, &installation)
+    }
+
+    /// Appends what this store is behind with and then `batch`, and syncs. On a fault all of it is behind.
+    pub(super) fn append(&self, batch: &Arc<[u8]>) -> Result<(), Fault> {
+        let mut file = lock(&self.file);
+        let mut behind = lock(&self.behind);
+        behind.add(Arc::clone(batch));
+        let mut bytes = behind.batches.iter().flat_map(|batch| batch.iter().copied()).collect::<Vec<u8>>();
+        drop(behind);
+        if bytes.is_empty() {
+            // More is behind than is kept here. The comparison brings the rest, and this batch is written all the same:
+            // whoever waits for it is told that it is durable.
+            bytes.extend_from_slice(batch);
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let there = self.check();
+        if there.is_err() {
+            // What comes back may be another disk.
+            lock(&self.behind).compare = true;
+        }
+        match there.and_then(|()| self.write(&mut file, &bytes)) {
+            Ok(()) => {
+                let mut behind = lock(&self.behind);
+                let mut left = bytes.len();
+                while let Some(first) = behind.batches.front().filter(|first| first.len() <= left) {
+                    left -= first.len();
+                    behind.bytes -= first.len();
+                    behind.batches.pop_front();
+                }
+                Ok(())
+            }
+            Err(fault) => {
+                // Its end may be torn now: the next attempt begins another file.
+                *file = None;
+                self.note(fault.clone());
+                Err(fault)
+            }
+        }
+    }
+
+    fn write(&self, slot: &mut Option<OpenFile>, bytes: &[u8]) -> Result<(), Fault> {
+        let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
+        self.let_go(slot);
+        if slot.as_ref().is_none_or(|open| open.length >= FILE_BYTES_MAX) {
+            *slot = Some(self.claim().map_err(fault)?);
+        }
+        let open = slot.as_mut().expect("it was claimed in the line above");
+        open.file.write_all(bytes).and_then(|()| open.file.sync_data()).map_err(fault)?;
+        open.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Forgets a file that is not in the folder any more: another disk was mounted here, or somebody removed the file. What was
+    /// written to it is not here either.
+    fn let_go(&self, slot: &mut Option<OpenFile>) {
+        if slot.as_ref().is_some_and(|open| !self.stands(open)) {
+            *slot = None;
+            lock(&self.behind).compare = true;
+        }
+    }
+
+    /// Whether the file that is open is the one that its name in the folder leads to.
+    fn stands(&self, open: &OpenFile) -> bool {
+        let place = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        let named = fs::metadata(self.folder.join(file_name(open.number))).map(place);
+        matches!((named, open.file.metadata().map(place)), (Ok(named), Ok(own)) if named == own)
+    }
+
+    /// Locks a clean file that has room, newest first, or begins the next number.
+    fn claim(&self) -> io::Result<OpenFile> {
+        let numbers = self.numbers()?;
+        for number in numbers.iter().rev().take(8).copied() {
+            let path = self.folder.join(file_name(number));
+            let file = OpenOptions::new().append(true).open(&path)?;
+            let length = file.metadata()?.len();
+            if length < FILE_BYTES_MAX && file.try_lock().is_ok() && is_clean(&fs::read(&path)?) {
+                return Ok(OpenFile { number, file, length });
+            }
+        }
+        let mut number = numbers.last().map_or(1, |last| last + 1);
+        loop {
+            match OpenOptions::new().append(true).create_new(true).open(self.folder.join(file_name(number))) {
+                Ok(mut file) => {
+                    file.lock()?;
+                    file.write_all(FILE_MAGIC)?;
+                    file.sync_all()?;
+                    folder::sync_folder(&self.folder)?;
+                    return Ok(OpenFile { number, file, length: FILE_MAGIC.len() as u64 });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn numbers(&self) -> io::Result<Vec<u32>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            let number: Option<u32> =
+                name.to_str().and_then(|name| name.strip_suffix(".keys")).and_then(|name| name.parse().ok());
+            numbers.extend(number);
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Shows every sound record's payload, file by file.
+    pub(super) fn visit(&self, quarantined: &mut Vec<Quarantined>, see: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
+        self.check()?;
+        let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
+        for number in self.numbers().map_err(fault)? {
+            let bytes = read_bounded(&self.folder.join(file_name(number))).map_err(fault)?;
+            scan(&bytes, &mut |found| match found {
+                Found::Record(payload) => see(payload),
+                Found::Damaged(range) => {
+                    let tail = range.end == bytes.len();
+                    quarantined.push(Quarantined {
+                        store: self.name.clone(),
+                        file: file_name(number),
+                        bytes: range,
+                        tail,
+                    });
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// When the store was last written to, by its own clock; `None` where it holds no file or is away.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        let numbers = self.numbers().ok()?;
+        let written = |number: &u32| fs::metadata(self.folder.join(file_name(*number))).ok()?.modified().ok();
+        let newest = numbers.iter().filter_map(written).max()?;
+        Timestamp::try_from(newest).ok()
+    }
+}
+
+fn file_name(number: u32) -> String {
+    format!("{number:04}.keys")
+}
+
+/// A file never much exceeds its size: one batch more. Anything beyond that is not ours.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.len() > 4 * FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("{} is larger than any key file", path.display())));
+    }
+    fs::read(path)
+}
