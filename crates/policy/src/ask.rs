@@ -158,11 +158,13 @@ pub enum Action {
     Repair,
     /// See the state of the installation: counts, lags, sizes.
     ReadStatus,
+    /// Let time go on from the machine's clock, although later times were recorded.
+    ResetClock,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ReadTimeline,
         Self::ReadRecord,
         Self::ReadDocument,
@@ -174,6 +176,7 @@ impl Action {
         Self::Seal,
         Self::Repair,
         Self::ReadStatus,
+        Self::ResetClock,
     ];
 
     /// The action's name in policies and in the access log.
@@ -191,6 +194,7 @@ impl Action {
             Self::Seal => "seal",
             Self::Repair => "repair",
             Self::ReadStatus => "read-status",
+            Self::ResetClock => "reset-clock",
         }
     }
 

@@ -26,6 +26,27 @@ pub enum Scope {
     Status,
 }
 
+/// Types of R4 resources that name things and people around a record and are about no patient: who treated, where, with what.
+/// They belong to the institution, and the records of its patients refer to them. A type that can hold a patient's data must
+/// not stand here; a Device is here as far as it belongs to no patient.
+pub const CONTEXT_TYPES: [&str; 8] = [
+    "Device",
+    "HealthcareService",
+    "Location",
+    "Medication",
+    "Organization",
+    "Practitioner",
+    "PractitionerRole",
+    "Substance",
+];
+
+/// The institutions whose own things of [`CONTEXT_TYPES`] a permit reaches beside its scope, and the rules that said so.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Context {
+    pub(crate) institutions: BTreeSet<InstitutionCode>,
+    pub(crate) explanation: String,
+}
+
 /// Leave to do one thing within a scope. Made by [`crate::Door::decide`] and by nothing else.
 ///
 /// This is how to come by one:
@@ -78,6 +99,7 @@ pub struct Permit {
     pub(crate) action: Action,
     pub(crate) purpose: Purpose,
     pub(crate) scope: Scope,
+    pub(crate) context: Context,
     pub(crate) epoch: u64,
     pub(crate) explanation: String,
 }
@@ -139,6 +161,26 @@ impl Permit {
             Scope::Institution(code) => code == institution,
             Scope::Sealed | Scope::Status => false,
         }
+    }
+
+    /// Whether the permit reaches what this institution has of a type and of no patient, because records within the scope
+    /// name it: see [`CONTEXT_TYPES`].
+    #[must_use]
+    pub fn reaches_context(&self, resource_type: &str, institution: &InstitutionCode) -> bool {
+        CONTEXT_TYPES.contains(&resource_type) && self.reaches_context_of(institution)
+    }
+
+    /// Whether the permit reaches anything that this institution has besides its patients. For the vault, which does not
+    /// know what a frame is before it is open; whoever opens one asks [`Permit::reaches_context`] with its type.
+    #[must_use]
+    pub fn reaches_context_of(&self, institution: &InstitutionCode) -> bool {
+        self.context.institutions.contains(institution)
+    }
+
+    /// Which rules said yes to [`Permit::reaches_context`], as in [`Permit::explanation`]; empty where it reaches none.
+    #[must_use]
+    pub fn context_explanation(&self) -> &str {
+        &self.context.explanation
     }
 }
 

@@ -1,5 +1,6 @@
 //! The door itself: puts a request to the rules and makes the permit, or says what was missing.
 
+use crate::decision::Context;
 use crate::rules::{DoorError, Need, Question, Rule, Rules};
 use crate::{Action, Assurance, Decision, Denial, DenialReason, Facts, Permit, Request, Role, Scope, Target};
 use base::Random;
@@ -22,7 +23,8 @@ impl Door {
 
     /// Answers a request. The same request and facts always get the same answer, apart from its random id.
     pub fn decide(&self, request: &Request, facts: &Facts, random: &dyn Random) -> Decision {
-        let yes = self.rules.saying_yes(&question(request, facts));
+        let question = question(request, facts);
+        let yes = self.rules.saying_yes(&question);
         let scope = if yes.is_empty() { None } else { scope(request, facts) };
         let Some(scope) = scope else {
             return Decision::Denial(self.denial(request, facts, random));
@@ -32,6 +34,7 @@ impl Door {
             actor: request.actor.clone(),
             action: request.action,
             purpose: request.purpose.clone(),
+            context: self.context(&question, &scope),
             scope,
             epoch: facts.epoch,
             explanation: yes.join(","),
@@ -42,6 +45,23 @@ impl Door {
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         self.rules.listed()
+    }
+
+    /// What the records within a scope may name beside it. The institutions come from the facts, and the rules say which.
+    fn context(&self, question: &Question<'_>, scope: &Scope) -> Context {
+        let mut context = Context::default();
+        let Scope::Patients(patients) = scope else { return context };
+        for own in question.facts.patients.iter().filter(|own| patients.contains(&own.patient)) {
+            if context.institutions.contains(&own.institution) {
+                continue;
+            }
+            let yes = self.rules.saying_yes_to_context(question, &own.institution);
+            if !yes.is_empty() {
+                context.institutions.insert(own.institution.clone());
+                context.explanation = yes.join(",");
+            }
+        }
+        context
     }
 
     fn denial(&self, request: &Request, facts: &Facts, random: &dyn Random) -> Denial {
@@ -118,7 +138,7 @@ fn scope(request: &Request, facts: &Facts) -> Option<Scope> {
         (Role::Depositor, Action::Deposit | Action::ReadReceipt | Action::LinkPerson, Target::Institution(_)) => {
             facts.deposits_for.clone().map(Scope::Institution)
         }
-        (Role::Operator, Action::ReadStatus, Target::Installation) => Some(Scope::Status),
+        (Role::Operator, Action::ReadStatus | Action::ResetClock, Target::Installation) => Some(Scope::Status),
         (Role::Job, Action::Seal | Action::Repair, Target::Installation) => Some(Scope::Sealed),
         _ => None,
     }

@@ -9,6 +9,6 @@ mod door;
 mod rules;
 
 pub use ask::{Action, Actor, Assurance, Facts, InstitutionCode, OwnPatient, Owner, Purpose, Request, Role, Target};
-pub use decision::{Decision, Denial, DenialReason, Permit, Scope};
+pub use decision::{CONTEXT_TYPES, Decision, Denial, DenialReason, Permit, Scope};
 pub use door::Door;
 pub use rules::{DoorError, Rule};

@@ -1,6 +1,6 @@
 //! The Cedar policies behind one question: which rules of a role say yes. Knows policies, and nothing of permits.
 
-use crate::ask::{Action, Assurance, Facts, Purpose, Role, Target};
+use crate::ask::{Action, Assurance, Facts, InstitutionCode, Purpose, Role, Target};
 use base::Id16;
 use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request,
@@ -85,7 +85,16 @@ impl Rules {
     /// The ids of the rules that say yes, in order of name; empty when the answer is no.
     /// A rule that cannot be evaluated makes the whole answer no.
     pub(crate) fn saying_yes(&self, question: &Question<'_>) -> Vec<String> {
-        let (request, entities) = self.in_cedar(question, None);
+        self.answer(question, self.in_cedar(question, None))
+    }
+
+    /// The same for what an institution has of no patient, along with what the question asks: see
+    /// [`crate::Permit::reaches_context`].
+    pub(crate) fn saying_yes_to_context(&self, question: &Question<'_>, institution: &InstitutionCode) -> Vec<String> {
+        self.answer(question, self.context_in_cedar(question, institution, None))
+    }
+
+    fn answer(&self, question: &Question<'_>, (request, entities): (Request, Entities)) -> Vec<String> {
         let response = self.authorizer.is_authorized(&request, &self.by_role[&question.role], &entities);
         let failed = response.diagnostics().errors().next().is_some();
         if failed || response.decision() != cedar_policy::Decision::Allow {
@@ -98,55 +107,110 @@ impl Rules {
 
     /// The question as Cedar takes it: who asks and what is asked about are the only entities, built once.
     fn in_cedar(&self, question: &Question<'_>, schema: Option<&Schema>) -> (Request, Entities) {
-        let text = |id: Id16| EntityId::new(id.to_string());
-        let uid = |kind: &EntityTypeName, id: EntityId| EntityUid::from_type_name_and_id(kind.clone(), id);
         let facts = question.facts;
-        let person = facts.person.map(|id| uid(&self.types.person, text(id)));
-
         let mut parents = HashSet::new();
         let resource = match question.target {
             Target::Person(id) => uid(&self.types.person, text(*id)),
             Target::Patient(id) => {
                 if facts.patients.iter().any(|own| own.patient == *id) {
-                    parents.extend(person.clone());
+                    parents.extend(facts.person.map(|id| uid(&self.types.person, text(id))));
                 }
                 uid(&self.types.chart, text(*id))
             }
-            Target::Institution(code) => uid(&self.types.institution, EntityId::new(code.as_str())),
+            Target::Institution(code) => self.institution(code),
             Target::Installation => uid(&self.types.installation, EntityId::new("here")),
         };
+        let asked = Asked {
+            action: question.action.name(),
+            resource: Entity::new_no_attrs(resource, parents),
+            circumstances: circumstances(question),
+        };
+        self.put(question, HashMap::new(), asked, schema)
+    }
 
-        let mut attributes = HashMap::new();
+    /// The question whether an institution's own things may be read along with what is asked.
+    fn context_in_cedar(
+        &self,
+        question: &Question<'_>,
+        institution: &InstitutionCode,
+        schema: Option<&Schema>,
+    ) -> (Request, Entities) {
+        let own = question.facts.patients.iter().map(|own| &own.institution);
+        let own = own.map(|code| RestrictedExpression::new_entity_uid(self.institution(code)));
+        let known = HashMap::from([("patient_of".to_owned(), RestrictedExpression::new_set(own))]);
+        let mut circumstances = circumstances(question);
+        circumstances.push(("along_with", RestrictedExpression::new_string(question.action.name().to_owned())));
+        let resource = Entity::new_no_attrs(self.institution(institution), HashSet::new());
+        self.put(question, known, Asked { action: READ_CONTEXT, resource, circumstances }, schema)
+    }
+
+    /// Puts together who asks, with what is known of them besides, and what is asked.
+    fn put(
+        &self,
+        question: &Question<'_>,
+        mut attributes: HashMap<String, RestrictedExpression>,
+        asked: Asked,
+        schema: Option<&Schema>,
+    ) -> (Request, Entities) {
+        let facts = question.facts;
         if question.role != Role::Job {
             let level = RestrictedExpression::new_long(question.assurance.level());
             attributes.insert("assurance".to_owned(), level);
         }
         match question.role {
             Role::Patient => {
+                let person = facts.person.map(|id| uid(&self.types.person, text(id)));
                 attributes.extend(person.map(|uid| ("person".to_owned(), RestrictedExpression::new_entity_uid(uid))));
             }
-            Role::Depositor => attributes.extend(facts.deposits_for.as_ref().map(|code| {
-                let institution = uid(&self.types.institution, EntityId::new(code.as_str()));
-                ("deposits_for".to_owned(), RestrictedExpression::new_entity_uid(institution))
-            })),
+            Role::Depositor => {
+                attributes.extend(facts.deposits_for.as_ref().map(|code| {
+                    ("deposits_for".to_owned(), RestrictedExpression::new_entity_uid(self.institution(code)))
+                }))
+            }
             Role::Operator => {
                 attributes.insert("appointed".to_owned(), RestrictedExpression::new_bool(facts.operator));
             }
             Role::Job => {}
         }
         let principal = uid(&self.types.roles[&question.role], text(question.account));
-        let action = uid(&self.types.action, EntityId::new(question.action.name()));
-        let purpose = RestrictedExpression::new_string(question.purpose.to_owned());
-        let context = Context::from_pairs([("purpose".to_owned(), purpose)]).expect("one literal under one key");
+        let action = uid(&self.types.action, EntityId::new(asked.action));
+        let circumstances = asked.circumstances.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let context = Context::from_pairs(circumstances).expect("literals under different keys");
         let asker = Entity::new(principal.clone(), attributes, HashSet::new()).expect("attributes are literals");
-        let asked_about = Entity::new_no_attrs(resource.clone(), parents);
-        let entities = Entities::from_entities([asker, asked_about], schema);
+        let resource = asked.resource.uid();
+        let entities = Entities::from_entities([asker, asked.resource], schema);
         let request = Request::new(principal, action, resource, context, schema);
         (
             request.expect("without a schema every request is taken, and tests hold ours to the schema"),
             entities.expect("two entities of different types, and tests hold them to the schema"),
         )
     }
+
+    fn institution(&self, code: &InstitutionCode) -> EntityUid {
+        uid(&self.types.institution, EntityId::new(code.as_str()))
+    }
+}
+
+/// The action in the policies that stands for reading an institution's own things. Nobody asks for it by itself.
+const READ_CONTEXT: &str = "read-context";
+
+/// What is asked, in Cedar's words.
+struct Asked {
+    action: &'static str,
+    resource: Entity,
+    circumstances: Vec<(&'static str, RestrictedExpression)>,
+}
+
+fn circumstances(question: &Question<'_>) -> Vec<(&'static str, RestrictedExpression)> {
+    vec![("purpose", RestrictedExpression::new_string(question.purpose.to_owned()))]
+}
+
+fn text(id: Id16) -> EntityId {
+    EntityId::new(id.to_string())
+}
+
+fn uid(kind: &EntityTypeName, id: EntityId) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), id)
 }
 
 /// Names of Cedar types, parsed once.
@@ -321,9 +385,12 @@ mod tests {
                 if !rules.saying_yes(&question).is_empty() {
                     let _ = rules.in_cedar(&question, Some(&schema));
                     permitted += 1;
+                    if let Some(own) = facts.patients.first().filter(|_| role == Role::Patient) {
+                        let _ = rules.context_in_cedar(&question, &own.institution, Some(&schema));
+                    }
                 }
             }
         }
-        assert_eq!(permitted, 5 * 2 + 3 + 1 + 2, "patient on person and chart, depositor, operator, job");
+        assert_eq!(permitted, 5 * 2 + 3 + 2 + 2, "patient on person and chart, depositor, operator, job");
     }
 }

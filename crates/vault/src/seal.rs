@@ -22,7 +22,7 @@
 //! so that a site learns neither owner nor object: it sees a kind, a random key id and a size.
 
 use crate::aead::{Cipher, TAG_BYTES, WRAPPED_BYTES};
-use crate::keys::{GroupKey, KeyError, KeyId, KeyName, Keyring, owner_tag, read_owner};
+use crate::keys::{GroupKey, GroupName, KeyError, KeyId, KeyName, Keyring, owner_tag, read_owner};
 use base::wire::Reader;
 use base::{Id16, Random};
 use policy::{Action, Owner, Permit, Scope};
@@ -201,8 +201,8 @@ pub fn seal(key: &GroupKey, head: &FrameHead, body: &[u8], random: &dyn Random) 
     Ok(frame)
 }
 
-/// Opens a frame if the permit reaches it: a permit to read or issue whose scope has the group's owner and institution,
-/// for access entries a permit to read the access log whose scope has the data subject, or for an institution's own events
+/// Opens a frame if the permit reaches it: a permit to read or issue whose scope has the group's owner and institution, or
+/// that reaches resources of the institution itself along with those ([`Permit::reaches_context_of`]), for access entries a permit to read the access log whose scope has the data subject, or for an institution's own events
 /// a permit to read its receipts. A permit to deposit, seal or repair opens nothing.
 ///
 /// Opening takes a permit. This compiles:
@@ -265,7 +265,7 @@ fn may_open(permit: &Permit, kind: FrameKind, name: &KeyName) -> bool {
     match (permit.action(), name) {
         (Action::ReadAccessLog, KeyName::Access { .. }) => kind == FrameKind::Access,
         (Action::ReadTimeline | Action::ReadRecord | Action::ReadDocument | Action::Issue, KeyName::Group(group)) => {
-            permit.reaches(group.owner, &group.institution)
+            permit.reaches(group.owner, &group.institution) || is_context(permit, kind, group)
         }
         // A receipt is the institution's own; its scope reaches the patients too, whose records it must not open.
         (Action::ReadReceipt, KeyName::Group(group)) => {
@@ -275,6 +275,14 @@ fn may_open(permit: &Permit, kind: FrameKind, name: &KeyName) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether it is a resource of the institution itself, which the permit reaches along with its patients' records. Which
+/// types those may be is the store's to check: what a frame holds is known when it is open.
+fn is_context(permit: &Permit, kind: FrameKind, group: &GroupName) -> bool {
+    kind == FrameKind::Resource
+        && group.owner == Owner::institution(&group.institution)
+        && permit.reaches_context_of(&group.institution)
 }
 
 fn has_subject(permit: &Permit, subject: Owner) -> bool {

@@ -66,6 +66,13 @@ proptest! {
         let Decision::Permit(permit) = DOOR.decide(&request, &facts, &SeededRandom::new(1)) else { return Ok(()) };
         prop_assert_eq!(permit.epoch(), facts.epoch);
         prop_assert!(!permit.explanation().is_empty());
+        prop_assert_eq!(permit.reaches_context_of(&code("a")), !permit.context_explanation().is_empty());
+        if permit.reaches_context_of(&code("a")) {
+            prop_assert!(matches!(request.action, Action::ReadTimeline | Action::ReadRecord | Action::Issue));
+            let Scope::Patients(reached) = permit.scope() else { panic!("context of no patient") };
+            prop_assert!(facts.patients.iter().any(|own| reached.contains(&own.patient)));
+        }
+        prop_assert!(!permit.reaches_context_of(&code("b")), "nobody is a patient there");
         let own: BTreeSet<Id16> = facts.patients.iter().map(|own| own.patient).chain(facts.person).collect();
         match (request.actor.role, permit.scope()) {
             (Role::Patient, Scope::Patients(reached)) => {

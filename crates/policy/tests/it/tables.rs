@@ -2,10 +2,13 @@
 
 use crate::{code, id, request};
 use base::{Id16, SeededRandom};
-use policy::{Action, Assurance, Decision, Door, Facts, OwnPatient, Purpose, Role, Scope, Target};
+use policy::{Action, Assurance, Decision, Door, Facts, OwnPatient, Owner, Permit, Purpose, Role, Scope, Target};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// Those of the tables, and one of which nobody is a patient.
+const INSTITUTIONS: [&str; 3] = ["31100001", "21100002", "41100003"];
 
 #[test]
 fn every_expectation_holds() {
@@ -31,7 +34,8 @@ fn every_rule_permits_somewhere() {
     let permitting: BTreeSet<String> = tables()
         .iter()
         .flat_map(|(_, table)| list(&table["cases"]).to_vec())
-        .filter_map(|case| case["permit"].as_str().map(str::to_owned))
+        .flat_map(|case| [case["permit"].clone(), case["context"]["rule"].clone()])
+        .filter_map(|rule| rule.as_str().map(str::to_owned))
         .collect();
     let rules: BTreeSet<String> = door.rules().iter().map(|rule| rule.id.clone()).collect();
     assert_eq!(permitting, rules);
@@ -72,12 +76,30 @@ fn check(door: &Door, table: &Value, case: &Value, action: Action, target: &str,
             assert_eq!(case["permit"].as_str(), Some(permit.explanation()), "{label}");
             assert_eq!(*permit.scope(), parse_scope(&case["scope"]), "{label}");
             assert_eq!((permit.action(), permit.epoch()), (action, facts.epoch), "{label}");
+            check_context(&permit, &case["context"], label);
         }
         Decision::Denial(denial) => {
             assert_eq!(case["denial"].as_str(), Some(denial.reason.name()), "{label}: {}", denial.explanation);
             let missing = format!("missing: {}", words(&case["missing"]).join(","));
             assert!(denial.explanation.ends_with(&missing), "{label}: {}", denial.explanation);
         }
+    }
+}
+
+/// A case that says nothing of context expects a permit that reaches none.
+fn check_context(permit: &Permit, expected: &Value, label: &str) {
+    assert_eq!(permit.context_explanation(), expected["rule"].as_str().unwrap_or_default(), "{label}");
+    let reached = if expected.is_null() { Vec::new() } else { words(&expected["institutions"]) };
+    for number in INSTITUTIONS {
+        let institution = code(number);
+        let is_reached = reached.iter().any(|one| one == number);
+        for kind in policy::CONTEXT_TYPES {
+            assert_eq!(permit.reaches_context(kind, &institution), is_reached, "{label}: {kind} of {number}");
+        }
+        for kind in ["Patient", "Observation", "Encounter", "Group", "List", ""] {
+            assert!(!permit.reaches_context(kind, &institution), "{label}: {kind} of {number}");
+        }
+        assert!(!permit.reaches(Owner::institution(&institution), &institution) || expected.is_null(), "{label}");
     }
 }
 
@@ -147,8 +169,8 @@ fn parse_scope(scope: &Value) -> Scope {
 
 fn facts(account: &Value) -> Facts {
     assert!(account.is_object(), "the case names an account that the table does not have");
-    let patients = account["charts"].as_array().map(|_| words(&account["charts"])).unwrap_or_default();
-    let own = |name: String| OwnPatient { patient: id(&name), institution: code("31100001") };
+    let patients = account["charts"].as_object().cloned().unwrap_or_default();
+    let own = |(name, number): (String, Value)| OwnPatient { patient: id(&name), institution: code(text(&number)) };
     Facts {
         epoch: 7,
         person: account["person"].as_str().map(id),

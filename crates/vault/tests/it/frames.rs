@@ -2,12 +2,12 @@
 
 use crate::common::{Folders, SOON, Table, depositor, depositor_of, group_name, institution, job, patient, reader};
 use base::{Id16, SeededRandom};
-use policy::{Action, Owner};
+use policy::{Action, InstitutionCode, Owner};
 use proptest::prelude::*;
 use std::sync::{Arc, LazyLock};
 use vault::{
-    FrameHead, FrameKind, GroupKey, Keyring, PLAINTEXT_BYTES_MAX, PackBuilder, PackError, SealError, matches_path,
-    open_frame, open_frame_as, read_pack, seal,
+    FrameHead, FrameKind, GroupKey, GroupName, Keyring, PLAINTEXT_BYTES_MAX, PackBuilder, PackError, SealError,
+    matches_path, open_frame, open_frame_as, read_pack, seal,
 };
 
 fn head(owner: Owner) -> FrameHead {
@@ -111,6 +111,31 @@ fn a_receipt_opens_for_its_institution_and_nothing_else_does() {
     let of_patient = FrameHead { kind: FrameKind::Event, ..head(patient("1")) };
     let of_patient = seal(&WORLD.key, &of_patient, b"event", &random).expect("sealed");
     assert!(matches!(open_frame(&receipts, ring, &of_patient), Err(SealError::Refused { .. })));
+}
+
+#[test]
+fn resources_of_an_institution_open_for_readers_among_its_patients_and_for_nobody_else() {
+    let (ring, random) = (&WORLD.ring, SeededRandom::new(11));
+    let (here, other) = (institution(), InstitutionCode::new("99999999").expect("a code"));
+    let sealed_of = |code: &InstitutionCode, kind| {
+        let owner = Owner::institution(code);
+        let name = GroupName { institution: code.clone(), ..group_name(owner) };
+        let key = ring.group(&depositor_of(code), &name).expect("made");
+        seal(&key, &FrameHead { kind, ..head(owner) }, b"a doctor", &random).expect("sealed")
+    };
+    let doctor = sealed_of(&here, FrameKind::Resource);
+    for action in [Action::ReadTimeline, Action::ReadRecord, Action::Issue] {
+        assert_eq!(open_frame(&reader(patient("1"), action), ring, &doctor).expect("context").body, b"a doctor");
+    }
+    let refused = |permit, frame: &[u8]| matches!(open_frame(&permit, ring, frame), Err(SealError::Refused { .. }));
+    assert!(refused(reader(patient("1"), Action::ReadDocument), &doctor));
+    assert!(refused(reader(patient("1"), Action::ReadAccessLog), &doctor));
+    assert!(refused(depositor_of(&here), &doctor) && refused(job(Action::Seal), &doctor));
+    let read = || reader(patient("1"), Action::ReadRecord);
+    assert!(refused(read(), &sealed_of(&other, FrameKind::Resource)), "another institution");
+    for kind in [FrameKind::Document, FrameKind::Event, FrameKind::Table] {
+        assert!(refused(read(), &sealed_of(&here, kind)), "{kind:?}: what was held back, receipts");
+    }
 }
 
 #[test]
