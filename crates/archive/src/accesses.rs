@@ -1,7 +1,7 @@
 //! Who looked at a person's records, as plain data. The words for roles, actions and reasons are the portal's.
 
 use crate::{Archive, ArchiveError};
-use base::{Redacted, Timestamp};
+use base::{Id16, Redacted, Timestamp};
 use policy::{InstitutionCode, Permit};
 use store::{AccessCursor, AccessPage, AccessResult};
 
@@ -10,13 +10,17 @@ use store::{AccessCursor, AccessPage, AccessResult};
 pub struct Accessed {
     /// When.
     pub time: Timestamp,
+    /// The answer of the door that it was done under: entries of one look have the same.
+    pub decision: Id16,
     /// Who, by name.
     pub who: Redacted<String>,
     /// In which role ([`policy::Role::name`]).
     pub role: String,
+    /// With how many factors they had signed in: 0 to 2.
+    pub factors: u8,
     /// Where from.
     pub source: Redacted<String>,
-    /// Whether it was the person themselves.
+    /// Whether it was done in the person's own account.
     pub is_self: bool,
     /// What was done ([`policy::Action::name`]).
     pub action: String,
@@ -56,9 +60,11 @@ impl Archive {
             let entry = logged.entry;
             Accessed {
                 time: entry.time,
+                decision: entry.decision,
                 is_self: entry.actor.account == own,
                 who: entry.actor.name,
                 role: entry.actor.role,
+                factors: entry.actor.assurance,
                 source: entry.actor.source,
                 action: entry.action,
                 purpose: entry.purpose,

@@ -1,5 +1,6 @@
 //! What every page has around its content, and the parts that several pages share. No page's own content.
 
+use crate::korean::has_korean;
 use crate::pages::assets;
 use crate::texts::{Locale, Texts};
 use crate::words::escaped;
@@ -111,5 +112,10 @@ impl Choice {
     /// A choice that is chosen where its value is `current`.
     pub fn new(value: &str, label: &str, current: &str) -> Self {
         Self { value: value.to_owned(), label: label.to_owned(), chosen: value == current }
+    }
+
+    /// Whether its label has Korean letters, which is said where marks within it cannot stand.
+    pub fn is_korean(&self) -> bool {
+        has_korean(&self.label)
     }
 }

@@ -8,10 +8,13 @@
 //! stands in an address; no personal page is shown without two factors, and none may be cached; every form that changes or
 //! shows something personal carries the session's token.
 
+mod attempts;
 mod cookies;
 mod error;
 mod fields;
 mod frame;
+mod korean;
+mod looks;
 mod pages;
 mod places;
 mod portal;

@@ -1,5 +1,6 @@
 //! What the portal is given: the rooms below and its configuration. It keeps no state of its own that would be missed.
 
+use crate::attempts::Attempts;
 use crate::error::PageError;
 use crate::places::Places;
 use archive::Archive;
@@ -62,6 +63,7 @@ struct Inner {
     identity: Identity,
     config: PortalConfig,
     places: Places,
+    attempts: Attempts,
     issuing: Arc<Semaphore>,
     checking: Arc<Semaphore>,
     /// Memory for uploads, in kibibytes.
@@ -76,7 +78,8 @@ impl Portal {
         let checking = Arc::new(Semaphore::new(config.checks_at_once.max(1)));
         let upload_bytes = config.limits.verify_bytes.saturating_mul(config.checks_at_once.max(1));
         let uploads = Arc::new(Semaphore::new((upload_bytes / 1024).clamp(1024, Semaphore::MAX_PERMITS)));
-        let inner = Inner { archive, identity, config, places: Places::default(), issuing, checking, uploads };
+        let (places, attempts) = (Places::default(), Attempts::default());
+        let inner = Inner { archive, identity, config, places, attempts, issuing, checking, uploads };
         Self { inner: Arc::new(inner) }
     }
 
@@ -94,6 +97,10 @@ impl Portal {
 
     pub(crate) fn places(&self) -> &Places {
         &self.inner.places
+    }
+
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.inner.attempts
     }
 
     /// Runs something that blocks, away from the threads that serve.

@@ -176,6 +176,25 @@ mod tests {
     }
 
     #[test]
+    fn every_korean_word_on_a_page_of_another_language_is_marked() {
+        let korean = |text: &str| text.chars().any(|letter| ('가'..='힣').contains(&letter));
+        for page in all(Locale::English).expect("every template renders") {
+            let body = page.html.split("<body>").nth(1).unwrap_or_default();
+            let mut marked = Vec::new();
+            for piece in body.split('<').skip(1) {
+                let (tag, text) = piece.split_once('>').unwrap_or_default();
+                let name = tag.split_whitespace().next().unwrap_or_default();
+                match name.strip_prefix('/') {
+                    Some(_) => drop(marked.pop()),
+                    None if ["input", "br", "path"].contains(&name) => {}
+                    None => marked.push(attribute(&format!("<{tag}"), "lang") == Some("ko")),
+                }
+                assert!(!korean(text) || marked.contains(&true), "{}: {text} is not marked", page.name);
+            }
+        }
+    }
+
+    #[test]
     fn nothing_runs_and_nothing_is_loaded_from_elsewhere() {
         every_page(|html, _| {
             expect(!html.contains("<script") && !html.contains("javascript:"), "a script")?;

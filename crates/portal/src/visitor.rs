@@ -2,6 +2,7 @@
 //! with its page.
 
 use crate::Portal;
+use crate::attempts::{self, Asker, Stranger, Wish};
 use crate::cookies::{self, LANGUAGE_COOKIE};
 use crate::error::{PageError, error_response};
 use crate::frame::{Bar, Frame};
@@ -36,8 +37,8 @@ enum SessionState {
     /// The browser sent no session.
     None,
     Live(Arc<Session>),
-    /// The browser sent one that is no good, or that could not be looked up.
-    Over(PageError),
+    /// The browser sent one that is no good; or one that could not be looked up, which says nothing about who sent it.
+    Over(PageError, Option<Stranger>),
 }
 
 /// Makes the visitor, lets the page answer, and gives errors their pages.
@@ -119,7 +120,7 @@ impl Visitor {
     pub fn session(&self) -> Result<Arc<Session>, PageError> {
         match &self.session {
             SessionState::Live(session) => Ok(Arc::clone(session)),
-            SessionState::Over(error) => Err(error.clone()),
+            SessionState::Over(error, _) => Err(error.clone()),
             SessionState::None => {
                 let to = Some(self.here.clone()).filter(|here| is_path_here(here) && !here.starts_with("/sign-"));
                 Err(PageError::SignInFirst { to })
@@ -135,6 +136,17 @@ impl Visitor {
         let session = self.session()?;
         if session.assurance < Assurance::Two { Err(PageError::SecondStepFirst) } else { Ok(session) }
     }
+
+    /// Journals that this visitor, who has not proved themselves twice, asked for records. Who sent no session tried nothing.
+    async fn note_attempt(&self, method: &Method, path: &str) {
+        let Some(wish) = Wish::of(method, path) else { return };
+        let asker = match &self.session {
+            SessionState::Over(_, Some(stranger)) => Asker::Stranger(*stranger),
+            SessionState::Live(session) => Asker::Half(session),
+            SessionState::None | SessionState::Over(_, None) => return,
+        };
+        attempts::note(&self.portal, asker, &self.source, wish).await;
+    }
 }
 
 async fn session(portal: &Portal, token: Option<String>) -> SessionState {
@@ -143,17 +155,18 @@ async fn session(portal: &Portal, token: Option<String>) -> SessionState {
         .blocking(move |portal| {
             Ok(match portal.identity().session(&token) {
                 Ok(session) => SessionState::Live(Arc::new(session)),
-                Err(error @ (IdentityError::SessionUnknown | IdentityError::SessionOver { .. })) => {
-                    SessionState::Over(error.into())
+                Err(error @ IdentityError::SessionUnknown) => SessionState::Over(error.into(), Some(Stranger::Forged)),
+                Err(error @ IdentityError::SessionOver { .. }) => {
+                    SessionState::Over(error.into(), Some(Stranger::Over))
                 }
                 Err(error) => {
                     tracing::error!(%error, "a session cannot be looked up");
-                    SessionState::Over(PageError::Busy)
+                    SessionState::Over(PageError::Busy, None)
                 }
             })
         })
         .await;
-    found.unwrap_or_else(SessionState::Over)
+    found.unwrap_or_else(|error| SessionState::Over(error, None))
 }
 
 /// The address of the page that a request is about; what was sent to a page without an address of its own is shown on the
@@ -208,7 +221,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Person {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
         let visitor = Visitor::from_request_parts(parts, state).await?;
-        match visitor.person() {
+        let found = visitor.person();
+        if found.is_err() {
+            visitor.note_attempt(&parts.method, parts.uri.path()).await;
+        }
+        match found {
             Ok(session) => Ok(Self { visitor, session }),
             // Something was sent: it is not kept, and the person is told so.
             Err(PageError::SignInFirst { .. }) if parts.method != Method::GET => {

@@ -17,18 +17,28 @@ impl Texts {
         self.tn("day", &[("year", &year), ("month", &month), ("day", &day)])
     }
 
-    /// A moment with its weekday: 2026년 11월 22일(일) 오후 6시 32분, Sunday 22 November 2026, 18:32.
-    pub(crate) fn moment(&self, moment: Timestamp) -> String {
+    /// A day with its weekday: 2026년 11월 22일(일), Sunday 22 November 2026.
+    pub(crate) fn weekday(&self, date: Date) -> String {
+        let weekday = self.t(&format!("weekday-{}", date.weekday().to_monday_one_offset()));
+        self.tn("day-of-week", &[("day", &self.day(date)), ("weekday", &weekday)])
+    }
+
+    /// A moment of a day: 오후 6시 32분, 18:32.
+    pub(crate) fn time(&self, moment: Timestamp) -> String {
         let here = in_korea(moment);
-        let weekday = self.t(&format!("weekday-{}", here.weekday().to_monday_one_offset()));
         let half = if here.hour() < 12 { "time-am" } else { "time-pm" };
         // Koreans say the half of the day and count to twelve; elsewhere people write twenty-four hours.
         let (hour, minute) = match self.locale {
             Locale::Korean => (((here.hour() + 11) % 12 + 1).to_string(), here.minute().to_string()),
             Locale::English => (format!("{:02}", here.hour()), format!("{:02}", here.minute())),
         };
-        let time = self.tn(half, &[("hour", &hour), ("minute", &minute)]);
-        self.tn("moment", &[("day", &self.day(here.date())), ("weekday", &weekday), ("time", &time)])
+        self.tn(half, &[("hour", &hour), ("minute", &minute)])
+    }
+
+    /// A moment with its weekday: 2026년 11월 22일(일) 오후 6시 32분, Sunday 22 November 2026, 18:32.
+    pub(crate) fn moment(&self, moment: Timestamp) -> String {
+        let day = self.weekday(in_korea(moment).date());
+        self.tn("moment", &[("day", &day), ("time", &self.time(moment))])
     }
 }
 

@@ -56,7 +56,14 @@ impl Browser {
 
     /// Signs out by the button in the menu.
     pub async fn sign_out(&self) -> Done {
+        self.click("#account-menu").await?;
         self.follow("nav form button").await
+    }
+
+    /// Goes to the account by the menu.
+    pub async fn go_to_account(&self) -> Done {
+        self.click("#account-menu").await?;
+        self.follow("nav a[href='/account']").await
     }
 
     fn word(&self) -> usize {

@@ -4,6 +4,7 @@ use crate::Portal;
 use crate::error::{PageError, page};
 use crate::fields::Asked;
 use crate::frame::Frame;
+use crate::looks::{Look, Shared, Sitting, sittings};
 use crate::pages::records::{item_key, own};
 use crate::places;
 use crate::texts::{Locale, Texts};
@@ -12,84 +13,150 @@ use archive::Accessed;
 use askama::Template;
 use axum::extract::Query;
 use axum::response::Response;
-use base::Timestamp;
+use base::{Id16, Redacted, Timestamp};
+use jiff::civil::Date;
 use policy::{Action, InstitutionCode, Role};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use store::AccessPage;
 
-/// Entries on one page.
-const ENTRIES: usize = 50;
-/// Entries of the same kind closer together than this are told as one look.
-const ONE_LOOK_S: i64 = 10;
+/// Entries of the log on one page. Many of them are one look, and many looks one sitting.
+const ENTRIES: usize = 200;
 
 #[derive(Template)]
 #[template(path = "access.html")]
 pub(crate) struct AccessListPage {
     frame: Frame,
-    entries: Vec<Entry>,
+    days: Vec<Day>,
     /// Address of the entries before these.
     earlier: Option<String>,
     /// Address of the entries after these.
     later: Option<String>,
 }
 
-/// One attempt to look.
-struct Entry {
-    when: String,
+/// A day and who looked on it.
+struct Day {
+    date: Date,
+    label: String,
+    sittings: Vec<Told>,
+}
+
+/// A sitting in words.
+struct Told {
     who: String,
-    what: String,
-    /// Kinds of things and how many.
-    seen: Vec<String>,
-    institution: Option<String>,
-    why: String,
     from: String,
+    when: String,
+    what: String,
+    institutions: Vec<String>,
+    why: String,
     granted: bool,
     result: String,
+    /// What was seen, where there was one look.
+    seen: Vec<String>,
+    /// Each look, where there were several.
+    each: Vec<ToldLook>,
 }
 
-/// Plain data of an entry.
-struct Told<'a> {
-    time: Timestamp,
-    own: bool,
-    role: &'a str,
-    name: &'a str,
-    source: &'a str,
-    action: &'a str,
-    purpose: &'a str,
-    denied: Option<&'a str>,
-    institution: Option<&'a str>,
-    what: &'a [(String, u32)],
+/// One look in words.
+struct ToldLook {
+    time: String,
+    seen: Vec<String>,
 }
 
-impl Entry {
-    fn new(t: &'static Texts, told: &Told<'_>) -> Self {
-        let word = |kind: &str, name: &str| {
-            let key = format!("{kind}-{name}");
-            // Names of ten years ago may have gone out of use.
-            if t.has(&key) { t.t(&key) } else { name.to_owned() }
-        };
-        let role = word("role", told.role);
-        let who = match (told.own, told.name) {
-            (true, _) => t.t("access-own"),
-            (false, "") => role,
-            (false, name) => t.tn("access-by", &[("name", name), ("role", &role)]),
-        };
-        let result = match told.denied {
-            None => t.t("access-granted"),
-            Some(reason) => t.tn("access-denied-because", &[("reason", &word("denial", reason))]),
+/// The names of institutions by code.
+type Names = BTreeMap<String, String>;
+
+impl AccessListPage {
+    fn new(frame: Frame, entries: Vec<Accessed>, names: &Names) -> Self {
+        let t = frame.t;
+        let mut days: Vec<Day> = Vec::new();
+        for sitting in sittings(entries) {
+            let (date, told) = (sitting.shared.day, Told::new(t, &sitting, names));
+            match days.last_mut().filter(|day| day.date == date) {
+                Some(day) => day.sittings.push(told),
+                None => days.push(Day { date, label: t.weekday(date), sittings: vec![told] }),
+            }
+        }
+        Self { frame, days, earlier: None, later: None }
+    }
+}
+
+impl Told {
+    fn new(t: &'static Texts, sitting: &Sitting, names: &Names) -> Self {
+        let shared = &sitting.shared;
+        let name = |code: &InstitutionCode| names.get(code.as_str()).cloned().unwrap_or_else(|| code.to_string());
+        let each: Vec<ToldLook> = sitting.looks.iter().map(|look| ToldLook::new(t, look)).collect();
+        let (seen, each) = match <[ToldLook; 1]>::try_from(each) {
+            Ok([only]) => (only.seen, Vec::new()),
+            Err(several) => (Vec::new(), several),
         };
         Self {
-            when: t.moment(told.time),
-            who,
-            what: word("action", told.action),
-            seen: seen(t, told.what),
-            institution: told.institution.map(ToOwned::to_owned),
-            why: word("purpose", told.purpose),
-            from: source(t, told.source),
-            granted: told.denied.is_none(),
-            result,
+            who: who(t, shared),
+            from: source(t, &shared.source),
+            when: when(t, sitting),
+            what: word(t, "action", &shared.action),
+            institutions: sitting.institutions().into_iter().map(name).collect(),
+            why: why(t, shared),
+            granted: shared.denied.is_none(),
+            result: result(t, shared),
+            seen,
+            each,
         }
+    }
+}
+
+impl ToldLook {
+    fn new(t: &Texts, look: &Look) -> Self {
+        let what: Vec<(String, u32)> = look.seen.iter().flat_map(|seen| seen.what.clone()).collect();
+        Self { time: t.time(look.time), seen: seen(t, &what) }
+    }
+}
+
+/// The word for a name in the log. Names of ten years ago may have gone out of use.
+fn word(t: &Texts, kind: &str, name: &str) -> String {
+    let key = format!("{kind}-{name}");
+    if t.has(&key) { t.t(&key) } else { name.to_owned() }
+}
+
+fn who(t: &Texts, shared: &Shared) -> String {
+    let is_patient = shared.role == Role::Patient.name();
+    match (shared.own && is_patient, shared.factors, shared.who.as_str()) {
+        // One factor does not say for sure that it was the person.
+        (true, 0 | 1, _) => t.t("access-as-you"),
+        (true, _, _) => t.t("access-own"),
+        (false, 0, name) if is_patient => word(t, "nobody", name),
+        (false, _, "") => word(t, "role", &shared.role),
+        (false, _, name) => t.tn("access-by", &[("name", name), ("role", &word(t, "role", &shared.role))]),
+    }
+}
+
+fn when(t: &Texts, sitting: &Sitting) -> String {
+    let (first, last) = sitting.span();
+    let (from, to, count) = (t.time(first), t.time(last), sitting.looks.len());
+    match (count, from == to) {
+        (1, _) => to,
+        (_, true) => t.t2("access-times", ("time", to), ("count", count)),
+        (_, false) => {
+            let count = t.t1("access-count", "count", count);
+            t.tn("access-times-between", &[("from", &from), ("to", &to), ("count", &count)])
+        }
+    }
+}
+
+/// Why they said they looked: what a stranger says of themselves is not told as if it were so.
+fn why(t: &Texts, shared: &Shared) -> String {
+    let claimed = format!("purpose-{}-claimed", shared.purpose);
+    if shared.denied.is_some() && !shared.own && t.has(&claimed) {
+        return t.t(&claimed);
+    }
+    word(t, "purpose", &shared.purpose)
+}
+
+fn result(t: &Texts, shared: &Shared) -> String {
+    match (shared.denied.as_deref(), shared.factors) {
+        (None, _) => t.t("access-granted"),
+        (Some("assurance"), 1) => t.t1("access-denied-because", "reason", t.t("denial-second-factor")),
+        (Some(reason), _) => t.t1("access-denied-because", "reason", word(t, "denial", reason)),
     }
 }
 
@@ -117,55 +184,70 @@ fn seen(t: &Texts, what: &[(String, u32)]) -> Vec<String> {
 
 impl AccessListPage {
     pub fn sample_empty(locale: Locale) -> Self {
-        let frame = Frame::sample(locale, "access-title", "access", "/access", true);
-        Self { frame, entries: Vec::new(), earlier: None, later: None }
+        Self::new(Frame::sample(locale, "access-title", "access", "/access", true), Vec::new(), &Names::new())
     }
 
     pub fn sample(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "access-title", "access", "/access", true);
-        let moment = |seconds: i64| Timestamp::from_second(1_795_340_000 - seconds).unwrap_or(Timestamp::UNIX_EPOCH);
         let counts = |list: &[(&str, u32)]| -> Vec<(String, u32)> {
             list.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect()
         };
-        let many = counts(&[("Encounter", 12), ("Condition", 9), ("Observation", 148), ("MedicationRequest", 31)]);
-        let own = Told {
-            time: moment(0),
-            own: true,
-            role: "patient",
-            name: "김하늘",
-            source: "203.0.113.24",
-            action: "issue",
-            purpose: "own-records",
-            denied: None,
-            institution: Some("가온내과의원"),
-            what: &many,
+        let many = [("Encounter", 12), ("Condition", 9), ("Observation", 148), ("MedicationRequest", 31)];
+        let own = |ago_s: i64, action: &str| sample_entry(ago_s, action);
+        let other = |ago_s: i64| Accessed {
+            who: Redacted::new("이서준".to_owned()),
+            is_self: false,
+            source: Redacted::new("198.51.100.7".to_owned()),
+            denied: Some("not-yours".to_owned()),
+            ..own(ago_s, "read-record")
         };
-        let told = [
-            Told { time: moment(40), action: "read-timeline", what: &counts(&[("Encounter", 12)]), ..own },
-            Told { ..own },
-            Told {
-                time: moment(90_000),
-                own: false,
-                name: "이서준",
-                source: "198.51.100.7",
-                action: "read-record",
-                denied: Some("not-yours"),
-                what: &[],
-                ..own
+        let entries = vec![
+            Accessed { what: counts(&[("access-entry", 7)]), ..own(0, "read-access-log") },
+            Accessed { what: counts(&many), ..own(60, "issue") },
+            Accessed { what: counts(&many), ..own(120, "read-timeline") },
+            Accessed { what: counts(&many[..2]), ..own(180, "read-timeline") },
+            Accessed { what: counts(&many[..1]), ..own(900, "read-timeline") },
+            Accessed { factors: 1, denied: Some("assurance".to_owned()), ..own(1_000, "read-timeline") },
+            other(90_000),
+            other(90_030),
+            Accessed {
+                who: Redacted::new("session-forged".to_owned()),
+                factors: 0,
+                denied: Some("assurance".to_owned()),
+                ..other(90_100)
             },
-            Told {
-                time: moment(400_000),
-                own: false,
-                role: "depositor",
-                name: "가온내과의원",
-                source: "local",
-                action: "deposit",
-                purpose: "custody",
-                ..own
+            Accessed {
+                who: Redacted::new("가온내과의원".to_owned()),
+                is_self: false,
+                role: "depositor".to_owned(),
+                source: Redacted::new("local".to_owned()),
+                purpose: "custody".to_owned(),
+                what: counts(&many),
+                ..own(400_000, "deposit")
             },
         ];
-        let entries = told.iter().map(|told| Entry::new(frame.t, told)).collect();
-        Self { frame, entries, earlier: Some("/access?page=2".to_owned()), later: None }
+        let names = [("31100001".to_owned(), "가온내과의원".to_owned())].into();
+        Self { earlier: Some("/access?page=2".to_owned()), ..Self::new(frame, entries, &names) }
+    }
+}
+
+/// An entry of the person themselves, so many seconds before the samples' present.
+fn sample_entry(ago_s: i64, action: &str) -> Accessed {
+    Accessed {
+        time: Timestamp::from_second(1_795_340_000 - ago_s).unwrap_or(Timestamp::UNIX_EPOCH),
+        decision: Id16::derived(&[action, &ago_s.to_string()]),
+        who: Redacted::new("김하늘".to_owned()),
+        role: "patient".to_owned(),
+        factors: 2,
+        source: Redacted::new("203.0.113.24".to_owned()),
+        is_self: true,
+        action: action.to_owned(),
+        purpose: "own-records".to_owned(),
+        explanation: String::new(),
+        denied: None,
+        institution: InstitutionCode::new("31100001"),
+        what: Vec::new(),
+        leaf: None,
     }
 }
 
@@ -193,75 +275,25 @@ pub(crate) async fn show(person: Person, numbered: Asked<Numbered>) -> Result<Re
     let after = places::beginning(&pages, numbered.page);
     let number = if after.is_some() { numbered.page } else { 1 };
     let request = own(person.actor(), person.session.person, Action::ReadAccessLog);
-    let t = person.visitor.t();
     let reading = person.visitor.portal.blocking(move |portal| {
         let permit = portal.archive().ask(request)?;
         let list = portal.archive().accesses(&permit, &AccessPage { limit: ENTRIES, after })?;
         let names = names(portal, &list.entries)?;
-        let entries: Vec<Entry> =
-            together(list.entries).iter().map(|entry| Entry::new(t, &told(entry, &names))).collect();
-        Ok((entries, list.next))
+        Ok((list, names))
     });
-    let (entries, next) = reading.await?;
-    let earlier = next.is_some().then(|| format!("/access?page={}", number + 1));
-    person
-        .visitor
-        .portal
-        .places()
-        .with(person.session.id, |place| places::remember(&mut place.access_pages, number, next));
+    let (list, names) = reading.await?;
+    let earlier = list.next.is_some().then(|| format!("/access?page={}", number + 1));
+    let remember = |place: &mut places::Place| places::remember(&mut place.access_pages, number, list.next);
+    person.visitor.portal.places().with(person.session.id, remember);
     let later = (number > 1).then(|| format!("/access?page={}", number - 1));
-    page(&AccessListPage { frame: person.visitor.frame("access-title", "access"), entries, earlier, later })
-}
-
-/// Puts together what was one look to whoever looked: a page of the timeline is found first and read then, which are two
-/// entries in the log. Kinds keep the larger of their counts, since both entries count the same records.
-fn together(entries: Vec<Accessed>) -> Vec<Accessed> {
-    let mut looks: Vec<Accessed> = Vec::with_capacity(entries.len());
-    for entry in entries {
-        match looks.last_mut().filter(|look| is_same_look(look, &entry)) {
-            Some(look) => {
-                for (kind, count) in entry.what {
-                    match look.what.iter_mut().find(|(known, _)| *known == kind) {
-                        Some((_, most)) => *most = (*most).max(count),
-                        None => look.what.push((kind, count)),
-                    }
-                }
-            }
-            None => looks.push(entry),
-        }
-    }
-    looks
-}
-
-fn is_same_look(newer: &Accessed, older: &Accessed) -> bool {
-    let within = newer.time.duration_since(older.time).as_secs() < ONE_LOOK_S;
-    let told = |one: &Accessed| {
-        let who = (one.who.expose().clone(), one.role.clone(), one.source.expose().clone(), one.is_self);
-        (who, one.action.clone(), one.purpose.clone(), one.denied.clone(), one.institution.clone())
-    };
-    within && told(newer) == told(older)
-}
-
-fn told<'a>(accessed: &'a Accessed, names: &'a BTreeMap<String, String>) -> Told<'a> {
-    let institution = accessed.institution.as_ref().map(InstitutionCode::as_str);
-    Told {
-        time: accessed.time,
-        own: accessed.is_self && accessed.role == Role::Patient.name(),
-        role: &accessed.role,
-        name: accessed.who.expose(),
-        source: accessed.source.expose(),
-        action: &accessed.action,
-        purpose: &accessed.purpose,
-        denied: accessed.denied.as_deref(),
-        institution: institution.map(|code| names.get(code).map_or(code, String::as_str)),
-        what: &accessed.what,
-    }
+    let shown = AccessListPage::new(person.visitor.frame("access-title", "access"), list.entries, &names);
+    page(&AccessListPage { earlier, later, ..shown })
 }
 
 /// The names of the institutions in some entries.
-fn names(portal: &Portal, entries: &[Accessed]) -> Result<BTreeMap<String, String>, PageError> {
+fn names(portal: &Portal, entries: &[Accessed]) -> Result<Names, PageError> {
     let codes: BTreeSet<&InstitutionCode> = entries.iter().filter_map(|entry| entry.institution.as_ref()).collect();
-    let mut names = BTreeMap::new();
+    let mut names = Names::new();
     for code in codes {
         if let Some(institution) = portal.archive().institution(code)? {
             names.insert(code.to_string(), institution.name);
@@ -273,45 +305,39 @@ fn names(portal: &Portal, entries: &[Accessed]) -> Result<BTreeMap<String, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::Redacted;
 
-    fn entry(second: i64, action: &str, what: &[(&str, u32)]) -> Accessed {
-        Accessed {
-            time: Timestamp::from_second(1_800_000_000 + second).expect("2027"),
-            who: Redacted::new("김하늘".to_owned()),
-            role: "patient".to_owned(),
-            source: Redacted::new("192.0.2.1".to_owned()),
-            is_self: true,
-            action: action.to_owned(),
-            purpose: "own-records".to_owned(),
-            explanation: String::new(),
-            denied: None,
-            institution: None,
-            what: what.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
-            leaf: None,
-        }
-    }
-
-    #[test]
-    fn one_look_is_told_once_and_no_other_is_hidden() {
-        let looks = together(vec![
-            entry(30, "read-timeline", &[("Encounter", 2), ("Condition", 1)]),
-            entry(29, "read-timeline", &[("Encounter", 2), ("Observation", 7)]),
-            entry(28, "issue", &[("Encounter", 2)]),
-            entry(2, "issue", &[("Encounter", 2)]),
-            Accessed { denied: Some("not-yours".to_owned()), ..entry(1, "issue", &[]) },
-            Accessed { who: Redacted::new("이바다".to_owned()), is_self: false, ..entry(0, "issue", &[]) },
-        ]);
-        assert_eq!(looks.len(), 5);
-        let what: Vec<(&str, u32)> = looks[0].what.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
-        assert_eq!(what, [("Encounter", 2), ("Condition", 1), ("Observation", 7)]);
+    fn told(entries: Vec<Accessed>) -> Vec<Told> {
+        let frame = Frame::sample(Locale::Korean, "access-title", "access", "/access", true);
+        AccessListPage::new(frame, entries, &Names::new()).days.into_iter().flat_map(|day| day.sittings).collect()
     }
 
     #[test]
     fn words_that_went_out_of_use_are_shown_as_they_are() {
-        let old = Accessed { role: "scribe".to_owned(), is_self: false, ..entry(0, "transcribe", &[("Chart", 1)]) };
-        let shown = Entry::new(Locale::Korean.texts(), &told(&old, &BTreeMap::new()));
-        assert_eq!((shown.who.as_str(), shown.what.as_str()), ("김하늘 (scribe)", "transcribe"));
-        assert_eq!(shown.seen, ["그 밖의 기록 1건"]);
+        let old = Accessed { role: "scribe".to_owned(), is_self: false, ..sample_entry(0, "transcribe") };
+        let shown = told(vec![Accessed { what: vec![("Chart".to_owned(), 1)], ..old }]);
+        assert_eq!((shown[0].who.as_str(), shown[0].what.as_str()), ("김하늘 (scribe)", "transcribe"));
+        assert_eq!(shown[0].seen, ["그 밖의 기록 1건"]);
+    }
+
+    #[test]
+    fn several_looks_are_told_with_their_count_and_each_of_them() {
+        let shown = told([0, 30, 600].map(|ago_s| sample_entry(ago_s, "read-timeline")).to_vec());
+        assert_eq!(shown.len(), 1);
+        assert_eq!(shown[0].when, "오후 6시 23분부터 오후 6시 33분까지 3번");
+        let times: Vec<&str> = shown[0].each.iter().map(|look| look.time.as_str()).collect();
+        assert_eq!(times, ["오후 6시 33분", "오후 6시 32분", "오후 6시 23분"]);
+    }
+
+    #[test]
+    fn who_did_not_prove_themselves_twice_is_not_called_the_person() {
+        let half = Accessed { factors: 1, denied: Some("assurance".to_owned()), ..sample_entry(0, "issue") };
+        let nobody =
+            Accessed { who: Redacted::new("session-over".to_owned()), is_self: false, factors: 0, ..half.clone() };
+        let t = Locale::Korean.texts();
+        let shown = told(vec![half, nobody]);
+        assert_eq!(shown[0].who, t.t("access-as-you"));
+        assert!(shown[0].result.contains(&t.t("denial-second-factor")));
+        assert_eq!(shown[1].who, t.t("nobody-session-over"));
+        assert!(shown[1].result.contains(&t.t("denial-assurance")));
     }
 }

@@ -4,7 +4,7 @@ use crate::Portal;
 use crate::error::{PageError, faulty_page};
 use crate::fields::{Fields, PersonForm};
 use crate::frame::Faults;
-use crate::pages::records::{Around, Which, as_patient, own, query_of, records_page, span};
+use crate::pages::records::{Around, Which, own, query_of, records_page, refuse_others, span};
 use crate::places::Filter;
 use crate::texts::Locale;
 use crate::visitor::Person;
@@ -13,7 +13,7 @@ use archive::Selection;
 use archive::issue::{IssueError, IssuedPdf, Issuer, TypesetError};
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
-use base::{Id16, Timestamp};
+use base::Timestamp;
 use policy::{Action, Request};
 use std::collections::BTreeSet;
 
@@ -47,14 +47,12 @@ pub(crate) async fn issue(form: PersonForm) -> Result<Response, PageError> {
     let _turn = person.visitor.portal.turn_to_issue().await?;
     let filter = person.visitor.portal.places().of(person.session.id).filter;
     let listing = own(person.actor(), person.session.person, Action::ReadTimeline);
-    let actor = person.actor();
+    let (actor, own_person) = (person.actor(), person.session.person);
     let request = own(person.actor(), person.session.person, Action::Issue);
     let making = person.visitor.portal.blocking(move |portal| {
         if let Wish::Chosen(chosen) = &wish {
-            // Somebody else's is refused as a whole, and they find the attempt among those who looked.
-            for patient in chosen.iter().map(|which| which.patient).collect::<BTreeSet<Id16>>() {
-                portal.archive().ask(as_patient(actor.clone(), patient, Action::Issue))?;
-            }
+            // Where one of them is somebody else's, all are refused.
+            refuse_others(portal, &actor, own_person, Action::Issue, chosen)?;
         }
         let selection = selection(portal, listing, wish, &filter)?;
         let permit = portal.archive().ask(request)?;
@@ -140,6 +138,7 @@ fn download(pdf: IssuedPdf, locale: Locale) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base::Id16;
 
     #[test]
     fn too_long_a_document_has_its_page() {

@@ -9,14 +9,14 @@ use crate::places::Filter;
 use crate::texts::{Locale, Texts};
 use crate::visitor::Person;
 use crate::words::{day_of, day_of_form};
-use archive::{Counted, Diagnosis, Entry, Timeline, TimelineQuery, Visit};
+use archive::{ArchiveError, Counted, Diagnosis, Entry, Timeline, TimelineQuery, Visit};
 use askama::Template;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Timestamp};
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, offset};
-use policy::{Action, Actor, InstitutionCode, OwnPatient, Permit, Purpose, Request, Target};
+use policy::{Action, Actor, InstitutionCode, OwnPatient, Permit, Purpose, Request, Scope, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -209,15 +209,17 @@ impl Card {
     }
 
     fn of_entry(t: &Texts, entry: &Entry, names: &BTreeMap<String, String>, chosen: &BTreeSet<Id16>) -> Self {
+        let (kind, title) = (t.t(item_key(&entry.key.resource_type)), entry_title(t, entry));
         Self {
             id: Which { patient: entry.key.owner.id(), id: entry.key.id }.to_string(),
             year: String::new(),
             chosen: chosen.contains(&entry.key.id),
             date: date(t, entry.date),
-            kind: t.t(item_key(&entry.key.resource_type)),
+            // What has no title of its own is called by its kind, once.
+            diagnoses: Some(title).filter(|title| *title != kind).into_iter().collect(),
+            kind,
             institution: institution_name(names, &entry.institution),
             department: String::new(),
-            diagnoses: vec![entry_title(t, entry)],
             items: Vec::new(),
             amended: entry.version > 1,
             opens: false,
@@ -272,7 +274,7 @@ pub(crate) fn entry_title(t: &Texts, entry: &Entry) -> String {
     }
 }
 
-fn items(t: &Texts, counts: &Counted) -> Vec<String> {
+pub(crate) fn items(t: &Texts, counts: &Counted) -> Vec<String> {
     let counted = [
         ("item-tests", counts.tests),
         ("item-medications", counts.drugs),
@@ -301,6 +303,9 @@ pub(crate) fn item_key(kind: &str) -> &'static str {
         "DiagnosticReport" | "ImagingStudy" => "item-reports",
         "DocumentReference" | "document" => "item-documents",
         "access-entry" => "item-accesses",
+        "Device" | "HealthcareService" | "Location" | "Organization" | "Practitioner" | "PractitionerRole" => {
+            "item-context"
+        }
         _ => "item-other",
     }
 }
@@ -328,6 +333,35 @@ pub(crate) fn own(actor: Actor, person: Id16, action: Action) -> Request {
 /// What a person asks for of one patient, who they say they are.
 pub(crate) fn as_patient(actor: Actor, patient: Id16, action: Action) -> Request {
     Request { actor, action, target: Target::Patient(patient), purpose: Purpose::OwnRecords }
+}
+
+/// Refuses what is asked for of patients that are others: nothing of it is shown. The patients who are named find the attempt
+/// among those who looked, and so does whose record it is, whatever patient the address or the form named; the asker is told
+/// the same in any case.
+///
+/// # Errors
+/// [`PageError::Denied`] where anything is another's.
+pub(crate) fn refuse_others(
+    portal: &Portal,
+    actor: &Actor,
+    person: Id16,
+    action: Action,
+    asked: &BTreeSet<Which>,
+) -> Result<(), PageError> {
+    let permit = portal.archive().ask(own(actor.clone(), person, action))?;
+    let is_own = |which: &&Which| matches!(permit.scope(), Scope::Patients(own) if own.contains(&which.patient));
+    let others: Vec<&Which> = asked.iter().filter(|which| !is_own(which)).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    for patient in others.iter().map(|which| which.patient).collect::<BTreeSet<Id16>>() {
+        match portal.archive().ask(as_patient(actor.clone(), patient, action)) {
+            Ok(_) | Err(ArchiveError::Denied(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    portal.archive().refuse_beyond(&permit, &others.iter().map(|which| which.id).collect::<Vec<Id16>>())?;
+    Err(PageError::Denied)
 }
 
 /// The part of the timeline that a filter leaves.
@@ -421,6 +455,7 @@ pub(crate) fn sample_listed() -> Listed {
         title: String::new(),
         object: None,
         version: 1,
+        relations: Vec::new(),
     };
     let visit = |name: &str, at: &str, institution: &str, class: &str| Visit {
         key: key("Encounter", name),
@@ -429,6 +464,7 @@ pub(crate) fn sample_listed() -> Listed {
         end: String::new(),
         class: class.to_owned(),
         department: "내과".to_owned(),
+        doctor: "김하늘".to_owned(),
         reason: String::new(),
         diagnoses: vec![diagnosis("급성 인두염", "J02.9")],
         counts: Counted { tests: 4, drugs: 3, ..Counted::default() },
@@ -477,7 +513,7 @@ mod tests {
     fn visits_stand_under_their_years() {
         let years = years(Locale::Korean.texts(), &sample_listed(), &BTreeSet::new());
         let labels: Vec<&str> = years.iter().map(|year| year.label.as_str()).collect();
-        assert_eq!(labels, ["2024년", "2023년", "2021년", "진료에 묶이지 않은 기록"]);
+        assert_eq!(labels, ["2024년", "2023년", "2021년", "진료와 따로 있는 기록"]);
         assert_eq!(years[1].visits.len(), 2);
     }
 

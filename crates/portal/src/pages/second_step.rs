@@ -1,5 +1,6 @@
 //! The second factor: setting up an authenticator on the first visit, its code on later ones.
 
+use crate::attempts::{self, Asker, Wish};
 use crate::cookies;
 use crate::error::{PageError, faulty_page, page};
 use crate::fields::SessionForm;
@@ -8,7 +9,7 @@ use crate::pages::sign_in::HOME;
 use crate::texts::Locale;
 use crate::visitor::Visitor;
 use askama::Template;
-use axum::http::header;
+use axum::http::{Method, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use base::Redacted;
 use identity::{IdentityError, SESSION_COOKIE, SecondFactor, Session, TotpEnrolment};
@@ -136,7 +137,13 @@ pub(crate) async fn check(form: SessionForm) -> Result<Response, PageError> {
             SecondFactor::Totp => portal.identity().totp_check(&asking, code.expose(), &source),
         })
     });
-    let fault = match outcome.await? {
+    let outcome = outcome.await?;
+    if let Err(error) = &outcome
+        && session.second_factor == SecondFactor::Totp
+    {
+        note_attempt(&visitor, &session, error).await;
+    }
+    let fault = match outcome {
         Ok(token) => {
             let onward = visitor.portal.places().leave(session.id).return_to;
             let cookie = cookies::until_closed(SESSION_COOKIE, token.cookie_value());
@@ -151,4 +158,15 @@ pub(crate) async fn check(form: SessionForm) -> Result<Response, PageError> {
     let faults = Faults::one("code", visitor.t().t(fault));
     let frame = visitor.frame("second-title", "sign-in");
     faulty_page(&SecondStepPage::new(frame, &session, enrolment.as_ref(), faults)?)
+}
+
+/// Journals that somebody with one factor did not get further. Whoever is setting up the second one guesses nothing.
+async fn note_attempt(visitor: &Visitor, session: &Session, error: &IdentityError) {
+    let asker = match error {
+        IdentityError::TotpWrong { .. } | IdentityError::SessionOver { .. } => Asker::Guessing(session),
+        _ => Asker::Half(session),
+    };
+    let onward = visitor.portal.places().of(session.id).return_to;
+    let wish = onward.and_then(|path| Wish::of(&Method::GET, &path)).unwrap_or_else(Wish::timeline);
+    attempts::note(&visitor.portal, asker, &visitor.source, wish).await;
 }

@@ -49,6 +49,8 @@ struct Outcome {
     why: Option<String>,
     /// Terms and what is said about them.
     facts: Vec<(String, String)>,
+    /// The same for who looks it up in the log.
+    details: Vec<(String, String)>,
 }
 
 impl VerifyPage {
@@ -76,9 +78,8 @@ impl VerifyPage {
             facts: vec![
                 (t.t("verify-number"), number.to_owned()),
                 (t.t("verify-issued"), t.moment(Timestamp::from_second(1_795_340_000).unwrap_or_default())),
-                (t.t("verify-origin"), "hanmaru.example/records".to_owned()),
-                (t.t("verify-position"), position(t, 61_043, 61_044)),
             ],
+            details: details(t, "hanmaru.example/records", 61_043, 61_044),
             ..Outcome::good(t)
         };
         let mut faulty = Self { faults: Faults::one("file", t.t("verify-no-file")), ..Self::sample_blank(locale) };
@@ -115,25 +116,25 @@ impl Known {
 impl Outcome {
     fn good(t: &Texts) -> Self {
         let (heading, text) = (t.t("verify-good"), t.t("verify-good-text"));
-        Self { good: true, heading, text, why: None, facts: Vec::new() }
+        Self { good: true, heading, text, why: None, facts: Vec::new(), details: Vec::new() }
     }
 
     fn bad(t: &Texts, fault: &VerifyFault) -> Self {
         let (heading, text) = (t.t("verify-bad"), t.t("verify-bad-text"));
-        Self { good: false, heading, text, why: Some(fault_text(t, fault)), facts: Vec::new() }
+        Self { good: false, heading, text, why: Some(fault_text(t, fault)), facts: Vec::new(), details: Vec::new() }
     }
 
     fn of(t: &Texts, verified: &Verified, issued: Option<Timestamp>) -> Self {
         let mut facts = vec![(t.t("verify-number"), verified.number.to_string())];
         facts.extend(issued.map(|at| (t.t("verify-issued"), t.moment(at))));
-        facts.push((t.t("verify-origin"), verified.origin.clone()));
-        facts.push((t.t("verify-position"), position(t, verified.index, verified.size)));
-        Self { facts, ..Self::good(t) }
+        Self { facts, details: details(t, &verified.origin, verified.index, verified.size), ..Self::good(t) }
     }
 }
 
-fn position(t: &Texts, index: u64, size: u64) -> String {
-    t.tn("verify-position-text", &[("index", &(index + 1).to_string()), ("size", &size.to_string())])
+/// Where a document stands in the log.
+fn details(t: &Texts, origin: &str, index: u64, size: u64) -> Vec<(String, String)> {
+    let position = t.tn("verify-position-text", &[("index", &(index + 1).to_string()), ("size", &size.to_string())]);
+    vec![(t.t("verify-origin"), origin.to_owned()), (t.t("verify-position"), position)]
 }
 
 fn fault_text(t: &Texts, fault: &VerifyFault) -> String {

@@ -45,7 +45,7 @@ fn a_person_signs_in_gets_everything_and_anyone_can_verify_it() {
 
     let page = browser.get("/access");
     page.says(200, "PDF 발급").says(200, "기록 목록 보기").says(200, "허용").says(200, "본인");
-    page.says(200, "2026년 11월 22일(일) 오후 12시 0분").says(200, "127.0.0.1");
+    page.says(200, "<h2>2026년 11월 22일(일)</h2>").says(200, "<dd>오후 12시 0분</dd>").says(200, "127.0.0.1");
     browser.post("/sign-out", &[("csrf", &page.csrf())]).leads_to("/");
     browser.get("/access").leads_to("/sign-in?to=%2Faccess");
     assert!(!browser.cookies.borrow().keys().any(|name| name.contains("session")));
@@ -137,9 +137,9 @@ fn other_sessions_are_listed_and_ended() {
     site.prove(&there, &site.kim);
     let page = there.get("/sign-in/second-step");
     there.post("/sign-in/second-step", &[("csrf", &page.csrf()), ("code", &app.code(&site.world.clock))]);
-    there.get("/account").says(200, "다른 기기 모두 내보내기");
+    there.get("/account").says(200, "다른 기기는 모두 나가게 하기");
     let page = here.get("/account");
-    here.post("/account/end-others", &[("csrf", &page.csrf())]).says(200, "다른 기기를 모두 내보냈습니다");
+    here.post("/account/end-others", &[("csrf", &page.csrf())]).says(200, "다른 기기를 모두 나가게 했습니다");
     there.get("/account").says(401, "다시 본인 확인을 해 주세요");
     there.get("/account").leads_to("/sign-in?to=%2Faccount");
     here.get("/account").says(200, "다른 기기에서는 들어와 있지 않습니다");

@@ -1,6 +1,7 @@
 //! The portal over a real archive, a real identity and the stand-in agency, asked over loopback as a browser would: journeys,
 //! refusals, headers. What pages look like is tested beside their samples, and in a real browser by the program's own tests.
 
+mod attempts;
 mod browser;
 mod headers;
 mod journeys;

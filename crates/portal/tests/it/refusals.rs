@@ -2,6 +2,8 @@
 
 use crate::site::{Setup, Site};
 
+const NOT_THEIRS: &str = "막음: 그 사람의 기록이 아니어서";
+
 #[test]
 fn without_a_session_every_personal_page_leads_to_sign_in() {
     let site = Site::new();
@@ -91,8 +93,34 @@ fn another_persons_record_stays_closed() {
     for attempt in ["진료기록 보기", "PDF 발급"] {
         assert!(log.contains(attempt), "{attempt}");
     }
-    assert_eq!(log.matches("본인의 기록이 아니어서").count(), 2);
-    assert!(log.contains("김하늘"));
+    assert_eq!(log.matches(NOT_THEIRS).count(), 2, "one for the page and one for the document: {log}");
+    assert!(log.contains("김하늘") && !log.contains("2번"), "an attempt is told once: {log}");
+    // Who tried sees what they did: the record of another, one of nobody, and the document.
+    let own = browser.get("/access").text();
+    assert_eq!(own.matches(NOT_THEIRS).count(), 2, "{own}");
+    assert!(own.contains("2번") && !own.contains("이바다"), "{own}");
+}
+
+#[test]
+fn anothers_record_under_an_invented_patient_is_told_to_them() {
+    let site = Site::new();
+    let browser = site.browser();
+    site.sign_in(&browser, &site.kim);
+    let csrf = browser.get("/records").csrf();
+    let others = site.visit("p2", "v3");
+    let (_, record) = others.split_once('-').expect("a patient and a record");
+    let invented = format!("{}-{record}", "7".repeat(32));
+    browser.get(&format!("/records/visit/{invented}")).says(403, "볼 수 없는 기록입니다");
+    // Among one's own as well, and then nothing of it is issued.
+    let own = site.visit("p1", "v1");
+    let fields = [("csrf", csrf.as_str()), ("what", "chosen"), ("visit", &own), ("visit", &invented)];
+    browser.post("/records/issue", &fields).says(403, "볼 수 없는 기록입니다");
+    let owner = site.browser();
+    site.sign_in(&owner, &site.lee);
+    let log = owner.get("/access").text();
+    assert_eq!(log.matches(NOT_THEIRS).count(), 2, "one for the page and one for the document: {log}");
+    assert!(log.contains("김하늘") && log.contains("진료기록 보기") && log.contains("PDF 발급"));
+    assert!(log.contains("자기 기록이라고 함"), "what they claimed is not told as if it were so");
 }
 
 #[test]
@@ -109,7 +137,7 @@ fn anothers_record_under_ones_own_name_is_told_to_them_as_well() {
     let owner = site.browser();
     site.sign_in(&owner, &site.lee);
     let log = owner.get("/access").text();
-    assert_eq!(log.matches("본인의 기록이 아니어서").count(), 2, "one for the page and one for the document");
+    assert_eq!(log.matches(NOT_THEIRS).count(), 2, "one for the page and one for the document");
     assert!(log.contains("김하늘") && log.contains("PDF 발급"));
 }
 

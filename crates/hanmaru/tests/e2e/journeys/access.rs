@@ -18,8 +18,10 @@ pub async fn look_at_anothers(browser: Browser) -> Done {
     browser.follow("nav a[href='/access']").await?;
     browser.look("access-denied", "access-title").await?;
     let language = browser.language();
-    let refused = browser.texts("#accesses li:has(.tag.no)").await?;
-    assert_eq!(refused.len(), 1, "{refused:?}");
+    let refused = browser.texts("#accesses .sitting:has(.tag.no)").await?;
+    assert_eq!(refused.len(), 1, "both attempts of one day are told together: {refused:?}");
+    let twice = if language.tag() == "ko" { "2번" } else { "twice" };
+    assert!(refused[0].contains(twice), "{refused:?}");
     for word in ["denial-not-yours", "action-read-record"] {
         assert!(refused[0].contains(&text(language, word)), "{word}: {refused:?}");
     }
@@ -32,6 +34,9 @@ async fn try_to_see(browser: &Browser, other: &mut crate::authenticator::Somebod
     browser.goto(visit).await?;
     browser.look("denied", "error-denied-title").await?;
     assert_eq!(browser.status().await?, 403);
+    let (_, record) = visit.rsplit_once('-').ok_or("an address names a patient and a record")?;
+    browser.goto(&format!("/records/visit/{}-{record}", "7".repeat(32))).await?;
+    assert_eq!(browser.status().await?, 403, "an invented patient opens nothing");
     let nobodys = format!("/records/visit/{0}-{0}", "0".repeat(32));
     browser.goto(&nobodys).await?;
     assert_eq!(browser.status().await?, 403, "whether a record is there is nobody else's business");

@@ -3,6 +3,7 @@
 use crate::browser::Browser;
 use crate::processes::HALFWAY;
 use crate::texts::text;
+use crate::world::Language;
 use crate::{Done, Fault};
 use serde_json::Value;
 
@@ -61,8 +62,15 @@ async fn by_conditions(browser: &Browser) -> Done {
     let found = results(browser).await?;
     assert!(found.iter().any(|name| name == HOSPITAL), "{found:?}");
     let lines = browser.texts("#institution-list li > p:last-child").await?;
-    assert!(lines.iter().all(|line| line.contains(region)), "{lines:?}");
+    let shown = match browser.language() {
+        Language::Korean => region,
+        Language::English => "Gangwon State",
+    };
+    assert!(lines.iter().all(|line| line.contains(shown)), "{lines:?}");
     browser.look("institutions-region", "institutions-title").await?;
+    for typed in ["원주 새온", "Saeon Gangwon", "saeon wonju-si"] {
+        assert_eq!(search(browser, typed).await?.first().map(String::as_str), Some(HOSPITAL), "{typed}");
+    }
 
     browser.goto("/institutions").await?;
     open_conditions(browser).await?;
@@ -107,7 +115,9 @@ async fn state_page(browser: &Browser, state: &str) -> Done {
         assert!(said.contains(&words), "{state}{part}: {said}");
     }
     let gets = browser.has("#get-records").await?;
-    assert_eq!(gets, ["deposited", "migrating"].contains(&state), "{state}");
+    assert_eq!(gets, state == "deposited", "{state}");
+    assert_eq!(browser.has("#see-early").await?, state == "migrating", "{state}");
+    assert_eq!(browser.attribute("h1", "lang").await?.as_deref(), Some("ko"), "the name is Korean on every page");
     Ok(())
 }
 

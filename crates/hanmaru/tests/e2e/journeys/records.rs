@@ -68,6 +68,11 @@ async fn one_visit(browser: &Browser) -> Done {
     browser.follow("li.visit .open a").await?;
     let heading = browser.text("h1").await?;
     browser.look_at("visit", &heading).await?;
+    let (date, _) = heading.rsplit_once(' ').ok_or("a visit is headed by its day and its kind")?;
+    let lead = browser.text("p.lead").await?;
+    let institution = lead.split(" (").next().unwrap_or_default();
+    let title = browser.run("return document.title", vec![]).await?.to_string();
+    assert!(title.contains(date) && !title.contains(institution), "{title}");
     let here = browser.path().await?;
     browser.follow("nav a[hreflang]").await?;
     assert_eq!(browser.path().await?, here, "the switch of language keeps the visit");
@@ -135,7 +140,7 @@ async fn who_looked(browser: &Browser) -> Done {
     browser.follow("nav a[href='/access']").await?;
     browser.look("access", "access-title").await?;
     let language = browser.language();
-    let entries = browser.texts("#accesses li").await?;
+    let entries = browser.texts("#accesses .sitting").await?;
     for action in ["action-issue", "action-read-timeline"] {
         let action = text(language, action);
         assert!(entries.iter().any(|entry| entry.contains(&action)), "{action} is not among {entries:?}");
@@ -144,7 +149,12 @@ async fn who_looked(browser: &Browser) -> Done {
     let issued = text(language, "action-issue");
     assert!(entries.iter().filter(|entry| entry.contains(&issued)).all(|entry| entry.contains(&own)));
     assert_eq!(browser.count("#accesses .tag.no").await?, 0, "something was refused: {entries:?}");
-    Ok(())
+    // What was done several times is told once, and each time on demand.
+    let listed = entries.iter().filter(|entry| entry.contains(&text(language, "action-read-timeline"))).count();
+    assert_eq!(listed, 1, "{entries:?}");
+    browser.click("#accesses details summary").await?;
+    assert!(browser.count("#accesses details[open] li").await? > 1);
+    browser.look("access-each", "access-title").await
 }
 
 async fn leave(browser: &Browser) -> Done {

@@ -30,5 +30,13 @@ pub async fn come_again(browser: Browser) -> Done {
     let code = person.code().await?;
     browser.give_code(&code).await?;
     assert_eq!(browser.path().await?, "/access", "sign-in leads to what was asked for");
-    browser.look("access-after-sign-in", "access-title").await
+    browser.look("access-after-sign-in", "access-title").await?;
+    // What was tried before is told, and not as if it had been the person.
+    let refused = browser.texts("#accesses .sitting:has(.tag.no)").await?;
+    assert!(!refused.is_empty());
+    for word in ["access-as-you", "denial-second-factor"] {
+        let word = text(browser.language(), word);
+        assert!(refused.iter().all(|told| told.contains(&word)), "{word}: {refused:?}");
+    }
+    Ok(())
 }

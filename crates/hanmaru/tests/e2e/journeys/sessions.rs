@@ -71,7 +71,7 @@ pub async fn end_others(browser: Browser) -> Done {
 async fn two_devices(browser: &Browser, elsewhere: &Browser, person: &mut crate::authenticator::Somebody) -> Done {
     elsewhere.sign_in(person).await?;
     browser.sign_in(person).await?;
-    browser.follow("nav a[href='/account']").await?;
+    browser.go_to_account().await?;
     browser.look("account", "account-title").await?;
     assert_eq!(browser.count("#sessions li").await?, 2);
     browser.follow("#end-others").await?;

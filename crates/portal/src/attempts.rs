@@ -1,0 +1,254 @@
+//! Attempts before the door: somebody with a session that is forged or over, or with one factor only, asks for records. The
+//! door is asked in their name and denies it, so that the attempt stands in the access log: of the person, where one factor
+//! says who it is, and of the patient whom the address names. Whoever sends no session is led to sign-in and tried nothing.
+//!
+//! Anybody could fill the disk with such requests: the same one is journalled once a minute, and only so many a minute by
+//! source, by account and in all. What is beyond is counted in metrics and nowhere else.
+
+use crate::Portal;
+use crate::pages::records::{Which, as_patient, own};
+use archive::ArchiveError;
+use axum::http::Method;
+use base::{Id16, Redacted};
+use identity::Session;
+use policy::{Action, Actor, Assurance, Purpose, Request, Role, Target};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+/// Attempts of strangers that are journalled in a minute, from everywhere: 20 MB of journal a day at the most.
+const STRANGERS_MAX: usize = 30;
+/// Attempts of strangers from one source that are journalled in a minute.
+const SOURCE_MAX: usize = 5;
+/// Attempts in one account that are journalled in a minute. The second factor's own limits are narrower.
+const ACCOUNT_MAX: usize = 10;
+/// Accounts with attempts that are journalled in a minute.
+const ACCOUNTS_MAX: usize = 1_000;
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Wish {
+    action: Action,
+    /// The patient that the address names.
+    patient: Option<Id16>,
+}
+
+/// Who asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asker<'a> {
+    /// Somebody with a session that nobody was given, or that is over.
+    Stranger(Stranger),
+    /// Somebody with one factor.
+    Half(&'a Session),
+    /// Somebody with one factor who gave a wrong code for the second: each is journalled, as each may be the right one.
+    Guessing(&'a Session),
+}
+
+/// A session that is no good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Stranger {
+    /// It was never given out.
+    Forged,
+    /// It is over.
+    Over,
+}
+
+impl Stranger {
+    /// Its name in the access log, whose words are `nobody-NAME`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Forged => "session-forged",
+            Self::Over => "session-over",
+        }
+    }
+
+    /// Nobody's account: the attempts that name no patient are kept under it.
+    fn actor(self, source: &str) -> Actor {
+        Actor {
+            account: Id16::derived(&["nobody", self.name()]),
+            role: Role::Patient,
+            assurance: Assurance::None,
+            name: Redacted::new(self.name().to_owned()),
+            source: Redacted::new(source.to_owned()),
+        }
+    }
+}
+
+impl Wish {
+    /// What a request for a page with records asks for; `None` for every other page.
+    pub fn of(method: &Method, path: &str) -> Option<Self> {
+        let wish = |action| Some(Self { action, patient: None });
+        match path {
+            "/records" => wish(Action::ReadTimeline),
+            "/records/issue" if *method == Method::POST => wish(Action::Issue),
+            "/access" => wish(Action::ReadAccessLog),
+            _ => {
+                let which = Which::of(path.strip_prefix("/records/visit/")?)?;
+                Some(Self { action: Action::ReadRecord, patient: Some(which.patient) })
+            }
+        }
+    }
+
+    /// What somebody is on the way to who has not said: the list of their records.
+    pub fn timeline() -> Self {
+        Self { action: Action::ReadTimeline, patient: None }
+    }
+}
+
+/// Has the door refuse an attempt, which journals it. What the portal answers does not depend on it: nothing is shown anyway.
+pub(crate) async fn note(portal: &Portal, asker: Asker<'_>, source: &str, wish: Wish) {
+    let actor = match asker {
+        Asker::Stranger(stranger) => stranger.actor(source),
+        Asker::Half(session) | Asker::Guessing(session) => session.actor(source),
+    };
+    let attempt = Attempt {
+        stranger: matches!(asker, Asker::Stranger(_)),
+        guess: matches!(asker, Asker::Guessing(_)),
+        account: actor.account,
+        source,
+        wish,
+    };
+    let minute = portal.archive().clock().now().as_second().div_euclid(60);
+    let is_kept = portal.attempts().is_kept(minute, &attempt);
+    let outcome = if is_kept { "journalled" } else { "counted" };
+    metrics::counter!("hanmaru_portal_attempts", "outcome" => outcome).increment(1);
+    if !is_kept {
+        return;
+    }
+    let request = match (wish.patient, asker) {
+        (Some(patient), _) => as_patient(actor, patient, wish.action),
+        (None, Asker::Half(session) | Asker::Guessing(session)) => own(actor, session.person, wish.action),
+        (None, Asker::Stranger(_)) => {
+            let target = Target::Person(actor.account);
+            Request { actor, action: wish.action, target, purpose: Purpose::OwnRecords }
+        }
+    };
+    let asking = portal.blocking(move |portal| {
+        Ok(match portal.archive().ask(request) {
+            Err(ArchiveError::Denied(_)) => {}
+            Err(error) => tracing::error!(%error, "an attempt before the door cannot be journalled"),
+            Ok(_) => tracing::error!("the door lets in who has not signed in"),
+        })
+    });
+    // It has said so itself.
+    let _ = asking.await;
+}
+
+/// An attempt as the limits see it.
+#[derive(Debug, Clone, Copy)]
+struct Attempt<'a> {
+    stranger: bool,
+    guess: bool,
+    account: Id16,
+    source: &'a str,
+    wish: Wish,
+}
+
+/// What was journalled in the present minute.
+#[derive(Default)]
+pub(crate) struct Attempts {
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    minute: i64,
+    seen: HashSet<(Id16, String, Wish)>,
+    strangers: usize,
+    by_source: HashMap<String, usize>,
+    by_account: HashMap<Id16, usize>,
+}
+
+impl Attempts {
+    /// Whether an attempt is journalled. Bounded memory: what is held is emptied every minute, and holds what was kept alone.
+    fn is_kept(&self, minute: i64, attempt: &Attempt<'_>) -> bool {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.minute != minute {
+            *held = Held { minute, ..Held::default() };
+        }
+        let held = &mut *held;
+        let key = (attempt.account, attempt.source.to_owned(), attempt.wish);
+        if held.seen.contains(&key) && !attempt.guess {
+            return false;
+        }
+        if attempt.stranger {
+            let from_here = held.by_source.get(attempt.source).copied().unwrap_or_default();
+            if held.strangers >= STRANGERS_MAX || from_here >= SOURCE_MAX {
+                return false;
+            }
+            held.strangers += 1;
+            held.by_source.insert(attempt.source.to_owned(), from_here + 1);
+        } else {
+            let in_account = held.by_account.get(&attempt.account).copied().unwrap_or_default();
+            if in_account >= ACCOUNT_MAX || (in_account == 0 && held.by_account.len() >= ACCOUNTS_MAX) {
+                return false;
+            }
+            held.by_account.insert(attempt.account, in_account + 1);
+        }
+        held.seen.insert(key);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visit(number: usize) -> Wish {
+        Wish { action: Action::ReadRecord, patient: Some(Id16::derived(&[&number.to_string()])) }
+    }
+
+    fn stranger(source: &str, wish: Wish) -> Attempt<'_> {
+        Attempt { stranger: true, guess: false, account: Id16::derived(&["nobody"]), source, wish }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_read_from_the_address() {
+        let action = |method: Method, path: &str| Wish::of(&method, path).map(|wish| wish.action);
+        assert_eq!(action(Method::GET, "/records"), Some(Action::ReadTimeline));
+        assert_eq!(action(Method::POST, "/records"), Some(Action::ReadTimeline));
+        assert_eq!(action(Method::POST, "/records/issue"), Some(Action::Issue));
+        assert_eq!(action(Method::GET, "/access"), Some(Action::ReadAccessLog));
+        for path in ["/", "/account", "/records/visit/x", "/records/", "/verify/records", "/sign-in/second-step"] {
+            assert_eq!(action(Method::GET, path), None, "{path}");
+        }
+        let which = Which { patient: Id16::derived(&["p"]), id: Id16::derived(&["v"]) };
+        let wish = Wish::of(&Method::GET, &format!("/records/visit/{which}")).expect("a visit");
+        assert_eq!((wish.action, wish.patient), (Action::ReadRecord, Some(which.patient)));
+    }
+
+    #[test]
+    fn a_flood_of_strangers_is_kept_within_bounds() {
+        let attempts = Attempts::default();
+        assert!(attempts.is_kept(1, &stranger("192.0.2.1", visit(0))));
+        assert!(!attempts.is_kept(1, &stranger("192.0.2.1", visit(0))), "once a minute");
+        let kept = |minute: i64, source: &dyn Fn(usize) -> String| {
+            let is_kept = |n: &usize| attempts.is_kept(minute, &stranger(&source(*n), visit(*n)));
+            (1..10_000).filter(is_kept).count()
+        };
+        assert_eq!(kept(1, &|_| "192.0.2.1".to_owned()), SOURCE_MAX - 1);
+        assert_eq!(kept(1, &|n| n.to_string()), STRANGERS_MAX - SOURCE_MAX);
+        assert!(attempts.held.lock().expect("no holder panics").seen.len() <= STRANGERS_MAX);
+        assert!(attempts.is_kept(2, &stranger("192.0.2.1", visit(0))), "the next minute is counted anew");
+    }
+
+    #[test]
+    fn people_are_counted_by_themselves() {
+        let attempts = Attempts::default();
+        for n in 0..1_000 {
+            attempts.is_kept(1, &stranger(&n.to_string(), visit(n)));
+        }
+        let half = |account: usize, wish: Wish| Attempt {
+            stranger: false,
+            guess: false,
+            account: Id16::derived(&["account", &account.to_string()]),
+            source: "192.0.2.1",
+            wish,
+        };
+        assert!(attempts.is_kept(1, &half(0, visit(0))), "strangers crowd out nobody who is known");
+        assert_eq!((1..100).filter(|n| attempts.is_kept(1, &half(0, visit(*n)))).count(), ACCOUNT_MAX - 1);
+        let guess = Attempt { guess: true, ..half(1, visit(0)) };
+        assert_eq!((0..100).filter(|_| attempts.is_kept(1, &guess)).count(), ACCOUNT_MAX, "each guess is told");
+        let kept = (2..2 * ACCOUNTS_MAX).filter(|n| attempts.is_kept(1, &half(*n, visit(0)))).count();
+        assert_eq!(kept, ACCOUNTS_MAX - 2);
+    }
+}
