@@ -75,17 +75,38 @@ impl Core {
     /// Journals an answer: one entry for each data subject, or one for the asker where the answer is empty. After `Ok` they
     /// are durable, and the answer may leave.
     pub(crate) fn record_seen(&self, permit: &Permit, seen: Seen) -> Result<(), StoreError> {
-        let mut entries: Vec<AccessEntry> = Vec::with_capacity(seen.0.len().max(1));
-        for (owner, (institution, what)) in seen.0 {
-            let mut entry = self.entry(permit, owner.id());
-            entry.institution = Some(institution);
-            entry.what = counted(what);
-            entries.push(entry);
-        }
+        let mut entries = self.entries(permit, seen);
         if entries.is_empty() {
             entries.push(self.entry(permit, permit.actor().account));
         }
         self.record(&entries)
+    }
+
+    /// The same for what records refer to, under the rules that said so.
+    pub(crate) fn record_context(&self, permit: &Permit, seen: Seen) -> Result<(), StoreError> {
+        let explained = |entry| AccessEntry { explanation: permit.context_explanation().to_owned(), ..entry };
+        let entries: Vec<AccessEntry> = self.entries(permit, seen).into_iter().map(explained).collect();
+        if entries.is_empty() { Ok(()) } else { self.record(&entries) }
+    }
+
+    /// Entries for a permit that was used on what it does not reach.
+    pub(crate) fn denied(&self, permit: &Permit, seen: Seen) -> Vec<AccessEntry> {
+        let denied = |entry: AccessEntry| AccessEntry {
+            what: entry.what,
+            institution: entry.institution,
+            ..self.beyond_entry(permit, entry.subject)
+        };
+        self.entries(permit, seen).into_iter().map(denied).collect()
+    }
+
+    /// One entry for each data subject.
+    fn entries(&self, permit: &Permit, seen: Seen) -> Vec<AccessEntry> {
+        let entry = |(owner, (institution, what)): (Owner, _)| AccessEntry {
+            institution: Some(institution),
+            what: counted(what),
+            ..self.entry(permit, owner.id())
+        };
+        seen.0.into_iter().map(entry).collect()
     }
 
     /// Journals that a permit was used on what it does not reach: its data subject is to see the attempt.

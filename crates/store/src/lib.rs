@@ -19,7 +19,9 @@
 
 mod access;
 mod beyond;
+mod chosen;
 mod connection;
+mod context;
 mod core;
 mod edition;
 mod error;
@@ -43,6 +45,8 @@ mod write;
 mod writer;
 
 pub use access::{ACCESS_PAGE_MAX, AccessCursor, AccessLog, AccessPage, LoggedAccess};
+pub use chosen::{CHOICE_MAX, Choice, Chosen, Part};
+pub use context::ContextRef;
 pub use edition::Edition;
 pub use error::{AskError, StoreError};
 pub use extract::{Indexing, index_rows};

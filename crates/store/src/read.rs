@@ -1,8 +1,8 @@
 //! Reading bodies: the current versions of resources, or all versions of one. Each data subject's access entry is durable
 //! before a body leaves.
 
-use base::Redacted;
-use policy::{Action, Owner, Permit, Scope};
+use base::{Id16, Redacted};
+use policy::{Action, InstitutionCode, Owner, Permit, Scope};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Store;
@@ -82,6 +82,32 @@ impl Store {
         })
     }
 
+    /// Which of these resources of an institution are here, whosever they are: for a receipt that tells which references lead
+    /// nowhere. Ids are those of [`crate::resource_id`]. Takes a permit to deposit.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`],
+    /// [`StoreError::Database`].
+    pub fn known_resources(
+        &self,
+        permit: &Permit,
+        institution: &InstitutionCode,
+        ids: &[Id16],
+    ) -> Result<Vec<bool>, StoreError> {
+        check_action(permit, "known_resources", &[Action::Deposit])?;
+        check_count("resources in one question", ids.len(), crate::WRITE_MAX)?;
+        if !permit.reaches(Owner::institution(institution), institution) {
+            return Err(StoreError::Scope { what: "the institution of the resources" });
+        }
+        let step = "looking for resources";
+        self.core().readers.snapshot(step, |connection| {
+            check_epoch(connection, permit.epoch())?;
+            let sql = "SELECT 1 FROM resource_current WHERE id = ? AND institution = ?";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            ids.iter().map(|id| statement.exists(params![id.0, institution.as_str()]).at(step)).collect()
+        })
+    }
+
     /// The newest `depth` versions of each resource, newest first.
     fn fetch(&self, permit: &Permit, keys: &[ResourceKey], depth: usize) -> Result<Vec<Version>, StoreError> {
         let Scope::Patients(patients) = permit.scope() else {
@@ -101,10 +127,12 @@ impl Store {
             }
             Ok(sealed)
         })?;
-        let mut seen = Seen::default();
-        let versions: Result<Vec<Version>, _> =
-            sealed.into_iter().map(|one| open(core, permit, one, &mut seen)).collect();
+        let versions: Result<Vec<Version>, _> = sealed.into_iter().map(|one| open(core, permit, one)).collect();
         let versions = versions?;
+        let mut seen = Seen::default();
+        for version in &versions {
+            seen.add(version.key.owner, &version.institution, &version.key.resource_type);
+        }
         core.record_seen(permit, seen)?;
         Ok(versions)
     }
@@ -135,7 +163,8 @@ fn current(connection: &Connection, key: &ResourceKey) -> Result<Option<Current>
         .at(step)
 }
 
-struct SealedRow {
+/// One version as it lies in the database.
+pub(crate) struct SealedRow {
     key: ResourceKey,
     institution: String,
     version: u32,
@@ -144,7 +173,8 @@ struct SealedRow {
     leaf: Option<u64>,
 }
 
-fn frames(
+/// The newest `depth` versions of a resource, newest first.
+pub(crate) fn frames(
     connection: &Connection,
     key: &ResourceKey,
     depth: usize,
@@ -177,7 +207,8 @@ fn frames(
     Ok(())
 }
 
-fn open(core: &Core, permit: &Permit, sealed: SealedRow, seen: &mut Seen) -> Result<Version, StoreError> {
+/// Opens one version. It must be journalled before it leaves.
+pub(crate) fn open(core: &Core, permit: &Permit, sealed: SealedRow) -> Result<Version, StoreError> {
     let SealedRow { key, institution, version, recorded_us, frame, leaf } = sealed;
     let institution = institution_from(&institution)?;
     let expected = version_head(key.owner, key.id, version);
@@ -186,7 +217,6 @@ fn open(core: &Core, permit: &Permit, sealed: SealedRow, seen: &mut Seen) -> Res
     if inside.resource_type != key.resource_type {
         return Err(StoreError::Damaged { what: "a resource", reason: "its body is of another type".to_owned() });
     }
-    seen.add(key.owner, &institution, &key.resource_type);
     Ok(Version {
         source_id: inside.source_id.to_owned().into(),
         bytes: Redacted::new(inside.bytes.to_vec()),

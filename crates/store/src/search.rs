@@ -177,9 +177,15 @@ impl Store {
     }
 }
 
-type Found = (i64, Head);
+/// A head with its date as it sorts.
+pub(crate) type Found = (i64, Head);
 
-fn cut_page(mut found: Vec<Found>, order: Order, limit: usize) -> Result<(Vec<Found>, Option<Cursor>), StoreError> {
+/// The first `limit` of what was found, in order, and where they end if there is more.
+pub(crate) fn cut_page(
+    mut found: Vec<Found>,
+    order: Order,
+    limit: usize,
+) -> Result<(Vec<Found>, Option<Cursor>), StoreError> {
     found.sort_unstable_by(|(a_us, a), (b_us, b)| {
         let oldest_first = (a_us, a.key.id).cmp(&(b_us, b.key.id));
         if order == Order::OldestFirst { oldest_first } else { oldest_first.reverse() }
@@ -191,7 +197,7 @@ fn cut_page(mut found: Vec<Found>, order: Order, limit: usize) -> Result<(Vec<Fo
 }
 
 /// The statement for one owner, whose parameter is the first, and the values of the others.
-fn compose(query: &Query, limit: usize) -> (String, Vec<Value>) {
+pub(crate) fn compose(query: &Query, limit: usize) -> (String, Vec<Value>) {
     let mut sql = "SELECT type, id, version, institution, date_us, encounter, recorded_us \
                    FROM resource_current c WHERE owner = ?"
         .to_owned();
@@ -282,7 +288,8 @@ fn marks(count: usize) -> String {
     marks
 }
 
-fn find(
+/// Runs a statement of [`compose`] for one owner.
+pub(crate) fn find(
     connection: &Connection,
     sql: &str,
     owner: Owner,
