@@ -1,16 +1,17 @@
 //! What every part of the store shares, and the checks that every call with a permit makes. No SQL but that of the epoch.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use base::Random;
 use base::limits::Limits;
-use base::{Clock, Random, Timestamp};
 use policy::{Action, Door, Permit};
 use rusqlite::Connection;
 use vault::{Keyring, Sites};
 use zeroize::Zeroizing;
 
+use crate::clock::FloorClock;
 use crate::connection::Readers;
 use crate::error::{AtStep, StoreError};
 use crate::guard::Guard;
@@ -72,29 +73,6 @@ impl Core {
     }
 }
 
-/// A clock that never answers anything earlier than what the database holds, or than it answered before.
-pub(crate) struct FloorClock {
-    inner: Arc<dyn Clock>,
-    newest_us: AtomicI64,
-}
-
-impl FloorClock {
-    pub(crate) fn new(inner: Arc<dyn Clock>, floor: Option<Timestamp>) -> Self {
-        Self { inner, newest_us: AtomicI64::new(floor.map_or(i64::MIN, Timestamp::as_microsecond)) }
-    }
-
-    pub(crate) fn now_us(&self) -> i64 {
-        let us = self.inner.now().as_microsecond();
-        self.newest_us.fetch_max(us, Ordering::SeqCst).max(us)
-    }
-}
-
-impl Clock for FloorClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_microsecond(self.now_us()).expect("it came from a timestamp")
-    }
-}
-
 /// The permit must be for one of these actions.
 pub(crate) fn check_action(permit: &Permit, call: &'static str, actions: &[Action]) -> Result<(), StoreError> {
     if actions.contains(&permit.action()) {
@@ -120,23 +98,4 @@ pub(crate) fn epoch(connection: &Connection) -> Result<u64, StoreError> {
 
 pub(crate) fn check_count(what: &'static str, found: usize, limit: usize) -> Result<(), StoreError> {
     if found <= limit { Ok(()) } else { Err(StoreError::Limit { what, found: found as u64, limit: limit as u64 }) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use base::ManualClock;
-
-    #[test]
-    fn a_clock_that_jumps_back_is_not_followed() {
-        let start = Timestamp::from_second(1_000).expect("a time");
-        let manual = Arc::new(ManualClock::at(start));
-        let clock =
-            FloorClock::new(Arc::<ManualClock>::clone(&manual), Some(Timestamp::from_second(2_000).expect("a time")));
-        assert_eq!(clock.now().as_second(), 2_000);
-        manual.advance(1_500);
-        assert_eq!(clock.now().as_second(), 2_500);
-        manual.advance(-1_500);
-        assert_eq!(clock.now().as_second(), 2_500);
-    }
 }

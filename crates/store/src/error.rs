@@ -113,6 +113,14 @@ pub enum StoreError {
         /// Where it should be.
         path: std::path::PathBuf,
     },
+    /// Another process has the store open, and what is asked for is done alone.
+    #[error(
+        "another process has {path} open: stop `hanmaru serve`, wait until deposits have ended, and run this again"
+    )]
+    InUse {
+        /// The store's folder.
+        path: std::path::PathBuf,
+    },
     /// The log here goes by another name.
     #[error(
         "this installation's log is {found}, and the configuration calls it {configured}; set the origin back, for all that \

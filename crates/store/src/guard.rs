@@ -11,7 +11,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::error::{AtStep, StoreError};
 
 /// Tables that only the store touches; those of the index begin with `idx_`.
-const OWN: [&str; 20] = [
+const OWN: [&str; 21] = [
     "policy_epoch",
     "resource_version",
     "resource_current",
@@ -32,6 +32,7 @@ const OWN: [&str; 20] = [
     "person",
     "person_patient",
     "account_right",
+    "clock_floor",
 ];
 
 /// Says when a room is at work on a connection.

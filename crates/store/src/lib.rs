@@ -11,6 +11,7 @@
 //! | [`Store::wait_sealed`], [`Store::commit_leaf`], [`Store::proof`] (`sequencer`) | sealing |
 //! | [`Store::tables`] (`tables`) | operational tables of the rooms |
 //! | [`Store::add_job`] (`jobs`) | jobs |
+//! | [`Store::clock`], [`Store::reset_clock`] (`clock`) | time that never goes back, unless an operator says so |
 //!
 //! Architecture invariants: no call that reads or writes clinical data works without a [`policy::Permit`], whose action, scope
 //! and epoch are checked, the epoch inside the transaction that reads or writes. No body leaves before its access entry is
@@ -20,6 +21,7 @@
 mod access;
 mod beyond;
 mod chosen;
+mod clock;
 mod connection;
 mod context;
 mod core;
@@ -46,6 +48,7 @@ mod writer;
 
 pub use access::{ACCESS_PAGE_MAX, AccessCursor, AccessLog, AccessPage, LoggedAccess};
 pub use chosen::{CHOICE_MAX, Choice, Chosen, Part};
+pub use clock::{Alone, newest_time};
 pub use context::ContextRef;
 pub use edition::Edition;
 pub use error::{AskError, StoreError};
@@ -57,7 +60,7 @@ pub use journal::{AccessActor, AccessEntry, AccessResult};
 pub use ledger::EntryKind;
 pub use object_read::{ObjectBytes, Objects};
 pub use objects::{ObjectHead, ObjectWriter, PreparedObject, object_content};
-pub use open::{Health, OpenStore, Store, StoreConfig, newest_time};
+pub use open::{Health, OpenStore, Store, StoreConfig};
 pub use prepare::{INDEX_ROWS_MAX, Prepared, version_content};
 pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};

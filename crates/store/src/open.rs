@@ -1,22 +1,22 @@
 //! Opening a store: folder, database, keys, journal and sequencers; and what operators see of it.
 
 use std::fs::OpenOptions;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use base::limits::Limits;
-use base::{Clock, Id16, Random, Timestamp};
+use base::{Clock, Id16, Random};
 use ledger::SignerKey;
 use policy::{Action, Door, Permit};
-use rusqlite::Connection;
 use vault::{KeyProvider, KeyStores, Keyring, SiteStatus, Sites};
 use zeroize::Zeroizing;
 
+use crate::clock::{FloorClock, newest};
 use crate::connection::{Readers, open_writer};
-use crate::core::{Core, FloorClock, check_action};
-use crate::error::{AtStep, OnFile, StoreError};
+use crate::core::{Core, check_action};
+use crate::error::{OnFile, StoreError};
 use crate::journal::Journal;
 use crate::keys::TableIndex;
 use crate::sequencer::{self, LogState, tiles::TileCache};
@@ -24,9 +24,9 @@ use crate::types::Log;
 use crate::writer::Writer;
 
 /// Name of the database in the store's folder.
-const DATABASE: &str = "hanmaru.db";
+pub(crate) const DATABASE: &str = "hanmaru.db";
 /// Held in its folder of locks while tables are migrated and secrets are made.
-const OPEN_LOCK: &str = "open.lock";
+pub(crate) const OPEN_LOCK: &str = "open.lock";
 
 /// What a store is opened with.
 pub struct OpenStore {
@@ -296,34 +296,6 @@ impl Drop for Inner {
             let _ = thread.join();
         }
     }
-}
-
-/// The newest time in the database of a store's folder; `None` where there is no database yet. For a clock that is needed
-/// before the store is open: `SystemClock::not_before`.
-///
-/// # Errors
-/// [`StoreError::Database`].
-pub fn newest_time(folder: &Path) -> Result<Option<Timestamp>, StoreError> {
-    let path = folder.join(DATABASE);
-    if !path.exists() {
-        return Ok(None);
-    }
-    newest(&Connection::open(&path).at("opening")?)
-}
-
-fn newest(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
-    let step = "reading the newest time";
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'log_head'", [], |row| row.get(0))
-        .at(step)?;
-    if tables == 0 {
-        return Ok(None);
-    }
-    let sql = "SELECT max((SELECT coalesce(max(swapped_us), 0) FROM log_head), \
-               coalesce((SELECT recorded_us FROM resource_version ORDER BY row DESC LIMIT 1), 0), \
-               coalesce((SELECT time_us FROM access_entry ORDER BY row DESC LIMIT 1), 0))";
-    let us: i64 = connection.query_row(sql, [], |row| row.get(0)).at(step)?;
-    if us == 0 { Ok(None) } else { crate::types::time_from(us).map(Some) }
 }
 
 /// What the folders of sites and key stores say whose they are: the same for as long as the installation lives.

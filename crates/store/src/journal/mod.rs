@@ -104,6 +104,17 @@ pub(crate) fn lock_path(folder: &Path, slot: u32) -> PathBuf {
     folder.join(format!("{slot:03}.lock"))
 }
 
+/// Whether another process has a slot in the same folder, and so has the store open.
+pub(crate) fn is_shared(journal: &Journal) -> Result<bool, StoreError> {
+    for slot in (0..SLOTS).filter(|slot| *slot != journal.slot) {
+        let path = lock_path(&journal.folder, slot);
+        if path.exists() && try_lock(&path)?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn take_slot(folder: &Path) -> Result<(u32, File), StoreError> {
     for slot in 0..SLOTS {
         if let Some(lock) = try_lock(&lock_path(folder, slot))? {

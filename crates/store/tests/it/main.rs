@@ -1,5 +1,6 @@
 //! Stories of the store on real folders: what is written, found, read, refused, logged and sealed, and what survives.
 
+mod clock;
 mod context;
 mod crash;
 mod editions;
