@@ -50,7 +50,7 @@ pub use deposit::receipt::{Receipt, SignedReceipt};
 pub use deposit::{DepositError, Progress, Stage};
 pub use error::ArchiveError;
 pub use institutions::{Holding, ImportReport, Institution, InstitutionQuery};
-pub use records::{Counted, Diagnosis, Entry, Selection, Timeline, TimelineQuery, Visit};
+pub use records::{Counted, Diagnosis, Entry, Relation, Selection, Timeline, TimelineQuery, Visit};
 pub use tables::Deposited;
 
 /// How an archive works.
@@ -60,13 +60,15 @@ pub struct ArchiveConfig {
     pub folder: PathBuf,
     /// Threads that read and check what is deposited.
     pub workers: usize,
+    /// How to start a process that looks at deposited files before they are drawn; without it this one does so itself.
+    pub inspector: Option<issue::InspectorCommand>,
 }
 
 impl ArchiveConfig {
-    /// The default beside a data folder: two workers.
+    /// The default beside a data folder: two workers, and no inspecting process.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, workers: 2 }
+        Self { folder, workers: 2, inspector: None }
     }
 }
 
@@ -84,6 +86,7 @@ struct Inner {
     limits: Limits,
     config: ArchiveConfig,
     directory: Directory,
+    inspector: issue::Inspector,
 }
 
 impl std::fmt::Debug for Archive {
@@ -97,7 +100,8 @@ impl Archive {
     #[must_use]
     pub fn new(store: Store, door: Arc<Door>, limits: Limits, config: ArchiveConfig) -> Self {
         let (clock, random) = (store.clock(), store.random());
-        let inner = Inner { store, door, clock, random, limits, config, directory: Directory::default() };
+        let inspector = issue::Inspector::new(config.inspector.clone());
+        let inner = Inner { store, door, clock, random, limits, config, directory: Directory::default(), inspector };
         Self { inner: Arc::new(inner) }
     }
 

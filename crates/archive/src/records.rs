@@ -1,12 +1,14 @@
 //! A person's records as a timeline of visits, and what a selection means. What the records say in full is not shown here.
 
 use crate::deposit::document_paths;
+use crate::issue::names::Names;
 use crate::{Archive, ArchiveError, tables};
 use base::{Id16, Timestamp};
 use fhir::Value;
+use fhir::reference::Target;
 use policy::{InstitutionCode, Owner, Permit};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use store::{Head, PAGE_MAX, Query, READ_MAX, ResourceKey, Version};
+use store::{Choice, Head, PAGE_MAX, Part, Query, READ_MAX, ResourceKey, StoreError, Version};
 
 /// Most records of one person that are listed. A long life has some thousands.
 const HEADS_MAX: usize = 50_000;
@@ -14,6 +16,8 @@ const HEADS_MAX: usize = 50_000;
 const VISITS: usize = 50;
 /// Most visits of a page.
 const VISITS_MAX: usize = 200;
+/// How documents relate to each other (R4 value set `document-relationship-type`).
+const RELATIONS: [&str; 4] = ["replaces", "appends", "transforms", "signs"];
 /// What identifies a person or a visit, and is no entry of its own.
 const FRAME: [&str; 2] = ["Patient", "Encounter"];
 
@@ -60,6 +64,8 @@ pub struct Visit {
     pub class: String,
     /// The department in words, empty where unknown.
     pub department: String,
+    /// Who treated, with commas between several; empty where unknown.
+    pub doctor: String,
     /// Why the person came, in the record's words, empty where unknown.
     pub reason: String,
     /// What was diagnosed.
@@ -121,6 +127,23 @@ pub struct Entry {
     pub object: Option<Id16>,
     /// Its version: more than 1 where it was amended.
     pub version: u32,
+    /// For a document, the others on the page that it replaces, appends to or transforms, or that do so to it.
+    pub relations: Vec<Relation>,
+}
+
+/// How one document relates to another (R4 `DocumentReference.relatesTo`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// `replaces`, `appends`, `transforms` or `signs`.
+    pub code: String,
+    /// Whether it is the other that does so to this one.
+    pub is_passive: bool,
+    /// The other document.
+    pub other: Id16,
+    /// Its date.
+    pub date: Option<Timestamp>,
+    /// Its title, as in [`Entry::title`].
+    pub title: String,
 }
 
 /// What a person chose.
@@ -135,7 +158,8 @@ pub enum Selection {
         /// The end, not included.
         before: Timestamp,
     },
-    /// These records; a visit brings all that belongs to it.
+    /// These records; a visit brings all that belongs to it. A document brings those that it replaces or is replaced by, and
+    /// whatever belongs to a visit brings that visit as its heading.
     Records(Vec<Id16>),
 }
 
@@ -174,48 +198,64 @@ impl Archive {
         let in_page = page.iter().filter_map(|head| members.get(&head.key.id)).flatten().copied();
         let keys = page.iter().copied().chain(in_page.filter(wanted)).chain(loose.iter().copied().filter(wanted));
         let bodies = self.bodies(permit, keys.map(|head| head.key.clone()).collect())?;
+        let names = self.names_of_visits(permit, &page, &bodies)?;
+        let unnamed = Names::default();
         let visit = |head: &&Head| {
             let list = members.get(&head.key.id).map_or(&[][..], Vec::as_slice);
-            self.visit(head, list, &bodies)
+            self.visit(head, list, &bodies, names.get(&head.institution).unwrap_or(&unnamed))
         };
         let next = query.skip + page.len();
-        Ok(Timeline {
+        let mut timeline = Timeline {
             visits: page.iter().map(visit).collect::<Result<_, _>>()?,
             loose: loose.into_iter().map(|head| self.entry(head, bodies.get(&head.key))).collect::<Result<_, _>>()?,
             total: encounters.len(),
             next: (next < encounters.len()).then_some(next),
-        })
+        };
+        relate(&mut timeline, &bodies);
+        Ok(timeline)
     }
 
-    /// The records that a selection means, within the permit, newest first. The Patient of each institution with something
-    /// chosen is among them. What does not exist, or is not the person's, is left out; whose it is finds the attempt in
-    /// their access log.
+    /// Names of who treated in the visits of a page, where the visits do not say them.
+    fn names_of_visits(
+        &self,
+        permit: &Permit,
+        visits: &[&Head],
+        bodies: &HashMap<ResourceKey, Version>,
+    ) -> Result<BTreeMap<InstitutionCode, Names>, ArchiveError> {
+        let bodies = visits.iter().filter_map(|head| bodies.get(&head.key));
+        let visits: Vec<(&Version, Value<'_>)> = bodies.filter_map(|body| Some((body, parsed(body)?))).collect();
+        self.context_names(permit, visits.iter().map(|(body, value)| (body.key.owner, &body.institution, value)))
+    }
+
+    /// The records that a selection means, within the permit, newest first: nothing else is in the answer, and nothing else
+    /// in the access log. The Patient of each institution with something chosen is among them. What does not exist, or is not
+    /// the person's, is left out; whose it is finds the attempt in their access log.
     ///
     /// # Errors
     /// [`ArchiveError::Store`], [`ArchiveError::TooMuch`].
     pub fn select(&self, permit: &Permit, selection: &Selection) -> Result<Vec<ResourceKey>, ArchiveError> {
-        let heads = self.heads(permit)?;
-        if let Selection::Records(ids) = selection {
-            let own: HashSet<Id16> = heads.iter().map(|head| head.key.id).collect();
-            let others: Vec<Id16> = ids.iter().copied().filter(|id| !own.contains(id)).collect();
-            self.refuse_beyond(permit, &others)?;
-        }
-        let chosen: HashSet<Id16> = match selection {
-            Selection::Whole => heads.iter().map(|head| head.key.id).collect(),
-            Selection::Period { from, before } => heads
-                .iter()
-                .filter(|head| head.date.is_some_and(|date| date >= *from && date < *before))
-                .map(|head| head.key.id)
-                .collect(),
-            Selection::Records(ids) => ids.iter().copied().collect(),
+        Ok(self.chosen_heads(permit, selection)?.into_iter().map(|(head, _)| head.key).collect())
+    }
+
+    /// The same as heads, each with why it is among them.
+    pub(crate) fn chosen_heads(
+        &self,
+        permit: &Permit,
+        selection: &Selection,
+    ) -> Result<Vec<(Head, Part)>, ArchiveError> {
+        let choice = match selection {
+            Selection::Whole => Choice::All,
+            Selection::Period { from, before } => Choice::Period { from: *from, before: *before },
+            Selection::Records(ids) => Choice::Records(ids),
         };
-        let is_chosen = |head: &&Head| {
-            let by_visit = head.encounter.is_some_and(|encounter| chosen.contains(&encounter));
-            chosen.contains(&head.key.id) || by_visit
+        let chosen = match self.store().chosen(permit, choice) {
+            Err(StoreError::Limit { .. }) => {
+                return Err(ArchiveError::TooMuch { what: "the records", limit: HEADS_MAX });
+            }
+            other => other?,
         };
-        let owners: HashSet<Owner> = heads.iter().filter(is_chosen).map(|head| head.key.owner).collect();
-        let is_patient = |head: &&Head| head.key.resource_type == "Patient" && owners.contains(&head.key.owner);
-        Ok(heads.iter().filter(|head| is_chosen(head) || is_patient(head)).map(|head| head.key.clone()).collect())
+        self.refuse_beyond(permit, &chosen.missing)?;
+        Ok(chosen.heads)
     }
 
     /// To be called with ids that were asked for and are not within the permit, before the answer: whose they are finds the
@@ -236,7 +276,7 @@ impl Archive {
     /// [`ArchiveError::Store`].
     pub fn document_object(&self, owner: Owner, url: &str) -> Result<Option<Id16>, ArchiveError> {
         for path in document_paths(url) {
-            if let Some(object) = tables::document_object(self.store(), owner, &path)? {
+            if let Some(object) = tables::document_object(self.store(), owner, self.names()?.name(&path))? {
                 return Ok(Some(object));
             }
         }
@@ -273,6 +313,7 @@ impl Archive {
         head: &Head,
         members: &[&Head],
         bodies: &HashMap<ResourceKey, Version>,
+        names: &Names,
     ) -> Result<Visit, ArchiveError> {
         let mut visit = Visit {
             key: head.key.clone(),
@@ -281,6 +322,7 @@ impl Archive {
             end: String::new(),
             class: String::new(),
             department: String::new(),
+            doctor: String::new(),
             reason: String::new(),
             diagnoses: Vec::new(),
             counts: Counted::default(),
@@ -291,6 +333,7 @@ impl Archive {
             visit.end = value.get("period").and_then(|period| period.str("end")).unwrap_or_default().to_owned();
             visit.class = value.get("class").and_then(|class| class.str("code")).unwrap_or_default().to_owned();
             visit.department = value.get("serviceType").map(words).unwrap_or_default();
+            visit.doctor = names.of(&value, "participant", Some("individual"));
             visit.reason = value.each("reasonCode").next().map(words).unwrap_or_default();
         }
         for member in members {
@@ -315,6 +358,7 @@ impl Archive {
             title: String::new(),
             object: None,
             version: head.version,
+            relations: Vec::new(),
         };
         let Some(value) = body.and_then(parsed) else { return Ok(entry) };
         if head.key.resource_type == "DocumentReference" {
@@ -352,6 +396,48 @@ impl Counted {
             None => drop(self.by_type.insert(kind.to_owned(), 1)),
         }
     }
+}
+
+/// Says of each document on the page how it relates to others on the page, in both directions.
+fn relate(timeline: &mut Timeline, bodies: &HashMap<ResourceKey, Version>) {
+    let said: Vec<(Id16, String, Id16)> = bodies.values().flat_map(relations).collect();
+    if said.is_empty() {
+        return;
+    }
+    let documents = |timeline: &Timeline| -> HashMap<Id16, (Option<Timestamp>, String)> {
+        let entries = timeline.visits.iter().flat_map(|visit| &visit.documents).chain(&timeline.loose);
+        entries.map(|entry| (entry.key.id, (entry.date, entry.title.clone()))).collect()
+    };
+    let known = documents(timeline);
+    let to = |other: Id16, code: &str, is_passive| {
+        let (date, title) = known.get(&other)?.clone();
+        Some(Relation { code: code.to_owned(), is_passive, other, date, title })
+    };
+    let entries = timeline.visits.iter_mut().flat_map(|visit| &mut visit.documents).chain(&mut timeline.loose);
+    for entry in entries {
+        let id = entry.key.id;
+        let active = said.iter().filter(|(from, ..)| *from == id).filter_map(|(_, code, of)| to(*of, code, false));
+        let passive = said.iter().filter(|(.., of)| *of == id).filter_map(|(from, code, _)| to(*from, code, true));
+        entry.relations = active.chain(passive).collect();
+    }
+}
+
+/// What a document says of others: itself, how, and which.
+fn relations(version: &Version) -> Vec<(Id16, String, Id16)> {
+    let Some(value) = parsed(version).filter(|_| version.key.resource_type == "DocumentReference") else {
+        return Vec::new();
+    };
+    let relation = |one: &Value<'_>| {
+        let code = one.str("code").filter(|code| RELATIONS.contains(code))?;
+        let Target::Relative { kind: "DocumentReference", id, .. } =
+            Target::parse(one.get("target")?.str("reference")?)
+        else {
+            return None;
+        };
+        let other = store::resource_id(&version.institution, "DocumentReference", id);
+        (other != version.key.id).then(|| (version.key.id, code.to_owned(), other))
+    };
+    value.each("relatesTo").filter_map(relation).collect()
 }
 
 fn is_encounter(head: &Head) -> bool {

@@ -191,6 +191,8 @@ pub struct Visit {
     pub earlier: Vec<Block>,
     /// Diagnoses, tests, drugs …
     pub sections: Vec<Section>,
+    /// Whether it only heads what was chosen of it.
+    pub heading: bool,
 }
 
 /// Records of one kind within a visit.
@@ -276,7 +278,7 @@ pub struct Document {
     pub title: String,
     /// Its day.
     pub date: String,
-    /// Institution, author, status …
+    /// Institution, author, status, and how it relates to others.
     pub facts: Vec<Fact>,
     /// Pages and images.
     pub sheets: Vec<Sheet>,

@@ -17,22 +17,20 @@ const RUN_RATIO: u64 = 64;
 /// Filters of one stream, as far as anybody writes them.
 const FILTERS_MAX: usize = 4;
 
-/// Whether the contents of all pages stay within what the typesetter is given.
-pub(super) fn are_bearable(pdf: &Pdf) -> bool {
+/// Bytes that the contents of all pages come to, where they stay within what the typesetter is given.
+pub(super) fn bearable(pdf: &Pdf) -> Option<u64> {
     let mut left = CONTENTS_MAX;
-    pdf.pages().iter().all(|page| {
-        let dict = page.raw();
-        let streams = match dict.get::<Object<'_>>(b"Contents") {
+    for page in pdf.pages().iter() {
+        let streams = match page.raw().get::<Object<'_>>(b"Contents") {
             Some(Object::Stream(stream)) => vec![stream],
             Some(Object::Array(streams)) => streams.iter::<Stream<'_>>().collect(),
             _ => Vec::new(),
         };
-        streams.iter().all(|stream| {
-            let size = size(stream, left);
-            left = left.saturating_sub(size.unwrap_or(0));
-            size.is_some_and(|size| size <= left)
-        })
-    })
+        for stream in &streams {
+            left = left.checked_sub(size(stream, left)?)?;
+        }
+    }
+    Some(CONTENTS_MAX - left)
 }
 
 /// Bytes of a decoded stream, or of as much of it as is beyond `enough`. `None` where its filters are not told apart.
@@ -163,16 +161,21 @@ mod tests {
         pdf
     }
 
+    fn is_bearable(pdf: &Pdf) -> bool {
+        bearable(pdf).is_some()
+    }
+
     #[test]
     fn contents_that_come_to_too_much_are_told() {
         let half = vec![b' '; (CONTENTS_MAX / 4) as usize];
         let packed = deflated(&half);
         assert!(packed.len() < 1 << 20);
-        assert!(are_bearable(&pdf("/FlateDecode", &packed, 1)));
-        assert!(!are_bearable(&pdf("/FlateDecode", &packed, 8)), "each page holds them");
-        assert!(!are_bearable(&pdf("[/FlateDecode/FlateDecode]", &deflated(&packed), 1)), "packed twice");
-        assert!(!are_bearable(&pdf("/FlateDecode", &deflated(&vec![b' '; CONTENTS_MAX as usize + 1]), 1)));
-        assert!(!are_bearable(&pdf("/LZWDecode", &packed[..packed.len().min(60_000)].repeat(4), 1)));
+        assert_eq!(bearable(&pdf("/FlateDecode", &packed, 2)), Some(half.len() as u64 * 2));
+        assert!(is_bearable(&pdf("/FlateDecode", &packed, 1)));
+        assert!(!is_bearable(&pdf("/FlateDecode", &packed, 8)), "each page holds them");
+        assert!(!is_bearable(&pdf("[/FlateDecode/FlateDecode]", &deflated(&packed), 1)), "packed twice");
+        assert!(!is_bearable(&pdf("/FlateDecode", &deflated(&vec![b' '; CONTENTS_MAX as usize + 1]), 1)));
+        assert!(!is_bearable(&pdf("/LZWDecode", &packed[..packed.len().min(60_000)].repeat(4), 1)));
     }
 
     #[test]
@@ -182,7 +185,7 @@ mod tests {
         assert_eq!(ascii_85(b"z!!~>"), [0; 5]);
         let packed: String =
             deflated(&vec![b' '; CONTENTS_MAX as usize + 1]).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert!(!are_bearable(&pdf("[/ASCIIHexDecode/FlateDecode]", packed.as_bytes(), 1)));
-        assert!(are_bearable(&pdf("/ASCIIHexDecode", packed.as_bytes(), 1)));
+        assert!(!is_bearable(&pdf("[/ASCIIHexDecode/FlateDecode]", packed.as_bytes(), 1)));
+        assert!(is_bearable(&pdf("/ASCIIHexDecode", packed.as_bytes(), 1)));
     }
 }

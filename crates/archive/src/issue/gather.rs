@@ -1,39 +1,59 @@
 //! Records into the order of a chart: institution by institution, visit by visit, kind by kind, every edition of what was
 //! amended, then documents, then what could not be drawn. Pure; no text of ours is made here, only keys of it.
 
+use crate::issue::budget::Budget;
 use crate::issue::content::{
     Block, Column, Document, DrawnFile, Fact, Identity, IssueContent, Mark, Masthead, Part, Row, Section, Sheet,
     Summary, Text, Undrawn, Visit,
 };
 use crate::issue::rows::{KINDS, Lookup, Shape, shape, target_of};
-use crate::issue::sheets;
+use crate::issue::sheets::{self, Drawable};
 use crate::issue::source::{FileFault, Record, Source, SourceFile, SourceInstitution, Version};
 use crate::issue::values::{address, all_words, date, day, first_name, join, name, period, status, strip_tags, words};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fhir::json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Code system of document kinds.
 const DOCUMENT_KIND: &str = "/CodeSystem/document-kind";
 /// Resources that are shown through what refers to them, by name.
 const CONTEXT: &[&str] =
     &["Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "HealthcareService"];
+/// How one document can relate to another (R4 value set `document-relationship-type`): the code, the words beside the one that
+/// says so, and those beside the other.
+const RELATIONS: [(&str, &str, &str); 4] = [
+    ("replaces", "fact.replaces", "fact.replaced-by"),
+    ("appends", "fact.appends", "fact.appended-by"),
+    ("transforms", "fact.transforms", "fact.transformed-by"),
+    ("signs", "fact.signs", "fact.signed-by"),
+];
 
 impl IssueContent {
-    /// Gathers everything in `source` under the cover `head`.
+    /// Gathers everything in `source` under the cover `head`, and looks at its files in this process.
     #[must_use]
     pub fn gather(head: Masthead, source: &Source) -> Self {
+        Self::gather_with(head, source, &sheets::look)
+    }
+
+    /// The same with another way of looking at files.
+    pub(super) fn gather_with(head: Masthead, source: &Source, look: &Look) -> Self {
         let mut content = Self { head, ..Self::default() };
         let mut counts = Counts::default();
+        let mut budget = Budget::default();
         for institution in &source.institutions {
-            let part = Gathering::new(institution).part(&mut content, &mut counts);
+            let gathering = Gathering::new(institution, look, &mut budget);
+            let part = gathering.part(&mut content, &mut counts);
             content.institutions.push(part);
         }
         content.summary = counts.summary();
         content
     }
 }
+
+/// Tells what a file can be drawn as, or why it cannot.
+pub(super) type Look<'l> = dyn Fn(&Arc<[u8]>) -> Result<Drawable, Text> + 'l;
 
 /// Counts for the cover.
 #[derive(Default)]
@@ -67,24 +87,28 @@ impl Counts {
 type Collected<'r> = BTreeMap<usize, Vec<(String, &'r Record<'r>, Vec<Shape>)>>;
 
 /// The work on one institution.
-struct Gathering<'r> {
+struct Gathering<'r, 'w> {
     institution: &'r SourceInstitution<'r>,
+    look: &'w Look<'w>,
+    /// Of the whole issue.
+    budget: &'w mut Budget,
     lookup: Lookup<'r>,
     files: HashMap<&'r str, &'r SourceFile>,
     /// Visit by Encounter id.
     visits: HashMap<&'r str, usize>,
 }
 
-impl<'r> Gathering<'r> {
-    fn new(institution: &'r SourceInstitution<'r>) -> Self {
+impl<'r, 'w> Gathering<'r, 'w> {
+    fn new(institution: &'r SourceInstitution<'r>, look: &'w Look<'w>, budget: &'w mut Budget) -> Self {
         let mut lookup = Lookup::default();
         for record in &institution.records {
             if let Some(current) = record.versions.last() {
                 lookup.insert(&record.kind, &record.id, &current.value);
             }
         }
+        lookup.name_with(&institution.names);
         let files = institution.files.iter().map(|file| (file.url.as_str(), file)).collect();
-        Self { institution, lookup, files, visits: HashMap::new() }
+        Self { institution, look, budget, lookup, files, visits: HashMap::new() }
     }
 
     fn part(mut self, content: &mut IssueContent, counts: &mut Counts) -> Part {
@@ -100,7 +124,9 @@ impl<'r> Gathering<'r> {
         let mut encounters: Vec<&Record> = institution.records.iter().filter(|r| r.kind == "Encounter").collect();
         encounters.sort_by_key(|record| (start_of(record).to_owned(), record.id.clone()));
         for record in encounters {
-            counts.add(false, 0, &Text::word("section.visits"), start_of(record));
+            if !institution.headings.contains(&record.id) {
+                counts.add(false, 0, &Text::word("section.visits"), start_of(record));
+            }
             self.visits.insert(&record.id, part.visits.len());
             part.visits.push(self.visit(record));
         }
@@ -121,12 +147,18 @@ impl<'r> Gathering<'r> {
         }
         part.loose = sections(loose);
         documents.sort_by(|a, b| (&a.0, &a.1.id).cmp(&(&b.0, &b.1.id)));
-        for (date, record) in documents {
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for (date, record) in &documents {
             for (mark, version) in editions(record) {
-                let document = self.document(mark, &date, record, version, content);
+                let document = self.document(mark, date, record, version, content);
                 counts.add(true, 0, &document.kind, &document.date);
+                // Of several editions the last one, which is the current one.
+                places.insert(&record.id, content.documents.len());
                 content.documents.push(document);
             }
+        }
+        for (_, record) in &documents {
+            relate(record, &places, content);
         }
         part
     }
@@ -163,6 +195,10 @@ impl<'r> Gathering<'r> {
     fn visit(&self, record: &Record) -> Visit {
         let mut editions: Vec<(Option<Mark>, &Version)> = editions(record).collect();
         let current = editions.pop().map(|(_, version)| &version.value);
+        let heading = self.institution.headings.contains(&record.id);
+        if heading {
+            editions.clear();
+        }
         let earlier = editions.into_iter().map(|(mark, version)| Block {
             mark,
             title: visit_class(&version.value),
@@ -179,6 +215,7 @@ impl<'r> Gathering<'r> {
                 facts: Vec::new(),
                 earlier,
                 sections: Vec::new(),
+                heading,
             };
         };
         let bound =
@@ -189,11 +226,21 @@ impl<'r> Gathering<'r> {
             start: date(&start),
             end: if same_day { String::new() } else { date(&end) },
             class: visit_class(resource),
-            title: all_words(resource, "type"),
-            facts: self.visit_facts(resource, false),
+            title: if heading { String::new() } else { all_words(resource, "type") },
+            facts: if heading { self.heading_facts(resource) } else { self.visit_facts(resource, false) },
             earlier,
             sections: Vec::new(),
+            heading,
         }
+    }
+
+    /// Where and with whom a visit was, for one that was not chosen itself.
+    fn heading_facts(&self, resource: &Value) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        push(&mut facts, "fact.department", all_words(resource, "serviceType"));
+        push(&mut facts, "fact.doctor", self.lookup.names(resource, "participant", Some("individual")));
+        push(&mut facts, "fact.provider", self.provider(resource));
+        facts
     }
 
     fn visit_facts(&self, resource: &Value, whole: bool) -> Vec<Fact> {
@@ -235,7 +282,7 @@ impl<'r> Gathering<'r> {
     }
 
     fn document(
-        &self,
+        &mut self,
         mark: Option<Mark>,
         date: &str,
         record: &Record,
@@ -267,7 +314,7 @@ impl<'r> Gathering<'r> {
     }
 
     /// Adds the sheets of one attachment, or the reason why there are none.
-    fn attach(&self, attachment: &Value, document: &mut Document, record: &Record, content: &mut IssueContent) {
+    fn attach(&mut self, attachment: &Value, document: &mut Document, record: &Record, content: &mut IssueContent) {
         let url = attachment.str("url").unwrap_or_default();
         let title = attachment.str("title").map(str::to_owned);
         let name = title.unwrap_or_else(|| if url.is_empty() { record.id.clone() } else { last_of(url).to_owned() });
@@ -283,7 +330,7 @@ impl<'r> Gathering<'r> {
                 None => Err("reason.not-deposited"),
             },
         };
-        let bytes: std::sync::Arc<[u8]> = match bytes {
+        let bytes: Arc<[u8]> = match bytes {
             Ok(bytes) => bytes,
             Err(reason) => return fault(document, content, name, Text::word(reason)),
         };
@@ -294,7 +341,8 @@ impl<'r> Gathering<'r> {
             document.texts.push(if kind.starts_with("text/html") { strip_tags(text) } else { text.to_owned() });
             return;
         }
-        match sheets::look(&bytes) {
+        match (self.look)(&bytes) {
+            Ok(drawable) if !self.budget.take(&drawable) => fault(document, content, name, Text::word("reason.budget")),
             Ok(drawable) => {
                 let file = content.files.len();
                 let index = content.documents.len();
@@ -304,6 +352,30 @@ impl<'r> Gathering<'r> {
             Err(reason) => fault(document, content, name, reason),
         }
     }
+}
+
+/// Says beside a document, and beside the one it relates to, how they do. One that is not in this issue is named as such.
+fn relate(record: &Record, places: &HashMap<&str, usize>, content: &mut IssueContent) {
+    let (Some(own), Some(current)) = (places.get(record.id.as_str()).copied(), record.versions.last()) else { return };
+    for relation in current.value.each("relatesTo") {
+        let code = relation.str("code").unwrap_or_default();
+        let Some((_, forth, back)) = RELATIONS.iter().find(|(known, ..)| *known == code) else { continue };
+        let target = relation.get("target").and_then(|target| target.str("reference")).map(target_of);
+        let other = target.filter(|(kind, _)| kind.is_none_or(|kind| kind == "DocumentReference"));
+        let other = other.and_then(|(_, id)| places.get(id).copied()).filter(|other| *other != own);
+        let value = other.map_or_else(|| Text::word("value.not-here"), |other| number_of(&content.documents[other]));
+        content.documents[own].facts.push(Fact { label: forth, value });
+        if let Some(other) = other {
+            let value = number_of(&content.documents[own]);
+            content.documents[other].facts.push(Fact { label: back, value });
+        }
+    }
+}
+
+/// A document as others name it: its number here, its kind and its day.
+fn number_of(document: &Document) -> Text {
+    let join = vec![format!("#{}", document.number).into(), document.kind.clone(), document.date.clone().into()];
+    Text::Join { join: join.into_iter().filter(|text: &Text| !text.is_empty()).collect() }
 }
 
 fn fault(document: &mut Document, content: &mut IssueContent, name: String, reason: Text) {

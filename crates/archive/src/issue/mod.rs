@@ -5,9 +5,12 @@
 //! An archive issues copies of what a hospital wrote, marked as such; it never writes a certificate of its own
 //! (Medical Service Act art. 17).
 
+mod budget;
 pub mod content;
 mod contents;
 mod gather;
+pub mod inspector;
+pub(crate) mod names;
 pub mod number;
 mod rows;
 pub mod service;
@@ -18,11 +21,17 @@ pub mod typeset;
 mod values;
 mod words;
 
+use std::sync::LazyLock;
+
 pub use content::{Addressee, IssueContent, Masthead};
+pub use inspector::{Inspector, InspectorCommand};
 pub use number::DocumentNumber;
 pub use service::{IssueError, IssuedDocument, IssuedPdf, Issuer};
 pub use source::{FileFault, Record, Source, SourceDeposit, SourceFile, SourceInstitution, Version};
 pub use typeset::{Rendered, TypesetError, Typesetter};
+
+/// Fonts and template: 10 MB that never change, read once for the whole program.
+static TYPESETTER: LazyLock<Typesetter> = LazyLock::new(Typesetter::new);
 
 /// The language of a document's own words; the records stay as they were written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -2,6 +2,7 @@
 //! field by field, so that nothing chosen is left out in silence.
 
 use crate::issue::content::{Column, Fact, Text};
+use crate::issue::names::{Named, Names};
 use crate::issue::values::{
     all_words, choice, code, date, dosage, duration, first_date, first_name, join, money, notes, quantity, range,
     status, strip_tags, system, words,
@@ -106,6 +107,8 @@ pub(super) struct Lookup<'a> {
     typed: HashMap<(&'a str, &'a str), &'a Value<'a>>,
     /// For references by `urn:uuid:`, which name no type.
     by_id: HashMap<&'a str, &'a Value<'a>>,
+    /// What belongs to no patient, by its name alone.
+    names: Option<&'a Names>,
 }
 
 impl<'a> Lookup<'a> {
@@ -115,8 +118,13 @@ impl<'a> Lookup<'a> {
         self.by_id.insert(id, resource);
     }
 
+    /// Takes the names of what belongs to the institution itself.
+    pub(super) fn name_with(&mut self, names: &'a Names) {
+        self.names = Some(names);
+    }
+
     /// The resource that a Reference points to.
-    pub(super) fn find(&self, reference: &Value) -> Option<&'a Value<'a>> {
+    fn find(&self, reference: &Value) -> Option<&'a Value<'a>> {
         let target = reference.str("reference")?;
         let (kind, id) = target_of(target);
         match kind {
@@ -125,16 +133,19 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// The name of who or what a Reference points to: its display, or the name of the resource.
-    fn named(&self, reference: &Value) -> String {
+    /// The name of who or what a Reference in `resource` points to: its display, or the name of the resource.
+    fn named(&self, resource: &Value, reference: &Value) -> String {
         if let Some(display) = reference.str("display") {
             return display.to_owned();
         }
-        let Some(target) = self.find(reference) else { return String::new() };
+        let found = contained(resource, reference).or_else(|| self.find(reference));
+        let Some(target) = found else {
+            return self.context(reference).map(|named| named.name.clone()).unwrap_or_default();
+        };
         match target.str("resourceType").unwrap_or_default() {
             "Practitioner" | "Patient" | "RelatedPerson" => first_name(target),
             "PractitionerRole" => {
-                let person = target.get("practitioner").map(|r| self.named(r)).unwrap_or_default();
+                let person = target.get("practitioner").map(|r| self.named(resource, r)).unwrap_or_default();
                 join([person, all_words(target, "specialty")], ", ")
             }
             "Medication" | "Condition" | "Observation" | "Procedure" => {
@@ -148,11 +159,34 @@ impl<'a> Lookup<'a> {
     pub(super) fn names(&self, resource: &Value, member: &str, step: Option<&str>) -> String {
         let items = resource.each(member);
         let one = |item: &Value| match step {
-            Some(step) => item.get(step).map(|reference| self.named(reference)).unwrap_or_default(),
-            None => self.named(item),
+            Some(step) => item.get(step).map(|reference| self.named(resource, reference)).unwrap_or_default(),
+            None => self.named(resource, item),
         };
         join(items.map(one), ", ")
     }
+
+    /// The drug that a Reference in `resource` points to, with its code: of the drug's own resource where there is one.
+    fn drug(&self, resource: &Value, reference: &Value) -> String {
+        let of = |name: String, code: String| join([name, bracketed(code)], " ");
+        let concept = contained(resource, reference).or_else(|| self.find(reference)).and_then(|drug| drug.get("code"));
+        match (concept, self.context(reference)) {
+            (Some(concept), _) => of(words(concept), code(concept)),
+            (None, Some(named)) if !named.name.is_empty() => of(named.name.clone(), named.code.clone()),
+            _ => self.named(resource, reference),
+        }
+    }
+
+    /// What a Reference points to that belongs to no patient.
+    fn context(&self, reference: &Value) -> Option<&'a Named> {
+        let (kind, id) = target_of(reference.str("reference")?);
+        self.names?.get(kind?, id)
+    }
+}
+
+/// What a Reference points to within its own resource.
+fn contained<'x, 'v>(resource: &'x Value<'v>, reference: &Value) -> Option<&'x Value<'v>> {
+    let name = reference.str("reference")?.strip_prefix('#')?;
+    resource.each("contained").find(|inside| inside.str("id") == Some(name))
 }
 
 /// Type, where it is named, and id of a reference: `Patient/1`, `https://…/Patient/1/_history/2` or `urn:uuid:1`.
@@ -298,10 +332,7 @@ fn medication(resource: &Value, lookup: &Lookup) -> Shape {
     );
     let named = match resource.get("medicationCodeableConcept") {
         Some(concept) => join([words(concept), bracketed(code(concept))], " "),
-        None => match resource.get("medicationReference").and_then(|reference| lookup.find(reference)) {
-            Some(drug) => drug.get("code").map(|c| join([words(c), bracketed(code(c))], " ")).unwrap_or_default(),
-            None => lookup.names(resource, "medicationReference", None),
-        },
+        None => resource.get("medicationReference").map(|drug| lookup.drug(resource, drug)).unwrap_or_default(),
     };
     let dosages = resource.each("dosageInstruction").chain(resource.each("dosage")).map(dosage);
     let dispense = resource.get("dispenseRequest").unwrap_or(resource);

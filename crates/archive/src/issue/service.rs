@@ -5,8 +5,8 @@ use crate::error::ArchiveError;
 use crate::issue::content::{Addressee, IssueContent, Masthead, Text};
 use crate::issue::stamp::{self, StampError};
 use crate::issue::{
-    DocumentNumber, FileFault, Locale, Record, Source, SourceDeposit, SourceFile, SourceInstitution, TypesetError,
-    Typesetter, Version,
+    DocumentNumber, FileFault, Locale, Record, Source, SourceDeposit, SourceFile, SourceInstitution, TYPESETTER,
+    TypesetError, Version,
 };
 use crate::verify::{self, Verified, VerifyFault};
 use crate::{Archive, Selection, tables};
@@ -17,17 +17,14 @@ use jiff::{SignedDuration, Zoned};
 use policy::{InstitutionCode, Owner, Permit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex};
-use store::{EntryKind, Log, Objects, ResourceKey, StoreError};
+use store::{EntryKind, Log, Objects, Part, ResourceKey, StoreError};
 
 /// Most bytes of deposited files in one document; what is beyond is listed and not drawn.
 pub const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Threads that fetch deposited files: each waits for a site, so a few go further than one.
 const FETCHERS: usize = 4;
-
-/// Fonts and template: 10 MB that never change, read once for the whole program.
-static TYPESETTER: LazyLock<Typesetter> = LazyLock::new(Typesetter::new);
 
 /// Who issues, as it stands on the cover.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,9 +108,9 @@ impl Archive {
         locale: Locale,
         issuer: &Issuer,
     ) -> Result<IssuedPdf, IssueError> {
-        let bodies = self.chosen(permit, selection)?;
+        let (bodies, headings) = self.chosen(permit, selection)?;
         let owner = bodies.first().ok_or(IssueError::Nothing)?.key.owner;
-        let source = self.source(permit, &bodies)?;
+        let source = self.source(permit, &bodies, &headings)?;
         let now = self.clock().now();
         let today = korean(now);
         let number = DocumentNumber::random(today.year(), self.random());
@@ -124,7 +121,9 @@ impl Archive {
             selection: words_of(selection),
             ..Masthead::default()
         };
-        let content = IssueContent::gather(head.numbered(&number, &issuer.origin), &source);
+        let inspector = &self.inner.inspector;
+        let numbered = head.numbered(&number, &issuer.origin);
+        let content = IssueContent::gather_with(numbered, &source, &|bytes| inspector.look(bytes));
         drop(source);
         drop(bodies);
         let rendered = TYPESETTER.render(content, locale)?;
@@ -160,17 +159,30 @@ impl Archive {
         verify::verify(bytes, &[self.store().verifier_key(Log::Records)])
     }
 
-    /// What was chosen, in all its versions; the Patient is among it. Every body is in the access journal.
-    fn chosen(&self, permit: &Permit, selection: &Selection) -> Result<Vec<store::Version>, IssueError> {
-        let keys = self.select(permit, selection)?;
-        if keys.is_empty() {
+    /// What was chosen, in all its versions; the Patient is among it, and so are the visits that head the rest, whose keys come
+    /// beside. Every body is in the access journal.
+    fn chosen(
+        &self,
+        permit: &Permit,
+        selection: &Selection,
+    ) -> Result<(Vec<store::Version>, BTreeSet<ResourceKey>), IssueError> {
+        let chosen = self.chosen_heads(permit, selection)?;
+        if chosen.is_empty() {
             return Err(IssueError::Nothing);
         }
-        Ok(self.store().histories(permit, &keys)?)
+        let headings = chosen.iter().filter(|(_, part)| *part == Part::Heading).map(|(head, _)| head.key.clone());
+        let headings = headings.collect();
+        let keys: Vec<ResourceKey> = chosen.into_iter().map(|(head, _)| head.key).collect();
+        Ok((self.store().histories(permit, &keys)?, headings))
     }
 
-    /// The bodies as records, institution by institution, with their files.
-    fn source<'a>(&self, permit: &Permit, bodies: &'a [store::Version]) -> Result<Source<'a>, IssueError> {
+    /// The bodies as records, institution by institution, with their files and the names of what they refer to.
+    fn source<'a>(
+        &self,
+        permit: &Permit,
+        bodies: &'a [store::Version],
+        headings: &BTreeSet<ResourceKey>,
+    ) -> Result<Source<'a>, IssueError> {
         let mut per_institution: BTreeMap<&InstitutionCode, BTreeMap<&ResourceKey, Vec<Version<'a>>>> = BTreeMap::new();
         let mut ids: BTreeMap<&ResourceKey, &str> = BTreeMap::new();
         let mut unreadable: Vec<(&InstitutionCode, &ResourceKey)> = Vec::new();
@@ -185,16 +197,26 @@ impl Archive {
                 Err(_) => unreadable.push((&body.institution, &body.key)),
             }
         }
+        let all = per_institution.iter().flat_map(|(code, records)| {
+            let versions =
+                records.iter().flat_map(|(key, versions)| versions.iter().map(|version| (key.owner, version)));
+            versions.map(|(owner, version)| (owner, *code, &version.value))
+        });
+        let mut names = self.context_names(permit, all)?;
         let mut wanted: BTreeSet<Wanted> = BTreeSet::new();
         let mut institutions: Vec<SourceInstitution<'a>> = Vec::with_capacity(per_institution.len());
         for (code, records) in per_institution {
             let mut institution = self.described(code)?;
+            institution.names = names.remove(code).unwrap_or_default();
             let id = |key: &ResourceKey| ids.get(key).copied().unwrap_or_default().to_owned();
             let here = unreadable.iter().filter(|(institution, _)| *institution == code);
             institution.unreadable = here.map(|(_, key)| (key.resource_type.clone(), id(key))).collect();
             for (key, versions) in records {
                 for url in versions.iter().flat_map(|version| urls(&version.value)) {
                     wanted.insert(Wanted { institution: institutions.len(), owner: key.owner, url });
+                }
+                if headings.contains(key) {
+                    institution.headings.insert(id(key));
                 }
                 institution.records.push(Record { kind: key.resource_type.clone(), id: id(key), versions });
             }
@@ -255,6 +277,10 @@ impl Archive {
                 let place = next.fetch_add(1, Ordering::Relaxed);
                 let (Some(file), Some(id)) = (wanted.get(place), ids.get(place)) else { return };
                 let read = id.map_or_else(|| Ok(missing(file)), |id| file.read(&objects, id, &budget));
+                if let Ok((_, SourceFile { bytes: Ok(bytes), .. })) = &read {
+                    // The answer is remembered; here several are asked for at once.
+                    let _ = self.inner.inspector.look(bytes);
+                }
                 done.lock().expect("no holder of this lock can panic").push(read);
             }
         };

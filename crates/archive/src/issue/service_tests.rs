@@ -82,6 +82,17 @@ impl House {
         let permit = self.permit(Role::Depositor, Action::Deposit, Target::Institution(code()), facts);
         let text = format!(r#"{{"resourceType":"{kind}","id":"{id}"{rest}}}"#);
         let (institution, class) = (code(), ClassName::new("chart10").expect("a slug"));
+        let indexing = store::Indexing {
+            selection: fhir::search::Selection::of(&["relatesto"]),
+            options: fhir::search::Options::default(),
+            hidden_systems: Vec::new(),
+        };
+        let value = fhir::json::parse(text.as_bytes(), &fhir::Limits::default());
+        let index = value.as_ref().map(|value| store::index_rows(value, &institution, &indexing)).unwrap_or_default();
+        let encounter = value.as_ref().ok().and_then(|value| match fhir::search::encounter_of(value)? {
+            fhir::reference::Target::Relative { id, .. } => Some(store::resource_id(&institution, "Encounter", id)),
+            _ => None,
+        });
         let new = NewVersion {
             owner,
             institution: &institution,
@@ -91,8 +102,8 @@ impl House {
             expiry_year: 2035,
             bytes: text.as_bytes(),
             date: "2019-03-05T00:30:00Z".parse().ok(),
-            encounter: None,
-            index: Vec::new(),
+            encounter,
+            index,
             edition: store::Edition::default(),
         };
         let store = self.archive.store();
@@ -209,6 +220,134 @@ fn a_record_that_cannot_be_read_is_listed_and_the_rest_is_issued() {
     house.write(owner, "Procedure", "broken", r#","status":00"#);
     let issued = house.issue(&house.person(owner, Action::Issue), &Selection::Whole).expect("it can be issued");
     assert_eq!(issued.undrawn, 1);
+}
+
+/// What the log of a person says was shown in issues, newest first.
+fn shown_in_issues(house: &House, owner: Owner) -> Vec<Vec<(String, u32)>> {
+    let log = house.person(owner, Action::ReadAccessLog);
+    let log = house.archive.store().access_log(&log, &AccessPage::default()).expect("the journal can be read");
+    let issues = log.entries.into_iter().map(|logged| logged.entry).filter(|entry| entry.action == "issue");
+    issues.map(|entry| entry.what).collect()
+}
+
+#[test]
+fn doctors_and_drugs_have_their_names_where_the_record_does_not_repeat_them() {
+    let house = House::new();
+    let (owner, _) = house.chart("p1", 98);
+    let own = Owner::institution(&code());
+    house.write(own, "Practitioner", "d1", r#","name":[{"text":"김의사"}],"telecom":[{"value":"02-555-0199"}]"#);
+    house.write(own, "Organization", "o1", r#","name":"한마음재활센터""#);
+    house.write(
+        own,
+        "PractitionerRole",
+        "r1",
+        r#","practitioner":{"reference":"Practitioner/d2"},"organization":{"reference":"Organization/o2"}"#,
+    );
+    house.write(own, "Practitioner", "d2", r#","name":[{"text":"이전공"}]"#);
+    house.write(own, "Organization", "o2", r#","name":"재활의학과""#);
+    house.write(own, "Practitioner", "unrelated", r#","name":[{"text":"박무관"}]"#);
+    house.write(own, "Medication", "m1", r#","code":{"coding":[{"code":"644504100"}],"text":"아목시실린캡슐"}"#);
+    house.write(
+        owner,
+        "Encounter",
+        "v",
+        r#","status":"finished","class":{"code":"AMB"},"period":{"start":"2019-03-05"},
+           "participant":[{"individual":{"reference":"Practitioner/d1"}},{"individual":{"reference":"PractitionerRole/r1"}}],
+           "serviceProvider":{"reference":"Organization/o1"}"#,
+    );
+    house.write(
+        owner,
+        "MedicationRequest",
+        "rx",
+        r#","status":"completed","encounter":{"reference":"Encounter/v"},"medicationReference":{"reference":"Medication/m1"}"#,
+    );
+    let inside = r##","status":"completed","contained":[{"resourceType":"Medication","id":"c","code":{"text":"덱시부프로펜"}}],
+        "medicationReference":{"reference":"#c"},"encounter":{"reference":"Encounter/v"}"##;
+    house.write(owner, "MedicationRequest", "rx2", inside);
+
+    let issued = house.issue(&house.person(owner, Action::Issue), &Selection::Whole).expect("it can be issued");
+    let shown = shown_in_issues(&house, owner);
+    let context = [("Medication", 1), ("Organization", 1), ("Practitioner", 1), ("PractitionerRole", 1)];
+    let second = [("Organization", 1), ("Practitioner", 1)];
+    let told = |list: &[(&str, u32)]| list.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect::<Vec<_>>();
+    assert_eq!(shown[..2], [told(&second), told(&context)], "one entry a round");
+    assert_eq!(shown.len(), 4, "{shown:?}");
+    let timeline = house.person(owner, Action::ReadTimeline);
+    let timeline = house.archive.timeline(&timeline, &crate::TimelineQuery::default()).expect("it can be read");
+    assert!(timeline.visits.iter().any(|visit| visit.doctor == "김의사, 이전공, 재활의학과"), "{:?}", timeline.visits);
+
+    let Some(text) = tests::text_of(&issued.bytes) else { return };
+    for wanted in ["김의사", "이전공", "재활의학과", "한마음재활센터", "아목시실린캡슐", "644504100", "덱시부프로펜"]
+    {
+        assert!(text.contains(wanted), "{wanted} is not on the pages:\n{text}");
+    }
+    for unwanted in ["박무관", "02-555-0199"] {
+        assert!(!text.contains(unwanted), "{unwanted} is nobody's to see:\n{text}");
+    }
+}
+
+#[test]
+fn one_record_is_issued_under_its_visit_and_only_that_is_read() {
+    let house = House::new();
+    let (owner, key) = house.chart("p1", 98);
+    house.write(
+        owner,
+        "Condition",
+        "c",
+        r#","code":{"text":"비밀스러운진단"},"encounter":{"reference":"Encounter/p1-e"}"#,
+    );
+    house.write(
+        owner,
+        "Encounter",
+        "p1-e",
+        r#","status":"finished","class":{"code":"AMB"},"period":{"start":"2019-03-05"},"serviceType":{"text":"내분비내과"},
+           "reasonCode":[{"text":"말하기힘든사유"}]"#,
+    );
+    let issued =
+        house.issue(&house.person(owner, Action::Issue), &Selection::Records(vec![key.id])).expect("it can be issued");
+    for what in shown_in_issues(&house, owner) {
+        let kinds: Vec<&str> = what.iter().map(|(kind, _)| kind.as_str()).collect();
+        assert_eq!(kinds, ["Encounter", "Observation", "Patient"], "nothing else was opened");
+    }
+    let Some(text) = tests::text_of(&issued.bytes) else { return };
+    for wanted in ["98 mg/dL", "2019-03-05", "내분비내과", "고르신 것만"] {
+        assert!(text.contains(wanted), "{wanted} is not on the pages:\n{text}");
+    }
+    for unwanted in ["비밀스러운진단", "말하기힘든사유"] {
+        assert!(!text.contains(unwanted), "{unwanted} was not chosen:\n{text}");
+    }
+}
+
+#[test]
+fn a_document_comes_with_the_one_it_replaces_and_each_names_the_other() {
+    let house = House::new();
+    let (owner, _) = house.chart("p1", 98);
+    let document = |id: &str, day: &str, rest: &str| {
+        let kind = r#""type":{"coding":[{"system":"https://hanmaru.example/CodeSystem/document-kind","code":"medical-certificate"}]}"#;
+        house.write(owner, "DocumentReference", id, &format!(r#",{kind},"date":"{day}"{rest}"#))
+    };
+    let first = document("old", "2019-03-05", r#","status":"superseded""#);
+    let relation =
+        r#","status":"current","relatesTo":[{"code":"replaces","target":{"reference":"DocumentReference/old"}}]"#;
+    let second = document("new", "2019-03-09", relation);
+    for chosen in [&first, &second] {
+        let chosen = Selection::Records(vec![chosen.id]);
+        let issued = house.issue(&house.person(owner, Action::Issue), &chosen).expect("it can be issued");
+        let what = &shown_in_issues(&house, owner)[0];
+        assert!(what.contains(&("DocumentReference".to_owned(), 2)), "original and amendment: {what:?}");
+        let Some(text) = tests::text_of(&issued.bytes) else { continue };
+        for wanted in ["대체한 문서", "#1", "이 문서를 대체한 문서", "#2", "2019-03-09"] {
+            assert!(text.contains(wanted), "{wanted} is not on the pages:\n{text}");
+        }
+    }
+    let timeline = house.person(owner, Action::ReadTimeline);
+    let timeline = house.archive.timeline(&timeline, &crate::TimelineQuery::default()).expect("it can be read");
+    let said = |key: &ResourceKey| {
+        let entry = timeline.loose.iter().find(|entry| entry.key == *key).expect("both are there");
+        entry.relations.iter().map(|one| (one.code.clone(), one.is_passive, one.other)).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&second), [("replaces".to_owned(), false, first.id)]);
+    assert_eq!(said(&first), [("replaces".to_owned(), true, second.id)]);
 }
 
 #[test]

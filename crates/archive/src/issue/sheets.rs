@@ -20,6 +20,15 @@ pub(super) struct Drawable {
     pub(super) pages: usize,
     /// Whether it is a PDF 2.0, which only a PDF 2.0 can hold.
     pub(super) pdf2: bool,
+    /// Bytes that the contents of a PDF's pages come to.
+    pub(super) contents: u64,
+    /// Pixels of an image.
+    pub(super) pixels: u64,
+}
+
+/// Whether a file says that it is a PDF.
+pub(super) fn is_pdf(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"%PDF-")
 }
 
 /// Looks at the bytes of a file.
@@ -27,7 +36,7 @@ pub(super) struct Drawable {
 /// # Errors
 /// A key of the word tables that says why it cannot be drawn.
 pub(super) fn look(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
-    if bytes.starts_with(b"%PDF-") {
+    if is_pdf(bytes) {
         return look_at_pdf(bytes);
     }
     let format = if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
@@ -41,10 +50,11 @@ pub(super) fn look(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
     };
     let reader = image::ImageReader::with_format(std::io::Cursor::new(&bytes[..]), format.0);
     let (width, height) = reader.into_dimensions().map_err(|_| Text::word("reason.damaged"))?;
-    if width == 0 || height == 0 || u64::from(width) * u64::from(height) > PIXELS_MAX {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 || pixels > PIXELS_MAX {
         return Err(Text::word("reason.too-large"));
     }
-    Ok(Drawable { format: format.1, pages: 1, pdf2: false })
+    Ok(Drawable { format: format.1, pages: 1, pdf2: false, contents: 0, pixels })
 }
 
 fn look_at_pdf(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
@@ -63,10 +73,10 @@ fn read_pdf(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
     if pages == 0 {
         return Err(Text::word("reason.damaged"));
     }
-    if pages > PDF_PAGES_MAX || !contents::are_bearable(&pdf) {
-        return Err(Text::word("reason.too-large"));
-    }
-    Ok(Drawable { format: "pdf", pages, pdf2: pdf.version() >= hayro::hayro_syntax::PdfVersion::Pdf20 })
+    let contents = if pages > PDF_PAGES_MAX { None } else { contents::bearable(&pdf) };
+    let contents = contents.ok_or_else(|| Text::word("reason.too-large"))?;
+    let pdf2 = pdf.version() >= hayro::hayro_syntax::PdfVersion::Pdf20;
+    Ok(Drawable { format: "pdf", pages, pdf2, contents, pixels: 0 })
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What a document is made from: the records as they lie in the store, with what is known about where they came from.
 //! No decision is made here: whoever fills this in has a permit and has journalled the reading.
 
+use crate::issue::names::Names;
 use fhir::json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Everything chosen, institution by institution in the order wanted on paper.
@@ -28,8 +30,13 @@ pub struct SourceInstitution<'a> {
     pub closed: String,
     /// The deposits that the records came in with.
     pub deposits: Vec<SourceDeposit>,
-    /// Records and what they refer to (practitioners, organisations).
+    /// The records.
     pub records: Vec<Record<'a>>,
+    /// Names of what the records refer to and what belongs to no patient: doctors, departments, drugs.
+    pub names: Names,
+    /// Ids of the Encounters among the records that were not chosen: they head what was chosen of them, and say no more than
+    /// when and where it was.
+    pub headings: BTreeSet<String>,
     /// Type and id of records of which an edition is no FHIR JSON any more: they are listed, and not drawn.
     pub unreadable: Vec<(String, String)>,
     /// Files that documents point to.

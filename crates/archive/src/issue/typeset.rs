@@ -7,7 +7,7 @@ use base::Redacted;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use typst::diag::{FileError, FileResult};
 use typst::foundations::{Bytes, Datetime, Duration, Smart};
 use typst::syntax::{FileId, RootedPath, Source, VirtualPath, VirtualRoot};
@@ -142,6 +142,24 @@ impl Typesetter {
         Ok(Rendered { pdf, pages, undrawn: content.undrawn })
     }
 
+    /// Whether these pages of a file can be drawn, all of them.
+    pub(super) fn can_draw(&self, file: &Arc<[u8]>, format: &'static str, pages: Vec<usize>) -> bool {
+        let _slot = self.slots.take();
+        self.draws(&Bytes::new(Arc::clone(file)), format, pages)
+    }
+
+    fn draws(&self, file: &Bytes, format: &'static str, pages: Vec<usize>) -> bool {
+        let job = Job {
+            setter: self,
+            main: &self.probe,
+            data: json(&Probe { format, pages }),
+            words: Bytes::new([]),
+            square: Bytes::new([]),
+            files: std::slice::from_ref(file),
+        };
+        set(&job, &pdf_options(true, None)).is_ok()
+    }
+
     /// The characters that no font can draw, as a line of the list at the end.
     fn uncovered(&self, content: &IssueContent) -> Option<Undrawn> {
         let text = serde_json::to_string(content).expect("the content has string keys and no maps that can fail");
@@ -164,15 +182,7 @@ impl Typesetter {
             let document = &mut content.documents[drawn];
             let Some(first) = document.sheets.iter().find(|sheet| sheet.file == index) else { continue };
             let pages = document.sheets.iter().filter(|sheet| sheet.file == index).map(|sheet| sheet.page).collect();
-            let job = Job {
-                setter: self,
-                main: &self.probe,
-                data: json(&Probe { format: first.format, pages }),
-                words: Bytes::new([]),
-                square: Bytes::new([]),
-                files: std::slice::from_ref(bytes),
-            };
-            if set(&job, &pdf_options(true, None)).is_err() {
+            if !self.draws(bytes, first.format, pages) {
                 let reason = Text::word("reason.damaged");
                 document.sheets.retain(|sheet: &Sheet| sheet.file != index);
                 document.faults.push(reason.clone());
