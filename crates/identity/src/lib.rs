@@ -11,13 +11,14 @@
 
 mod bulk;
 mod claims;
+mod clock;
 mod config;
 mod error;
 mod http;
 mod identity;
 mod oidc;
 mod pending;
-mod sealed;
+pub mod sealed;
 mod second_factor;
 mod session;
 mod sessions;
@@ -28,6 +29,7 @@ mod totp;
 
 pub use bulk::{AgencyCiLookup, CiLookup, CiLookupError, NUMBERS_PER_REQUEST_MAX};
 pub use claims::{Gender, Profile};
+pub use clock::{clock_behind_s, reset_clock};
 pub use config::IdentityConfig;
 pub use error::{Ending, IdentityError, StatementFault};
 pub use identity::{Begin, Identity, SignedIn};

@@ -262,6 +262,25 @@ pub(crate) fn clear_counter(transaction: &Transaction<'_>, name: &[u8; 32]) -> r
     Ok(())
 }
 
+/// Makes `now_us` the newest time, ends every session, and brings what would wait for a later one back to it; `step` is the newest
+/// step whose code is taken now. Gives how many sessions ended. Sign-ins tried later than now stay as they are: their cookies
+/// are good again at their own time.
+pub(crate) fn reset_clock(transaction: &Transaction<'_>, now_us: i64, step: i64) -> rusqlite::Result<usize> {
+    let ended = transaction.execute(
+        "UPDATE session SET ended = ?1, ended_us = ?2 WHERE ended IS NULL",
+        params![Ending::Revoked.number(), now_us],
+    )?;
+    transaction.execute(
+        "UPDATE session SET began_us = min(began_us, ?1), seen_us = min(seen_us, ?1), ended_us = min(ended_us, ?1)
+         WHERE max(began_us, seen_us, ended_us) > ?1",
+        [now_us],
+    )?;
+    transaction.execute("UPDATE authenticator SET last_step = ?1 WHERE last_step > ?1", [step])?;
+    transaction.execute("UPDATE throttle SET latest_us = ?1 WHERE latest_us > ?1", [now_us])?;
+    transaction.execute("UPDATE identity_clock SET newest_us = ?1", [now_us])?;
+    Ok(ended)
+}
+
 /// Throws away some of what no longer matters: old sessions, tried sign-ins older than `sign_in_us`, quiet counters.
 pub(crate) fn purge(
     transaction: &Transaction<'_>,
@@ -408,6 +427,35 @@ mod tests {
         let expected = TotpRow { secret: Some(b"a".to_vec()), pending: Some(b"b".to_vec()), last_step: 9 };
         assert_eq!(stored(&database), expected);
         assert_eq!(totp(&database, Id16([2; 16])).expect("read"), None);
+    }
+
+    #[test]
+    fn a_clock_set_back_ends_sessions_and_frees_what_waited_for_it() {
+        let mut database = database();
+        let me = Id16([1; 16]);
+        write(&mut database, |t| {
+            raise_newest(t, 900)?;
+            put_account(t, &AccountRow { account: me, profile: vec![] }, 0)?;
+            add_session(t, &row(1, 1, 10))?;
+            add_session(t, &row(2, 1, 800))?;
+            add_session(t, &row(3, 1, 700))?;
+            end_session(t, TokenHash([3; 32]), Ending::SignedOut, 750)?;
+            set_pending_totp(t, me, b"a", 1)?;
+            confirm_totp(t, me, 30, 2)?;
+            use_sign_in(t, [1; 32], 850)?;
+            set_counter(t, &[1; 32], Counter { failures: 3, latest_us: 850 })
+        });
+        assert_eq!(write(&mut database, |t| reset_clock(t, 100, 5)), 2);
+        assert_eq!(newest_us(&database, 0).expect("read"), 100);
+        let session = |token| session(&database, TokenHash([token; 32])).expect("read").expect("there");
+        let seen = |token| (session(token).began_us, session(token).seen_us, session(token).ended);
+        assert_eq!(seen(1), (10, 10, Some(Ending::Revoked)));
+        assert_eq!(seen(2), (100, 100, Some(Ending::Revoked)));
+        assert_eq!(seen(3), (100, 100, Some(Ending::SignedOut)));
+        assert_eq!(totp(&database, me).expect("read").expect("there").last_step, 5);
+        assert_eq!(counter(&database, &[1; 32]).expect("read"), Counter { failures: 3, latest_us: 100 });
+        assert!(!write(&mut database, |t| use_sign_in(t, [1; 32], 110)), "it stays used");
+        assert_eq!(write(&mut database, |t| reset_clock(t, 110, 5)), 0);
     }
 
     #[test]

@@ -54,6 +54,11 @@ pub(crate) fn enrolment(secret: [u8; SECRET_BYTES], issuer: &str, account: &str)
     }
 }
 
+/// The newest step whose code is taken at `now_s` seconds since 1970.
+pub(crate) fn newest_step(now_s: i64) -> i64 {
+    now_s.div_euclid(STEP_S as i64) + i64::from(SKEW_STEPS)
+}
+
 /// Checks a code as typed at `now_s` seconds since 1970, when `last_step` is the newest step used so far.
 pub(crate) fn check(secret: [u8; SECRET_BYTES], typed: &str, now_s: i64, last_step: i64) -> CodeCheck {
     let Some(code) = digits(typed) else { return CodeCheck::Wrong };

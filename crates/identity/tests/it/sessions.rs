@@ -84,6 +84,37 @@ fn a_restart_on_a_clock_that_went_back_revives_nothing() {
 }
 
 #[test]
+fn a_clock_that_ran_ahead_and_was_set_right_holds_nobody_up_after_a_reset() {
+    let mut world = World::new();
+    let (_, authenticator) = world.sign_in_with_totp(&KIM);
+    let days = 3 * 86_400;
+    world.clock.advance(days);
+    let other = world.sign_in(&LEE).token;
+    // A phone that was ahead as well.
+    let ahead = authenticator.code(&*world.clock);
+    let session = world.sign_in(&KIM).session;
+    world.identity.totp_check(&session, &ahead, HOME).expect("the right code");
+    world.clock.advance(-days);
+    assert!(matches!(world.try_sign_in(&KIM, HOME), Err(IdentityError::ClockBehind { .. })));
+    assert_eq!(identity::clock_behind_s(&world.store, &*world.clock).expect("read"), 259_200);
+
+    let alone = world.store.alone().expect("nobody else has it open");
+    assert_eq!(identity::reset_clock(&world.store, &*world.clock, &alone).expect("reset"), 2);
+    drop(alone);
+    assert_eq!(identity::clock_behind_s(&world.store, &*world.clock).expect("read"), 0);
+    world.identity = world.reopened(Arc::clone(&world.clock));
+    assert_eq!(world.identity.clock_behind_s(), 0);
+    assert_eq!(over(&world.identity.session(other.cookie_value())), Some(Ending::Revoked));
+    // The code of this moment was used before the jump.
+    let session = world.sign_in(&KIM).session;
+    let code = authenticator.code(&*world.clock);
+    assert!(matches!(world.identity.totp_check(&session, &code, HOME), Err(IdentityError::TotpReplayed)));
+    world.clock.advance(60);
+    let code = authenticator.code(&*world.clock);
+    world.identity.totp_check(&session, &code, HOME).expect("a step that was not used");
+}
+
+#[test]
 fn signing_out_ends_one_session_at_once() {
     let world = World::new();
     let (here, there) = (world.sign_in(&KIM).token, world.sign_in(&KIM).token);
