@@ -4,7 +4,7 @@ use crate::config::{Config, ConfigError};
 use archive::{Archive, ArchiveConfig};
 use base::{Clock, Random, SystemClock, SystemRandom};
 use identity::{Identity, IdentityConfig};
-use policy::{Actor, Assurance, Door, Role};
+use policy::{Action, Actor, Assurance, Decision, Door, Facts, Permit, Purpose, Request, Role, Target};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ pub struct Hall {
     pub door: Arc<Door>,
     /// The sites, for repair.
     pub sites: Sites,
+    /// The key stores, for repair.
+    pub key_stores: KeyStores,
     /// The machine's clock as it is. Sign-in compares it with the newest time stored, and says so where it is behind.
     clock: Arc<dyn Clock>,
 }
@@ -67,6 +69,14 @@ pub enum HallError {
     /// Sign-in.
     #[error(transparent)]
     Identity(#[from] identity::IdentityError),
+    /// The door denied what an operator's command does.
+    #[error("the door denies {action}: {explanation}; the policies in use do not fit this program")]
+    Denied {
+        /// The action.
+        action: &'static str,
+        /// What the door said.
+        explanation: String,
+    },
 }
 
 impl Hall {
@@ -99,7 +109,7 @@ impl Hall {
     /// # Errors
     /// What cannot be opened or made.
     pub fn create(config: &Config) -> Result<Self, HallError> {
-        Self::open_in(config, StoreConfig::default(), Store::create)
+        Self::open_in(config, For::Work, Store::create)
     }
 
     /// Opens the store and the archive. A missing database is an error: its disk may not be mounted.
@@ -107,40 +117,45 @@ impl Hall {
     /// # Errors
     /// What cannot be opened.
     pub fn open(config: &Config) -> Result<Self, HallError> {
-        Self::open_with(config, StoreConfig::default())
+        Self::open_in(config, For::Work, Store::open)
     }
 
-    /// As [`Hall::open`], with a store that works in its own way.
+    /// As [`Hall::open`], for an operator's commands: this process seals nothing and leaves the key stores as they are, until
+    /// it is asked to.
     ///
     /// # Errors
     /// What cannot be opened.
-    pub fn open_with(config: &Config, store: StoreConfig) -> Result<Self, HallError> {
-        Self::open_in(config, store, Store::open)
+    pub fn look(config: &Config) -> Result<Self, HallError> {
+        Self::open_in(config, For::Look, Store::open)
     }
 
     fn open_in(
         config: &Config,
-        store: StoreConfig,
+        why: For,
         open: fn(OpenStore) -> Result<Store, store::StoreError>,
     ) -> Result<Self, HallError> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let sites = Sites::open(sites(config), QUORUM)?;
+        let key_stores = match why {
+            For::Work => KeyStores::open(key_stores(config), QUORUM)?,
+            For::Look => KeyStores::open_as_they_are(key_stores(config), QUORUM)?,
+        };
         let store = open(OpenStore {
             folder: config.data.clone(),
             sites: sites.clone(),
             key_provider: Arc::new(FileKeyProvider::open(&config.keys.root, Arc::clone(&random))?),
-            key_stores: KeyStores::open(key_stores(config), QUORUM)?,
+            key_stores: key_stores.clone(),
             origin: config.ledger_origin.clone(),
             clock: Arc::clone(&clock),
             random,
             limits: config.limits.limits(),
-            config: store,
+            config: StoreConfig { sequencer: matches!(why, For::Work), ..StoreConfig::default() },
         })?;
         let door = Arc::new(Door::standard()?);
         let archive_config = ArchiveConfig::new(config.data.join("archive"));
         let archive = Archive::new(store, Arc::clone(&door), config.limits.limits(), archive_config);
-        Ok(Self { archive, door, sites, clock })
+        Ok(Self { archive, door, sites, key_stores, clock })
     }
 
     /// The store.
@@ -162,6 +177,50 @@ impl Hall {
         Ok(Identity::new(self.store().clone(), with, Arc::clone(&self.clock), self.store().random())?)
     }
 
+    /// What this machine's clock says, whatever was recorded.
+    pub fn machine_time(&self) -> base::Timestamp {
+        self.clock.now()
+    }
+
+    /// Seconds by which this machine's clock is behind the newest time that was recorded; 0 where it is not.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn clock_behind_s(&self) -> Result<u64, HallError> {
+        let sign_in_s = identity::clock_behind_s(self.store(), &*self.clock)?;
+        Ok(self.store().clock_behind_s().max(sign_in_s))
+    }
+
+    /// Lets time go on from what this machine's clock says, and ends every session; gives how many there were. Refuses while
+    /// another process has the data folder open.
+    ///
+    /// # Errors
+    /// [`store::StoreError::InUse`], or what cannot be written.
+    pub fn reset_clock(&self) -> Result<usize, HallError> {
+        let permit = self.operate("clock", Action::ResetClock)?;
+        let alone = self.store().alone()?;
+        // The store first: it writes down what is being done. A crash in between leaves sign-in behind, and the next run mends it.
+        self.store().reset_clock(&permit, &alone)?;
+        Ok(identity::reset_clock(self.store(), &*self.clock, &alone)?)
+    }
+
+    /// A permit for an operator's work from the command line of this machine. Who has its data folder and root key at hand needs
+    /// no right of the table's, and none is written.
+    ///
+    /// # Errors
+    /// [`HallError::Denied`], or the facts cannot be read.
+    pub fn operate(&self, command: &str, action: Action) -> Result<Permit, HallError> {
+        let actor = self.local_actor(Role::Operator, command);
+        let facts = Facts { operator: true, ..self.store().facts(actor.account)? };
+        let request = Request { actor, action, target: Target::Installation, purpose: Purpose::Operation };
+        match self.door.decide(&request, &facts, &*self.store().random()) {
+            Decision::Permit(permit) => Ok(permit),
+            Decision::Denial(denial) => {
+                Err(HallError::Denied { action: action.name(), explanation: denial.explanation })
+            }
+        }
+    }
+
     /// Whoever is at the command line of this machine, in a role.
     pub fn local_actor(&self, role: Role, name: &str) -> Actor {
         Actor {
@@ -172,6 +231,13 @@ impl Hall {
             source: "local".to_owned().into(),
         }
     }
+}
+
+/// What a hall is opened for.
+#[derive(Clone, Copy)]
+enum For {
+    Work,
+    Look,
 }
 
 fn sites(config: &Config) -> Vec<SiteConfig> {

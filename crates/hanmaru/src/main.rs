@@ -1,6 +1,7 @@
 //! The program `hanmaru`: configuration, wiring and commands. What the commands do stands in the crates below.
 
 mod commands;
+mod condition;
 mod config;
 mod hall;
 
@@ -25,8 +26,10 @@ enum Command {
     Deposit(commands::deposit::Deposit),
     /// Checks an issued PDF offline, against pinned keys.
     Verify(commands::verify::Verify),
-    /// Prints the public keys of this installation's logs, to be pinned by whoever verifies.
+    /// Prints the public keys of this installation's logs, to be pinned by whoever verifies; or mends the key stores.
     Keys(commands::keys::Keys),
+    /// Lets time go on after this machine's clock ran ahead and was set right.
+    Clock(commands::clock::Clock),
     /// Takes in a directory of institutions and the state of their records.
     Institutions(commands::institutions::Institutions),
     /// Tells how the installation is doing, and mends sites when asked to.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Deposit(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Keys(command) => command.run(),
+        Command::Clock(command) => command.run(),
         Command::Institutions(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Generate(command) => command.run(),

@@ -54,7 +54,13 @@ impl Agency {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let input = self.while_stdin;
         runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind(self.listen).await?;
+            let bound = tokio::net::TcpListener::bind(self.listen).await;
+            let listener = bound.map_err(|error| {
+                format!(
+                    "the agency cannot listen on {}: {error}; end what listens there, or choose another address",
+                    self.listen
+                )
+            })?;
             synth::agency::serve(config, listener, async move {
                 tokio::select! {
                     () = super::serve::told_to_stop() => {}

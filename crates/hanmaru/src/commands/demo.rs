@@ -13,7 +13,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
 
 /// Arguments of `hanmaru demo`.
 #[derive(clap::Args)]
@@ -184,10 +183,11 @@ impl Folder {
             said.push_str(&line);
             said.push('\n');
         }
-        std::thread::sleep(Duration::from_millis(50));
-        let status = child.try_wait()?;
         let _ = child.kill();
-        Err(format!("the stand-in agency did not start ({status:?}): {said}").into())
+        let _ = child.wait();
+        let port = self.port + 1;
+        Err(format!("the stand-in agency did not start on port {port}, the one after --port: {}", said.trim_end())
+            .into())
     }
 
     /// Where to go and who can sign in.

@@ -2,6 +2,7 @@
 
 pub mod agency;
 pub mod bench;
+pub mod clock;
 pub mod demo;
 pub mod deposit;
 pub mod generate;

@@ -1,6 +1,7 @@
 //! `hanmaru serve`: the portal over TLS, with health, readiness and metrics on an address of the operator's own.
 
 use crate::Failure;
+use crate::condition::Condition;
 use crate::config::{Config, Tls};
 use crate::hall::{Hall, configured};
 use axum::Router;
@@ -24,9 +25,6 @@ const STOP_WAIT: Duration = Duration::from_secs(20);
 /// How long the head of a request may take, and how long a connection may stay without one.
 const HEAD_WAIT: Duration = Duration::from_secs(15);
 
-/// Seconds by which the clock may be behind the newest time recorded before the program says that it is not ready.
-const CLOCK_BEHIND_S: u64 = 60;
-
 /// Arguments of `hanmaru serve`.
 #[derive(clap::Args)]
 pub struct Serve {
@@ -45,6 +43,9 @@ impl Serve {
             );
         }
         let hall = Hall::open(&config)?;
+        let condition = Condition::of(&hall);
+        condition.notes.iter().for_each(|note| tracing::warn!("{note}"));
+        condition.faults.iter().for_each(|fault| tracing::error!("{fault}"));
         serve(&hall, &config, || {})?;
         Ok(ExitCode::SUCCESS)
     }
@@ -60,6 +61,10 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
         Err(error) => tracing::warn!(%error, "the identity agency cannot be used yet"),
     }
     let metrics = PrometheusBuilder::new().install_recorder()?;
+    // So that whoever searches first does not wait for it.
+    if let Err(error) = hall.archive.prepare_search() {
+        tracing::warn!(%error, "the directory of institutions cannot be searched yet");
+    }
     let agency = origin_of(&config.agency.issuer);
     let keys = hall.store().verifier_keys().iter().map(|key| VerifierKey::parse(key)).collect::<Result<Vec<_>, _>>()?;
     let mut with = PortalConfig::new(&config.public_url, &agency, keys, config.limits.limits());
@@ -150,25 +155,17 @@ fn operator_routes(hall: Hall, identity: Identity, metrics: PrometheusHandle) ->
         .route("/metrics", get(move || figures(Arc::clone(&hall), metrics.clone())))
 }
 
-/// Ready when both logs are sealed and the agency answers; otherwise what is missing, a line each.
+/// Ready when both logs are sealed, sites and key stores suffice, the clock is right and the agency answers. Otherwise what is
+/// missing, a line each; what is away and made up for by others is named either way.
 async fn ready(hall: Arc<Hall>, identity: Identity) -> (StatusCode, String) {
     let checked = tokio::task::spawn_blocking(move || {
-        let health = hall.store().health();
-        let mut faults: Vec<String> = health.faults.into_iter().flatten().collect();
+        let Condition { mut faults, notes } = Condition::of(&hall);
         faults.extend(identity.agency_ready().err().map(|error| error.to_string()));
-        let behind_s = identity.clock_behind_s();
-        if behind_s > CLOCK_BEHIND_S {
-            faults.push(format!(
-                "this machine's clock is {behind_s} s behind what was already recorded: nobody can sign in"
-            ));
-        }
-        let away = health.sites.iter().filter(|site| !site.reachable);
-        let notes: Vec<String> = away.map(|site| format!("site {} is away", site.name)).collect();
         (faults, notes)
     });
     match checked.await {
         Ok((faults, notes)) if faults.is_empty() => (StatusCode::OK, lines("ready", &notes)),
-        Ok((faults, _)) => (StatusCode::SERVICE_UNAVAILABLE, lines("not ready", &faults)),
+        Ok((faults, notes)) => (StatusCode::SERVICE_UNAVAILABLE, lines("not ready", &[faults, notes].concat())),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, lines("not ready", &[])),
     }
 }
@@ -193,6 +190,14 @@ async fn figures(hall: Arc<Hall>, metrics: PrometheusHandle) -> String {
             metrics::gauge!("hanmaru_site_reachable", "site" => site.name.clone())
                 .set(f64::from(u8::from(site.reachable)));
             metrics::gauge!("hanmaru_site_pending", "site" => site.name).set(site.pending as f64);
+        }
+        for store in hall.key_stores.status() {
+            metrics::gauge!("hanmaru_key_store_reachable", "store" => store.name.clone())
+                .set(f64::from(u8::from(store.reachable)));
+            metrics::gauge!("hanmaru_key_store_behind", "store" => store.name).set(f64::from(u8::from(store.behind)));
+        }
+        if let Ok(behind_s) = hall.clock_behind_s() {
+            metrics::gauge!("hanmaru_clock_behind_seconds").set(behind_s as f64);
         }
         metrics.render()
     });

@@ -3,6 +3,7 @@
 
 mod crash;
 mod faults;
+mod operating;
 mod people;
 mod program;
 mod serve;

@@ -1,0 +1,147 @@
+//! What an operator's commands say and mend: key stores, the clock, and the state in plain words.
+
+use crate::program::{Program, Said, hanmaru};
+use base::limits::Limits;
+use base::{Clock, ManualClock, Random, SystemClock, SystemRandom, Timestamp};
+use policy::{Action, Door};
+use std::fs;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{OpenStore, Store, StoreConfig};
+use testkit::{BagBuilder, person};
+use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
+
+/// An installation with one deposit.
+fn deposited() -> Program {
+    let one = person("하나");
+    let program = Program::new(std::slice::from_ref(&one));
+    let bag = BagBuilder::new("31999901").patient("p1", &one).visit("p1", "e1", "2021-03-04");
+    let said = program.deposit(&bag.write(&program.path("bag")).root);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    program
+}
+
+#[track_caller]
+fn says(said: &Said, code: i32, words: &[&str]) {
+    let all = format!("{}{}", said.out, said.err);
+    for word in words {
+        assert!(all.contains(word), "expected: {word}\n{said:?}");
+    }
+    assert_eq!(said.code, Some(code), "{said:?}");
+}
+
+#[test]
+fn a_status_says_how_everything_is_and_writes_nothing() {
+    let program = deposited();
+    says(&program.run(&["status"]), 0, &["log records: ", "site a: reachable", "clock: in order"]);
+    let database = || fs::read(program.path("data/hanmaru.db")).expect("the database");
+    let before = base::sha256(&database());
+    let said = program.run(&["status"]);
+    for name in ["a", "b", "c"] {
+        says(&said, 0, &[&format!("key store {name}: reachable, "), "misses none", "last written 20"]);
+    }
+    assert_eq!(base::sha256(&database()), before);
+
+    fs::rename(program.path("key_stores/b"), program.path("b")).expect("unmounted");
+    says(&program.run(&["status"]), 1, &["key store b: NOT reachable", "is missing; mount or restore its disk"]);
+    fs::rename(program.path("key_stores/c"), program.path("c")).expect("unmounted");
+    says(&program.run(&["status"]), 1, &["TOO FEW: 1 key stores can be used and 2 must be"]);
+}
+
+#[test]
+fn a_key_store_that_lost_its_keys_is_filled_by_a_command() {
+    let program = deposited();
+    let keys = |name: &str| {
+        let said = program.run(&["status"]).out;
+        let mark = format!("key store {name}: reachable, ");
+        said.lines().find_map(|line| line.strip_prefix(&mark)).unwrap_or_else(|| panic!("{name}: {said}")).to_owned()
+    };
+    let whole = keys("a").split(',').next().expect("a count").to_owned();
+    fs::remove_dir_all(program.path("key_stores/c")).expect("its disk is gone");
+    says(&program.run(&["keys", "mend"]), 1, &["key store c: NOT mended: folder "]);
+    // A new disk, without and then with its marker.
+    fs::create_dir(program.path("key_stores/c")).expect("mounted");
+    says(&program.run(&["keys", "mend"]), 1, &["was never set up here"]);
+    fs::write(program.path("key_stores/c/hanmaru-keys.txt"), "hanmaru keys 1 c\n").expect("set up");
+    says(&program.run(&["status"]), 1, &["key store c: reachable, 0 keys, MISSES ", "`hanmaru keys mend` does it now"]);
+    says(&program.run(&["keys", "mend"]), 0, &[&format!("{whole} in all, ")]);
+    assert!(keys("c").starts_with(&format!("{whole}, misses none")), "{}", keys("c"));
+    says(&program.run(&["keys", "mend"]), 0, &[" in all, 0 written"]);
+    // Printing the public keys is what it does otherwise.
+    says(&program.run(&["keys"]), 0, &["test.example/hanmaru/records+", "test.example/hanmaru/access+"]);
+}
+
+#[test]
+fn a_key_store_of_another_installation_is_named_and_left_alone() {
+    let (program, other) = (deposited(), Program::new(&[]));
+    fs::remove_dir_all(program.path("key_stores/c")).expect("unmounted");
+    fs::rename(other.path("key_stores/c"), program.path("key_stores/c")).expect("mounted in the wrong place");
+    let file = program.path("key_stores/c/0001.keys");
+    let before = fs::read(&file).expect("its keys");
+    says(&program.run(&["status"]), 1, &["key store c: NOT reachable: it is ANOTHER INSTALLATION'S"]);
+    says(&program.run(&["keys", "mend"]), 1, &["key store c: NOT mended: ", "belongs to another installation"]);
+    assert_eq!(fs::read(&file).expect("its keys"), before);
+}
+
+#[test]
+fn a_clock_that_ran_ahead_is_reset_once_it_is_confirmed() {
+    let program = deposited();
+    let today = Timestamp::from_second(now_s()).expect("now").strftime("%Y-%m-%d").to_string();
+    says(&program.run(&["clock", "reset"]), 0, &["nothing to reset"]);
+    let leaves = program.leaves();
+    record_later(&program, 40 * 86_400);
+    says(&program.run(&["status"]), 1, &["s behind what was already recorded, and nobody can sign in"]);
+    says(&program.run(&["clock", "reset"]), 1, &["nothing was changed", "--today"]);
+    says(&program.run(&["clock", "reset", "--today", "2020-02-02"]), 1, &["set its clock right first"]);
+    says(&program.run(&["status"]), 1, &["nobody can sign in"]);
+    says(&program.run(&["clock", "reset", "--today", &today]), 0, &["time goes on", "0 sessions were ended"]);
+    says(&program.run(&["status"]), 0, &["clock: in order"]);
+    assert_eq!(program.leaves(), leaves);
+}
+
+#[test]
+fn an_agency_says_which_address_is_taken() {
+    let held = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = held.local_addr().expect("it is bound").to_string();
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let secret = folder.path().join("secret");
+    fs::write(&secret, "5d1ad7a9c2f34b6e8a10").expect("written");
+    let mut agency = Command::new(env!("CARGO_BIN_EXE_hanmaru"));
+    agency.arg("agency").arg("--people").arg(folder.path().join("people.json")).args(["--listen", &address]);
+    agency.arg("--client-secret-file").arg(&secret).args(["--redirect", "http://127.0.0.1/sign-in/return"]);
+    says(&hanmaru(&mut agency), 1, &[&format!("cannot listen on {address}"), "choose another address"]);
+}
+
+fn now_s() -> i64 {
+    SystemClock::new().now().as_second()
+}
+
+/// Has something recorded by a process whose clock runs ahead: a denial, which is written down like any access.
+fn record_later(program: &Program, seconds: i64) {
+    let ahead = ManualClock::at(Timestamp::from_second(now_s() + seconds).expect("a time"));
+    let place = |kind: &str, name: &str| (name.to_owned(), program.path(&format!("{kind}s/{name}")));
+    let sites = ["a", "b", "c"].map(|name| place("site", name)).map(|(name, folder)| SiteConfig { name, folder });
+    let stores =
+        ["a", "b", "c"].map(|name| place("key_store", name)).map(|(name, folder)| KeyStoreConfig { name, folder });
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let key = FileKeyProvider::open(&program.path("root.key"), Arc::clone(&random)).expect("the root key");
+    let store = Store::open(OpenStore {
+        folder: program.path("data"),
+        sites: Sites::open(sites.to_vec(), 2).expect("three sites"),
+        key_provider: Arc::new(key),
+        key_stores: KeyStores::open(stores.to_vec(), 2).expect("three key stores"),
+        origin: "test.example/hanmaru".to_owned(),
+        clock: Arc::new(ahead),
+        random,
+        limits: Limits::default(),
+        config: StoreConfig::default(),
+    });
+    let store = store.expect("it opens");
+    let before = store.health().published[1];
+    let door = Door::standard().expect("the policies are valid");
+    store.ask_job(&door, "test", Action::ReadStatus).expect_err("no job reads the status");
+    while store.health().published[1] == before {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
