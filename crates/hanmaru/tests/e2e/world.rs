@@ -152,7 +152,12 @@ impl World {
 
 fn pictures() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"));
+    let target = target.unwrap_or_else(|| {
+        // A build folder may be shared by several checkouts: the crate is where cargo runs the test.
+        let here =
+            std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+        here.join("../../target")
+    });
     let folder = target.join("screenshots");
     std::fs::create_dir_all(&folder).expect("the folder of pictures can be made");
     folder

@@ -113,8 +113,11 @@ fn tables() -> Vec<(String, Value)> {
 }
 
 fn files(ending: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
-    let entries = std::fs::read_dir(folder).expect("the policies stand at the root of the workspace");
+    // A build folder may be shared by several checkouts: the crate is where cargo runs the test, not where it was compiled.
+    let crate_folder =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let entries = std::fs::read_dir(crate_folder.join("../../policies"))
+        .expect("the policies stand at the root of the workspace");
     let paths = entries.map(|entry| entry.expect("the folder can be listed").path());
     paths.filter(|path| path.to_string_lossy().ends_with(ending)).collect()
 }
