@@ -1,8 +1,7 @@
-//! How fast a made-up hospital goes in, with how much memory, and how fast 100,000 institutions are searched.
+//! How fast a made-up hospital goes in, and with how much memory.
 //! `cargo run -p archive --example deposit_speed -- [patients]`. Not a test: it asserts nothing about time.
 
-use archive::{InstitutionQuery, Progress, Stage};
-use std::fmt::Write as _;
+use archive::{Progress, Stage};
 use std::time::Instant;
 use testkit::World;
 
@@ -10,7 +9,6 @@ fn main() {
     let patients = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(200);
     let world = World::new();
     deposit(&world, patients);
-    search(&world);
 }
 
 fn deposit(world: &World, patients: usize) {
@@ -41,30 +39,6 @@ fn deposit(world: &World, patients: usize) {
         peak_kb() / 1024,
         before_kb / 1024
     );
-}
-
-fn search(world: &World) {
-    let mut lines = String::new();
-    let syllables: Vec<char> = "가나다라마바사아자차카타파하강남동북서울한빛새온누리해솔".chars().collect();
-    let ends = ["의원", "병원", "치과의원", "한의원", "내과의원"];
-    for place in 0..100_000_usize {
-        let name: String = (0..3).map(|at| syllables[(place / syllables.len().pow(at)) % syllables.len()]).collect();
-        let end = ends[place % ends.len()];
-        let _ = writeln!(
-            lines,
-            r#"{{"code":"3{place:07}","name":"{name}{end}","kind":"31","region":"서울특별시 종로구","closed_on":"2020-01-01"}}"#
-        );
-    }
-    world.archive().import_institutions(&mut lines.as_bytes()).expect("imported");
-    for text in ["서울", "ㅅㅇㅂㅇ", "새ㅇ의원", "seoul", "종로 서울", "의원", ""] {
-        let query = InstitutionQuery { text: text.to_owned(), ..InstitutionQuery::default() };
-        for _ in 0..2 {
-            let (begun, cpu_before_ms) = (Instant::now(), cpu_ms());
-            let found = world.archive().search(&query, 20).expect("found").len();
-            let ms = begun.elapsed().as_secs_f64() * 1000.0;
-            println!("search {text:?}: {found} in {ms:.1} ms, {} ms of CPU", cpu_ms() - cpu_before_ms);
-        }
-    }
 }
 
 fn tell((stage, begun, cpu_before_ms): (Stage, Instant, u64)) {

@@ -8,7 +8,9 @@
 //! institutions   search(&InstitutionQuery{ text, region, kind, holding, closed_from, closed_to }, limit) -> Vec<Institution>
 //!                institution(&InstitutionCode) -> Option<Institution>      regions() -> Vec<String>
 //!                import_institutions(&mut dyn BufRead) -> ImportReport     Holding::slug() is the key of its words in Fluent
+//!                prepare_search()                                          reads the directory, which the first search else does
 //!                institutions::kinds() -> &[Kind{ code, korean, english }]
+//!                institutions::provinces() -> &[Province{ korean, english }]     region_in_english(&str)
 //! records        timeline(&Permit /* ReadTimeline */, &TimelineQuery{ from, before, institution, skip, limit }) -> Timeline{ visits, loose, total, next }
 //!                select(&Permit, &Selection{ Whole | Period | Records }) -> Vec<ResourceKey>
 //!                refuse_beyond(&Permit, &[Id16])                           for ids that were asked for and not found

@@ -138,12 +138,27 @@ pub(crate) fn institutions(store: &Store, codes: &[&str]) -> Result<Vec<Institut
     whole(rows)
 }
 
-/// Every institution.
-pub(crate) fn all_institutions(store: &Store) -> Result<Vec<Institution>, ArchiveError> {
-    let rows = store.tables().read("institutions", |connection| {
-        connection.prepare_cached(INSTITUTION)?.query_map([], institution)?.collect()
+/// Every institution, and the change up to which they are.
+pub(crate) fn all_institutions(store: &Store) -> Result<(i64, Vec<Institution>), ArchiveError> {
+    let (at, rows) = store.tables().read("institutions", |connection| {
+        let rows = connection.prepare_cached(INSTITUTION)?.query_map([], institution)?.collect::<Result<_, _>>()?;
+        Ok((changes(connection)?, rows))
     })?;
-    whole(rows)
+    Ok((at, whole(rows)?))
+}
+
+/// Institutions that were written after a change, at most `limit`, and the change up to which they are.
+pub(crate) fn institutions_since(
+    store: &Store,
+    change: i64,
+    limit: usize,
+) -> Result<(i64, Vec<Institution>), ArchiveError> {
+    let (at, rows) = store.tables().read("institutions", |connection| {
+        let mut statement = connection.prepare_cached(&format!("{INSTITUTION} WHERE change > ? LIMIT ?"))?;
+        let rows = statement.query_map(params![change, limit as i64], institution)?.collect::<Result<_, _>>()?;
+        Ok((changes(connection)?, rows))
+    })?;
+    Ok((at, whole(rows)?))
 }
 
 type InstitutionRow = Result<Institution, &'static str>;
@@ -181,10 +196,17 @@ fn institution(row: &Row<'_>) -> rusqlite::Result<InstitutionRow> {
 
 /// Counts changes of the table of institutions.
 pub(crate) fn institution_changes(store: &Store) -> Result<i64, ArchiveError> {
-    let read = |connection: &Connection| {
-        connection.prepare_cached("SELECT changes FROM institution_change")?.query_row([], |row| row.get(0))
-    };
-    Ok(store.tables().read("institutions", read)?)
+    Ok(store.tables().read("institutions", changes)?)
+}
+
+fn changes(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT changes FROM institution_change")?.query_row([], |row| row.get(0))
+}
+
+/// The change that this transaction is; what it writes carries it, so that it is to be counted first.
+fn count_change(tx: &Transaction<'_>) -> rusqlite::Result<i64> {
+    let sql = "UPDATE institution_change SET changes = changes + 1 RETURNING changes";
+    tx.prepare_cached(sql)?.query_row([], |row| row.get(0))
 }
 
 /// Writes institutions of a directory. One with records here keeps its holding.
@@ -204,14 +226,15 @@ fn put(store: &Store, rows: Vec<Institution>, now: Timestamp, holding: &str) -> 
     }
     let sql = format!(
         "INSERT INTO institution (code, name, romanised, kind, region, address, closed_on, suspended_from, suspended_to, \
-         holding, synthetic, changed_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code) DO UPDATE SET \
+         holding, synthetic, changed_us, change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code) DO UPDATE SET \
          name = excluded.name, romanised = excluded.romanised, kind = excluded.kind, region = excluded.region, \
          address = excluded.address, closed_on = excluded.closed_on, suspended_from = excluded.suspended_from, \
          suspended_to = excluded.suspended_to, holding = {holding}, synthetic = excluded.synthetic, \
-         changed_us = excluded.changed_us"
+         changed_us = excluded.changed_us, change = excluded.change"
     );
     let day = |day: Option<Date>| day.map(|day| day.to_string());
     store.tables().write("institutions", move |tx| {
+        let change = count_change(tx)?;
         let mut statement = tx.prepare_cached(&sql)?;
         for row in rows {
             statement.execute(params![
@@ -227,9 +250,9 @@ fn put(store: &Store, rows: Vec<Institution>, now: Timestamp, holding: &str) -> 
                 row.holding.slug(),
                 row.synthetic,
                 now.as_microsecond(),
+                change,
             ])?;
         }
-        tx.execute("UPDATE institution_change SET changes = changes + 1", [])?;
         Ok(())
     })?;
     Ok(())
@@ -310,11 +333,11 @@ pub(crate) fn finish_deposit(
     store.tables().write("deposit", move |tx| {
         let now_us = now.as_microsecond();
         tx.execute("UPDATE deposit SET receipt = ?, finished_us = ? WHERE id = ?", params![receipt, now_us, id.0])?;
+        let change = count_change(tx)?;
         tx.execute(
-            "UPDATE institution SET holding = 'deposited', changed_us = ? WHERE code = ?",
-            params![now_us, code],
+            "UPDATE institution SET holding = 'deposited', changed_us = ?, change = ? WHERE code = ?",
+            params![now_us, change, code],
         )?;
-        tx.execute("UPDATE institution_change SET changes = changes + 1", [])?;
         Ok(())
     })?;
     Ok(())

@@ -1,20 +1,32 @@
-//! A compact search index of institutions in memory: names, initials and romanised names as three long texts.
+//! A compact search index of institutions in memory: names, initials and romanised names as long texts. It does not change
+//! once it is made; what came later stands in a second one ([`super::directory`]).
 //!
 //! A scan of a few megabytes takes milliseconds and finds any part of a name, which tokens of a full-text index do not.
 
+use super::regions::Region;
 use super::{Holding, Institution, InstitutionQuery};
 use crate::hangul::{find, folded, initials_of_folded, romanised_of_folded};
 use jiff::civil::Date;
+use std::collections::HashMap;
 
-/// The index over all institutions, in the order of their names.
+/// An index, in the order of names.
 pub(crate) struct Index {
     rows: Vec<Row>,
     names: Lines,
     initials: Lines,
     romanised: Lines,
     given: Lines,
-    regions: Lines,
-    provinces: Vec<String>,
+    /// Each region once; few institutions are alone in theirs.
+    regions: Vec<Region>,
+}
+
+/// An institution that was found. The best is the smallest.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Hit<'a> {
+    rank: u8,
+    letters: u16,
+    name: &'a str,
+    pub(crate) code: &'a str,
 }
 
 struct Row {
@@ -23,6 +35,7 @@ struct Row {
     holding: Holding,
     ended: Option<Date>,
     letters: u16,
+    region: u32,
 }
 
 /// Texts joined by line feeds, and where each begins.
@@ -36,49 +49,63 @@ struct Lines {
 const EXACT: u8 = 0;
 const PREFIX: u8 = 1;
 const INSIDE: u8 = 2;
+/// The name does not match, but the region does.
+const REGION: u8 = 3;
 const NONE: u8 = u8::MAX;
 
+/// Fewest letters that name a region by themselves: one is the beginning of too many.
+const REGION_LETTERS_MIN: usize = 2;
+
 impl Index {
-    pub(crate) fn of(mut institutions: Vec<Institution>) -> Self {
-        institutions.sort_unstable_by(|a, b| (&a.name, &a.code).cmp(&(&b.name, &b.code)));
+    pub(crate) fn of(institutions: Vec<Institution>) -> Self {
+        let mut named: Vec<(String, Institution)> =
+            institutions.into_iter().map(|institution| (folded(&institution.name), institution)).collect();
+        named.sort_unstable_by(|(a_name, a), (b_name, b)| (a_name, &a.code).cmp(&(b_name, &b.code)));
         let mut index = Self {
-            rows: Vec::with_capacity(institutions.len()),
+            rows: Vec::with_capacity(named.len()),
             names: Lines::default(),
             initials: Lines::default(),
             romanised: Lines::default(),
             given: Lines::default(),
-            regions: Lines::default(),
-            provinces: Vec::new(),
+            regions: Vec::new(),
         };
-        for institution in institutions {
-            let name = folded(&institution.name);
+        let mut places: HashMap<String, u32> = HashMap::new();
+        for (name, institution) in named {
             index.initials.push(&initials_of_folded(&name));
             index.romanised.push(&romanised_of_folded(&name));
             index.given.push(&folded(&institution.romanised));
-            index.regions.push(&folded(&institution.region));
-            if let Some(province) = institution.region.split_whitespace().next() {
-                index.provinces.push(province.to_owned());
-            }
+            let region = *places.entry(institution.region).or_insert_with_key(|region| {
+                index.regions.push(Region::of(region));
+                number(index.regions.len() - 1)
+            });
             index.rows.push(Row {
                 code: institution.code.into(),
                 kind: institution.kind.into(),
                 holding: institution.holding,
                 ended: institution.closed_on.or(institution.suspended_from),
                 letters: u16::try_from(name.chars().count()).unwrap_or(u16::MAX),
+                region,
             });
             index.names.push(&name);
         }
-        index.provinces.sort_unstable();
-        index.provinces.dedup();
         index
     }
 
-    pub(crate) fn provinces(&self) -> &[String] {
-        &self.provinces
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
     }
 
-    /// Codes of what matches, the best first.
-    pub(crate) fn find(&self, text: &str, query: &InstitutionQuery, limit: usize) -> Vec<&str> {
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(|row| &*row.code)
+    }
+
+    /// The provinces of its institutions, in no order.
+    pub(crate) fn provinces(&self) -> impl Iterator<Item = &str> {
+        self.regions.iter().filter_map(|region| region.province.as_deref())
+    }
+
+    /// What matches, the best first.
+    pub(crate) fn find(&self, text: &str, query: &InstitutionQuery, limit: usize) -> Vec<Hit<'_>> {
         let whole = folded(text);
         let mut ranks = vec![if whole.is_empty() { INSIDE } else { NONE }; self.rows.len()];
         if !whole.is_empty() {
@@ -86,27 +113,31 @@ impl Index {
             self.rank_words(text, &mut ranks);
         }
         let region = query.region.as_deref().map(folded).filter(|region| !region.is_empty());
-        let fits = |place: usize, row: &Row| {
+        let regions = region.map(|wanted| self.regions_that(|region| region.begins_with(&wanted)));
+        let fits = |row: &Row| {
             let after = query.closed_from.is_none_or(|from| row.ended.is_some_and(|day| day >= from));
             let before = query.closed_to.is_none_or(|to| row.ended.is_some_and(|day| day <= to));
             after
                 && before
                 && query.kind.as_deref().is_none_or(|kind| *row.kind == *kind)
                 && query.holding.is_none_or(|holding| row.holding == holding)
-                && region.as_deref().is_none_or(|region| self.regions.get(place).starts_with(region))
+                && regions.as_deref().is_none_or(|regions| regions[row.region as usize])
         };
         let mut found: Vec<(u8, u16, usize)> = ranks
             .iter()
+            .zip(&self.rows)
             .enumerate()
-            .filter(|(place, rank)| **rank != NONE && fits(*place, &self.rows[*place]))
-            .map(|(place, rank)| (*rank, if whole.is_empty() { 0 } else { self.rows[place].letters }, place))
+            .filter(|(_, (rank, row))| **rank != NONE && fits(row))
+            .map(|(place, (rank, row))| (*rank, if whole.is_empty() { 0 } else { row.letters }, place))
             .collect();
         if found.len() > limit {
             found.select_nth_unstable(limit);
             found.truncate(limit);
         }
         found.sort_unstable();
-        found.into_iter().map(|(_, _, place)| &*self.rows[place].code).collect()
+        let hit =
+            |(rank, letters, place)| Hit { rank, letters, name: self.names.get(place), code: &self.rows[place].code };
+        found.into_iter().map(hit).collect()
     }
 
     /// Ranks rows by one folded text.
@@ -144,17 +175,20 @@ impl Index {
         }
     }
 
-    /// Several words: each must be in the name or in the region.
+    /// Several words: each must be in the name or in the region. A single word may be the region's.
     fn rank_words(&self, text: &str, ranks: &mut [u8]) {
         let words: Vec<String> = text.split_whitespace().map(folded).filter(|word| !word.is_empty()).collect();
-        if words.len() < 2 {
+        if let [word] = words.as_slice() {
+            if word.chars().count() >= REGION_LETTERS_MIN {
+                self.improve_in(&self.regions_that(|region| region.has_word(word)), REGION, ranks);
+            }
             return;
         }
         let mut all = vec![INSIDE; self.rows.len()];
         for word in &words {
             let mut one = vec![NONE; self.rows.len()];
             self.rank(word, &mut one);
-            self.regions.each(word, |place, _| improve(&mut one[place], INSIDE));
+            self.improve_in(&self.regions_that(|region| region.has_word(word)), INSIDE, &mut one);
             for (all, one) in all.iter_mut().zip(one) {
                 if one == NONE {
                     *all = NONE;
@@ -163,6 +197,20 @@ impl Index {
         }
         for (rank, all) in ranks.iter_mut().zip(all) {
             improve(rank, all);
+        }
+    }
+
+    /// Which regions are wanted, by their numbers.
+    fn regions_that(&self, wanted: impl Fn(&Region) -> bool) -> Vec<bool> {
+        self.regions.iter().map(wanted).collect()
+    }
+
+    /// Improves the ranks of what is in these regions.
+    fn improve_in(&self, regions: &[bool], with: u8, ranks: &mut [u8]) {
+        if regions.contains(&true) {
+            for (rank, _) in ranks.iter_mut().zip(&self.rows).filter(|(_, row)| regions[row.region as usize]) {
+                improve(rank, with);
+            }
         }
     }
 }
@@ -175,9 +223,13 @@ fn is_consonant(letter: char) -> bool {
     ('ㄱ'..='ㅎ').contains(&letter)
 }
 
+fn number(place: usize) -> u32 {
+    u32::try_from(place).expect("names of institutions are far less than 4 GiB")
+}
+
 impl Lines {
     fn push(&mut self, line: &str) {
-        self.starts.push(u32::try_from(self.text.len()).expect("names of institutions are far less than 4 GiB"));
+        self.starts.push(number(self.text.len()));
         self.text.push_str(line);
         self.text.push('\n');
     }
@@ -243,7 +295,7 @@ mod tests {
     }
 
     fn found(text: &str) -> Vec<String> {
-        index().find(text, &InstitutionQuery::default(), 10).into_iter().map(str::to_owned).collect()
+        index().find(text, &InstitutionQuery::default(), 10).into_iter().map(|hit| hit.code.to_owned()).collect()
     }
 
     #[test]
@@ -277,13 +329,40 @@ mod tests {
         assert_eq!(found("원주 한빛"), ["23"]);
         assert_eq!(found("종로 ㅅㅇ"), ["21", "22"]);
         assert_eq!(found("원주 서울"), Vec::<String>::new());
+        assert_eq!(found("wonju hanbit"), ["23"]);
+        assert_eq!(found("Gangwon State 한빛"), ["23"]);
+        assert_eq!(found("강원도 ㅎㅂ"), ["23"]);
+    }
+
+    #[test]
+    fn a_word_alone_may_be_the_regions_after_every_name() {
+        assert_eq!(found("원주"), ["23"]);
+        assert_eq!(found("Gangwon-do"), ["23"]);
+        assert_eq!(found("jongno"), ["21", "22"]);
+        assert_eq!(found("중구"), ["20"]);
+        assert_eq!(found("중"), Vec::<String>::new(), "one letter is looked for in names alone");
+        let mut more = institution("25", "종로의원", "", "부산광역시 중구");
+        more.holding = Holding::Expired;
+        let index = Index::of(vec![more, institution("21", "서울", "", "서울특별시 종로구")]);
+        let hits = index.find("종로", &InstitutionQuery::default(), 10);
+        assert_eq!(hits.iter().map(|hit| hit.code).collect::<Vec<_>>(), ["25", "21"]);
     }
 
     #[test]
     fn filters_hold_together() {
         let index = index();
-        let find = |query: InstitutionQuery| index.find("", &query, 10).join(",");
-        assert_eq!(find(InstitutionQuery { region: Some("서울특별시".into()), ..Default::default() }), "21,22");
+        let find = |query: InstitutionQuery| {
+            index.find("", &query, 10).iter().map(|hit| hit.code).collect::<Vec<_>>().join(",")
+        };
+        for region in ["서울특별시", "서울", "Seoul", "서울시 종로구", "Jongno-gu, Seoul"] {
+            assert_eq!(
+                find(InstitutionQuery { region: Some(region.into()), ..Default::default() }),
+                "21,22",
+                "{region}"
+            );
+        }
+        assert_eq!(find(InstitutionQuery { region: Some("Gangwon State".into()), ..Default::default() }), "23");
+        assert_eq!(find(InstitutionQuery { region: Some("종로".into()), ..Default::default() }), "");
         let clinics = InstitutionQuery { kind: Some("31".into()), ..Default::default() };
         assert_eq!(find(clinics.clone()), "24,22,23");
         let since = |day: &str| InstitutionQuery { closed_from: day.parse().ok(), ..clinics.clone() };
@@ -291,7 +370,7 @@ mod tests {
         let until = InstitutionQuery { closed_to: "2022-12-31".parse().ok(), ..clinics.clone() };
         assert_eq!(find(until), "22");
         assert_eq!(find(InstitutionQuery { holding: Some(Holding::Expired), ..Default::default() }), "");
-        assert_eq!(index.find("서울", &InstitutionQuery::default(), 1), ["21"]);
-        assert_eq!(index.provinces(), ["강원특별자치도", "부산광역시", "서울특별시"]);
+        assert_eq!(index.find("서울", &InstitutionQuery::default(), 1).len(), 1);
+        assert_eq!(index.provinces().collect::<std::collections::BTreeSet<_>>().len(), 3);
     }
 }
