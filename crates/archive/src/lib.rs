@@ -32,6 +32,7 @@ mod error;
 pub mod hangul;
 pub mod institutions;
 pub mod issue;
+mod names;
 mod nesting;
 mod records;
 pub mod retention;
@@ -41,9 +42,10 @@ pub mod verify;
 use base::limits::Limits;
 use base::{Clock, Random};
 use institutions::Directory;
+use names::Names;
 use policy::{Door, Permit, Request};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::Store;
 
 pub use accesses::{Accessed, Accesses};
@@ -89,6 +91,7 @@ struct Inner {
     config: ArchiveConfig,
     directory: Directory,
     inspector: issue::Inspector,
+    names: OnceLock<Arc<Names>>,
 }
 
 impl std::fmt::Debug for Archive {
@@ -103,7 +106,17 @@ impl Archive {
     pub fn new(store: Store, door: Arc<Door>, limits: Limits, config: ArchiveConfig) -> Self {
         let (clock, random) = (store.clock(), store.random());
         let inspector = issue::Inspector::new(config.inspector.clone());
-        let inner = Inner { store, door, clock, random, limits, config, directory: Directory::default(), inspector };
+        let inner = Inner {
+            store,
+            door,
+            clock,
+            random,
+            limits,
+            config,
+            directory: Directory::default(),
+            inspector,
+            names: OnceLock::new(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -113,6 +126,16 @@ impl Archive {
     /// [`ArchiveError::Denied`], [`ArchiveError::Store`].
     pub fn ask(&self, request: Request) -> Result<Permit, ArchiveError> {
         Ok(self.inner.store.ask(&self.inner.door, request)?)
+    }
+
+    /// What files in bags are called. Before this answers for the first time, nothing of it is left in clear.
+    pub(crate) fn names(&self) -> Result<&Arc<Names>, ArchiveError> {
+        if let Some(names) = self.inner.names.get() {
+            return Ok(names);
+        }
+        let names = Arc::new(Names::new(self.inner.store.secret("archive")?, Arc::clone(&self.inner.random)));
+        tables::seal_clear(&self.inner.store, &names)?;
+        Ok(self.inner.names.get_or_init(|| names))
     }
 
     /// The store below.

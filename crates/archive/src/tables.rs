@@ -1,13 +1,16 @@
 //! The archive's own tables: institutions, deposits, documents by name, and what was held back. All SQL of this crate stands
-//! here; clinical content is not reached from here.
+//! here; clinical content is not reached from here. What tells names of files is sealed on its way in ([`Names`]).
 
 use crate::error::ArchiveError;
 use crate::institutions::{Holding, Institution};
 use crate::issue::{DocumentNumber, IssuedDocument};
+use crate::names::{Kind, Name, Names};
 use base::{Id16, Timestamp};
 use jiff::civil::Date;
 use policy::{InstitutionCode, Owner};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::collections::HashMap;
+use std::sync::Arc;
 use store::Store;
 
 /// A finished deposit, for the provenance of what it brought.
@@ -35,6 +38,8 @@ pub(crate) struct DocumentRow {
     pub(crate) owner: Owner,
     /// Path below the bag, `data/` first.
     pub(crate) path: String,
+    /// Where the file stands in the bag's list; behind all where it is not in the bag.
+    pub(crate) place: i64,
     pub(crate) class: String,
     pub(crate) expiry_year: u16,
     pub(crate) content_type: String,
@@ -46,6 +51,8 @@ pub(crate) struct DocumentRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DocumentState {
     Taken(Id16),
+    /// Taken, and an earlier deposit had brought the same bytes.
+    Already(Id16),
     HeldBack,
     Missing,
 }
@@ -62,9 +69,34 @@ pub(crate) struct HeldRow {
     pub(crate) object: Option<Id16>,
 }
 
+/// What was held back, as a receipt lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeldListed {
+    pub(crate) path: String,
+    pub(crate) line: u64,
+    pub(crate) fault: String,
+    pub(crate) reason: String,
+    /// Whether its bytes are kept.
+    pub(crate) kept: bool,
+}
+
+/// How many resources and documents of a deposit became what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct DocumentCounts {
+    /// Documents taken that were new for somebody.
+    pub(crate) new: u64,
+    /// Documents taken that were here already, for everybody.
+    pub(crate) already: u64,
+    /// Documents of which nothing was taken.
+    pub(crate) held_back: u64,
+    /// Lines that were not taken.
+    pub(crate) lines_held_back: u64,
+}
+
 /// Rows of a deposit that are written together with what they are about.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Marks {
+    pub(crate) names: Arc<Names>,
     pub(crate) deposit: Id16,
     pub(crate) progress: String,
     /// Path, bytes and lines done of NDJSON files.
@@ -79,26 +111,30 @@ pub(crate) struct Marks {
 impl Marks {
     /// Writes the rows.
     pub(crate) fn apply(&self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
-        let id = self.deposit.0;
-        tx.prepare_cached("UPDATE deposit SET progress = ? WHERE id = ?")?.execute(params![self.progress, id])?;
+        let (names, id) = (&self.names, self.deposit.0);
+        let progress = sealed_progress(names, self.deposit, &self.progress);
+        tx.prepare_cached("UPDATE deposit SET progress = ? WHERE id = ?")?.execute(params![progress, id])?;
         for (path, bytes, lines) in &self.files {
-            tx.prepare_cached("INSERT OR REPLACE INTO deposit_file (deposit, path, bytes, lines) VALUES (?, ?, ?, ?)")?
-                .execute(params![id, path, bytes, *lines as i64])?;
+            tx.prepare_cached("INSERT OR REPLACE INTO deposit_file (deposit, name, bytes, lines) VALUES (?, ?, ?, ?)")?
+                .execute(params![id, names.name(path).0, bytes, *lines as i64])?;
         }
         for (path, line) in &self.retried {
-            let sql = "DELETE FROM held_back WHERE deposit = ? AND path = ? AND line = ? AND fault = 'nobody'";
-            tx.prepare_cached(sql)?.execute(params![id, path, *line as i64])?;
+            let sql = "DELETE FROM held_back WHERE deposit = ? AND name = ? AND line = ? AND fault = 'nobody'";
+            tx.prepare_cached(sql)?.execute(params![id, names.name(path).0, *line as i64])?;
         }
         for row in &self.documents {
+            let name = names.name(&row.path);
             // An earlier run may not have known that anything points to it.
-            let sql = "DELETE FROM held_back WHERE deposit = ? AND path = ? AND line = 0 AND fault = 'unreferenced'";
-            tx.prepare_cached(sql)?.execute(params![id, row.path])?;
-            let sql = "INSERT OR IGNORE INTO document \
-                       (owner, path, deposit, class, expiry_year, content_type, size, sha1, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)";
+            let sql = "DELETE FROM held_back WHERE deposit = ? AND name = ? AND line = 0 AND fault = 'unreferenced'";
+            tx.prepare_cached(sql)?.execute(params![id, name.0])?;
+            let sql = "INSERT OR IGNORE INTO document (owner, name, deposit, path, place, class, expiry_year, content_type, \
+                       size, sha1, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)";
             tx.prepare_cached(sql)?.execute(params![
                 owner_bytes(row.owner),
-                row.path,
+                name.0,
                 id,
+                names.seal(Kind::Path, self.deposit, name, &row.path),
+                row.place,
                 row.class,
                 row.expiry_year,
                 row.content_type,
@@ -111,19 +147,41 @@ impl Marks {
                 DocumentState::Taken(object) => (1, Some(object.0)),
                 DocumentState::HeldBack => (2, None),
                 DocumentState::Missing => (3, None),
+                DocumentState::Already(object) => (4, Some(object.0)),
             };
-            tx.prepare_cached(
-                "UPDATE document SET state = ?, object = ? WHERE owner = ? AND path = ? AND deposit = ?",
-            )?
-            .execute(params![state, object, owner_bytes(*owner), path, id])?;
+            let sql = "UPDATE document SET state = ?, object = ? WHERE owner = ? AND name = ? AND deposit = ?";
+            let name = names.name(path).0;
+            tx.prepare_cached(sql)?.execute(params![state, object, owner_bytes(*owner), name, id])?;
         }
-        for row in &self.held {
-            let sql = "INSERT OR REPLACE INTO held_back (deposit, path, line, fault, reason, object) VALUES (?, ?, ?, ?, ?, ?)";
-            let object = row.object.map(|object| object.0);
-            tx.prepare_cached(sql)?.execute(params![id, row.path, row.line as i64, row.fault, row.reason, object])?;
-        }
+        self.held.iter().try_for_each(|row| self.hold(tx, row))
+    }
+
+    fn hold(&self, tx: &Transaction<'_>, row: &HeldRow) -> rusqlite::Result<()> {
+        let (names, id) = (&self.names, self.deposit);
+        let name = names.name(&row.path);
+        let sql = "INSERT OR REPLACE INTO held_back (deposit, name, line, fault, path, is_document, reason, object) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+        tx.prepare_cached(sql)?.execute(params![
+            id.0,
+            name.0,
+            row.line as i64,
+            row.fault,
+            names.seal(Kind::Path, id, name, &row.path),
+            is_document(&row.path, row.line as i64),
+            names.seal(Kind::Reason, id, name, &row.reason),
+            row.object.map(|object| object.0),
+        ])?;
         Ok(())
     }
+}
+
+fn is_document(path: &str, line: i64) -> bool {
+    line == 0 && path.starts_with("data/documents/")
+}
+
+/// What is about the deposit as a whole is bound to no file.
+fn sealed_progress(names: &Names, deposit: Id16, progress: &str) -> Vec<u8> {
+    names.seal(Kind::Progress, deposit, Name::default(), progress)
 }
 
 const INSTITUTION: &str = "SELECT code, name, romanised, kind, region, address, closed_on, suspended_from, suspended_to, \
@@ -261,14 +319,15 @@ fn put(store: &Store, rows: Vec<Institution>, now: Timestamp, holding: &str) -> 
 /// Begins a deposit, or finds it as it was left.
 pub(crate) fn begin_deposit(
     store: &Store,
+    names: &Names,
     id: Id16,
-    institution: &InstitutionCode,
-    manifest: [u8; 32],
-    depositor: &str,
+    bag: (&InstitutionCode, [u8; 32], &str),
     now: Timestamp,
-    progress: String,
+    progress: &str,
 ) -> Result<DepositRow, ArchiveError> {
+    let (institution, manifest, depositor) = bag;
     let (code, depositor) = (institution.as_str().to_owned(), depositor.to_owned());
+    let progress = sealed_progress(names, id, progress);
     let row = store.tables().write("deposit", move |tx| {
         tx.execute(
             "INSERT OR IGNORE INTO deposit (id, institution, manifest, depositor, started_us, progress) VALUES (?, ?, ?, ?, ?, ?)",
@@ -276,15 +335,16 @@ pub(crate) fn begin_deposit(
         )?;
         deposit_row(tx, id)
     })?;
-    row.ok_or(damaged("a deposit", "its row is gone")).and_then(read_deposit)
+    row.ok_or(damaged("a deposit", "its row is gone")).and_then(|row| read_deposit(names, id, row))
 }
 
 /// A deposit, where there is one.
-pub(crate) fn deposit(store: &Store, id: Id16) -> Result<Option<DepositRow>, ArchiveError> {
-    store.tables().read("deposit", |connection| deposit_row(connection, id))?.map(read_deposit).transpose()
+pub(crate) fn deposit(store: &Store, names: &Names, id: Id16) -> Result<Option<DepositRow>, ArchiveError> {
+    let row = store.tables().read("deposit", |connection| deposit_row(connection, id))?;
+    row.map(|row| read_deposit(names, id, row)).transpose()
 }
 
-type RawDeposit = (i64, bool, String, Option<String>);
+type RawDeposit = (i64, bool, Vec<u8>, Option<Vec<u8>>);
 
 fn deposit_row(connection: &Connection, id: Id16) -> rusqlite::Result<Option<RawDeposit>> {
     connection
@@ -293,8 +353,11 @@ fn deposit_row(connection: &Connection, id: Id16) -> rusqlite::Result<Option<Raw
         .optional()
 }
 
-fn read_deposit((started, finished, progress, receipt): RawDeposit) -> Result<DepositRow, ArchiveError> {
-    Ok(DepositRow { started: time(started)?, finished, progress, receipt })
+fn read_deposit(names: &Names, id: Id16, row: RawDeposit) -> Result<DepositRow, ArchiveError> {
+    let (started, finished, progress, receipt) = row;
+    let open = |kind, sealed: &[u8]| names.open(kind, id, Name::default(), sealed);
+    let receipt = receipt.map(|receipt| open(Kind::Receipt, &receipt)).transpose()?;
+    Ok(DepositRow { started: time(started)?, finished, progress: open(Kind::Progress, &progress)?, receipt })
 }
 
 /// Rows of a deposit that come with no resource or object.
@@ -305,16 +368,19 @@ pub(crate) fn mark(store: &Store, marks: Marks) -> Result<(), ArchiveError> {
 /// Takes a deposit up again that was finished; files that it refused and that are mended are read anew.
 pub(crate) fn reopen_deposit(
     store: &Store,
+    names: &Names,
     id: Id16,
-    mended: Vec<String>,
-    progress: String,
+    mended: &[String],
+    progress: &str,
 ) -> Result<(), ArchiveError> {
+    let progress = sealed_progress(names, id, progress);
+    let mended: Vec<Name> = mended.iter().map(|path| names.name(path)).collect();
     store.tables().write("deposit", move |tx| {
         tx.execute("UPDATE deposit SET finished_us = NULL, progress = ? WHERE id = ?", params![progress, id.0])?;
-        for path in mended {
-            tx.execute("DELETE FROM deposit_file WHERE deposit = ? AND path = ?", params![id.0, path])?;
-            tx.execute("DELETE FROM held_back WHERE deposit = ? AND path = ?", params![id.0, path])?;
-            tx.execute("UPDATE document SET state = 0 WHERE deposit = ? AND path = ?", params![id.0, path])?;
+        for name in mended {
+            tx.execute("DELETE FROM deposit_file WHERE deposit = ? AND name = ?", params![id.0, name.0])?;
+            tx.execute("DELETE FROM held_back WHERE deposit = ? AND name = ?", params![id.0, name.0])?;
+            tx.execute("UPDATE document SET state = 0 WHERE deposit = ? AND name = ?", params![id.0, name.0])?;
         }
         Ok(())
     })?;
@@ -324,12 +390,14 @@ pub(crate) fn reopen_deposit(
 /// Ends a deposit with its receipt, and says that the institution's records are here.
 pub(crate) fn finish_deposit(
     store: &Store,
+    names: &Names,
     id: Id16,
     institution: &InstitutionCode,
-    receipt: String,
+    receipt: &str,
     now: Timestamp,
 ) -> Result<(), ArchiveError> {
     let code = institution.as_str().to_owned();
+    let receipt = names.seal(Kind::Receipt, id, Name::default(), receipt);
     store.tables().write("deposit", move |tx| {
         let now_us = now.as_microsecond();
         tx.execute("UPDATE deposit SET receipt = ?, finished_us = ? WHERE id = ?", params![receipt, now_us, id.0])?;
@@ -342,7 +410,6 @@ pub(crate) fn finish_deposit(
     })?;
     Ok(())
 }
-
 /// Finished deposits of an institution, oldest first.
 pub(crate) fn deposits(store: &Store, institution: &InstitutionCode) -> Result<Vec<Deposited>, ArchiveError> {
     let rows: Vec<([u8; 16], i64, String)> = store.tables().read("deposit", |connection| {
@@ -354,101 +421,157 @@ pub(crate) fn deposits(store: &Store, institution: &InstitutionCode) -> Result<V
     rows.into_iter().map(deposited).collect()
 }
 
-/// How far the NDJSON files of a deposit are taken in: path, bytes (-1: refused whole), lines.
-pub(crate) fn file_marks(store: &Store, id: Id16) -> Result<Vec<(String, i64, u64)>, ArchiveError> {
+/// How far the NDJSON files of a deposit are taken in: bytes (-1: refused whole) and lines.
+pub(crate) fn file_marks(store: &Store, id: Id16) -> Result<HashMap<Name, (i64, u64)>, ArchiveError> {
     Ok(store.tables().read("deposit", |connection| {
         let mut statement =
-            connection.prepare_cached("SELECT path, bytes, lines FROM deposit_file WHERE deposit = ?")?;
-        let mark = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()));
+            connection.prepare_cached("SELECT name, bytes, lines FROM deposit_file WHERE deposit = ?")?;
+        let mark = |row: &Row<'_>| Ok((Name(row.get(0)?), (row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs())));
         statement.query_map([id.0], mark)?.collect()
     })?)
 }
 
-/// The next documents that wait, in the order of their paths, after `after`.
+/// Where a list of waiting documents goes on: behind a place, a name and an owner.
+pub(crate) type WaitingAfter = (i64, Name, Vec<u8>);
+
+/// The next documents that wait, in the order of the bag, after `after`, and where the list goes on.
 pub(crate) fn waiting_documents(
     store: &Store,
+    names: &Names,
     id: Id16,
-    after: &(String, Option<Owner>),
+    after: &WaitingAfter,
     limit: usize,
-) -> Result<Vec<DocumentRow>, ArchiveError> {
-    let after_owner = after.1.map_or_else(Vec::new, |owner| owner_bytes(owner).to_vec());
-    let rows: Vec<(Vec<u8>, DocumentRow)> = store.tables().read("deposit", |connection| {
-        let sql = "SELECT owner, path, class, expiry_year, content_type, size, sha1 FROM document \
-                   WHERE deposit = ? AND (path, owner) > (?, ?) AND state = 0 ORDER BY path, owner LIMIT ?";
+) -> Result<(Vec<DocumentRow>, WaitingAfter), ArchiveError> {
+    let rows: Vec<(Vec<u8>, Name, Vec<u8>, DocumentRow)> = store.tables().read("deposit", |connection| {
+        let sql = "SELECT owner, name, path, place, class, expiry_year, content_type, size, sha1 FROM document \
+                   WHERE deposit = ? AND (place, name, owner) > (?, ?, ?) AND state = 0 ORDER BY place, name, owner LIMIT ?";
         let mut statement = connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![id.0, after.0, after_owner, limit as i64], |row| {
+        let rows = statement.query_map(params![id.0, after.0, after.1.0, after.2, limit as i64], |row| {
             let document = DocumentRow {
                 owner: Owner::Institution(Id16::default()),
-                path: row.get(1)?,
-                class: row.get(2)?,
-                expiry_year: row.get(3)?,
-                content_type: row.get(4)?,
-                size: row.get::<_, Option<i64>>(5)?.map(i64::unsigned_abs),
-                sha1: row.get(6)?,
+                path: String::new(),
+                place: row.get(3)?,
+                class: row.get(4)?,
+                expiry_year: row.get(5)?,
+                content_type: row.get(6)?,
+                size: row.get::<_, Option<i64>>(7)?.map(i64::unsigned_abs),
+                sha1: row.get(8)?,
             };
-            Ok((row.get(0)?, document))
+            Ok((row.get(0)?, Name(row.get(1)?), row.get(2)?, document))
         })?;
         rows.collect()
     })?;
-    rows.into_iter().map(|(owner, row)| Ok(DocumentRow { owner: owner_from(&owner)?, ..row })).collect()
+    let next = rows.last().map_or_else(|| after.clone(), |(owner, name, _, row)| (row.place, *name, owner.clone()));
+    let whole = |(owner, name, path, row): (Vec<u8>, Name, Vec<u8>, DocumentRow)| {
+        let path = names.open(Kind::Path, id, name, &path)?;
+        Ok(DocumentRow { owner: owner_from(&owner)?, path, ..row })
+    };
+    Ok((rows.into_iter().map(whole).collect::<Result<_, ArchiveError>>()?, next))
 }
 
 /// Which of these files of a deposit nobody points to and nothing was said of yet.
-pub(crate) fn unmentioned(store: &Store, id: Id16, paths: &[&str]) -> Result<Vec<bool>, ArchiveError> {
+pub(crate) fn unmentioned(store: &Store, names: &Names, id: Id16, paths: &[&str]) -> Result<Vec<bool>, ArchiveError> {
     Ok(store.tables().read("deposit", |connection| {
-        let mut pointed = connection.prepare_cached("SELECT 1 FROM document WHERE deposit = ? AND path = ?")?;
-        let mut held = connection.prepare_cached("SELECT 1 FROM held_back WHERE deposit = ? AND path = ?")?;
-        let mentioned = |path: &&str| Ok(!pointed.exists(params![id.0, path])? && !held.exists(params![id.0, path])?);
+        let mut pointed = connection.prepare_cached("SELECT 1 FROM document WHERE deposit = ? AND name = ?")?;
+        let mut held = connection.prepare_cached("SELECT 1 FROM held_back WHERE deposit = ? AND name = ?")?;
+        let mentioned = |path: &&str| {
+            let name = names.name(path).0;
+            Ok(!pointed.exists(params![id.0, name])? && !held.exists(params![id.0, name])?)
+        };
         paths.iter().map(mentioned).collect()
     })?)
 }
 
-/// Documents by state: taken, held back, missing.
-pub(crate) fn document_counts(store: &Store, id: Id16) -> Result<[u64; 3], ArchiveError> {
-    Ok(store.tables().read("deposit", |connection| {
-        let mut counts = [0; 3];
-        let sql = "SELECT state, count(DISTINCT path) FROM document WHERE deposit = ? GROUP BY state";
-        let mut statement = connection.prepare_cached(sql)?;
-        let mut rows = statement.query([id.0])?;
-        while let Some(row) = rows.next()? {
-            if let Some(count) = counts.get_mut((row.get::<_, i64>(0)? - 1) as usize) {
-                *count = row.get::<_, i64>(1)?.unsigned_abs();
-            }
-        }
-        Ok(counts)
-    })?)
+/// What became of the documents, and how many lines were held back. A document of which one patient's copy was taken and another's
+/// was not counts as taken.
+pub(crate) fn document_counts(store: &Store, id: Id16) -> Result<DocumentCounts, ArchiveError> {
+    let [new, already, held_back, lines_held_back] = store.tables().read("deposit", |connection| {
+        let sql = "WITH file AS (SELECT max(state = 1) AS new, max(state = 4) AS already FROM document WHERE deposit = ?1 GROUP BY name) \
+                   SELECT (SELECT count(*) FROM file WHERE new), (SELECT count(*) FROM file WHERE already AND NOT new), \
+                   (SELECT count(DISTINCT name) FROM held_back WHERE deposit = ?1 AND is_document AND NOT EXISTS \
+                   (SELECT 1 FROM document WHERE deposit = ?1 AND document.name = held_back.name AND state IN (1, 4))), \
+                   (SELECT count(*) FROM held_back WHERE deposit = ?1 AND line > 0 AND fault <> 'doubled-person')";
+        let counts = |row: &Row<'_>| -> rusqlite::Result<[i64; 4]> {
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+        };
+        connection.prepare_cached(sql)?.query_row([id.0], counts)
+    })?;
+    let count = i64::unsigned_abs;
+    Ok(DocumentCounts {
+        new: count(new),
+        already: count(already),
+        held_back: count(held_back),
+        lines_held_back: count(lines_held_back),
+    })
 }
 
-/// What was held back in a deposit, in order, at most `limit`: path, line, fault, reason, whether its bytes are kept.
-pub(crate) fn held_back(
+/// What was held back in a deposit, at most `limit`, in the order of the bag as far as it is all.
+pub(crate) fn held_back(store: &Store, names: &Names, id: Id16, limit: usize) -> Result<Vec<HeldListed>, ArchiveError> {
+    let sql = "SELECT name, path, line, fault, reason, object IS NOT NULL FROM held_back WHERE deposit = ? \
+               ORDER BY name, line, fault LIMIT ?";
+    held(store, names, id, sql, limit)
+}
+
+/// The files that were refused whole in a deposit, at most `limit`.
+pub(crate) fn refused_files(
     store: &Store,
+    names: &Names,
     id: Id16,
     limit: usize,
-) -> Result<Vec<(String, u64, String, String, bool)>, ArchiveError> {
-    Ok(store.tables().read("deposit", |connection| {
-        let sql = "SELECT path, line, fault, reason, object IS NOT NULL FROM held_back WHERE deposit = ? \
-                   ORDER BY path, line, fault LIMIT ?";
-        let mut statement = connection.prepare_cached(sql)?;
-        let row = |row: &Row<'_>| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs(), row.get(2)?, row.get(3)?, row.get(4)?))
-        };
-        statement.query_map(params![id.0, limit as i64], row)?.collect()
-    })?)
+) -> Result<Vec<HeldListed>, ArchiveError> {
+    let sql = "SELECT name, path, line, fault, reason, object IS NOT NULL FROM held_back WHERE deposit = ? AND line = 0 \
+               AND fault IN ('checksum', 'unreadable', 'too-large') ORDER BY name, line, fault LIMIT ?";
+    held(store, names, id, sql, limit)
 }
 
-/// The next lines that were held back as being about nobody, in order, after `after`: path and line.
+fn held(store: &Store, names: &Names, id: Id16, sql: &str, limit: usize) -> Result<Vec<HeldListed>, ArchiveError> {
+    type Raw = (Name, Vec<u8>, i64, String, Vec<u8>, bool);
+    let rows: Vec<Raw> = store.tables().read("deposit", |connection| {
+        let mut statement = connection.prepare_cached(sql)?;
+        let row =
+            |row: &Row<'_>| Ok((Name(row.get(0)?), row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?));
+        statement.query_map(params![id.0, limit as i64], row)?.collect()
+    })?;
+    let listed = |(name, path, line, fault, reason, kept): Raw| {
+        let path = names.open(Kind::Path, id, name, &path)?;
+        let reason = names.open(Kind::Reason, id, name, &reason)?;
+        Ok(HeldListed { path, line: line.unsigned_abs(), fault, reason, kept })
+    };
+    let mut listed = rows.into_iter().map(listed).collect::<Result<Vec<_>, ArchiveError>>()?;
+    listed.sort_by(|a, b| (&a.path, a.line, &a.fault).cmp(&(&b.path, b.line, &b.fault)));
+    Ok(listed)
+}
+
+/// The next lines that were held back as being about nobody, by file, after `after`: name of the file and line.
 pub(crate) fn nobody_lines(
     store: &Store,
     id: Id16,
-    after: &(String, u64),
+    after: &(Name, u64),
     limit: usize,
-) -> Result<Vec<(String, u64)>, ArchiveError> {
+) -> Result<Vec<(Name, u64)>, ArchiveError> {
     Ok(store.tables().read("deposit", |connection| {
-        let sql = "SELECT path, line FROM held_back WHERE deposit = ? AND (path, line) > (?, ?) AND fault = 'nobody' \
-                   ORDER BY path, line LIMIT ?";
+        let sql = "SELECT name, line FROM held_back WHERE deposit = ? AND (name, line) > (?, ?) AND fault = 'nobody' \
+                   ORDER BY name, line LIMIT ?";
         let mut statement = connection.prepare_cached(sql)?;
-        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()));
-        statement.query_map(params![id.0, after.0, after.1 as i64, limit as i64], row)?.collect()
+        let row = |row: &Row<'_>| Ok((Name(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs()));
+        statement.query_map(params![id.0, after.0.0, after.1 as i64, limit as i64], row)?.collect()
+    })?)
+}
+
+/// The next lines of a file that were held back and not taken, after a line.
+pub(crate) fn lines_held_back(
+    store: &Store,
+    id: Id16,
+    name: Name,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<u64>, ArchiveError> {
+    Ok(store.tables().read("deposit", |connection| {
+        let sql = "SELECT DISTINCT line FROM held_back WHERE deposit = ? AND name = ? AND line > ? \
+                   AND fault <> 'doubled-person' ORDER BY line LIMIT ?";
+        let mut statement = connection.prepare_cached(sql)?;
+        let line = |row: &Row<'_>| Ok(row.get::<_, i64>(0)?.unsigned_abs());
+        statement.query_map(params![id.0, name.0, after as i64, limit as i64], line)?.collect()
     })?)
 }
 
@@ -461,14 +584,101 @@ pub(crate) fn fault_counts(store: &Store, id: Id16) -> Result<Vec<(String, u64)>
     })?)
 }
 
-/// The object of the document that an owner's resources call `path`, from the newest deposit that has it.
-pub(crate) fn document_object(store: &Store, owner: Owner, path: &str) -> Result<Option<Id16>, ArchiveError> {
+/// The object of the document that an owner's resources call by a name, from the newest deposit that has it.
+pub(crate) fn document_object(store: &Store, owner: Owner, name: Name) -> Result<Option<Id16>, ArchiveError> {
     let object: Option<[u8; 16]> = store.tables().read("documents", |connection| {
         let sql = "SELECT object FROM document JOIN deposit ON deposit.id = document.deposit \
-                   WHERE owner = ? AND path = ? AND object IS NOT NULL ORDER BY started_us DESC LIMIT 1";
-        connection.prepare_cached(sql)?.query_row(params![owner_bytes(owner), path], |row| row.get(0)).optional()
+                   WHERE owner = ? AND name = ? AND object IS NOT NULL ORDER BY started_us DESC LIMIT 1";
+        connection.prepare_cached(sql)?.query_row(params![owner_bytes(owner), name.0], |row| row.get(0)).optional()
     })?;
     Ok(object.map(Id16))
+}
+
+// What stood in clear before `V08__sealed_names.sql`.
+
+/// Rows sealed in one transaction.
+const CLEAR_ROWS: usize = 500;
+
+/// Seals what an older program left in clear. Ended anywhere and begun again, it goes on.
+pub(crate) fn seal_clear(store: &Store, names: &Arc<Names>) -> Result<(), ArchiveError> {
+    let is_clear = |connection: &Connection| {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deposit_clear) OR EXISTS (SELECT 1 FROM deposit_file_clear) \
+                   OR EXISTS (SELECT 1 FROM document_clear) OR EXISTS (SELECT 1 FROM held_back_clear)";
+        connection.query_row(sql, [], |row| row.get::<_, bool>(0))
+    };
+    while store.tables().read("sealing", is_clear)? {
+        let names = Arc::clone(names);
+        store.tables().write("sealing", move |tx| {
+            seal_deposits(tx, &names)?;
+            seal_files(tx, &names)?;
+            seal_documents(tx, &names)?;
+            seal_held_back(tx, &names)
+        })?;
+    }
+    Ok(())
+}
+
+fn seal_deposits(tx: &Transaction<'_>, names: &Names) -> rusqlite::Result<()> {
+    let sql = format!("SELECT id, progress, receipt FROM deposit_clear LIMIT {CLEAR_ROWS}");
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let rows: Vec<([u8; 16], String, Option<String>)> =
+        tx.prepare(&sql)?.query_map([], row)?.collect::<Result<_, _>>()?;
+    for (id, progress, receipt) in rows {
+        let receipt = receipt.map(|receipt| names.seal(Kind::Receipt, Id16(id), Name::default(), &receipt));
+        let sql = "INSERT OR REPLACE INTO deposit SELECT id, institution, manifest, depositor, started_us, finished_us, ?2, ?3 \
+                   FROM deposit_clear WHERE id = ?1";
+        tx.prepare_cached(sql)?.execute(params![id, sealed_progress(names, Id16(id), &progress), receipt])?;
+        tx.prepare_cached("DELETE FROM deposit_clear WHERE id = ?")?.execute([id])?;
+    }
+    Ok(())
+}
+
+fn seal_files(tx: &Transaction<'_>, names: &Names) -> rusqlite::Result<()> {
+    let sql = format!("SELECT deposit, path FROM deposit_file_clear LIMIT {CLEAR_ROWS}");
+    let rows: Vec<([u8; 16], String)> =
+        tx.prepare(&sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    for (deposit, path) in rows {
+        let sql = "INSERT OR REPLACE INTO deposit_file SELECT deposit, ?3, bytes, lines FROM deposit_file_clear \
+                   WHERE deposit = ?1 AND path = ?2";
+        tx.prepare_cached(sql)?.execute(params![deposit, path, names.name(&path).0])?;
+        let sql = "DELETE FROM deposit_file_clear WHERE deposit = ? AND path = ?";
+        tx.prepare_cached(sql)?.execute(params![deposit, path])?;
+    }
+    Ok(())
+}
+
+fn seal_documents(tx: &Transaction<'_>, names: &Names) -> rusqlite::Result<()> {
+    let sql = format!("SELECT owner, path, deposit FROM document_clear LIMIT {CLEAR_ROWS}");
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let rows: Vec<([u8; 17], String, [u8; 16])> = tx.prepare(&sql)?.query_map([], row)?.collect::<Result<_, _>>()?;
+    for (owner, path, deposit) in rows {
+        let name = names.name(&path);
+        let sql = "INSERT OR REPLACE INTO document SELECT owner, ?4, deposit, ?5, 0, class, expiry_year, content_type, size, sha1, \
+                   state, object FROM document_clear WHERE owner = ?1 AND path = ?2 AND deposit = ?3";
+        let sealed = names.seal(Kind::Path, Id16(deposit), name, &path);
+        tx.prepare_cached(sql)?.execute(params![owner, path, deposit, name.0, sealed])?;
+        let sql = "DELETE FROM document_clear WHERE owner = ? AND path = ? AND deposit = ?";
+        tx.prepare_cached(sql)?.execute(params![owner, path, deposit])?;
+    }
+    Ok(())
+}
+
+fn seal_held_back(tx: &Transaction<'_>, names: &Names) -> rusqlite::Result<()> {
+    let sql = format!("SELECT deposit, path, line, fault, reason FROM held_back_clear LIMIT {CLEAR_ROWS}");
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+    let rows: Vec<([u8; 16], String, i64, String, String)> =
+        tx.prepare(&sql)?.query_map([], row)?.collect::<Result<_, _>>()?;
+    for (deposit, path, line, fault, reason) in rows {
+        let (id, name) = (Id16(deposit), names.name(&path));
+        let (sealed, reason) = (names.seal(Kind::Path, id, name, &path), names.seal(Kind::Reason, id, name, &reason));
+        let sql = "INSERT OR REPLACE INTO held_back SELECT deposit, ?5, line, fault, ?6, ?7, ?8, object FROM held_back_clear \
+                   WHERE deposit = ?1 AND path = ?2 AND line = ?3 AND fault = ?4";
+        let is_document = is_document(&path, line);
+        tx.prepare_cached(sql)?.execute(params![deposit, path, line, fault, name.0, sealed, is_document, reason])?;
+        let sql = "DELETE FROM held_back_clear WHERE deposit = ? AND path = ? AND line = ? AND fault = ?";
+        tx.prepare_cached(sql)?.execute(params![deposit, path, line, fault])?;
+    }
+    Ok(())
 }
 
 fn owner_bytes(owner: Owner) -> [u8; 17] {
@@ -531,4 +741,55 @@ pub(crate) fn issued(store: &Store, number: &DocumentNumber) -> Result<Option<Is
         content,
         position: position.unsigned_abs(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::SeededRandom;
+    use testkit::World;
+
+    #[test]
+    fn what_stood_in_clear_is_sealed_and_found() {
+        let world = World::new();
+        let store = world.store();
+        let (id, owner, path) = (Id16([5; 16]), Owner::Patient(Id16([6; 16])), "data/documents/김철수.pdf");
+        let clear = move |tx: &Transaction<'_>| {
+            tx.execute(
+                "INSERT INTO deposit_clear VALUES (?, '31999901', x'00', 'somebody', 7, 8, 'progress', 'receipt')",
+                [id.0],
+            )?;
+            // More than are sealed at once.
+            for line in 0..1_100 {
+                let values = params![id.0, path, line];
+                tx.execute("INSERT INTO held_back_clear VALUES (?, ?, ?, 'broken-line', 'a reason', NULL)", values)?;
+            }
+            tx.execute("INSERT INTO deposit_file_clear VALUES (?, ?, 3, 4)", params![id.0, path])?;
+            tx.execute(
+                "INSERT INTO document_clear VALUES (?, ?, ?, 'chart', 2030, 'application/pdf', 3, NULL, 1, ?)",
+                params![owner_bytes(owner), path, id.0, [9_u8; 16]],
+            )
+        };
+        store.tables().write("test", clear).expect("an older program's rows");
+        let secret = store.secret("archive").expect("a secret");
+        let names = Arc::new(Names::new(secret, Arc::new(SeededRandom::new(1))));
+        for _ in 0..2 {
+            seal_clear(store, &names).expect("sealed");
+            let row = deposit(store, &names, id).expect("read").expect("there");
+            assert_eq!((row.progress.as_str(), row.receipt.as_deref()), ("progress", Some("receipt")));
+            assert_eq!(file_marks(store, id).expect("read")[&names.name(path)], (3, 4));
+            assert_eq!(document_object(store, owner, names.name(path)).expect("read"), Some(Id16([9; 16])));
+            let held = held_back(store, &names, id, 2_000).expect("read");
+            assert_eq!(held.len(), 1_100);
+            assert!(held.iter().all(|one| one.path == path && one.reason == "a reason"));
+            let counts = document_counts(store, id).expect("counted");
+            assert_eq!((counts.new, counts.already, counts.lines_held_back), (1, 0, 1_099));
+        }
+        let left = |connection: &Connection| {
+            let sql = "SELECT (SELECT count(*) FROM deposit_clear) + (SELECT count(*) FROM held_back_clear) \
+                       + (SELECT count(*) FROM document_clear) + (SELECT count(*) FROM deposit_file_clear)";
+            connection.query_row(sql, [], |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(store.tables().read("test", left).expect("counted"), 0);
+    }
 }

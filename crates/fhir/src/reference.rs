@@ -79,6 +79,39 @@ impl<'a> Target<'a> {
     }
 }
 
+/// Gives the text of every reference in the JSON of a resource, in order, without parsing it: a member `reference` that is a text.
+/// Inside a JSON text quotes stand escaped, so nothing that a text says is taken for a member. JSON that is cut off gives what is
+/// whole of it.
+pub fn each_text(json: &str, give: &mut dyn FnMut(&str)) {
+    const MEMBER: &str = "\"reference\"";
+    let mut rest = json;
+    while let Some(at) = rest.find(MEMBER) {
+        rest = &rest[at + MEMBER.len()..];
+        let value = rest.trim_start_matches(WHITE).strip_prefix(':').map(|value| value.trim_start_matches(WHITE));
+        let Some(text) = value.and_then(|value| value.strip_prefix('"')) else { continue };
+        let Some(end) = end_of_text(text) else { return };
+        match &text[..end] {
+            plain if !plain.contains('\\') => give(plain),
+            // Some writers escape each slash.
+            escaped => give(&escaped.replace("\\/", "/")),
+        }
+        rest = &text[end + 1..];
+    }
+}
+
+/// White space of JSON (RFC 8259 section 2).
+const WHITE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// Where a JSON text ends that has begun: at the first quote that is not escaped.
+fn end_of_text(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })
+}
+
 /// Whether a text is a valid resource id: 1 to 64 of `A-Z a-z 0-9 - .`.
 pub fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
@@ -91,6 +124,37 @@ fn is_type_name(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn texts(json: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        each_text(json, &mut |text| found.push(text.to_owned()));
+        found
+    }
+
+    #[test]
+    fn texts_are_found_without_parsing() {
+        let json = r#"{"subject":{"reference":"Patient/1"},"note":"\"reference\":\"Patient/2\"","a":{"reference" :
+            "Encounter\/3","display":"\\"},"b":{"reference":{"reference":"Device/4"}},"reference":null}"#;
+        assert_eq!(texts(json), ["Patient/1", "Encounter/3", "Device/4"]);
+        assert_eq!(texts(r#"{"reference":"Patient/1"#), [] as [&str; 0], "cut off");
+    }
+
+    proptest! {
+        #[test]
+        fn texts_are_those_that_parsing_finds(names in prop::collection::vec("[a-z\"\\\\/:]{0,6}", 0..6)) {
+            let parts: Vec<_> = names.iter().map(|name| serde_json::json!({"reference": name, (name.clone()): name})).collect();
+            let unescaped: Vec<&String> = names.iter().filter(|name| !name.contains(['"', '\\'])).collect();
+            let found = texts(&serde_json::Value::from(parts).to_string());
+            prop_assert!(unescaped.iter().all(|name| found.contains(name)), "{found:?}");
+            prop_assert_eq!(found.len(), names.len());
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(json in ".{0,80}") {
+            texts(&format!("\"reference\":\"{json}"));
+        }
+    }
 
     #[test]
     fn reads_every_form() {

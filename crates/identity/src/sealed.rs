@@ -1,4 +1,5 @@
-//! Small secrets at rest: AES-256-GCM under a key derived for each sealing. Not for records, which `vault` seals.
+//! Small secrets at rest, in the tables of rooms: AES-256-GCM under a key derived for each sealing. Not for records, which `vault`
+//! seals.
 //!
 //! Form: 32 random bytes, then ciphertext, then a 16-byte tag. The key is HMAC-SHA-256(secret, label ‖ random) and used once,
 //! so the nonce is zero (NIST SP 800-38D asks for a nonce that is unique under its key).
@@ -10,7 +11,8 @@ const SALT_BYTES: usize = 32;
 const TAG_BYTES: usize = 16;
 
 /// Seals `plain` under `secret`. It opens again with the same secret, label and binding only.
-pub(crate) fn seal(secret: &[u8; 32], label: &str, binding: &[u8], plain: &[u8], random: &dyn Random) -> Vec<u8> {
+#[must_use]
+pub fn seal(secret: &[u8; 32], label: &str, binding: &[u8], plain: &[u8], random: &dyn Random) -> Vec<u8> {
     let salt = random.bytes32();
     let mut body = plain.to_vec();
     key(secret, label, &salt)
@@ -23,7 +25,8 @@ pub(crate) fn seal(secret: &[u8; 32], label: &str, binding: &[u8], plain: &[u8],
 }
 
 /// Opens what [`seal`] made; `None` when anything of it differs.
-pub(crate) fn open(secret: &[u8; 32], label: &str, binding: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+#[must_use]
+pub fn open(secret: &[u8; 32], label: &str, binding: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     if sealed.len() < SALT_BYTES + TAG_BYTES {
         return None;
     }

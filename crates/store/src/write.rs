@@ -18,8 +18,9 @@ use crate::types::{Log, OWNER_BYTES, Outcome, Ticket, Written, owner_bytes};
 /// Most resources and objects in one write.
 pub const WRITE_MAX: usize = 20_000;
 
-/// Rows of a room's own tables that belong to a write: they are committed with it or not at all.
-pub type Extra = Box<dyn FnOnce(&Transaction<'_>) -> rusqlite::Result<()> + Send>;
+/// Rows of a room's own tables that belong to a write: they are committed with it or not at all. Given the outcome of each
+/// version, in their order, so that what is counted is what is committed.
+pub type Extra = Box<dyn FnOnce(&Transaction<'_>, &[Outcome]) -> rusqlite::Result<()> + Send>;
 
 impl Store {
     /// Writes what was prepared. When this returns `Ok` everything is accepted: durable in the database together with its
@@ -55,11 +56,12 @@ impl Store {
             check_epoch(transaction, epoch)?;
             crate::keys::insert(transaction, &keys)?;
             let batch = Batch { transaction, random: &*random, recorded_us };
-            let versions = versions.into_iter().map(|one| batch.version(one)).collect::<Result<_, _>>()?;
+            let versions: Vec<Outcome> =
+                versions.into_iter().map(|one| batch.version(one)).collect::<Result<_, _>>()?;
             let objects: Vec<Outcome> =
                 objects.iter().map(|one| objects::insert(transaction, one, recorded_us)).collect::<Result<_, _>>()?;
             if let Some(extra) = extra {
-                guard.within(|| extra(transaction)).at("writing the rows that belong to it")?;
+                guard.within(|| extra(transaction, &versions)).at("writing the rows that belong to it")?;
             }
             let (ticket, waiting) = ticket(transaction)?;
             Ok((Written { versions, objects, ticket }, waiting))

@@ -6,6 +6,7 @@
 
 use super::bag_info::{BagInfo, InfoFault};
 use super::payload::{Hashed, Lines};
+use crate::names::masked;
 use base::limits::Limits;
 use jiff::civil::Date;
 use std::collections::HashSet;
@@ -51,7 +52,7 @@ pub struct Bag {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BagFault {
     /// A tag file that must be there is not.
-    #[error("{0} is missing: it must lie in the bag's top folder")]
+    #[error("{} is missing: it must lie in the bag's top folder", masked(.0))]
     TagFileMissing(String),
     /// A tag file is larger than any real one.
     #[error("{file} is larger than {limit} bytes")]
@@ -76,7 +77,7 @@ pub enum BagFault {
     #[error("bag-info.txt: {0}")]
     Info(#[from] InfoFault),
     /// A tag file is not the one that a tag manifest lists.
-    #[error("{0} is not what {1} says: it was changed after the bag was packed")]
+    #[error("{} is not what {} says: it was changed after the bag was packed", masked(.0), .1)]
     TagFileChanged(String, &'static str),
     /// Neither SHA-256 nor SHA-512 manifest.
     #[error("no manifest-sha256.txt or manifest-sha512.txt: weaker digests are not taken")]
@@ -98,25 +99,25 @@ pub enum BagFault {
         line: usize,
     },
     /// A file name with control characters, which could pass for lines of a receipt or commands to a terminal.
-    #[error("{0}: the file name has control characters; rename the file")]
+    #[error("{}: the file name has control characters; rename the file", masked(.0))]
     ControlCharacter(String),
     /// Two entries name one file, or differ only in case or Unicode form.
-    #[error("{0}: listed twice, or a path that differs only in case or Unicode form")]
+    #[error("{}: listed twice, or a path that differs only in case or Unicode form", masked(.0))]
     PathTwice(String),
     /// Listed, but not in the folder.
-    #[error("{0}: listed in the manifest and missing in the bag")]
+    #[error("{}: listed in the manifest and missing in the bag", masked(.0))]
     Missing(String),
     /// In the folder, but not listed.
-    #[error("{0}: in the bag and not listed in the manifest")]
+    #[error("{}: in the bag and not listed in the manifest", masked(.0))]
     Extra(String),
     /// A symbolic link.
-    #[error("{0}: a symbolic link; put the file itself into the bag")]
+    #[error("{}: a symbolic link; put the file itself into the bag", masked(.0))]
     Link(String),
     /// A device, a socket or a pipe.
-    #[error("{0}: neither a file nor a folder")]
+    #[error("{}: neither a file nor a folder", masked(.0))]
     Special(String),
     /// A file name that is not UTF-8.
-    #[error("{0}: the file name is not UTF-8")]
+    #[error("{}: the file name is not UTF-8", masked(.0))]
     NameNotUtf8(String),
     /// Nothing to take.
     #[error("the bag holds no payload below data/")]
@@ -144,7 +145,7 @@ pub enum BagError {
     #[error("the bag is refused: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Refused(Vec<BagFault>),
     /// The folder cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {}: {source}", masked(&.path.to_string_lossy()))]
     Io {
         /// What was to be read.
         path: PathBuf,
@@ -641,6 +642,14 @@ mod tests {
         for fault in faults {
             assert!(matches!(fault, BagFault::ControlCharacter(_)) && !fault.to_string().contains(char::is_control));
         }
+    }
+
+    #[test]
+    fn refusals_show_no_registration_number() {
+        let made = Made::new(&[("data/a", "1")]);
+        made.put("data/documents/김철수_8808101000018.pdf", "2");
+        let texts: Vec<String> = made.faults().iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["data/documents/김철수_880810*******.pdf: in the bag and not listed in the manifest"]);
     }
 
     #[test]

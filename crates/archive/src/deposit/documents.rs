@@ -9,7 +9,7 @@ use super::survey::is_ndjson;
 use super::{Deposit, DepositError, Stage};
 use crate::ArchiveError;
 use crate::institutions::composed;
-use crate::tables::{self, DocumentRow, DocumentState, HeldRow, Marks};
+use crate::tables::{self, DocumentRow, DocumentState, HeldRow, Marks, WaitingAfter};
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use base::Id16;
 use policy::{InstitutionCode, Owner, Permit};
@@ -93,10 +93,11 @@ impl Deposit<'_> {
         if done.objects.is_empty() && done.states.is_empty() && done.held.is_empty() {
             return Ok(());
         }
-        let taken = done.states.iter().filter(|(_, _, state)| matches!(state, DocumentState::Taken(_))).count();
+        let is_taken = |state: &DocumentState| matches!(state, DocumentState::Taken(_) | DocumentState::Already(_));
+        let taken = done.states.iter().filter(|(_, _, state)| is_taken(state)).count();
         let held_count = done.held.len();
         let marks = Marks { states: done.states, held: done.held, ..self.marks() };
-        let extra: store::Extra = Box::new(move |tx| marks.apply(tx));
+        let extra: store::Extra = Box::new(move |tx, _| marks.apply(tx));
         self.archive.store().write(permit, Vec::new(), done.objects, Some(extra))?;
         self.progress.documents += taken as u64;
         self.progress.held_back += held_count as u64;
@@ -117,11 +118,14 @@ impl Done {
 /// Sends every document that waits, then every other file that nothing was said of. Ends quietly where nobody takes jobs.
 fn feed(keeper: &Keeper<'_>, permit: &Permit, jobs: &SyncSender<Job>) -> Result<(), DepositError> {
     let (store, bag) = (keeper.archive.store(), keeper.bag);
-    let mut after = (String::new(), None);
+    let names = keeper.archive.names()?;
+    let mut after = WaitingAfter::default();
     loop {
-        let page = tables::waiting_documents(store, keeper.deposit, &after, PAGE)?;
-        let Some(last) = page.last() else { break };
-        after = (last.path.clone(), Some(last.owner));
+        let (page, next) = tables::waiting_documents(store, names, keeper.deposit, &after, PAGE)?;
+        if page.is_empty() {
+            break;
+        }
+        after = next;
         let ids: Vec<(Owner, Id16)> = page.iter().map(|row| (row.owner, known_id(keeper, row))).collect();
         let known = store.known_objects(permit, keeper.institution, &ids)?;
         for ((row, (_, id)), known) in page.into_iter().zip(ids).zip(known) {
@@ -134,7 +138,7 @@ fn feed(keeper: &Keeper<'_>, permit: &Permit, jobs: &SyncSender<Job>) -> Result<
     for places in loose.chunks(PAGE) {
         let paths: Vec<String> = places.iter().map(|place| composed(&bag.files[*place].path)).collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        let unmentioned = tables::unmentioned(store, keeper.deposit, &paths)?;
+        let unmentioned = tables::unmentioned(store, names, keeper.deposit, &paths)?;
         for ((place, path), _) in places.iter().zip(&paths).zip(unmentioned).filter(|(_, unmentioned)| *unmentioned) {
             let refusal = if path.starts_with("data/documents/") {
                 Refusal::new(Fault::Unreferenced, "no resource points to it, so it is unknown whose it is")
@@ -203,7 +207,7 @@ impl<'a> Worker<'a> {
 
     fn document(&mut self, row: DocumentRow, known: Option<Id16>) -> Result<(), DepositError> {
         if let Some(object) = known {
-            self.done.states.push((row.owner, row.path, DocumentState::Taken(object)));
+            self.done.states.push((row.owner, row.path, DocumentState::Already(object)));
             return Ok(());
         }
         let bag = self.keeper.bag;
@@ -405,11 +409,13 @@ impl Digests {
 impl Bag {
     /// The payload file of a path, in whichever Unicode form the sender's system wrote it.
     pub(super) fn find(&self, path: &str) -> Option<&PayloadFile> {
+        self.place(path).map(|place| &self.files[place])
+    }
+
+    /// Where that file stands in the list.
+    pub(super) fn place(&self, path: &str) -> Option<usize> {
         use unicode_normalization::UnicodeNormalization;
-        let at = |path: &str| {
-            let place = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
-            Some(&self.files[place])
-        };
+        let at = |path: &str| self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok();
         at(path).or_else(|| at(&composed(path))).or_else(|| at(&path.nfd().collect::<String>()))
     }
 }

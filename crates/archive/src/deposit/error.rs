@@ -2,6 +2,7 @@
 
 use super::bag::BagError;
 use crate::error::ArchiveError;
+use crate::names::masked;
 use std::path::PathBuf;
 use store::{AskError, StoreError};
 
@@ -26,7 +27,7 @@ pub enum DepositError {
         source: std::io::Error,
     },
     /// A payload file changed or failed after it was checked.
-    #[error("{path} in the bag: {source}; leave the bag alone while it is read, and deposit again")]
+    #[error("{} in the bag: {source}; leave the bag alone while it is read, and deposit again", masked(.path))]
     Payload {
         /// Which, below the bag.
         path: String,

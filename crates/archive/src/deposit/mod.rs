@@ -22,6 +22,14 @@
 //! receipt names the file. Mending it (the manifest stays as it is) and depositing again takes it in; the receipt is then
 //! written anew. The same holds for documents with a wrong checksum or that are too large.
 //!
+//! What a resource refers to need not be here: it is taken, and the receipt lists what leads nowhere (`references`).
+//!
+//! # What files are called
+//!
+//! Hospitals name files after people and their numbers. In the tables paths stand sealed, and so do receipts. A receipt, and a
+//! message about a bag, names files as the depositor does, but for what may be a registration number ([`masked`](crate::names::masked)); its files are
+//! for their owner alone.
+//!
 //! # Killed at any point, and again
 //!
 //! A deposit's id is derived from the institution and the manifest. How far each file is taken in is written in the same
@@ -43,9 +51,11 @@ mod lock;
 mod payload;
 mod pipeline;
 pub mod receipt;
+mod references;
 mod survey;
 mod take;
 mod tally;
+mod wording;
 
 pub use error::DepositError;
 pub use fault::Fault;
@@ -53,6 +63,7 @@ pub use take::NATIONAL_SYSTEMS;
 pub(crate) use take::{document_kind, document_paths};
 
 use crate::institutions::{Holding, Institution, composed};
+use crate::names::Names;
 use crate::tables::{self, DepositRow, Marks};
 use crate::{Archive, ArchiveError};
 use bag::Bag;
@@ -63,8 +74,10 @@ use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use lock::Lock;
 use policy::{Action, Actor, Assurance, InstitutionCode, Permit, Purpose, Request, Role, Target};
-use receipt::SignedReceipt;
+use receipt::{Absent, SignedReceipt};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use store::{Log, Right, StoreError};
 use survey::{FileMarks, is_ndjson};
 use take::Patients;
@@ -89,6 +102,8 @@ pub enum Stage {
     Documents,
     /// Asks the identity agency who the patients are. Counted in patients.
     Linking,
+    /// Looks for what is referred to. Counted in bytes.
+    References,
     /// Waits until everything is at two of three sites and under a checkpoint.
     Sealing,
 }
@@ -113,6 +128,7 @@ pub struct Progress {
 /// One deposit while it runs.
 pub(crate) struct Deposit<'a> {
     archive: &'a Archive,
+    names: Arc<Names>,
     bag: &'a Bag,
     institution: &'a InstitutionCode,
     id: Id16,
@@ -121,6 +137,8 @@ pub(crate) struct Deposit<'a> {
     fallback: Timestamp,
     patients: Patients,
     tally: Tally,
+    /// What is referred to and not here, once it was looked for.
+    absent: Absent,
     progress: Progress,
     tell: &'a mut dyn FnMut(Progress),
 }
@@ -149,6 +167,7 @@ impl Archive {
         let tally = Tally::read(&row.progress)?;
         let mut deposit = Deposit {
             archive: self,
+            names: Arc::clone(self.names()?),
             bag: &bag,
             institution,
             id,
@@ -156,6 +175,7 @@ impl Archive {
             fallback: last_day(&bag.info),
             patients: Patients::default(),
             tally,
+            absent: Absent::default(),
             progress: Progress { stage: Stage::Checking, done: 0, total: 0, resources: 0, documents: 0, held_back: 0 },
             tell,
         };
@@ -170,7 +190,7 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError::Store`], [`ArchiveError::Damaged`].
     pub fn receipt(&self, id: Id16) -> Result<Option<SignedReceipt>, ArchiveError> {
-        let row = tables::deposit(self.store(), id)?;
+        let row = tables::deposit(self.store(), self.names()?, id)?;
         row.filter(|row| row.finished).map(|row| read_receipt(row.receipt.as_deref())).transpose()
     }
 
@@ -179,6 +199,8 @@ impl Archive {
     /// # Errors
     /// [`ArchiveError::Store`], [`ArchiveError::Damaged`].
     pub fn deposits(&self, institution: &InstitutionCode) -> Result<Vec<tables::Deposited>, ArchiveError> {
+        // What an older program left is found once it is sealed.
+        self.names()?;
         tables::deposits(self.store(), institution)
     }
 
@@ -186,9 +208,9 @@ impl Archive {
         let (store, now, info) = (self.store(), self.clock().now(), &bag.info);
         tables::put_depositing(store, institution_of(info), now)?;
         let size = store.checkpoint(Log::Records)?.map_or(0, |head| head.checkpoint.size);
-        let fresh = Tally { records_before: size, ..Tally::default() };
-        let code = &info.institution_code;
-        Ok(tables::begin_deposit(store, id, code, bag.manifest_digest, &info.depositor, now, fresh.write())?)
+        let fresh = Tally { records_before: size, new: Some(BTreeMap::new()), ..Tally::default() };
+        let named = (&info.institution_code, bag.manifest_digest, info.depositor.as_str());
+        Ok(tables::begin_deposit(store, self.names()?, id, named, now, &fresh.write())?)
     }
 
     /// The day in Korea.
@@ -202,11 +224,7 @@ impl Deposit<'_> {
     /// now whom lines that it held back are about.
     fn reopen(&mut self) -> Result<bool, DepositError> {
         let store = self.archive.store();
-        let refused =
-            |fault: &str| [Fault::Checksum, Fault::Unreadable, Fault::TooLarge].iter().any(|one| one.slug() == fault);
-        let held = tables::held_back(store, self.id, REFUSED_MAX)?;
-        let refused =
-            held.into_iter().filter(|(_, line, fault, ..)| *line == 0 && refused(fault)).map(|(path, ..)| path);
+        let refused = tables::refused_files(store, &self.names, self.id, REFUSED_MAX)?.into_iter().map(|one| one.path);
         let mended: Vec<String> =
             refused.filter(|path| check::is_whole(self.bag, path, self.archive.limits())).collect();
         if mended.is_empty() && !self.knows_more()? {
@@ -214,7 +232,7 @@ impl Deposit<'_> {
         }
         self.tally.retrying = true;
         self.tally.deciding_files = Some(mended.iter().filter(|path| is_ndjson(path)).cloned().collect());
-        tables::reopen_deposit(store, self.id, mended, self.tally.write())?;
+        tables::reopen_deposit(store, &self.names, self.id, &mended, &self.tally.write())?;
         Ok(true)
     }
 
@@ -225,7 +243,7 @@ impl Deposit<'_> {
         self.stage(Stage::Checking, bytes);
         let marks: FileMarks = tables::file_marks(store, self.id)?
             .into_iter()
-            .map(|(path, bytes, lines)| (path, u64::try_from(bytes).ok().map(|bytes| (bytes, lines))))
+            .map(|(name, (bytes, lines))| (name, u64::try_from(bytes).ok().map(|bytes| (bytes, lines))))
             .collect();
         let survey = self.survey(&marks)?;
         self.tally.surveyed = true;
@@ -247,6 +265,7 @@ impl Deposit<'_> {
         }
         self.with_permit(Action::Deposit, Self::documents)?;
         self.link(lookup, &survey.patient_files)?;
+        self.with_permit(Action::Deposit, Self::references)?;
         self.stage(Stage::Sealing, 1);
         self.finish(started)
     }
@@ -282,7 +301,16 @@ impl Deposit<'_> {
 
     /// Rows that state how far the deposit is.
     fn marks(&self) -> Marks {
-        Marks { deposit: self.id, progress: self.tally.write(), ..Marks::default() }
+        Marks {
+            names: Arc::clone(&self.names),
+            deposit: self.id,
+            progress: self.tally.write(),
+            files: Vec::new(),
+            documents: Vec::new(),
+            states: Vec::new(),
+            retried: Vec::new(),
+            held: Vec::new(),
+        }
     }
 
     fn fhir_limits(&self) -> fhir::Limits {

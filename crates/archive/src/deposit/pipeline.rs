@@ -4,12 +4,14 @@
 
 use super::fault::{Fault, Refusal};
 use super::payload::{LineAt, Lines, open};
-use super::survey::Work;
+use super::survey::{Work, is_ndjson};
 use super::take::{Patients, Taker, indexing};
+use super::tally::Tally;
 use super::{Deposit, DepositError};
+use crate::names::Name;
 use crate::tables::{self, DocumentRow, HeldRow, Marks};
 use policy::Permit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Prepared, PreparedObject, StoreError};
@@ -52,7 +54,8 @@ struct Held {
 struct Done {
     versions: Vec<Prepared>,
     bytes: usize,
-    kinds: BTreeMap<&'static str, u64>,
+    /// Types of the versions, in their order.
+    kinds: Vec<&'static str>,
     warnings: u64,
     documents: Vec<DocumentRow>,
     held: Vec<Held>,
@@ -72,10 +75,10 @@ impl Deposit<'_> {
     /// Takes lines again that were held back because nobody knew whom they are about. What is taken now leaves that list in the
     /// same transaction.
     pub(super) fn retry(&mut self, permit: &Permit) -> Result<(), DepositError> {
-        let mut after = (String::new(), 0);
+        let mut after = (Name::default(), 0);
         loop {
             let page = tables::nobody_lines(self.archive.store(), self.id, &after, RETRY_LINES)?;
-            let Some(last) = page.last().cloned() else { return Ok(()) };
+            let Some(last) = page.last().copied() else { return Ok(()) };
             let work = self.work_again(page)?;
             self.take_work(permit, work)?;
             after = last;
@@ -85,10 +88,10 @@ impl Deposit<'_> {
     /// Whether anybody is known by now whom a line is about that was held back for that.
     pub(super) fn knows_more(&self) -> Result<bool, DepositError> {
         let store = self.archive.store();
-        let mut after = (String::new(), 0);
+        let mut after = (Name::default(), 0);
         loop {
             let page = tables::nobody_lines(store, self.id, &after, RETRY_LINES)?;
-            let Some(last) = page.last().cloned() else { return Ok(false) };
+            let Some(last) = page.last().copied() else { return Ok(false) };
             let permit = self.permit(policy::Action::Deposit)?;
             let taker = self.taker(&permit, &self.patients);
             for work in self.work_again(page)? {
@@ -108,16 +111,17 @@ impl Deposit<'_> {
     }
 
     /// The lines of the page by file. Those of files that are not in the bag or not done are left out.
-    fn work_again(&self, page: Vec<(String, u64)>) -> Result<Vec<Work>, DepositError> {
+    fn work_again(&self, page: Vec<(Name, u64)>) -> Result<Vec<Work>, DepositError> {
         let marks = tables::file_marks(self.archive.store(), self.id)?;
+        let files = self.bag.files.iter().enumerate().filter(|(_, file)| is_ndjson(&file.path));
+        let places: HashMap<Name, usize> = files.map(|(place, file)| (self.names.name(&file.path), place)).collect();
         let mut work: Vec<Work> = Vec::new();
-        for (path, line) in page {
-            let Some(place) = self.bag.files.iter().position(|file| file.path == path) else { continue };
+        for (name, line) in page {
+            let Some(place) = places.get(&name).copied() else { continue };
             match work.last_mut() {
                 Some(last) if last.file == place => last.only.push(line),
                 _ => {
-                    let lines = marks.iter().find(|(marked, ..)| *marked == path).map(|(.., lines)| *lines);
-                    let Some(lines) = lines else { continue };
+                    let Some((_, lines)) = marks.get(&name).copied() else { continue };
                     work.push(Work { file: place, bytes: 0, lines, only: vec![line] });
                 }
             }
@@ -159,8 +163,8 @@ impl Deposit<'_> {
         let marks = crate::tables::file_marks(self.archive.store(), self.id)?;
         let left = work.iter().filter_map(|work| {
             let file = &self.bag.files[work.file];
-            let mark = marks.iter().find(|(path, ..)| *path == file.path);
-            let (bytes, lines) = mark.map_or((0, 0), |(_, bytes, lines)| (bytes.unsigned_abs(), *lines));
+            let mark = marks.get(&self.names.name(&file.path));
+            let (bytes, lines) = mark.map_or((0, 0), |(bytes, lines)| (bytes.unsigned_abs(), *lines));
             (mark.is_none() || bytes < file.size).then_some(Work { bytes, lines, ..work.clone() })
         });
         Ok(left.collect())
@@ -200,20 +204,22 @@ impl Deposit<'_> {
         }
         let (taken, held_count) = (done.versions.len() as u64, done.held.len() as u64);
         let (objects, held) = self.keep(permit, done.held)?;
-        let before = self.tally.clone();
-        for (kind, count) in &done.kinds {
-            self.tally.add(kind, *count);
-        }
-        self.tally.warnings += done.warnings;
+        let mut counted = Tally { warnings: self.tally.warnings + done.warnings, ..self.tally.clone() };
+        let kinds = done.kinds;
         let path = |place: usize| self.bag.files[place].path.clone();
         let files = done.ends.iter().map(|(place, bytes, lines)| (path(*place), *bytes as i64, *lines)).collect();
         let retried = done.retried.iter().map(|(place, line)| (path(*place), *line)).collect();
         let marks = Marks { files, retried, held, documents: done.documents, ..self.marks() };
-        let extra: store::Extra = Box::new(move |tx| marks.apply(tx));
-        if let Err(error) = self.archive.store().write(permit, done.versions, objects, Some(extra)) {
-            self.tally = before;
-            return Err(error.into());
-        }
+        let (kept, counts) = channel();
+        let extra: store::Extra = Box::new(move |tx, outcomes| {
+            counted.count(&kinds, outcomes);
+            Marks { progress: counted.write(), ..marks }.apply(tx)?;
+            // Nobody hears it where the deposit failed already.
+            let _ = kept.send(counted);
+            Ok(())
+        });
+        self.archive.store().write(permit, done.versions, objects, Some(extra))?;
+        self.tally = counts.recv().map_err(|_| DepositError::Interrupted)?;
         self.progress.resources += taken;
         self.progress.held_back += held_count;
         let read = done.bytes as u64;
@@ -368,7 +374,7 @@ fn take_batch(batch: Batch, taker: &Taker<'_>) -> Result<Done, StoreError> {
         };
         match taken {
             Ok(taken) => {
-                *done.kinds.entry(taken.kind).or_default() += 1;
+                done.kinds.push(taken.kind);
                 done.warnings += taken.warnings;
                 done.documents.extend(taken.documents);
                 done.versions.push(taken.version);
@@ -388,9 +394,7 @@ impl Done {
     fn join(&mut self, other: Self) {
         self.versions.extend(other.versions);
         self.bytes += other.bytes;
-        for (kind, count) in other.kinds {
-            *self.kinds.entry(kind).or_default() += count;
-        }
+        self.kinds.extend(other.kinds);
         self.warnings += other.warnings;
         self.documents.extend(other.documents);
         self.held.extend(other.held);

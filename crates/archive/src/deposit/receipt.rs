@@ -2,21 +2,28 @@
 //!
 //! The receipt is itself a leaf of the log `records`: the leaf commits to its JSON under the salt that stands beside it, and the
 //! proof leads from the leaf to a signed checkpoint. Whoever holds the file and the log's public key can check it offline
-//! ([`SignedReceipt::verify`]). It names files, lines and rules, and nobody's data.
+//! ([`SignedReceipt::verify`]). It names files, lines and rules, and no values of resources. Files are called what the depositor
+//! calls them, so names of people may stand in it, but what may be a registration number is masked ([`masked`]). It is sealed in
+//! the database, and its files are for their owner alone.
+//!
+//! Where a bag declares right and no file of resources was refused whole, declared = new + already here + held back, for resources
+//! and for documents.
 
+use super::bag::Digest;
 use super::bag_info::Cessation;
-use super::fault::Fault;
 use super::lock::failed;
 use super::tally::{Links, Tally};
 use super::{Deposit, DepositError};
-use crate::tables::{self, Marks};
+use crate::names::masked;
+use crate::tables::{self, HeldListed, Marks};
 use base::Timestamp;
 use jiff::civil::Date;
 use ledger::{Checkpoint, EntryKind, TlogProof, VerifierKey};
 use policy::{Action, Owner, Permit};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -30,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// What a receipt says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Form of this JSON: 1.
+    /// Form of this JSON: 2. In form 1, which earlier programs wrote, what is optional here and no date is missing.
     pub format: u8,
     /// Number of the receipt, which is the id of the deposit.
     pub number: String,
@@ -60,6 +67,9 @@ pub struct Receipt {
     pub held_back: HeldBack,
     /// Patients by what the identity agency said.
     pub links: Links,
+    /// What resources that were taken refer to and is not here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<Absent>,
     /// Where it stands in the ledger.
     pub ledger: Ledger,
 }
@@ -82,10 +92,22 @@ pub struct Taken {
     pub patients: u64,
     /// Resources; each amendment counts.
     pub resources: u64,
-    /// The same by FHIR type.
+    /// Those of them that were new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_resources: Option<u64>,
+    /// Those of them that were here already, from an earlier deposit or an earlier line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_resources: Option<u64>,
+    /// All of them by FHIR type.
     pub by_type: BTreeMap<String, u64>,
     /// Documents.
     pub documents: u64,
+    /// Those of them that were new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_documents: Option<u64>,
+    /// Those of them that were here already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_documents: Option<u64>,
     /// Warnings of the validation; what they are about was taken.
     pub warnings: u64,
 }
@@ -93,7 +115,13 @@ pub struct Taken {
 /// What was held back or refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldBack {
-    /// How many, by the slug of their [`Fault`].
+    /// Resources: lines that were not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<u64>,
+    /// Documents of which nothing was taken, those that are missing among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub documents: Option<u64>,
+    /// How many, by the slug of their [`Fault`](super::Fault).
     pub by_fault: BTreeMap<String, u64>,
     /// The first of them.
     pub listed: Vec<ReceiptFault>,
@@ -104,16 +132,43 @@ pub struct HeldBack {
 /// One thing that was held back or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptFault {
-    /// File of the bag.
+    /// File of the bag, registration numbers masked.
     pub file: String,
+    /// Where something is masked: how the file's checksum in the manifest begins, 16 hexadecimal digits, to find it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Line from 1; 0 for the whole file.
     pub line: u64,
-    /// Slug of the [`Fault`].
+    /// Slug of the [`Fault`](super::Fault).
     pub fault: String,
     /// Why, in English.
     pub reason: String,
     /// Whether its bytes are kept here, encrypted.
     pub kept: bool,
+}
+
+/// What resources that were taken refer to, and is neither in the bag nor here. Nothing is held back for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absent {
+    /// How many different resources, by FHIR type.
+    pub by_type: BTreeMap<String, u64>,
+    /// Where the first of them are referred to.
+    pub listed: Vec<AbsentReference>,
+    /// How many more there are than are listed.
+    pub unlisted: u64,
+    /// Whether there are more than are counted.
+    pub has_more: bool,
+}
+
+/// A reference that leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsentReference {
+    /// File of the bag, registration numbers masked.
+    pub file: String,
+    /// Line from 1, the first that refers to it.
+    pub line: u64,
+    /// FHIR type of what it refers to.
+    pub resource_type: String,
 }
 
 /// Where a deposit stands in the log `records`.
@@ -203,179 +258,7 @@ impl Receipt {
     pub fn content(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("texts and numbers are always JSON")
     }
-
-    /// The receipt for people, in Korean.
-    #[must_use]
-    pub fn korean(&self) -> String {
-        self.text(&KOREAN, |fault| fault.words().0)
-    }
-
-    /// The receipt for people, in English.
-    #[must_use]
-    pub fn english(&self) -> String {
-        self.text(&ENGLISH, |fault| fault.words().1)
-    }
-
-    fn text(&self, words: &Words, fault_words: fn(Fault) -> &'static str) -> String {
-        let mut out = String::new();
-        let mut line = |label: &str, value: &str| {
-            // Writing to a text cannot fail. Nothing that came in may pass for a line of the receipt or turn its direction.
-            let _ = writeln!(out, "{label}: {}", value.replace(is_unprintable, "\u{fffd}"));
-        };
-        line(words.title, &self.number);
-        if self.synthetic {
-            line(words.note, words.synthetic);
-        }
-        line(words.institution, &format!("{} ({})", self.institution_name, self.institution_code));
-        line(words.depositor, &self.depositor);
-        if let Some(day) = self.closed_on {
-            line(words.closed, &day.to_string());
-        }
-        if let Some((from, to)) = self.suspended {
-            line(words.suspended, &format!("{from} – {}", to.map_or(String::new(), |day| day.to_string())));
-        }
-        line(words.received, &korean_time(self.received));
-        line(words.sealed, &korean_time(self.sealed));
-        let counts = [
-            (words.patients, self.declared.patients, self.taken.patients),
-            (words.resources, self.declared.resources, self.taken.resources),
-            (words.documents, self.declared.documents, self.taken.documents),
-        ];
-        for (label, declared, taken) in counts {
-            let declared_text = declared.map_or(words.undeclared.to_owned(), |count| count.to_string());
-            let differs = if declared.is_some_and(|count| count != taken) { words.differs } else { "" };
-            line(label, &format!("{} {declared_text}, {} {taken}{differs}", words.declared, words.taken));
-        }
-        for (kind, count) in &self.taken.by_type {
-            line(&format!("  {kind}"), &count.to_string());
-        }
-        let links = &self.links;
-        line(words.linked, &links.linked.to_string());
-        let others = [
-            (words.unknown, links.unknown),
-            (words.no_number, links.without_number),
-            (words.doubled, links.doubled),
-            (words.unlinked, links.unlinked),
-        ];
-        for (label, count) in others {
-            if count > 0 {
-                line(label, &count.to_string());
-            }
-        }
-        line(words.held_back, &self.held_back.by_fault.values().sum::<u64>().to_string());
-        for (slug, count) in &self.held_back.by_fault {
-            line(&format!("  {}", Fault::from_slug(slug).map_or(slug.as_str(), fault_words)), &count.to_string());
-        }
-        for fault in &self.held_back.listed {
-            let place = if fault.line == 0 { fault.file.clone() } else { format!("{}:{}", fault.file, fault.line) };
-            let kept = if fault.kept { words.kept } else { "" };
-            line(&format!("  {place}"), &format!("{}{kept}", fault.reason));
-        }
-        if self.held_back.unlisted > 0 {
-            line(words.unlisted, &self.held_back.unlisted.to_string());
-        }
-        let ledger = &self.ledger;
-        line(words.ledger, &format!("{}, {} – {}", ledger.log, ledger.size_before, ledger.size_after));
-        line(words.manifest, &self.manifest_sha256);
-        out
-    }
 }
-
-fn is_unprintable(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn korean_time(time: Timestamp) -> String {
-    let zone = jiff::tz::TimeZone::fixed(jiff::tz::Offset::constant(9));
-    time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S +09:00").to_string()
-}
-
-struct Words {
-    title: &'static str,
-    note: &'static str,
-    synthetic: &'static str,
-    institution: &'static str,
-    depositor: &'static str,
-    closed: &'static str,
-    suspended: &'static str,
-    received: &'static str,
-    sealed: &'static str,
-    patients: &'static str,
-    resources: &'static str,
-    documents: &'static str,
-    declared: &'static str,
-    undeclared: &'static str,
-    taken: &'static str,
-    differs: &'static str,
-    linked: &'static str,
-    unknown: &'static str,
-    no_number: &'static str,
-    doubled: &'static str,
-    unlinked: &'static str,
-    held_back: &'static str,
-    kept: &'static str,
-    unlisted: &'static str,
-    ledger: &'static str,
-    manifest: &'static str,
-}
-
-const KOREAN: Words = Words {
-    title: "진료기록 인수증 번호",
-    note: "참고",
-    synthetic: "시험용으로 만든 가상의 기록입니다",
-    institution: "의료기관",
-    depositor: "인계자",
-    closed: "폐업일",
-    suspended: "휴업 기간",
-    received: "접수 시각",
-    sealed: "보관 완료 시각",
-    patients: "환자",
-    resources: "기록",
-    documents: "문서",
-    declared: "신고",
-    undeclared: "없음",
-    taken: "인수",
-    differs: " (신고한 수와 다릅니다)",
-    linked: "본인이 열람할 수 있는 환자",
-    unknown: "본인확인기관에서 찾지 못한 환자",
-    no_number: "주민등록번호가 없어 확인하지 못한 환자",
-    doubled: "한 사람으로 확인되어 담당자의 확인이 필요한 환자",
-    unlinked: "번호가 바로잡혀 이전 연결을 끊은 환자",
-    held_back: "보류",
-    kept: " (원본을 암호화하여 보관 중)",
-    unlisted: "그 밖에 나열하지 않은 보류",
-    ledger: "원장 위치",
-    manifest: "목록 파일의 SHA-256",
-};
-
-const ENGLISH: Words = Words {
-    title: "Receipt for records, number",
-    note: "Note",
-    synthetic: "these records are made up, for testing",
-    institution: "Institution",
-    depositor: "Handed over by",
-    closed: "Closed on",
-    suspended: "Suspended",
-    received: "Received",
-    sealed: "Sealed",
-    patients: "Patients",
-    resources: "Records",
-    documents: "Documents",
-    declared: "declared",
-    undeclared: "nothing",
-    taken: "taken",
-    differs: " (not what was declared)",
-    linked: "Patients who can see their records",
-    unknown: "Patients unknown to the identity agency",
-    no_number: "Patients without a national number",
-    doubled: "Patients who are one person to the agency, for a human to decide",
-    unlinked: "Patients whose earlier link was undone, because their number was corrected",
-    held_back: "Held back",
-    kept: " (the original is kept, encrypted)",
-    unlisted: "Held back and not listed",
-    ledger: "Place in the ledger",
-    manifest: "SHA-256 of the manifest",
-};
 
 impl Deposit<'_> {
     /// Waits until everything is sealed, makes the receipt, and ends the deposit.
@@ -389,7 +272,7 @@ impl Deposit<'_> {
         let store = self.archive.store();
         write_files(&self.archive.inner.config.folder, &signed)?;
         let json = serde_json::to_string(&signed).expect("texts and numbers are always JSON");
-        tables::finish_deposit(store, self.id, self.institution, json, self.archive.clock().now())?;
+        tables::finish_deposit(store, &self.names, self.id, self.institution, &json, self.archive.clock().now())?;
         self.step(1);
         Ok(signed)
     }
@@ -397,7 +280,7 @@ impl Deposit<'_> {
     fn sealed_receipt(&self, permit: &Permit, started: Timestamp) -> Result<SignedReceipt, DepositError> {
         let store = self.archive.store();
         let marks = self.marks();
-        let extra: store::Extra = Box::new(move |tx| marks.apply(tx));
+        let extra: store::Extra = Box::new(move |tx, _| marks.apply(tx));
         // Nothing new, but a ticket for all that was written before, by a run that was killed too.
         let written = store.write(permit, Vec::new(), Vec::new(), Some(extra))?;
         let sealed = store.wait_sealed(written.ticket, PATIENCE)?;
@@ -437,18 +320,18 @@ impl Deposit<'_> {
         let store = self.archive.store();
         let info = &self.bag.info;
         let by_fault: BTreeMap<String, u64> = tables::fault_counts(store, self.id)?.into_iter().collect();
-        let listed: Vec<ReceiptFault> = tables::held_back(store, self.id, FAULTS_LISTED)?
-            .into_iter()
-            .map(|(file, line, fault, reason, kept)| ReceiptFault { file, line, fault, reason, kept })
-            .collect();
+        let held = tables::held_back(store, &self.names, self.id, FAULTS_LISTED)?;
+        let listed: Vec<ReceiptFault> = held.into_iter().map(|held| self.listed(held)).collect();
         let unlisted = by_fault.values().sum::<u64>() - listed.len() as u64;
-        let [documents, _, _] = tables::document_counts(store, self.id)?;
+        let counts = tables::document_counts(store, self.id)?;
+        let resources = self.tally.taken();
+        let new_resources = self.tally.new.as_ref().map(|new| new.values().sum::<u64>());
         let (closed_on, suspended) = match info.cessation {
             Cessation::Closed(day) => (Some(day), None),
             Cessation::Suspended { from, to } => (None, Some((from, to))),
         };
         Ok(Receipt {
-            format: 1,
+            format: 2,
             number: self.id.to_string(),
             institution_code: self.institution.to_string(),
             institution_name: info.institution_name.clone(),
@@ -466,13 +349,24 @@ impl Deposit<'_> {
             },
             taken: Taken {
                 patients: self.tally.patients,
-                resources: self.tally.taken(),
+                resources,
+                new_resources,
+                known_resources: new_resources.map(|new| resources - new),
                 by_type: self.tally.resources.clone(),
-                documents,
+                documents: counts.new + counts.already,
+                new_documents: Some(counts.new),
+                known_documents: Some(counts.already),
                 warnings: self.tally.warnings,
             },
-            held_back: HeldBack { by_fault, listed, unlisted },
+            held_back: HeldBack {
+                resources: Some(counts.lines_held_back),
+                documents: Some(counts.held_back),
+                by_fault,
+                listed,
+                unlisted,
+            },
             links: self.tally.links,
+            absent: Some(self.absent.clone()),
             ledger: Ledger {
                 log: store.verifier_key(store::Log::Records).name().to_owned(),
                 size_before: self.tally.records_before,
@@ -480,6 +374,28 @@ impl Deposit<'_> {
             },
         })
     }
+
+    fn listed(&self, held: HeldListed) -> ReceiptFault {
+        let HeldListed { path, line, fault, reason, kept } = held;
+        let digest = match masked(&path) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(_) => self.bag.find(&path).map(|file| match &file.digest {
+                Digest::Sha256(bytes) => base::hex(&bytes[..8]),
+                Digest::Sha512(bytes) => base::hex(&bytes[..8]),
+            }),
+        };
+        let shown = |text: &str| masked(text).into_owned();
+        ReceiptFault { file: shown(&path), digest, line, fault, reason: shown(&reason), kept }
+    }
+}
+
+/// Creates a file that its owner alone may read, whatever the system's default is.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Writes the receipt below `receipts/`: JSON, and a text in each language.
@@ -495,13 +411,13 @@ fn write_files(folder: &Path, signed: &SignedReceipt) -> Result<(), DepositError
     for (name, text) in files {
         let (path, draft) = (folder.join(&name), folder.join(format!("{name}.part")));
         let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&draft)?;
+            let mut file = private(&draft)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             std::fs::rename(&draft, &path)
         };
         write().map_err(failed(&path, "written"))?;
     }
-    let synced = std::fs::File::open(&folder).and_then(|folder| folder.sync_all());
+    let synced = File::open(&folder).and_then(|folder| folder.sync_all());
     synced.map_err(failed(&folder, "written"))
 }

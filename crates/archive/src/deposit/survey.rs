@@ -7,6 +7,7 @@ use super::fault::Fault;
 use super::payload::{Hashed, Lines, open};
 use super::take::parse;
 use super::{Deposit, DepositError};
+use crate::names::Name;
 use crate::tables::HeldRow;
 use std::collections::HashMap;
 
@@ -34,7 +35,7 @@ pub(super) struct Survey {
 }
 
 /// How far a file is taken in: `None` for a file that was refused whole.
-pub(super) type FileMarks = HashMap<String, Option<(u64, u64)>>;
+pub(super) type FileMarks = HashMap<Name, Option<(u64, u64)>>;
 
 impl Deposit<'_> {
     /// Reads the NDJSON files that are not finished, and finished ones with patients.
@@ -42,7 +43,7 @@ impl Deposit<'_> {
         let mut survey = Survey::default();
         let bag = self.bag;
         for (place, file) in bag.files.iter().enumerate().filter(|(_, file)| is_ndjson(&file.path)) {
-            let mark = marks.get(&file.path);
+            let mark = marks.get(&self.names.name(&file.path));
             if matches!(mark, Some(None)) {
                 continue;
             }

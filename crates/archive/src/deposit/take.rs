@@ -23,7 +23,7 @@ pub const NATIONAL_SYSTEMS: [&str; 2] = ["https://mois.go.kr/rrn", "urn:hanmaru:
 /// Types of such numbers (HL7 v2 table 0203): national numbers, passport, driver's licence, social security.
 const SECRET_TYPES: [&str; 6] = ["NNKOR", "NI", "NN", "PPN", "DL", "SS"];
 /// What is searched for by this program. Owner, date and encounter have columns of their own.
-const PARAMETERS: [&str; 6] = ["identifier", "name", "birthdate", "date", "type", "code"];
+const PARAMETERS: [&str; 7] = ["identifier", "name", "birthdate", "date", "type", "code", "relatesto"];
 /// Code system of document kinds, whatever the installation's name is.
 const KIND_SYSTEM_END: &str = "/CodeSystem/document-kind";
 /// Faults of one resource that a reason names.
@@ -173,8 +173,8 @@ impl Taker<'_> {
             }
             other => other?,
         };
-        let is_here = |path: &str| self.bag.find(path).is_some();
-        let documents = documents(&value, kind, owner, class.name.as_str(), expiry_year, &is_here);
+        let place = |path: &str| self.bag.place(path);
+        let documents = documents(&value, kind, owner, class.name.as_str(), expiry_year, &place);
         Ok(Ok(Taken { version, kind, warnings, documents }))
     }
 
@@ -341,16 +341,19 @@ fn documents(
     owner: Owner,
     class: &str,
     expiry_year: u16,
-    is_here: &dyn Fn(&str) -> bool,
+    place_of: &dyn Fn(&str) -> Option<usize>,
 ) -> Vec<DocumentRow> {
     let mut found = Vec::new();
     let mut add = |attachment: &Value<'_>| {
         let mut paths = attachment.str("url").map(document_paths).unwrap_or_default();
-        let place = paths.iter().position(|path| is_here(path)).or(paths.len().checked_sub(1));
-        let Some(path) = place.map(|place| paths.swap_remove(place)) else { return };
+        let Some(last) = paths.len().checked_sub(1) else { return };
+        let here = paths.iter().enumerate().find_map(|(at, path)| Some((at, place_of(path)?)));
+        let (at, place) = here.map_or((last, i64::MAX), |(at, place)| (at, place as i64));
+        let path = paths.swap_remove(at);
         found.push(DocumentRow {
             owner,
             path,
+            place,
             class: class.to_owned(),
             expiry_year,
             content_type: attachment.str("contentType").unwrap_or_default().to_owned(),
@@ -471,7 +474,7 @@ mod tests {
         let value = value(text);
         assert_eq!(document_kind(&value), Some("chart"));
         let owner = Owner::Patient(Id16::default());
-        let rows = documents(&value, "DocumentReference", owner, "chart", 2030, &|_| true);
+        let rows = documents(&value, "DocumentReference", owner, "chart", 2030, &|_| Some(7));
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].size, rows[0].sha1.is_some()), (Some(3), true));
     }

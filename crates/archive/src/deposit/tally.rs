@@ -4,6 +4,7 @@ use super::receipt::Draft;
 use crate::error::ArchiveError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use store::Outcome;
 
 /// Counts of a deposit. Written in the transaction of what they count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub(super) struct Tally {
     pub(super) patients: u64,
     /// Lines taken, by resource type. Amendments count each.
     pub(super) resources: BTreeMap<String, u64>,
+    /// Those of them that were not here before. `None`: the deposit was begun by a program that did not count them.
+    #[serde(default)]
+    pub(super) new: Option<BTreeMap<String, u64>>,
     /// Warnings of the validation of what was taken.
     pub(super) warnings: u64,
     /// Leaves of the log `records` when the deposit began.
@@ -59,14 +63,41 @@ impl Tally {
         serde_json::to_string(self).expect("counts and texts are always JSON")
     }
 
-    pub(super) fn add(&mut self, kind: &str, count: u64) {
-        match self.resources.get_mut(kind) {
-            Some(sum) => *sum += count,
-            None => drop(self.resources.insert(kind.to_owned(), count)),
+    /// Counts what was taken, by the types and what became of each.
+    pub(super) fn count(&mut self, kinds: &[&'static str], outcomes: &[Outcome]) {
+        for (kind, outcome) in kinds.iter().zip(outcomes) {
+            add(&mut self.resources, kind);
+            if let (Some(new), Outcome::New { .. }) = (&mut self.new, outcome) {
+                add(new, kind);
+            }
         }
     }
 
     pub(super) fn taken(&self) -> u64 {
         self.resources.values().sum()
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, kind: &str) {
+    match counts.get_mut(kind) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(kind.to_owned(), 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_new_and_what_was_here_come_to_what_was_taken() {
+        let outcomes = [Outcome::New { version: 1 }, Outcome::Already { version: 1 }, Outcome::New { version: 2 }];
+        let mut tally = Tally { new: Some(BTreeMap::new()), ..Tally::default() };
+        tally.count(&["Patient", "Encounter", "Encounter"], &outcomes);
+        assert_eq!((tally.taken(), tally.resources["Encounter"]), (3, 2));
+        assert_eq!(tally.new.as_ref().map(|new| (new["Patient"], new["Encounter"])), Some((1, 1)));
+        let mut older = Tally::default();
+        older.count(&["Patient"], &outcomes);
+        assert_eq!((older.taken(), older.new), (1, None), "what was not counted from the beginning is not told");
     }
 }

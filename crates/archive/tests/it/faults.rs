@@ -260,6 +260,57 @@ fn identity_numbers_stand_nowhere_in_clear() {
 }
 
 #[test]
+fn names_and_numbers_in_file_names_stand_nowhere_in_clear() {
+    let world = world();
+    let (name, number) = ("김철수", "8808101000018");
+    let builder = good()
+        .document("p1", "d2", &format!("{name}_{number}.pdf"), "application/pdf", &one_page_pdf("x"))
+        .document("p1", "d3", &format!("{name},880810-1000018.pdf"), "application/pdf", b"no PDF")
+        .line(&format!("{name}-{number}"), "{broken")
+        .file(&format!("data/documents/{name}{number}.tif"), b"alone".to_vec());
+    let bag = write(&world, &builder);
+    let receipt = world.deposit(&bag.root).expect("the rest goes in");
+    let alone = format!("data/documents/{name}880810*******.tif");
+    let expected = [
+        fault(&format!("data/documents/{name},880810-*******.pdf"), 0, "not-as-claimed"),
+        fault(&alone, 0, "unreferenced"),
+        fault(&format!("data/fhir/{name}-880810*******.ndjson"), 1, "broken-line"),
+    ];
+    assert_eq!(faults(&receipt), expected);
+    let digest = base::hex(&base::sha256(b"alone")[..8]);
+    assert_eq!(receipt.receipt.held_back.listed[1].digest.as_deref(), Some(digest.as_str()));
+    assert!(receipt.receipt.korean().contains(&format!("  {alone} [{digest}…]: ")));
+    // It is found all the same, by the person and by the deposit that goes on.
+    let owner = policy::Owner::patient(&policy::InstitutionCode::new(CODE).expect("a code"), "p1");
+    let url = format!("documents/{name}_{number}.pdf");
+    assert!(world.archive().document_object(owner, &url).expect("read").is_some());
+    assert!(world.deposit(&bag.root).expect("finished").again);
+    bag.put(&format!("data/documents/{name}_{number}.pdf"), b"changed");
+
+    let receipts = world.path("data/archive/receipts");
+    for entry in std::fs::read_dir(&receipts).expect("a folder") {
+        use std::os::unix::fs::PermissionsExt as _;
+        let entry = entry.expect("an entry");
+        assert_eq!(entry.metadata().expect("a file").permissions().mode() & 0o777, 0o600);
+        let text = std::fs::read_to_string(entry.path()).expect("a receipt");
+        assert!(!text.contains("1000018"), "{text}");
+    }
+    let mut looked = 0;
+    for entry in std::fs::read_dir(world.path("data")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).expect("a file");
+            looked += bytes.len();
+            for secret in [name, number, "1000018", "data/documents", "data/fhir"] {
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{secret} in {}", path.display());
+            }
+        }
+    }
+    assert!(looked > 100_000);
+}
+
+#[test]
 fn the_newest_number_alone_decides_who_a_patient_is() {
     let (known, other) = (person("하나"), person("세찬"));
     let nobody = person("모르는이");

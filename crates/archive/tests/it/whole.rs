@@ -6,7 +6,7 @@ use ledger::VerifierKey;
 use policy::{Action, InstitutionCode};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use store::{AccessPage, Log};
-use testkit::{World, person};
+use testkit::{BagBuilder, World, person};
 
 fn keys(world: &World) -> Vec<VerifierKey> {
     vec![world.store().verifier_key(Log::Records)]
@@ -23,13 +23,17 @@ fn a_generated_hospital_goes_in_whole() {
         }
     });
     let receipt = receipt.expect("taken");
-    let all = [Stage::Checking, Stage::Records, Stage::Documents, Stage::Linking, Stage::Sealing];
+    let all = [Stage::Checking, Stage::Records, Stage::Documents, Stage::Linking, Stage::References, Stage::Sealing];
     assert_eq!(stages, all);
     let (declared, taken) = (&receipt.receipt.declared, &receipt.receipt.taken);
     assert_eq!(receipt.receipt.held_back.listed, []);
     assert_eq!(declared.patients, Some(taken.patients));
     assert_eq!(declared.resources, Some(taken.resources));
     assert_eq!(declared.documents, Some(taken.documents));
+    assert_eq!((taken.new_resources, taken.known_resources), (Some(taken.resources), Some(0)));
+    assert_eq!((taken.new_documents, taken.known_documents), (Some(taken.documents), Some(0)));
+    let absent = receipt.receipt.absent.as_ref().expect("it was looked for");
+    assert!(absent.by_type.is_empty(), "{absent:?}");
     assert_eq!(receipt.receipt.links.linked, 12);
     let code = InstitutionCode::new(&receipt.receipt.institution_code).expect("a code");
     let institution = world.archive().institution(&code).expect("read").expect("known");
@@ -99,7 +103,11 @@ fn a_second_bag_with_the_same_records_doubles_nothing() {
     let before = world.archive().select(&permit, &Selection::Whole).expect("listed");
     let more = good().visit("p1", "e9", "2023-01-02").write(&world.path("second"));
     let receipt = world.deposit(&more.root).expect("taken");
-    assert_eq!((receipt.receipt.taken.resources, receipt.receipt.taken.documents), (9, 1));
+    let taken = &receipt.receipt.taken;
+    assert_eq!((taken.resources, taken.new_resources, taken.known_resources), (9, Some(2), Some(7)));
+    assert_eq!((taken.documents, taken.new_documents, taken.known_documents), (1, Some(0), Some(1)));
+    assert!(receipt.receipt.english().contains("taken 9 (new 2, already here 7), held back 0"));
+    assert!(receipt.receipt.korean().contains("인수 9 (새 자료 2, 이미 보관 중 7), 보류 0"));
     let permit = world.own_permit(&person("하나"), Action::ReadTimeline);
     let after = world.archive().select(&permit, &Selection::Whole).expect("listed");
     assert_eq!(after.len(), before.len() + 2);
@@ -107,6 +115,74 @@ fn a_second_bag_with_the_same_records_doubles_nothing() {
     assert!(timeline.visits.iter().all(|visit| !visit.is_amended));
     assert_eq!(timeline.visits.iter().chain([]).filter_map(|visit| visit.documents.first()).count(), 0);
     assert!(timeline.loose.iter().any(|entry| entry.object.is_some()), "the document belongs to no visit");
+}
+
+#[test]
+fn what_was_declared_is_new_or_known_or_held_back() {
+    let world = world();
+    world.deposit(&write(&world, &good()).root).expect("taken");
+    // Seven resources and a document that are here, an amendment, a line twice, two lines that are broken, a new document, one
+    // that is missing and one that is no PDF.
+    let amended = r#"{"resourceType":"Patient","id":"p2","gender":"male","active":true}"#;
+    let builder = good()
+        .line("Patient", amended)
+        .line("Patient", amended)
+        .line("Patient", "{")
+        .line("Basic", "[]")
+        .document("p1", "d2", "d2.pdf", "application/pdf", &testkit::one_page_pdf("other"))
+        .document("p2", "d3", "d3.pdf", "application/pdf", b"plain text")
+        .resource(&serde_json::json!({"resourceType": "DocumentReference", "id": "d4", "status": "current",
+            "subject": {"reference": "Patient/p1"}, "content": [{"attachment": {"url": "documents/gone.pdf"}}]}))
+        .info("Declared-Patients", Some("2"))
+        .info("Declared-Resources", Some("14"))
+        .info("Declared-Documents", Some("4"));
+    let receipt = world.deposit(&builder.write(&world.path("second")).root).expect("the rest goes in").receipt;
+    let (taken, held) = (&receipt.taken, &receipt.held_back);
+    assert_eq!((taken.new_resources, taken.known_resources, held.resources), (Some(4), Some(8), Some(2)));
+    assert_eq!((taken.new_documents, taken.known_documents, held.documents), (Some(1), Some(1), Some(2)));
+    assert_eq!((taken.resources, taken.documents), (12, 2));
+    let text = receipt.english();
+    assert!(!text.contains("not what was declared"), "{text}");
+    assert!(text.contains("Records: declared 14, taken 12 (new 4, already here 8), held back 2\n"), "{text}");
+}
+
+#[test]
+fn references_that_lead_nowhere_are_told_and_nothing_is_held_back_for_them() {
+    use serde_json::json;
+    let world = world();
+    let observation = |id: &str, subject: &str, encounter: &str, performer: &str| {
+        json!({"resourceType": "Observation", "id": id, "status": "final", "code": {"text": "x"},
+            "subject": {"reference": subject}, "encounter": {"reference": encounter},
+            "performer": [{"reference": performer}]})
+    };
+    let mine = "Patient/p1";
+    let builder = good()
+        .resource(&observation("o1", mine, "Encounter/e1", "Practitioner/gone"))
+        .resource(&observation("o2", mine, "Encounter/gone", "Practitioner/gone"))
+        .resource(&observation("o3", "Patient/nobody", "Encounter/other", "Practitioner/other"))
+        .resource(&observation("o4", mine, "Encounter/e1/_history/1", "https://elsewhere/fhir/Practitioner/x"))
+        .resource(&json!({"resourceType": "Basic", "id": "b1", "code": {"text": "Encounter/e7 \"reference\":\"Encounter/e8\""},
+            "contained": [{"resourceType": "Device", "id": "in"}], "subject": {"reference": "Group/later"},
+            "extension": [{"url": "https://x", "valueReference": {"reference": "#in"}}]}));
+    let receipt = world.deposit(&write(&world, &builder).root).expect("taken").receipt;
+    let absent = receipt.absent.as_ref().expect("it was looked for");
+    let counts: Vec<(&str, u64)> = absent.by_type.iter().map(|(kind, count)| (kind.as_str(), *count)).collect();
+    assert_eq!(counts, [("Encounter", 1), ("Group", 1), ("Practitioner", 1)]);
+    let listed: Vec<(&str, u64, &str)> =
+        absent.listed.iter().map(|one| (one.file.as_str(), one.line, one.resource_type.as_str())).collect();
+    let (basic, file) = ("data/fhir/Basic.ndjson", "data/fhir/Observation.ndjson");
+    assert_eq!(listed, [(basic, 1, "Group"), (file, 1, "Practitioner"), (file, 2, "Encounter")]);
+    assert_eq!((absent.unlisted, absent.has_more), (0, false));
+    assert_eq!(receipt.held_back.by_fault.keys().collect::<Vec<_>>(), ["nobody"]);
+    assert!(receipt.english().contains("neither in the bag nor here: 3\n"), "{}", receipt.english());
+    assert!(receipt.korean().contains("data/fhir/Observation.ndjson:2: Encounter\n"));
+
+    // What another bag brings is here for the next one.
+    let later = BagBuilder::new(CODE).patient("p1", &person("하나")).visit("p1", "gone", "2021-01-01");
+    let later = later.resource(&observation("o9", mine, "Encounter/gone", "Practitioner/gone"));
+    let receipt = world.deposit(&later.write(&world.path("later")).root).expect("taken").receipt;
+    let absent = receipt.absent.expect("it was looked for");
+    assert_eq!(absent.by_type.into_iter().collect::<Vec<_>>(), [("Practitioner".to_owned(), 1)]);
 }
 
 #[test]

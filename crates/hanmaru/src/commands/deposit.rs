@@ -96,6 +96,7 @@ const fn stage(stage: Stage) -> &'static str {
         Stage::Records => "records (bytes)",
         Stage::Documents => "documents (files)",
         Stage::Linking => "linking (patients)",
+        Stage::References => "references (bytes)",
         Stage::Sealing => "sealing",
     }
 }

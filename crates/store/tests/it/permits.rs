@@ -257,7 +257,7 @@ fn rooms_are_kept_off_the_record() {
         let error = store.tables().write("test", |tx| tx.execute(sql, [])).expect_err(sql).to_string();
         assert!(error.contains("not authorized"), "{sql}: {error}");
         let permit = depositor(&store, Action::Deposit);
-        let extra: store::Extra = Box::new(|tx| tx.execute(sql, []).map(|_| ()));
+        let extra: store::Extra = Box::new(|tx, _| tx.execute(sql, []).map(|_| ()));
         assert!(store.write(&permit, vec![], vec![], Some(extra)).is_err(), "{sql}");
     }
     assert_eq!(write_one(&store, patient("p1"), "Condition", "c2", "x"), store::Outcome::New { version: 1 });

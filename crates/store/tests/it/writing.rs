@@ -167,9 +167,12 @@ fn rows_of_a_room_come_with_the_write_or_not_at_all() {
     store.tables().write("test", |tx| tx.execute_batch("CREATE TABLE mark (n INTEGER)")).expect("a table");
     let permit = depositor(&store, Action::Deposit);
     let one = |id: &str| vec![prepare(&store, &permit, patient("p1"), "Condition", id, "x", 1)];
-    let mark: store::Extra = Box::new(|tx| tx.execute("INSERT INTO mark VALUES (1)", []).map(|_| ()));
+    let mark: store::Extra = Box::new(|tx, outcomes| {
+        assert_eq!(outcomes, [store::Outcome::New { version: 1 }], "rows may count what is committed with them");
+        tx.execute("INSERT INTO mark VALUES (1)", []).map(|_| ())
+    });
     store.write(&permit, one("c1"), vec![], Some(mark)).expect("written");
-    let wrong: store::Extra = Box::new(|tx| tx.execute("INSERT INTO nowhere VALUES (1)", []).map(|_| ()));
+    let wrong: store::Extra = Box::new(|tx, _| tx.execute("INSERT INTO nowhere VALUES (1)", []).map(|_| ()));
     assert!(store.write(&permit, one("c2"), vec![], Some(wrong)).is_err());
     let marks =
         store.tables().read("test", |c| c.query_row("SELECT count(*) FROM mark", [], |row| row.get::<_, i64>(0)));
