@@ -6,7 +6,7 @@ use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::texts::{Locale, Texts};
 use crate::visitor::Visitor;
 use crate::words::day_of_form;
-use archive::institutions::{Kind, kinds};
+use archive::institutions::{Kind, kinds, province_called, region_in_english};
 use archive::{Holding, Institution, InstitutionQuery};
 use askama::Template;
 use axum::extract::{Path, Query};
@@ -82,13 +82,15 @@ pub(crate) struct InstitutionPage {
     address: String,
     /// Whether records can be got here.
     here: bool,
+    /// Whether some may be here already, though not all.
+    partly: bool,
 }
 
 impl InstitutionsPage {
     fn new(frame: Frame, wish: &Wish, regions: &[String], faults: Faults, found: Option<Vec<Institution>>) -> Self {
         let t = frame.t;
         let any = |current: &str| Choice::new("", &t.t("institutions-any"), current);
-        let region_choices = regions.iter().map(|region| Choice::new(region, region, &wish.region));
+        let region_choices = region_choices(t, regions, &wish.region);
         let kind_choices = kinds().iter().map(|kind| Choice::new(&kind.code, kind_name(t, kind), &wish.kind));
         let more = [&wish.region, &wish.kind, &wish.from, &wish.to].iter().any(|text| !text.is_empty());
         Self {
@@ -134,8 +136,13 @@ impl InstitutionsPage {
 impl InstitutionPage {
     fn new(mut frame: Frame, institution: &Institution) -> Self {
         frame.title.clone_from(&institution.name);
-        let here = matches!(institution.holding, Holding::Deposited | Holding::Migrating);
-        Self { institution: Line::new(frame.t, institution), address: institution.address.clone(), here, frame }
+        Self {
+            institution: Line::new(frame.t, institution),
+            address: institution.address.clone(),
+            here: institution.holding == Holding::Deposited,
+            partly: institution.holding == Holding::Migrating,
+            frame,
+        }
     }
 
     /// The page of an institution in each of the states its records can be in.
@@ -168,7 +175,7 @@ impl Line {
             name: institution.name.clone(),
             romanised: institution.romanised.clone(),
             kind: kind.map_or(institution.kind.as_str(), |kind| kind_name(t, kind)).to_owned(),
-            region: institution.region.clone(),
+            region: region_name(t, &institution.region),
             when: when(t, institution),
             status: Status::new(t, institution.holding),
         }
@@ -193,6 +200,27 @@ fn kind_name<'a>(t: &Texts, kind: &'a Kind) -> &'a str {
         Locale::Korean => &kind.korean,
         Locale::English => &kind.english,
     }
+}
+
+/// A region, or a province alone.
+fn region_name(t: &Texts, region: &str) -> String {
+    match t.locale {
+        Locale::Korean => region.to_owned(),
+        Locale::English => region_in_english(region),
+    }
+}
+
+/// The regions to choose from, in the order of their names. What is wished for may name one in either language; where it is
+/// none of them it is added, so that the form says what was searched.
+fn region_choices(t: &Texts, regions: &[String], wished: &str) -> Vec<Choice> {
+    let wished = province_called(wished).map_or(wished.trim(), |province| province.korean.as_str());
+    let choice = |region: &str| Choice::new(region, &region_name(t, region), wished);
+    let mut choices: Vec<Choice> = regions.iter().map(|region| choice(region)).collect();
+    choices.sort_by(|a, b| a.label.cmp(&b.label));
+    if !wished.is_empty() && !choices.iter().any(|one| one.chosen) {
+        choices.push(choice(&cut(wished)));
+    }
+    choices
 }
 
 /// When an institution closed or was suspended, in words.
@@ -280,4 +308,65 @@ fn sample_institutions() -> Vec<Institution> {
         synthetic: true,
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(page: &impl Template) -> String {
+        page.render().expect("the template renders")
+    }
+
+    fn pages_of_states(locale: Locale) -> Vec<(&'static str, String)> {
+        InstitutionPage::samples(locale).into_iter().map(|(state, page)| (state, rendered(&page))).collect()
+    }
+
+    #[test]
+    fn records_are_offered_only_where_they_can_be_had() {
+        for locale in Locale::ALL {
+            let t = locale.texts();
+            for (state, html) in pages_of_states(locale) {
+                assert_eq!(html.contains("id=\"get-records\""), state == "deposited", "{state}");
+                assert_eq!(html.contains("id=\"see-early\""), state == "migrating", "{state}");
+                assert!(html.contains(&t.t(&format!("status-{state}-next"))), "{state} does not say what to do");
+            }
+        }
+    }
+
+    #[test]
+    fn korean_names_are_marked_and_regions_are_in_the_language_of_the_page() {
+        for (state, html) in pages_of_states(Locale::English) {
+            assert!(html.contains("<h1 lang=\"ko\">"), "{state}");
+            assert!(html.contains("<dd lang=\"ko\">"), "the address of {state}");
+        }
+        let (_, deposited) = pages_of_states(Locale::English).swap_remove(0);
+        assert!(deposited.contains("<dd>Mapo-gu, Seoul</dd>"));
+        let english = rendered(&InstitutionsPage::sample(Locale::English));
+        assert!(english.contains("Wonju-si, Gangwon State") && !english.contains("강원특별자치도</option>"));
+        assert!(english.contains("<option value=\"강원특별자치도\">Gangwon State</option>"));
+        assert!(english.contains("\" lang=\"ko\">한빛종합병원</a>"));
+        let korean = rendered(&InstitutionsPage::sample(Locale::Korean));
+        assert!(korean.contains("강원특별자치도 원주시") && !korean.contains("Gangwon State"));
+    }
+
+    #[test]
+    fn the_region_that_was_searched_stays_chosen() {
+        let regions = sample_regions();
+        for (wished, chosen) in [
+            ("강원특별자치도", "강원특별자치도"),
+            ("Gangwon State", "강원특별자치도"),
+            ("강원도", "강원특별자치도"),
+            ("강원특별자치도 원주시", "강원특별자치도 원주시"),
+            ("제주특별자치도", "제주특별자치도"),
+        ] {
+            let choices = region_choices(Locale::English.texts(), &regions, wished);
+            let found: Vec<&str> = choices.iter().filter(|one| one.chosen).map(|one| one.value.as_str()).collect();
+            assert_eq!(found, [chosen], "{wished}");
+        }
+        let choices = region_choices(Locale::English.texts(), &regions, "");
+        assert!(choices.iter().all(|one| !one.chosen));
+        let labels: Vec<&str> = choices.iter().map(|one| one.label.as_str()).collect();
+        assert_eq!(labels, ["Busan", "Gangwon State", "Gyeonggi-do", "Seoul"]);
+    }
 }
