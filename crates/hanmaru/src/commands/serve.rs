@@ -43,9 +43,6 @@ impl Serve {
             );
         }
         let hall = Hall::open(&config)?;
-        let condition = Condition::of(&hall);
-        condition.notes.iter().for_each(|note| tracing::warn!("{note}"));
-        condition.faults.iter().for_each(|fault| tracing::error!("{fault}"));
         serve(&hall, &config, || {})?;
         Ok(ExitCode::SUCCESS)
     }
@@ -53,6 +50,9 @@ impl Serve {
 
 /// Serves the portal until the program is told to stop; calls `ready` once it listens.
 pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), Failure> {
+    let condition = Condition::of(hall);
+    condition.notes.iter().for_each(|note| tracing::warn!("{note}"));
+    condition.faults.iter().for_each(|fault| tracing::error!("{fault}"));
     let identity = hall.identity(config)?;
     match identity.agency_ready() {
         Ok(()) => {}

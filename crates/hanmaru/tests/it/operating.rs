@@ -5,9 +5,12 @@ use base::limits::Limits;
 use base::{Clock, ManualClock, Random, SystemClock, SystemRandom, Timestamp};
 use policy::{Action, Door};
 use std::fs;
-use std::process::Command;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{OpenStore, Store, StoreConfig};
 use testkit::{BagBuilder, person};
 use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
@@ -87,7 +90,6 @@ fn a_key_store_of_another_installation_is_named_and_left_alone() {
 #[test]
 fn a_clock_that_ran_ahead_is_reset_once_it_is_confirmed() {
     let program = deposited();
-    let today = Timestamp::from_second(now_s()).expect("now").strftime("%Y-%m-%d").to_string();
     says(&program.run(&["clock", "reset"]), 0, &["nothing to reset"]);
     let leaves = program.leaves();
     record_later(&program, 40 * 86_400);
@@ -95,9 +97,55 @@ fn a_clock_that_ran_ahead_is_reset_once_it_is_confirmed() {
     says(&program.run(&["clock", "reset"]), 1, &["nothing was changed", "--today"]);
     says(&program.run(&["clock", "reset", "--today", "2020-02-02"]), 1, &["set its clock right first"]);
     says(&program.run(&["status"]), 1, &["nobody can sign in"]);
-    says(&program.run(&["clock", "reset", "--today", &today]), 0, &["time goes on", "0 sessions were ended"]);
+    says(&program.run(&["clock", "reset", "--today", &today()]), 0, &["time goes on", "0 sessions were ended"]);
     says(&program.run(&["status"]), 0, &["clock: in order"]);
     assert_eq!(program.leaves(), leaves);
+}
+
+#[test]
+fn what_is_away_at_the_start_is_said_and_no_clock_is_reset_under_a_running_portal() {
+    let program = deposited();
+    record_later(&program, 40 * 86_400);
+    let operator = made_real(&program, "");
+    for (folder, name) in [("sites", "b"), ("sites", "c"), ("key_stores", "a")] {
+        fs::rename(program.path(&format!("{folder}/{name}")), program.path(&format!("{folder}-{name}"))).expect("away");
+    }
+    let log = program.path("serve.log");
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_hanmaru"));
+    serve.args(["serve", "--config"]).arg(program.config()).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut serve = serve.stderr(fs::File::create(&log).expect("a file")).spawn().expect("the program starts");
+    let ready = answer(&operator);
+    let reset = program.run(&["clock", "reset", "--today", &today()]);
+    serve.kill().expect("it runs");
+    serve.wait().expect("it ends");
+    let said = fs::read_to_string(&log).expect("its log");
+    assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
+    for fault in [
+        "site b is away: folder ",
+        "site c is away: folder ",
+        "key store a is away: folder ",
+        "1 of 3 sites can be used and 2 must be",
+        "s behind what was already recorded",
+    ] {
+        assert!(said.contains(fault), "{fault}: {said}");
+        assert!(ready.contains(fault), "{fault}: {ready}");
+    }
+    says(&reset, 1, &["another process has ", "stop `hanmaru serve`"]);
+}
+
+#[test]
+fn what_is_wrong_in_a_configuration_is_said_before_anything_is_served() {
+    let program = Program::new(&[]);
+    made_real(&program, "[tls]\ncertificate = \"nowhere.pem\"\nkey = \"nowhere.key\"\n");
+    let said = program.run(&["serve"]);
+    says(&said, 1, &["certificate ", "nowhere.pem"]);
+    assert!(!said.err.contains("serving"), "{said:?}");
+    for level in ["nonsense", "info,nonsense", "store=nonsense"] {
+        let text = fs::read_to_string(program.config()).expect("a configuration");
+        let line = text.lines().find(|line| line.starts_with("level = ")).expect("one").to_owned();
+        fs::write(program.config(), text.replace(&line, &format!("level = \"{level}\""))).expect("written");
+        says(&program.run(&["status"]), 1, &["is neither a level (error, warn, info, debug) nor a filter"]);
+    }
 }
 
 #[test]
@@ -111,6 +159,46 @@ fn an_agency_says_which_address_is_taken() {
     agency.arg("agency").arg("--people").arg(folder.path().join("people.json")).args(["--listen", &address]);
     agency.arg("--client-secret-file").arg(&secret).args(["--redirect", "http://127.0.0.1/sign-in/return"]);
     says(&hanmaru(&mut agency), 1, &[&format!("cannot listen on {address}"), "choose another address"]);
+}
+
+/// Makes the configuration one for real use behind a proxy, with an agency that is away, and `more` settings at its end. Gives the
+/// operator's address.
+fn made_real(program: &Program, more: &str) -> String {
+    let mut text = fs::read_to_string(program.config()).expect("a configuration");
+    let after =
+        |text: &str, mark: &str| text.split(mark).nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    let operator = after(&text, "[operator]\nlisten = \"").expect("an address");
+    let agency = after(&text, "issuer = \"").expect("an address");
+    for (from, to) in [
+        ("demo = true\n", "behind_proxy = true\n"),
+        ("public_url = \"http:", "public_url = \"https:"),
+        (agency.as_str(), "https://agency.invalid"),
+    ] {
+        text = text.replace(from, to);
+    }
+    fs::write(program.config(), text + more).expect("written");
+    fs::set_permissions(program.path("client-secret"), PermissionsExt::from_mode(0o600)).expect("set");
+    operator
+}
+
+/// What `/ready` answers, once something does.
+fn answer(operator: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody answers at {operator}");
+        let Ok(mut stream) = TcpStream::connect(operator) else {
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        write!(stream, "GET /ready HTTP/1.1\r\nHost: {operator}\r\nConnection: close\r\n\r\n").expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        return text;
+    }
+}
+
+fn today() -> String {
+    Timestamp::from_second(now_s()).expect("now").strftime("%Y-%m-%d").to_string()
 }
 
 fn now_s() -> i64 {
