@@ -60,12 +60,6 @@ impl Browser {
         self.follow("nav form button").await
     }
 
-    /// Goes to the account by the menu.
-    pub async fn go_to_account(&self) -> Done {
-        self.click("#account-menu").await?;
-        self.follow("nav a[href='/account']").await
-    }
-
     fn word(&self) -> usize {
         usize::from(self.language().tag() == "en")
     }

@@ -143,10 +143,10 @@ fn when(t: &Texts, sitting: &Sitting) -> String {
     }
 }
 
-/// Why they said they looked: what a stranger says of themselves is not told as if it were so.
+/// Why they said they looked: what somebody says of themselves whom we do not know for sure is not told as if it were so.
 fn why(t: &Texts, shared: &Shared) -> String {
     let claimed = format!("purpose-{}-claimed", shared.purpose);
-    if shared.denied.is_some() && !shared.own && t.has(&claimed) {
+    if shared.denied.is_some() && (!shared.own || shared.factors < 2) && t.has(&claimed) {
         return t.t(&claimed);
     }
     word(t, "purpose", &shared.purpose)

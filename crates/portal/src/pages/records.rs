@@ -464,7 +464,7 @@ pub(crate) fn sample_listed() -> Listed {
         end: String::new(),
         class: class.to_owned(),
         department: "내과".to_owned(),
-        doctor: "김하늘".to_owned(),
+        doctor: "정다운".to_owned(),
         reason: String::new(),
         diagnoses: vec![diagnosis("급성 인두염", "J02.9")],
         counts: Counted { tests: 4, drugs: 3, ..Counted::default() },

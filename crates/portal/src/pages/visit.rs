@@ -27,6 +27,7 @@ pub(crate) struct VisitPage {
     visit: Card,
     /// The last day, where it is another than the first.
     until: Option<String>,
+    doctor: String,
     reason: String,
     /// What it holds besides the documents that are named.
     items: Vec<String>,
@@ -49,6 +50,7 @@ impl VisitPage {
             languages: languages(t),
             visit: card,
             until,
+            doctor: visit.doctor.clone(),
             reason: visit.reason.clone(),
             items,
             documents,

@@ -71,7 +71,9 @@ pub async fn end_others(browser: Browser) -> Done {
 async fn two_devices(browser: &Browser, elsewhere: &Browser, person: &mut crate::authenticator::Somebody) -> Done {
     elsewhere.sign_in(person).await?;
     browser.sign_in(person).await?;
-    browser.go_to_account().await?;
+    browser.click("#account-menu").await?;
+    browser.look("account-menu", "records-title").await?;
+    browser.follow("nav a[href='/account']").await?;
     browser.look("account", "account-title").await?;
     assert_eq!(browser.count("#sessions li").await?, 2);
     browser.follow("#end-others").await?;
