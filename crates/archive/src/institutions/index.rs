@@ -9,15 +9,17 @@ use crate::hangul::{find, folded, initials_of_folded, romanised_of_folded};
 use jiff::civil::Date;
 use std::collections::HashMap;
 
-/// An index, in the order of names.
+/// An index, in the order of names. It is a few large pieces, which are quickly let go.
 pub(crate) struct Index {
     rows: Vec<Row>,
+    codes: Lines,
     names: Lines,
     initials: Lines,
     romanised: Lines,
     given: Lines,
     /// Each region once; few institutions are alone in theirs.
     regions: Vec<Region>,
+    kinds: Vec<String>,
 }
 
 /// An institution that was found. The best is the smallest.
@@ -30,11 +32,10 @@ pub(crate) struct Hit<'a> {
 }
 
 struct Row {
-    code: Box<str>,
-    kind: Box<str>,
     holding: Holding,
     ended: Option<Date>,
     letters: u16,
+    kind: u32,
     region: u32,
 }
 
@@ -63,29 +64,35 @@ impl Index {
         named.sort_unstable_by(|(a_name, a), (b_name, b)| (a_name, &a.code).cmp(&(b_name, &b.code)));
         let mut index = Self {
             rows: Vec::with_capacity(named.len()),
+            codes: Lines::default(),
             names: Lines::default(),
             initials: Lines::default(),
             romanised: Lines::default(),
             given: Lines::default(),
             regions: Vec::new(),
+            kinds: Vec::new(),
         };
-        let mut places: HashMap<String, u32> = HashMap::new();
+        let (mut regions, mut kinds): (HashMap<String, u32>, HashMap<String, u32>) = Default::default();
         for (name, institution) in named {
             index.initials.push(&initials_of_folded(&name));
             index.romanised.push(&romanised_of_folded(&name));
             index.given.push(&folded(&institution.romanised));
-            let region = *places.entry(institution.region).or_insert_with_key(|region| {
+            let region = *regions.entry(institution.region).or_insert_with_key(|region| {
                 index.regions.push(Region::of(region));
                 number(index.regions.len() - 1)
             });
+            let kind = *kinds.entry(institution.kind).or_insert_with_key(|kind| {
+                index.kinds.push(kind.clone());
+                number(index.kinds.len() - 1)
+            });
             index.rows.push(Row {
-                code: institution.code.into(),
-                kind: institution.kind.into(),
                 holding: institution.holding,
                 ended: institution.closed_on.or(institution.suspended_from),
                 letters: u16::try_from(name.chars().count()).unwrap_or(u16::MAX),
+                kind,
                 region,
             });
+            index.codes.push(&institution.code);
             index.names.push(&name);
         }
         index
@@ -96,7 +103,7 @@ impl Index {
     }
 
     pub(crate) fn codes(&self) -> impl Iterator<Item = &str> {
-        self.rows.iter().map(|row| &*row.code)
+        (0..self.rows.len()).map(|place| self.codes.get(place))
     }
 
     /// The provinces of its institutions, in no order.
@@ -114,12 +121,14 @@ impl Index {
         }
         let region = query.region.as_deref().map(folded).filter(|region| !region.is_empty());
         let regions = region.map(|wanted| self.regions_that(|region| region.begins_with(&wanted)));
+        let kinds =
+            query.kind.as_deref().map(|wanted| self.kinds.iter().map(|kind| kind == wanted).collect::<Vec<_>>());
         let fits = |row: &Row| {
             let after = query.closed_from.is_none_or(|from| row.ended.is_some_and(|day| day >= from));
             let before = query.closed_to.is_none_or(|to| row.ended.is_some_and(|day| day <= to));
             after
                 && before
-                && query.kind.as_deref().is_none_or(|kind| *row.kind == *kind)
+                && kinds.as_deref().is_none_or(|kinds| kinds[row.kind as usize])
                 && query.holding.is_none_or(|holding| row.holding == holding)
                 && regions.as_deref().is_none_or(|regions| regions[row.region as usize])
         };
@@ -136,7 +145,7 @@ impl Index {
         }
         found.sort_unstable();
         let hit =
-            |(rank, letters, place)| Hit { rank, letters, name: self.names.get(place), code: &self.rows[place].code };
+            |(rank, letters, place)| Hit { rank, letters, name: self.names.get(place), code: self.codes.get(place) };
         found.into_iter().map(hit).collect()
     }
 
