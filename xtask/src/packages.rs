@@ -22,7 +22,7 @@ const TO_BUILD: [Package; 1] =
     [Package { name: "build-essential", there: Sign::Program("cc"), why: "compiles the C parts of SQLite and TLS" }];
 
 /// What the tests need besides.
-const TO_TEST: [Package; 6] = [
+const TO_TEST: [Package; 7] = [
     Package { name: "chromium", there: Sign::Program("chromium"), why: "the browser that walks every journey" },
     Package { name: "chromium-driver", there: Sign::Program("chromedriver"), why: "drives the browser" },
     Package {
@@ -32,6 +32,7 @@ const TO_TEST: [Package; 6] = [
     },
     Package { name: "poppler-utils", there: Sign::Program("pdftotext"), why: "reads issued PDFs as others do" },
     Package { name: "qpdf", there: Sign::Program("qpdf"), why: "checks that issued PDFs are well formed" },
+    Package { name: "openssl", there: Sign::Program("openssl"), why: "makes the certificate of a served portal" },
     Package { name: "npm", there: Sign::Program("npm"), why: "fetches axe-core" },
 ];
 

@@ -127,7 +127,7 @@ struct Inner {
 pub struct Health {
     /// Leaves under the newest published checkpoints, `records` and `access`.
     pub published: [u64; 2],
-    /// Leaves that wait, as last counted.
+    /// Leaves that are accepted and wait to be published.
     pub waiting: [u64; 2],
     /// Why a sequencer does not get on, where one does not.
     pub faults: [Option<String>; 2],
@@ -258,12 +258,17 @@ impl Store {
     /// Whether the store gets on, for readiness checks and metrics.
     #[must_use]
     pub fn health(&self) -> Health {
-        let logs = &self.core().logs;
+        let core = self.core();
+        let logs = &core.logs;
+        // A count that cannot be taken now is the one taken last; whoever reads records finds the fault.
+        for log in Log::ALL {
+            let _ = sequencer::count_waiting(core, log).map(|rows| core.log(log).set_waiting(rows));
+        }
         Health {
             published: [logs[0].published_size(), logs[1].published_size()],
             waiting: [logs[0].waiting(), logs[1].waiting()],
             faults: [logs[0].fault(), logs[1].fault()],
-            sites: self.core().sites.status(),
+            sites: core.sites.status(),
         }
     }
 

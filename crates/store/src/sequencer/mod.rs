@@ -215,7 +215,8 @@ fn published(core: &Core, log: Log) -> Result<(u64, u64), StoreError> {
     })
 }
 
-fn count_waiting(core: &Core, log: Log) -> Result<u64, StoreError> {
+/// Leaves that are accepted and wait to be published, counted in the database.
+pub(crate) fn count_waiting(core: &Core, log: Log) -> Result<u64, StoreError> {
     let step = "counting what waits";
     core.readers.snapshot(step, |connection| {
         let (least, most) =
@@ -223,10 +224,14 @@ fn count_waiting(core: &Core, log: Log) -> Result<u64, StoreError> {
         let bound = |sql: &str| -> Result<Option<i64>, StoreError> {
             connection.prepare_cached(sql).at(step)?.query_row([], |row| row.get(0)).at(step)
         };
-        Ok(match (bound(&least)?, bound(&most)?) {
+        let in_outbox = match (bound(&least)?, bound(&most)?) {
             (Some(least), Some(most)) => (most - least + 1).unsigned_abs(),
             _ => 0,
-        })
+        };
+        // What a program claimed for the log and did not live to publish waits as well.
+        let sql = "SELECT size - published_size FROM log_head WHERE log = ?";
+        let claimed: i64 = connection.prepare_cached(sql).at(step)?.query_row([log.name()], |row| row.get(0)).at(step)?;
+        Ok(in_outbox + claimed.unsigned_abs())
     })
 }
 

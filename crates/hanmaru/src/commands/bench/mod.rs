@@ -40,7 +40,7 @@ pub struct Bench {
 /// How much is measured.
 #[derive(clap::Args, Clone, Copy)]
 struct How {
-    /// Kills of the bench `crash`.
+    /// Kills of the bench `crash` that hit something new.
     #[arg(long, value_name = "KILLS", default_value_t = 200)]
     points: u32,
 }

@@ -107,6 +107,17 @@ impl Installation {
         Ok(Hall::open(&self.config()?)?)
     }
 
+    /// Leaves of the log of records that are accepted: sealed, or waiting to be. Looks, and seals or repairs nothing. 0 where
+    /// there is no database yet.
+    pub fn accepted(&self) -> Result<u64, Failure> {
+        let config = self.config()?;
+        if !config.data.join("hanmaru.db").exists() {
+            return Ok(0);
+        }
+        let health = Hall::look(&config)?.store().health();
+        Ok(health.published[0] + health.waiting[0])
+    }
+
     /// The folder of one of its sites.
     pub fn site(&self, place: usize) -> PathBuf {
         self.root.join(SITES[place])
