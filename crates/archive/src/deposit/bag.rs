@@ -144,6 +144,9 @@ pub enum BagError {
     /// The bag is refused for these reasons.
     #[error("the bag is refused: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Refused(Vec<BagFault>),
+    /// There is nothing that could be a bag.
+    #[error("{} is no folder: name the folder of a bag, in which bagit.txt lies", masked(&.0.to_string_lossy()))]
+    NoFolder(PathBuf),
     /// The folder cannot be read.
     #[error("cannot read {}: {source}", masked(&.path.to_string_lossy()))]
     Io {
@@ -164,8 +167,11 @@ const DEPTH: usize = 32;
 /// Days that are far from `today` are refused.
 ///
 /// # Errors
-/// [`BagError::Refused`] with every fault found, or [`BagError::Io`] where the folder cannot be read.
+/// [`BagError::Refused`] with every fault found, [`BagError::NoFolder`], or [`BagError::Io`] where something cannot be read.
 pub fn open(root: &Path, limits: &Limits, today: Date) -> Result<Bag, BagError> {
+    if !root.is_dir() {
+        return Err(BagError::NoFolder(root.to_owned()));
+    }
     let mut faults = Faults::default();
     let declaration = read_tag_file(root, "bagit.txt", limits, &mut faults)?;
     if declaration.as_deref().is_some_and(|text| !declares_bagit(text)) {
@@ -641,6 +647,15 @@ mod tests {
         assert_eq!(faults.len(), 2);
         for fault in faults {
             assert!(matches!(fault, BagFault::ControlCharacter(_)) && !fault.to_string().contains(char::is_control));
+        }
+    }
+
+    #[test]
+    fn what_is_no_folder_is_told() {
+        let made = Made::new(&[("data/a", "1")]);
+        for path in ["nothing", "bagit.txt"] {
+            let opened = open(&made.0.path().join(path), &Limits::default(), TODAY);
+            assert!(matches!(opened, Err(BagError::NoFolder(_))), "{path}");
         }
     }
 

@@ -138,7 +138,7 @@ impl Sums {
         let Words { declared, undeclared, taken, new, known, held, differs, .. } = words;
         let mut text = match self.declared {
             Some(count) => format!("{declared} {count}, {taken} {}", self.taken),
-            None => format!("{declared} {undeclared}, {taken} {}", self.taken),
+            None => format!("{undeclared}, {taken} {}", self.taken),
         };
         if let Some((new_count, known_count)) = self.split {
             text += &format!(" ({new} {new_count}, {known} {known_count})");
@@ -211,7 +211,7 @@ const KOREAN: Words = Words {
     resources: "기록",
     documents: "문서",
     declared: "신고",
-    undeclared: "없음",
+    undeclared: "신고 없음",
     taken: "인수",
     new: "새 자료",
     known: "이미 보관 중",
@@ -246,7 +246,7 @@ const ENGLISH: Words = Words {
     resources: "Records",
     documents: "Documents",
     declared: "declared",
-    undeclared: "nothing",
+    undeclared: "not declared",
     taken: "taken",
     new: "new",
     known: "already here",

@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::commands::generate::bar;
+use crate::condition::clock_fault;
 use crate::config::Config;
 use crate::hall::{Hall, configured};
 use archive::{BundleOptions, ForeignPatient, Progress, SignedReceipt, Stage};
@@ -39,7 +40,13 @@ impl Deposit {
             println!("identity file for the stand-in agency: {}", people.display());
         }
         let hall = Hall::open(&config)?;
+        if let Some(fault) = clock_fault(hall.clock_behind_s()?) {
+            tracing::warn!("{fault}; a deposit is dated by what was recorded last");
+        }
         let receipt = deposit(&hall, &config, &self.path, self.quiet)?;
+        if receipt.again {
+            println!("This bag was deposited before, and nothing of it is new. Its receipt:");
+        }
         print!("{}", receipt.receipt.english());
         let whole = receipt.receipt.held_back.by_fault.is_empty();
         Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(HELD_BACK) })
