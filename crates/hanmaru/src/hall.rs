@@ -1,5 +1,6 @@
 //! Opens what a configuration describes: sites, keys, store, archive and identity, wired together.
 
+use crate::commands;
 use crate::config::{Config, ConfigError};
 use archive::{Archive, ArchiveConfig};
 use base::{Clock, Random, SystemClock, SystemRandom};
@@ -153,7 +154,8 @@ impl Hall {
             config: StoreConfig { sequencer: matches!(why, For::Work), ..StoreConfig::default() },
         })?;
         let door = Arc::new(Door::standard()?);
-        let archive_config = ArchiveConfig::new(config.data.join("archive"));
+        let inspector = commands::inspect::command();
+        let archive_config = ArchiveConfig { inspector, ..ArchiveConfig::new(config.data.join("archive")) };
         let archive = Archive::new(store, Arc::clone(&door), config.limits.limits(), archive_config);
         Ok(Self { archive, door, sites, key_stores, clock })
     }

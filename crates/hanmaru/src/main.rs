@@ -42,6 +42,9 @@ enum Command {
     Demo(commands::demo::Demo),
     /// Measures, and prints each figure beside its goal.
     Bench(commands::bench::Bench),
+    /// Looks at deposited files for another process of this program.
+    #[command(hide = true)]
+    Inspect(commands::inspect::Inspect),
 }
 
 /// What a command ends with when it does not end well: a sentence for a person.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Agency(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Inspect(command) => command.run(),
     };
     match result {
         Ok(code) => code,

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod deposit;
 pub mod generate;
 pub mod init;
+pub mod inspect;
 pub mod institutions;
 pub mod keys;
 pub mod serve;

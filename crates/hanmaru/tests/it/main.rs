@@ -3,6 +3,7 @@
 
 mod crash;
 mod faults;
+mod inspect;
 mod operating;
 mod people;
 mod program;

@@ -1,0 +1,29 @@
+//! `hanmaru inspect`: looks at deposited files for another process of this program, which starts it. Not for people.
+
+use crate::Failure;
+use archive::issue::{InspectorCommand, inspector};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Its name on the command line.
+const NAME: &str = "inspect";
+
+/// Arguments of `hanmaru inspect`: none.
+#[derive(clap::Args)]
+pub struct Inspect {}
+
+impl Inspect {
+    /// Answers questions from its standard input until there are no more.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        inspector::answer(&mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// How this program starts itself as an inspector; `None` where it cannot be found.
+pub fn command() -> Option<InspectorCommand> {
+    // This names the running program itself, also while a newer one is being put in its place.
+    let running = Path::new("/proc/self/exe");
+    let program = if running.exists() { running.to_owned() } else { std::env::current_exe().ok()? };
+    Some(InspectorCommand { program, arguments: vec![NAME.to_owned()] })
+}
