@@ -19,6 +19,9 @@ impl Condition {
     pub fn of(hall: &Hall) -> Self {
         let health = hall.store().health();
         let mut condition = Self { faults: health.faults.into_iter().flatten().collect(), notes: Vec::new() };
+        if let Err(error) = hall.store().probe() {
+            condition.faults.push(format!("nobody can read or write records: {error}"));
+        }
         let sites = health.sites.into_iter().filter(|site| !site.reachable).map(|site| (site.name, site.last_fault));
         let stores = hall.key_stores.status().into_iter().filter(|store| !store.reachable);
         let stores = stores.map(|store| (store.name, store.last_fault));

@@ -1,6 +1,7 @@
 //! Opening a store: folder, database, keys, journal and sequencers; and what operators see of it.
 
 use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,6 +28,9 @@ use crate::writer::Writer;
 pub(crate) const DATABASE: &str = "hanmaru.db";
 /// Held in its folder of locks while tables are migrated and secrets are made.
 pub(crate) const OPEN_LOCK: &str = "open.lock";
+/// The file that [`Store::probe`] writes, and its size: more than what a full disk still has room for.
+const PROBE: &str = "probe";
+const PROBE_BYTES: usize = 64 << 10;
 
 /// What a store is opened with.
 pub struct OpenStore {
@@ -270,6 +274,22 @@ impl Store {
             faults: [logs[0].fault(), logs[1].fault()],
             sites: core.sites.status(),
         }
+    }
+
+    /// Whether the data folder can be written: without that nothing is read either, since reading is written down first. Writes
+    /// and removes a small file, so it is for readiness checks and not for every request.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] with what the system says, such as a full disk.
+    pub fn probe(&self) -> Result<(), StoreError> {
+        let path = self.core().folder.join("locks").join(PROBE);
+        let written = std::fs::File::create(&path).and_then(|mut file| {
+            file.write_all(&[0; PROBE_BYTES])?;
+            file.sync_all()
+        });
+        // On a full disk the file is there and empty.
+        let removed = std::fs::remove_file(&path);
+        written.and(removed).on("written and removed", &path)
     }
 
     /// As [`Store::health`], for people: takes a permit to read the status.

@@ -52,6 +52,18 @@ fn a_full_disk_under_the_journal_refuses_access() {
 }
 
 #[test]
+fn a_probe_tells_of_a_full_disk() {
+    let house = House::new();
+    let store = house.open();
+    store.probe().expect("there is room");
+    let probe = house.folder().join("locks").join("probe");
+    assert!(!probe.exists(), "a probe leaves nothing");
+    symlink("/dev/full", &probe).expect("a link");
+    let fault = store.probe().expect_err("no room").to_string();
+    assert!(fault.contains("No space left"), "{fault}");
+}
+
+#[test]
 fn entries_of_a_process_that_died_are_taken_over_once() {
     let house = House::new();
     let owner = patient("p1");
