@@ -58,7 +58,7 @@ fn gather(texts: &[String]) -> IssueContent {
         Record {
             kind: text("resourceType"),
             id: text("id"),
-            versions: vec![Version { number: 1, value, position: Some(1) }],
+            versions: vec![Version { number: 1, value, position: Some(1), files: Vec::new() }],
         }
     };
     let institution = SourceInstitution {

@@ -2,6 +2,7 @@
 
 use crate::deposit::document_paths;
 use crate::issue::names::Names;
+use crate::tables::Came;
 use crate::{Archive, ArchiveError, tables};
 use base::{Id16, Timestamp};
 use fhir::Value;
@@ -202,12 +203,15 @@ impl Archive {
         let unnamed = Names::default();
         let visit = |head: &&Head| {
             let list = members.get(&head.key.id).map_or(&[][..], Vec::as_slice);
-            self.visit(head, list, &bodies, names.get(&head.institution).unwrap_or(&unnamed))
+            self.visit(permit, head, list, &bodies, names.get(&head.institution).unwrap_or(&unnamed))
         };
         let next = query.skip + page.len();
         let mut timeline = Timeline {
             visits: page.iter().map(visit).collect::<Result<_, _>>()?,
-            loose: loose.into_iter().map(|head| self.entry(head, bodies.get(&head.key))).collect::<Result<_, _>>()?,
+            loose: loose
+                .into_iter()
+                .map(|head| self.entry(permit, head, bodies.get(&head.key)))
+                .collect::<Result<_, _>>()?,
             total: encounters.len(),
             next: (next < encounters.len()).then_some(next),
         };
@@ -270,13 +274,44 @@ impl Archive {
         Ok(())
     }
 
-    /// The object that holds the document which an owner's resources call `url`; `None` where it was not taken.
+    /// The object that holds the document which an owner's resources call `url` by now: the one that came last. `None` where it
+    /// was not taken. What one resource means by it, [`Archive::document_of`] tells.
     ///
     /// # Errors
     /// [`ArchiveError::Store`].
     pub fn document_object(&self, owner: Owner, url: &str) -> Result<Option<Id16>, ArchiveError> {
+        self.document(owner, url, Came::By(Timestamp::MAX))
+    }
+
+    /// The object that holds the document which a version of a resource calls `url`; `None` where it was not taken.
+    ///
+    /// Hospitals use file names again from bag to bag. So it is the file that came with this version, else the newest of that name
+    /// that was here by then, else one that a later deposit brought together with the same resource.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Store`].
+    pub fn document_of(&self, permit: &Permit, version: &Version, url: &str) -> Result<Option<Id16>, ArchiveError> {
+        let owner = version.key.owner;
+        let first = match version.deposit {
+            Some(deposit) => [Some(Came::Only(deposit)), Some(Came::With(deposit))],
+            None => [Some(Came::By(version.recorded)), None],
+        };
+        for came in first.into_iter().flatten() {
+            if let Some(object) = self.document(owner, url, came)? {
+                return Ok(Some(object));
+            }
+        }
+        for again in self.store().brought_again(permit, &version.key)? {
+            if let Some(object) = self.document(owner, url, Came::Only(again))? {
+                return Ok(Some(object));
+            }
+        }
+        Ok(None)
+    }
+
+    fn document(&self, owner: Owner, url: &str, came: Came) -> Result<Option<Id16>, ArchiveError> {
         for path in document_paths(url) {
-            if let Some(object) = tables::document_object(self.store(), owner, self.names()?.name(&path))? {
+            if let Some(object) = tables::document_object(self.store(), owner, self.names()?.name(&path), came)? {
                 return Ok(Some(object));
             }
         }
@@ -310,6 +345,7 @@ impl Archive {
 
     fn visit(
         &self,
+        permit: &Permit,
         head: &Head,
         members: &[&Head],
         bodies: &HashMap<ResourceKey, Version>,
@@ -342,14 +378,14 @@ impl Archive {
             let body = bodies.get(&member.key);
             match member.key.resource_type.as_str() {
                 "Condition" => visit.diagnoses.extend(body.and_then(parsed).map(|value| diagnosis(&value))),
-                "DocumentReference" => visit.documents.push(self.entry(member, body)?),
+                "DocumentReference" => visit.documents.push(self.entry(permit, member, body)?),
                 _ => {}
             }
         }
         Ok(visit)
     }
 
-    fn entry(&self, head: &Head, body: Option<&Version>) -> Result<Entry, ArchiveError> {
+    fn entry(&self, permit: &Permit, head: &Head, body: Option<&Version>) -> Result<Entry, ArchiveError> {
         let mut entry = Entry {
             key: head.key.clone(),
             institution: head.institution.clone(),
@@ -366,8 +402,8 @@ impl Archive {
             let attachment = value.each("content").find_map(|content| content.get("attachment"));
             let title = attachment.and_then(|attachment| attachment.str("title")).map(str::to_owned);
             entry.title = title.unwrap_or_else(|| value.get("type").map(words).unwrap_or_default());
-            if let Some(url) = attachment.and_then(|attachment| attachment.str("url")) {
-                entry.object = self.document_object(head.key.owner, url)?;
+            if let (Some(url), Some(body)) = (attachment.and_then(|attachment| attachment.str("url")), body) {
+                entry.object = self.document_of(permit, body, url)?;
             }
         } else {
             entry.title = value.get("code").map(words).unwrap_or_default();
@@ -444,8 +480,14 @@ fn is_encounter(head: &Head) -> bool {
     head.key.resource_type == "Encounter"
 }
 
-fn parsed(version: &Version) -> Option<Value<'_>> {
-    fhir::json::parse(version.bytes.expose(), &fhir::Limits::default()).ok()
+/// What a stored version says; `None` where it is no FHIR JSON any more. Everything that reads versions reads them so.
+pub(crate) fn parsed(version: &Version) -> Option<Value<'_>> {
+    fhir::json::parse(unmarked(version.bytes.expose()), &fhir::Limits::default()).ok()
+}
+
+/// JSON without the byte order mark that some systems begin a file with. It is none of the resource that stands first.
+pub(crate) fn unmarked(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
 /// A CodeableConcept in words: its text, else a display, else a code.

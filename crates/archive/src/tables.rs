@@ -584,12 +584,36 @@ pub(crate) fn fault_counts(store: &Store, id: Id16) -> Result<Vec<(String, u64)>
     })?)
 }
 
-/// The object of the document that an owner's resources call by a name, from the newest deposit that has it.
-pub(crate) fn document_object(store: &Store, owner: Owner, name: Name) -> Result<Option<Id16>, ArchiveError> {
+/// Which deposit's file a resource means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// The newest one that was here when this deposit was made.
+    With(Id16),
+    /// The newest one that was here at a time: for resources of which the deposit is not known.
+    By(Timestamp),
+    /// The one of this deposit alone.
+    Only(Id16),
+}
+
+/// The object of the document that an owner's resources call by a name.
+pub(crate) fn document_object(
+    store: &Store,
+    owner: Owner,
+    name: Name,
+    came: Came,
+) -> Result<Option<Id16>, ArchiveError> {
+    let (with, by, only) = match came {
+        Came::With(deposit) => (Some(deposit.0), None, None),
+        Came::By(time) => (None, Some(time.as_microsecond()), None),
+        Came::Only(deposit) => (None, None, Some(deposit.0)),
+    };
     let object: Option<[u8; 16]> = store.tables().read("documents", |connection| {
         let sql = "SELECT object FROM document JOIN deposit ON deposit.id = document.deposit \
-                   WHERE owner = ? AND name = ? AND object IS NOT NULL ORDER BY started_us DESC LIMIT 1";
-        connection.prepare_cached(sql)?.query_row(params![owner_bytes(owner), name.0], |row| row.get(0)).optional()
+                   WHERE owner = ?1 AND name = ?2 AND object IS NOT NULL AND CASE WHEN ?5 IS NOT NULL THEN deposit.id = ?5 \
+                   ELSE started_us <= coalesce((SELECT started_us FROM deposit WHERE id = ?3), ?4) END \
+                   ORDER BY started_us DESC LIMIT 1";
+        let values = params![owner_bytes(owner), name.0, with, by, only];
+        connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()
     })?;
     Ok(object.map(Id16))
 }
@@ -778,7 +802,9 @@ mod tests {
             let row = deposit(store, &names, id).expect("read").expect("there");
             assert_eq!((row.progress.as_str(), row.receipt.as_deref()), ("progress", Some("receipt")));
             assert_eq!(file_marks(store, id).expect("read")[&names.name(path)], (3, 4));
-            assert_eq!(document_object(store, owner, names.name(path)).expect("read"), Some(Id16([9; 16])));
+            let of = |came| document_object(store, owner, names.name(path), came).expect("read");
+            assert_eq!(of(Came::With(id)), Some(Id16([9; 16])));
+            assert_eq!(of(Came::Only(Id16([4; 16]))), None);
             let held = held_back(store, &names, id, 2_000).expect("read");
             assert_eq!(held.len(), 1_100);
             assert!(held.iter().all(|one| one.path == path && one.reason == "a reason"));

@@ -108,6 +108,29 @@ impl Store {
         })
     }
 
+    /// The deposits that brought a resource when what they brought was here already, in no order; none where the permit does not
+    /// reach it. Says when it was handed over again, and nothing of what it says.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Database`].
+    pub fn brought_again(&self, permit: &Permit, key: &ResourceKey) -> Result<Vec<Id16>, StoreError> {
+        check_action(permit, "brought_again", &[Action::ReadRecord, Action::ReadTimeline, Action::Issue])?;
+        let step = "looking for deposits";
+        self.core().readers.snapshot(step, |connection| {
+            check_epoch(connection, permit.epoch())?;
+            let Some(current) = current(connection, key)? else { return Ok(Vec::new()) };
+            if !permit.reaches(key.owner, &institution_from(&current.institution)?) {
+                return Ok(Vec::new());
+            }
+            let sql = "SELECT deposit FROM resource_again WHERE owner = ? AND type = ? AND id = ?";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let deposits = statement
+                .query_map(params![owner_bytes(key.owner), key.resource_type, key.id.0], |row| row.get(0).map(Id16))
+                .at(step)?;
+            deposits.collect::<Result<_, _>>().at(step)
+        })
+    }
+
     /// The newest `depth` versions of each resource, newest first.
     fn fetch(&self, permit: &Permit, keys: &[ResourceKey], depth: usize) -> Result<Vec<Version>, StoreError> {
         let Scope::Patients(patients) = permit.scope() else {
@@ -171,6 +194,7 @@ pub(crate) struct SealedRow {
     recorded_us: i64,
     frame: Vec<u8>,
     leaf: Option<u64>,
+    deposit: Option<[u8; 16]>,
 }
 
 /// The newest `depth` versions of a resource, newest first.
@@ -184,13 +208,15 @@ pub(crate) fn frames(
     let step = "reading a resource";
     let Some(current) = current(connection, key)? else { return Ok(()) };
     let mut statement = connection
-        .prepare_cached("SELECT version, previous, recorded_us, frame FROM resource_version WHERE row = ?")
+        .prepare_cached("SELECT version, previous, recorded_us, frame, deposit FROM resource_version WHERE row = ?")
         .at(step)?;
     let mut next = Some(current.row);
     for _ in 0..depth {
         let Some(row) = next else { break };
-        let (version, previous, recorded_us, frame): (u32, Option<i64>, i64, Vec<u8>) =
-            statement.query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).at(step)?;
+        type Stored = (u32, Option<i64>, i64, Vec<u8>, Option<[u8; 16]>);
+        let (version, previous, recorded_us, frame, deposit): Stored = statement
+            .query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+            .at(step)?;
         *bytes += frame.len();
         check_count("bytes in one read", *bytes, READ_BYTES_MAX)?;
         let (key, institution) = (key.clone(), current.institution.clone());
@@ -201,6 +227,7 @@ pub(crate) fn frames(
             recorded_us,
             frame,
             leaf: leaf(connection, KIND_VERSION, row)?,
+            deposit,
         });
         next = previous;
     }
@@ -209,7 +236,7 @@ pub(crate) fn frames(
 
 /// Opens one version. It must be journalled before it leaves.
 pub(crate) fn open(core: &Core, permit: &Permit, sealed: SealedRow) -> Result<Version, StoreError> {
-    let SealedRow { key, institution, version, recorded_us, frame, leaf } = sealed;
+    let SealedRow { key, institution, version, recorded_us, frame, leaf, deposit } = sealed;
     let institution = institution_from(&institution)?;
     let expected = version_head(key.owner, key.id, version);
     let body = vault::open_frame_as(permit, &core.keyring, &expected, &frame)?;
@@ -226,5 +253,6 @@ pub(crate) fn open(core: &Core, permit: &Permit, sealed: SealedRow) -> Result<Ve
         institution,
         version,
         leaf,
+        deposit: deposit.map(Id16),
     })
 }

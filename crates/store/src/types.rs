@@ -173,6 +173,8 @@ pub struct Version {
     pub salt: Redacted<[u8; 32]>,
     /// Index of its leaf in the log `records`, once it is under a checkpoint.
     pub leaf: Option<u64>,
+    /// The deposit that brought it; unknown for versions that an older program wrote.
+    pub deposit: Option<Id16>,
 }
 
 /// An owner as in tables: one byte for the kind, then the id.

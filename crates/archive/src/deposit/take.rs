@@ -3,6 +3,7 @@
 
 use super::bag::Bag;
 use super::fault::{Fault, Refusal};
+use crate::records::unmarked;
 use crate::retention::Retention;
 use crate::tables::DocumentRow;
 use base::{Id16, Redacted, Timestamp};
@@ -103,8 +104,8 @@ pub(crate) fn indexing() -> Indexing {
 
 /// Parses and validates a line.
 pub(crate) fn parse<'a>(line: &'a [u8], limits: &fhir::Limits) -> Result<(Value<'a>, &'static str, u64), Refusal> {
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    let value = fhir::json::parse(line, limits).map_err(|error| Refusal::new(Fault::BrokenLine, error.to_string()))?;
+    let value = fhir::json::parse(unmarked(line), limits)
+        .map_err(|error| Refusal::new(Fault::BrokenLine, error.to_string()))?;
     let Some(kind) = value.str("resourceType") else {
         return Err(Refusal::new(Fault::BrokenLine, "not a resource: a JSON object with a resourceType"));
     };
@@ -159,7 +160,7 @@ impl Taker<'_> {
                 source_id,
                 class: &class.name,
                 expiry_year,
-                bytes: line,
+                bytes: unmarked(line),
                 date,
                 encounter,
                 index: self.index(&value),

@@ -8,7 +8,7 @@ use crate::issue::content::{
 };
 use crate::issue::rows::{KINDS, Lookup, Shape, shape, target_of};
 use crate::issue::sheets::{self, Drawable};
-use crate::issue::source::{FileFault, Record, Source, SourceFile, SourceInstitution, Version};
+use crate::issue::source::{FileFault, Record, Source, SourceInstitution, Version};
 use crate::issue::values::{address, all_words, date, day, first_name, join, name, period, status, strip_tags, words};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -58,28 +58,27 @@ pub(super) type Look<'l> = dyn Fn(&Arc<[u8]>) -> Result<Drawable, Text> + 'l;
 /// Counts for the cover.
 #[derive(Default)]
 struct Counts {
-    by_kind: BTreeMap<(bool, usize, String), (Text, usize, String, String)>,
+    by_kind: BTreeMap<(bool, usize, String), Summary>,
 }
 
 impl Counts {
     fn add(&mut self, document: bool, order: usize, kind: &Text, date: &str) {
         let key = (document, order, format!("{kind:?}"));
-        let line = self.by_kind.entry(key).or_insert_with(|| (kind.clone(), 0, String::new(), String::new()));
-        line.1 += 1;
+        let (from, until) = (String::new(), String::new());
+        let line = self.by_kind.entry(key);
+        let line = line.or_insert_with(|| Summary { kind: kind.clone(), count: 0, from, until, document });
+        line.count += 1;
         let day = date.get(..10).unwrap_or(date);
-        if !day.is_empty() && (line.2.is_empty() || day < line.2.as_str()) {
-            line.2 = day.to_owned();
+        if !day.is_empty() && (line.from.is_empty() || day < line.from.as_str()) {
+            line.from = day.to_owned();
         }
-        if day > line.3.as_str() {
-            line.3 = day.to_owned();
+        if day > line.until.as_str() {
+            line.until = day.to_owned();
         }
     }
 
     fn summary(self) -> Vec<Summary> {
-        let lines = self.by_kind.into_iter();
-        lines
-            .map(|((document, ..), (kind, count, from, until))| Summary { kind, count, from, until, document })
-            .collect()
+        self.by_kind.into_values().collect()
     }
 }
 
@@ -93,7 +92,6 @@ struct Gathering<'r, 'w> {
     /// Of the whole issue.
     budget: &'w mut Budget,
     lookup: Lookup<'r>,
-    files: HashMap<&'r str, &'r SourceFile>,
     /// Visit by Encounter id.
     visits: HashMap<&'r str, usize>,
 }
@@ -107,8 +105,7 @@ impl<'r, 'w> Gathering<'r, 'w> {
             }
         }
         lookup.name_with(&institution.names);
-        let files = institution.files.iter().map(|file| (file.url.as_str(), file)).collect();
-        Self { institution, look, budget, lookup, files, visits: HashMap::new() }
+        Self { institution, look, budget, lookup, visits: HashMap::new() }
     }
 
     fn part(mut self, content: &mut IssueContent, counts: &mut Counts) -> Part {
@@ -305,7 +302,7 @@ impl<'r, 'w> Gathering<'r, 'w> {
             other => document.facts.push(Fact { label: "fact.status", value: Text::coded("status", other) }),
         }
         for item in resource.each("content").filter_map(|item| item.get("attachment")) {
-            self.attach(item, &mut document, record, content);
+            self.attach(item, &mut document, (record, version), content);
         }
         if resource.each("content").next().is_none() {
             fault(&mut document, content, record.id.clone(), Text::word("reason.no-file"));
@@ -314,13 +311,19 @@ impl<'r, 'w> Gathering<'r, 'w> {
     }
 
     /// Adds the sheets of one attachment, or the reason why there are none.
-    fn attach(&mut self, attachment: &Value, document: &mut Document, record: &Record, content: &mut IssueContent) {
+    fn attach(
+        &mut self,
+        attachment: &Value,
+        document: &mut Document,
+        (record, version): (&Record, &Version),
+        content: &mut IssueContent,
+    ) {
         let url = attachment.str("url").unwrap_or_default();
         let title = attachment.str("title").map(str::to_owned);
         let name = title.unwrap_or_else(|| if url.is_empty() { record.id.clone() } else { last_of(url).to_owned() });
         let bytes = match attachment.str("data") {
             Some(data) => STANDARD.decode(data).map(Into::into).map_err(|_| "reason.damaged"),
-            None => match self.files.get(url) {
+            None => match version.files.iter().find(|file| file.url == url) {
                 Some(file) => file.bytes.clone().map_err(|fault| match fault {
                     FileFault::NotDeposited => "reason.not-deposited",
                     FileFault::Unreachable => "reason.unreachable",

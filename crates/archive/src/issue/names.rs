@@ -2,8 +2,9 @@
 //! resource its name is kept and nothing else. Which references a page shows is decided here, so that no other is followed.
 
 use crate::issue::values::{all_words, code, first_name, join, words};
+use crate::records::parsed;
 use crate::{Archive, ArchiveError};
-use fhir::json::{Limits, Value, parse};
+use fhir::json::Value;
 use fhir::reference::Target;
 use policy::{CONTEXT_TYPES, InstitutionCode, Owner, Permit};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -140,10 +141,6 @@ fn thing_of(version: &Version) -> Thing {
     (version.institution.clone(), version.key.resource_type.clone(), version.source_id.expose().clone())
 }
 
-fn parsed(version: &Version) -> Option<Value<'_>> {
-    parse(version.bytes.expose(), &Limits::default()).ok()
-}
-
 /// What a page shows of a record and the record does not name itself. A drug is looked up also where it is named, because its
 /// code stands in its resource alone.
 fn shown<'v>(record: &'v Value<'_>) -> BTreeSet<(&'v str, &'v str)> {
@@ -206,7 +203,7 @@ mod tests {
     use super::*;
 
     fn json(text: &str) -> Value<'_> {
-        parse(text.as_bytes(), &Limits::default()).expect("test JSON is valid")
+        fhir::json::parse(text.as_bytes(), &fhir::json::Limits::default()).expect("test JSON is valid")
     }
 
     #[test]

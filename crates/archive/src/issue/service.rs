@@ -8,23 +8,26 @@ use crate::issue::{
     DocumentNumber, FileFault, Locale, Record, Source, SourceDeposit, SourceFile, SourceInstitution, TYPESETTER,
     TypesetError, Version,
 };
+use crate::records::parsed;
 use crate::verify::{self, Verified, VerifyFault};
 use crate::{Archive, Selection, tables};
 use base::{Id16, Timestamp};
-use fhir::json::{Limits, Value, parse};
+use fhir::json::Value;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Zoned};
-use policy::{InstitutionCode, Owner, Permit};
+use policy::{InstitutionCode, Permit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use store::{EntryKind, Log, Objects, Part, ResourceKey, StoreError};
 
 /// Most bytes of deposited files in one document; what is beyond is listed and not drawn.
 pub const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Threads that fetch deposited files: each waits for a site, so a few go further than one.
 const FETCHERS: usize = 4;
+/// The type of the resources that point to files.
+const DOCUMENT: &str = "DocumentReference";
 
 /// Who issues, as it stands on the cover.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,12 +192,13 @@ impl Archive {
         for body in bodies {
             ids.insert(&body.key, body.source_id.expose());
             let records = per_institution.entry(&body.institution).or_default();
-            match parse(body.bytes.expose(), &Limits::default()) {
-                Ok(value) => {
-                    let version = Version { number: body.version, value, position: body.leaf };
+            match parsed(body) {
+                Some(value) => {
+                    let files = Vec::new();
+                    let version = Version { number: body.version, value, position: body.leaf, files };
                     records.entry(&body.key).or_default().push(version);
                 }
-                Err(_) => unreadable.push((&body.institution, &body.key)),
+                None => unreadable.push((&body.institution, &body.key)),
             }
         }
         let all = per_institution.iter().flat_map(|(code, records)| {
@@ -203,7 +207,8 @@ impl Archive {
             versions.map(|(owner, version)| (owner, *code, &version.value))
         });
         let mut names = self.context_names(permit, all)?;
-        let mut wanted: BTreeSet<Wanted> = BTreeSet::new();
+        let wanted = bodies.iter().filter(|body| body.key.resource_type == DOCUMENT);
+        let mut files = self.files(permit, wanted)?;
         let mut institutions: Vec<SourceInstitution<'a>> = Vec::with_capacity(per_institution.len());
         for (code, records) in per_institution {
             let mut institution = self.described(code)?;
@@ -211,9 +216,9 @@ impl Archive {
             let id = |key: &ResourceKey| ids.get(key).copied().unwrap_or_default().to_owned();
             let here = unreadable.iter().filter(|(institution, _)| *institution == code);
             institution.unreadable = here.map(|(_, key)| (key.resource_type.clone(), id(key))).collect();
-            for (key, versions) in records {
-                for url in versions.iter().flat_map(|version| urls(&version.value)) {
-                    wanted.insert(Wanted { institution: institutions.len(), owner: key.owner, url });
+            for (key, mut versions) in records {
+                for version in &mut versions {
+                    version.files = files.remove(&(key, version.number)).unwrap_or_default();
                 }
                 if headings.contains(key) {
                     institution.headings.insert(id(key));
@@ -221,9 +226,6 @@ impl Archive {
                 institution.records.push(Record { kind: key.resource_type.clone(), id: id(key), versions });
             }
             institutions.push(institution);
-        }
-        for (institution, file) in self.files(permit, wanted.into_iter().collect())? {
-            institutions[institution].files.push(file);
         }
         // The longest chart is likely the one looked for; among equals the order of codes stays.
         institutions.sort_by_key(|institution| std::cmp::Reverse(institution.records.len()));
@@ -255,37 +257,49 @@ impl Archive {
         })
     }
 
-    /// The bytes of files, each with the place of its institution. One that cannot be had is named with the reason; a
-    /// refusal to read at all ends the issue. All of them are one entry in a person's access log.
-    fn files(&self, permit: &Permit, wanted: Vec<Wanted>) -> Result<Vec<(usize, SourceFile)>, IssueError> {
-        let ids: Result<Vec<Option<Id16>>, ArchiveError> =
-            wanted.iter().map(|file| self.document_object(file.owner, &file.url)).collect();
-        let ids = ids?;
-        let known: Vec<Id16> = ids.iter().copied().flatten().collect();
-        let missing = |file: &Wanted| {
-            let bytes = Err(FileFault::NotDeposited);
-            (file.institution, SourceFile { url: file.url.clone(), bytes })
-        };
-        if known.is_empty() {
-            return Ok(wanted.iter().map(missing).collect());
+    /// The bytes of the files that versions point to. One that cannot be had is named with the reason; a refusal to read at all ends
+    /// the issue. Each is read once, and all of them are one entry in a person's access log.
+    fn files<'b>(
+        &self,
+        permit: &Permit,
+        versions: impl Iterator<Item = &'b store::Version>,
+    ) -> Result<Files<'b>, IssueError> {
+        let mut wanted: Vec<(&store::Version, String, Option<Id16>)> = Vec::new();
+        for version in versions {
+            for url in parsed(version).map(|value| urls(&value)).unwrap_or_default() {
+                let object = self.document_of(permit, version, &url)?;
+                wanted.push((version, url, object));
+            }
         }
-        let objects = self.store().objects(permit, &known)?;
+        let objects: BTreeSet<Id16> = wanted.iter().filter_map(|(.., object)| *object).collect();
+        let read = self.read_files(permit, &objects.into_iter().collect::<Vec<_>>())?;
+        let mut files = Files::new();
+        for (version, url, object) in wanted {
+            let bytes = object.and_then(|object| read.get(&object).cloned()).unwrap_or(Err(FileFault::NotDeposited));
+            files.entry((&version.key, version.version)).or_default().push(SourceFile { url, bytes });
+        }
+        Ok(files)
+    }
+
+    fn read_files(&self, permit: &Permit, ids: &[Id16]) -> Result<BTreeMap<Id16, FileRead>, IssueError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let objects = self.store().objects(permit, ids)?;
         let (next, budget) = (AtomicUsize::new(0), AtomicU64::new(FILE_BYTES_MAX));
-        let done: Mutex<Vec<Result<(usize, SourceFile), IssueError>>> = Mutex::new(Vec::with_capacity(wanted.len()));
+        let done: Mutex<Vec<Result<(Id16, FileRead), IssueError>>> = Mutex::new(Vec::with_capacity(ids.len()));
         let work = || {
-            loop {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                let (Some(file), Some(id)) = (wanted.get(place), ids.get(place)) else { return };
-                let read = id.map_or_else(|| Ok(missing(file)), |id| file.read(&objects, id, &budget));
-                if let Ok((_, SourceFile { bytes: Ok(bytes), .. })) = &read {
+            while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let read = read_file(&objects, *id, &budget);
+                if let Ok(Ok(bytes)) = &read {
                     // The answer is remembered; here several are asked for at once.
                     let _ = self.inner.inspector.look(bytes);
                 }
-                done.lock().expect("no holder of this lock can panic").push(read);
+                done.lock().expect("no holder of this lock can panic").push(read.map(|read| (*id, read)));
             }
         };
         std::thread::scope(|scope| {
-            for _ in 1..FETCHERS.min(known.len()) {
+            for _ in 1..FETCHERS.min(ids.len()) {
                 scope.spawn(work);
             }
             work();
@@ -294,27 +308,20 @@ impl Archive {
     }
 }
 
-/// A file that a document points to.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Wanted {
-    /// Place of its institution.
-    institution: usize,
-    owner: Owner,
-    url: String,
-}
+/// The files of versions, by resource and number.
+type Files<'b> = BTreeMap<(&'b ResourceKey, u32), Vec<SourceFile>>;
+/// The bytes of a file, or why they are not here.
+type FileRead = Result<Arc<[u8]>, FileFault>;
 
-impl Wanted {
-    fn read(&self, objects: &Objects<'_>, id: Id16, budget: &AtomicU64) -> Result<(usize, SourceFile), IssueError> {
-        let file = |bytes| Ok((self.institution, SourceFile { url: self.url.clone(), bytes }));
-        let mut out = Capped { bytes: Vec::new(), budget, full: false };
-        match objects.read_to(id, &mut out) {
-            Ok(_) => file(Ok(out.bytes.into())),
-            Err(StoreError::ObjectSource(_)) if out.full => file(Err(FileFault::TooLarge)),
-            Err(StoreError::Missing { .. }) => file(Err(FileFault::NotDeposited)),
-            Err(StoreError::Limit { .. }) => file(Err(FileFault::TooLarge)),
-            Err(StoreError::Site(_) | StoreError::Damaged { .. }) => file(Err(FileFault::Unreachable)),
-            Err(refused) => Err(refused.into()),
-        }
+fn read_file(objects: &Objects<'_>, id: Id16, budget: &AtomicU64) -> Result<FileRead, IssueError> {
+    let mut out = Capped { bytes: Vec::new(), budget, full: false };
+    match objects.read_to(id, &mut out) {
+        Ok(_) => Ok(Ok(out.bytes.into())),
+        Err(StoreError::ObjectSource(_)) if out.full => Ok(Err(FileFault::TooLarge)),
+        Err(StoreError::Missing { .. }) => Ok(Err(FileFault::NotDeposited)),
+        Err(StoreError::Limit { .. }) => Ok(Err(FileFault::TooLarge)),
+        Err(StoreError::Site(_) | StoreError::Damaged { .. }) => Ok(Err(FileFault::Unreachable)),
+        Err(refused) => Err(refused.into()),
     }
 }
 
@@ -344,9 +351,6 @@ impl Write for Capped<'_> {
 
 /// What the attachments of a DocumentReference point to.
 fn urls(resource: &Value) -> Vec<String> {
-    if resource.str("resourceType") != Some("DocumentReference") {
-        return Vec::new();
-    }
     let attachments = resource.each("content").filter_map(|content| content.get("attachment"));
     attachments.filter_map(|attachment| attachment.str("url")).map(str::to_owned).collect()
 }

@@ -39,8 +39,6 @@ pub struct SourceInstitution<'a> {
     pub headings: BTreeSet<String>,
     /// Type and id of records of which an edition is no FHIR JSON any more: they are listed, and not drawn.
     pub unreadable: Vec<(String, String)>,
-    /// Files that documents point to.
-    pub files: Vec<SourceFile>,
 }
 
 /// A deposit, for the line of provenance.
@@ -74,6 +72,8 @@ pub struct Version<'a> {
     pub value: Value<'a>,
     /// Its place in the log of records.
     pub position: Option<u64>,
+    /// Files that it points to. Another version, or another record, may mean other bytes by the same name.
+    pub files: Vec<SourceFile>,
 }
 
 /// A file of a document, or why it is not there.

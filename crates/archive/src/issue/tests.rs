@@ -19,17 +19,18 @@ fn versions<'a>(texts: &[&'a str]) -> Record<'a> {
         number: place as u32 + 1,
         value: parsed(text),
         position: Some(place as u64 + 40),
+        files: Vec::new(),
     };
     Record { kind: member("resourceType"), id: member("id"), versions: texts.iter().enumerate().map(version).collect() }
 }
 
-fn gather(records: Vec<Record>, files: Vec<SourceFile>) -> IssueContent {
+fn gather(mut records: Vec<Record>, files: Vec<SourceFile>) -> IssueContent {
+    records.iter_mut().flat_map(|record| &mut record.versions).for_each(|version| version.files.clone_from(&files));
     let institution = SourceInstitution {
         code: "31100001".into(),
         name: "서울사랑의원".into(),
         kind: "31".into(),
         records,
-        files,
         ..SourceInstitution::default()
     };
     let number = DocumentNumber::random(2026, &base::SeededRandom::new(1));
@@ -279,7 +280,7 @@ fn every_resource_of_a_foreign_bundle_is_shown() {
         Record {
             kind: member("resourceType"),
             id: member("id"),
-            versions: vec![Version { number: 1, value, position: None }],
+            versions: vec![Version { number: 1, value, position: None, files: Vec::new() }],
         }
     };
     let records: Vec<Record> = bundle.into_owned().each("entry").map(resource).collect();

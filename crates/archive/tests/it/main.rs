@@ -2,6 +2,7 @@
 
 mod bundles;
 mod faults;
+mod files;
 mod institutions;
 mod resume;
 mod whole;

@@ -1,0 +1,133 @@
+//! What resources point to: names that hospitals use again, files of more than one person, and files as Windows writes them.
+
+use crate::{CODE, world, write};
+use archive::{Selection, TimelineQuery};
+use policy::{Action, InstitutionCode, Permit};
+use serde_json::{Value, json};
+use store::{ResourceKey, Version};
+use testkit::{BagBuilder, World, one_page_pdf, person};
+
+fn institution() -> InstitutionCode {
+    InstitutionCode::new(CODE).expect("a code")
+}
+
+fn permit(world: &World, name: &str) -> Permit {
+    world.own_permit(&person(name), Action::Issue)
+}
+
+/// All editions of a document of the first patient.
+fn editions(world: &World, permit: &Permit, id: &str) -> Vec<Version> {
+    let owner = policy::Owner::patient(&institution(), "p1");
+    let key = ResourceKey::derived(owner, &institution(), "DocumentReference", id);
+    world.store().history(permit, &key).expect("read")
+}
+
+/// What the file is that a version means by an address.
+fn file(world: &World, permit: &Permit, version: &Version, url: &str) -> Option<Vec<u8>> {
+    let object = world.archive().document_of(permit, version, url).expect("found or not")?;
+    let mut bytes = Vec::new();
+    world.store().objects(permit, &[object]).expect("permitted").read_to(object, &mut bytes).expect("it is there");
+    Some(bytes)
+}
+
+fn document(id: &str, name: &str, edition: u32) -> Value {
+    json!({
+        "resourceType": "DocumentReference",
+        "id": id,
+        "meta": {"versionId": edition.to_string(), "lastUpdated": format!("202{edition}-01-01T00:00:00Z")},
+        "status": "current",
+        "subject": {"reference": "Patient/p1"},
+        "content": [{"attachment": {"contentType": "application/pdf", "url": format!("documents/{name}")}}]
+    })
+}
+
+fn bag(id: &str, edition: u32, text: &str) -> BagBuilder {
+    BagBuilder::new(CODE)
+        .patient("p1", &person("하나"))
+        .resource(&document(id, "0001.pdf", edition))
+        .file("data/documents/0001.pdf", one_page_pdf(text))
+}
+
+#[test]
+fn a_name_that_is_used_again_leaves_the_older_document_its_file() {
+    let world = world();
+    world.deposit(&write(&world, &bag("d1", 1, "first")).root).expect("taken");
+    world.deposit(&bag("d2", 1, "second").write(&world.path("second")).root).expect("taken");
+    let permit = permit(&world, "하나");
+    for (id, text) in [("d1", "first"), ("d2", "second")] {
+        let found = file(&world, &permit, &editions(&world, &permit, id)[0], "documents/0001.pdf");
+        assert!(found == Some(one_page_pdf(text)), "{id}");
+    }
+    let timeline = world.own_permit(&person("하나"), Action::ReadTimeline);
+    let timeline = world.archive().timeline(&timeline, &TimelineQuery::default()).expect("a timeline");
+    let objects: std::collections::BTreeSet<_> = timeline.loose.iter().map(|entry| entry.object).collect();
+    assert_eq!(objects.len(), 2, "{objects:?}");
+    let issuer = archive::issue::Issuer { name: "한마루".to_owned(), origin: "https://records.example".to_owned() };
+    let issued = world.archive().issue(&permit, &Selection::Whole, archive::issue::Locale::Ko, &issuer);
+    let issued = issued.expect("issued");
+    assert_eq!(issued.undrawn, 0);
+    let path = world.path("issued.pdf");
+    std::fs::write(&path, &issued.bytes).expect("the folder is writable");
+    match std::process::Command::new("pdftotext").arg(&path).arg("-").output() {
+        Ok(text) => {
+            let text = String::from_utf8_lossy(&text.stdout).into_owned();
+            assert!(text.contains("first") && text.contains("second"), "{text}");
+        }
+        Err(_) => println!("SKIPPED: pdftotext is not installed, so the text on the pages was not read"),
+    }
+}
+
+#[test]
+fn an_amendment_that_keeps_the_name_leaves_the_original_its_file() {
+    let world = world();
+    world.deposit(&write(&world, &bag("d1", 1, "original")).root).expect("taken");
+    world.deposit(&bag("d1", 2, "amended").write(&world.path("second")).root).expect("taken");
+    // An amendment of the words alone, whose file is not in the bag again.
+    let words = BagBuilder::new(CODE).patient("p1", &person("하나")).resource(&document("d1", "0001.pdf", 3));
+    world.deposit(&words.write(&world.path("third")).root).expect("taken");
+    let permit = permit(&world, "하나");
+    let editions = editions(&world, &permit, "d1");
+    let texts = ["original", "amended", "amended"];
+    assert_eq!(editions.len(), texts.len());
+    for (version, text) in editions.iter().zip(texts) {
+        let found = file(&world, &permit, version, "documents/0001.pdf");
+        assert!(found == Some(one_page_pdf(text)), "edition {} is {text}", version.version);
+    }
+}
+
+#[test]
+fn a_file_that_was_missing_comes_with_the_same_resource_again() {
+    let world = world();
+    let without = BagBuilder::new(CODE).patient("p1", &person("하나")).resource(&document("d1", "0001.pdf", 1));
+    world.deposit(&write(&world, &without).root).expect("taken");
+    world.deposit(&bag("d2", 1, "of another").write(&world.path("second")).root).expect("taken");
+    let first = |world: &World| {
+        let permit = permit(world, "하나");
+        file(world, &permit, &editions(world, &permit, "d1")[0], "documents/0001.pdf")
+    };
+    assert!(first(&world).is_none(), "what came later for another document is not its file");
+    world.deposit(&bag("d1", 1, "late").write(&world.path("third")).root).expect("taken");
+    assert!(first(&world) == Some(one_page_pdf("late")));
+}
+
+#[test]
+fn what_windows_writes_before_a_file_is_none_of_the_first_resource() {
+    let world = world();
+    let patient = json!({"resourceType": "Patient", "id": "p1", "name": [{"text": "하나"}],
+        "identifier": [{"system": testkit::NATIONAL_NUMBERS, "value": person("하나").rrn}]});
+    let test = json!({"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "x"},
+        "subject": {"reference": "Patient/p1"}});
+    let mut bag = BagBuilder::new(CODE);
+    for (name, resource) in [("Patient", &patient), ("Observation", &test)] {
+        let line = ["\u{feff}", &resource.to_string(), "\r\n"].concat();
+        bag = bag.file(&format!("data/fhir/{name}.ndjson"), line);
+    }
+    world.deposit(&write(&world, &bag).root).expect("taken");
+    let permit = permit(&world, "하나");
+    let keys = world.archive().select(&permit, &Selection::Whole).expect("listed");
+    let versions = world.store().histories(&permit, &keys).expect("read");
+    assert_eq!(versions.len(), 2);
+    for version in &versions {
+        assert!(version.bytes.expose().starts_with(b"{\""), "{}", version.key.resource_type);
+    }
+}
