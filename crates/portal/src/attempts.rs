@@ -123,11 +123,12 @@ pub(crate) async fn note(portal: &Portal, asker: Asker<'_>, source: &str, wish: 
         }
     };
     let asking = portal.blocking(move |portal| {
-        Ok(match portal.archive().ask(request) {
+        match portal.archive().ask(request) {
             Err(ArchiveError::Denied(_)) => {}
             Err(error) => tracing::error!(%error, "an attempt before the door cannot be journalled"),
             Ok(_) => tracing::error!("the door lets in who has not signed in"),
-        })
+        }
+        Ok(())
     });
     // It has said so itself.
     let _ = asking.await;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -216,6 +216,6 @@ fn has_argument(process: &Path, mark: &str) -> bool {
     line.split(|byte| *byte == 0).any(|argument| argument.starts_with(mark.as_bytes()))
 }
 
-fn last_name(path: &PathBuf) -> Option<String> {
+fn last_name(path: &Path) -> Option<String> {
     path.file_name().and_then(|name| name.to_str()).map(ToOwned::to_owned)
 }

@@ -71,8 +71,7 @@ pub(crate) async fn start(visitor: Visitor, onward: Asked<Onward>) -> Result<Res
     let to = onward.path().unwrap_or(HOME).to_owned();
     let locale = visitor.locale.tag();
     let begin = visitor.portal.blocking(move |portal| Ok(portal.identity().begin(locale, &to)?)).await?;
-    let seconds = i64::try_from(SIGN_IN_S).unwrap_or(600);
-    let cookie = cookies::for_seconds(SIGN_IN_COOKIE, begin.cookie.expose(), seconds);
+    let cookie = cookies::for_seconds(SIGN_IN_COOKIE, begin.cookie.expose(), SIGN_IN_S);
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Redirect::to(begin.redirect_url.expose())).into_response())
 }
 

@@ -152,7 +152,7 @@ fn read_entries(source: &Folder, size: u64) -> Result<Vec<Commitment>, Failure> 
     for index in 0..size.div_ceil(width) {
         let here = u16::try_from((size - index * width).min(width)).expect("a bundle has at most 256 entries");
         for entry in decode_bundle(&source.entry_bundle(index, here)?, here)? {
-            entries.push(Commitment::try_from(&entry[..])?);
+            entries.push(Commitment::try_from(entry)?);
         }
     }
     Ok(entries)
