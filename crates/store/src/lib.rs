@@ -21,6 +21,7 @@
 mod access;
 mod beyond;
 mod chosen;
+mod claim;
 mod clock;
 mod connection;
 mod context;
@@ -48,6 +49,7 @@ mod writer;
 
 pub use access::{ACCESS_PAGE_MAX, AccessCursor, AccessLog, AccessPage, LoggedAccess};
 pub use chosen::{CHOICE_MAX, Choice, Chosen, Part};
+pub use claim::{Compared, PatientClaim};
 pub use clock::{Alone, newest_time};
 pub use context::ContextRef;
 pub use edition::Edition;
