@@ -3,13 +3,12 @@
 
 use super::bag::{Bag, PayloadFile};
 use super::payload::{Hasher, open};
+use crate::issue::Inspector;
 use crate::nesting;
 use base::limits::Limits;
-use hayro::hayro_syntax::Pdf;
 use image::{ImageFormat, ImageReader};
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 /// A PDF's header stands within its first kilobyte, its `startxref` within its last two (ISO 32000-1 annex H.3 notes 13, 18
 /// are generous in the same way).
@@ -63,11 +62,11 @@ impl Format {
 ///
 /// # Errors
 /// What does not fit.
-pub(super) fn check(bytes: &[u8], claimed: &str) -> Result<Format, &'static str> {
+pub(super) fn check(bytes: &[u8], claimed: &str, inspector: &Inspector) -> Result<Format, &'static str> {
     let format = outline(&bytes[..bytes.len().min(HEADER_WITHIN)], tail(bytes), claimed)?;
     // Whatever a parser does with hostile bytes, one document must not end the deposit.
     let parsed = catch_unwind(AssertUnwindSafe(|| match format {
-        Format::Pdf => pdf(bytes),
+        Format::Pdf => pdf(bytes, inspector),
         Format::Png => picture(bytes, ImageFormat::Png),
         Format::Jpeg => picture(bytes, ImageFormat::Jpeg),
     }));
@@ -133,14 +132,14 @@ pub(super) fn is_whole(bag: &Bag, path: &str, limits: &Limits) -> bool {
     })
 }
 
-fn pdf(bytes: &[u8]) -> Result<(), &'static str> {
-    let levels =
-        nesting::levels(bytes).ok_or("its parts lie within each other more deeply than in any real document")?;
-    let read = || {
-        let pdf = Pdf::new(Arc::new(bytes.to_vec())).map_err(|_| "it is no readable PDF, or asks for a password")?;
-        if pdf.pages().is_empty() { Err("it is a PDF without pages") } else { Ok(()) }
-    };
-    nesting::with_stack(levels, read).unwrap_or(Err("its structure cannot be read"))
+fn pdf(bytes: &[u8], inspector: &Inspector) -> Result<(), &'static str> {
+    if inspector.can_read(bytes) {
+        return Ok(());
+    }
+    if nesting::levels(bytes).is_none() {
+        return Err("its parts lie within each other more deeply than in any real document");
+    }
+    Err("it is no readable PDF, has no pages, or asks for a password")
 }
 
 fn picture(bytes: &[u8], format: ImageFormat) -> Result<(), &'static str> {
@@ -160,6 +159,10 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn look(bytes: &[u8], claimed: &str) -> Result<Format, &'static str> {
+        check(bytes, claimed, &Inspector::default())
+    }
 
     fn picture_bytes(format: ImageFormat) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
@@ -186,23 +189,23 @@ mod tests {
 
     #[test]
     fn documents_that_are_what_they_claim() {
-        assert_eq!(check(&pdf_bytes(), "application/pdf"), Ok(Format::Pdf));
-        assert_eq!(check(&picture_bytes(ImageFormat::Png), "image/png"), Ok(Format::Png));
-        assert_eq!(check(&picture_bytes(ImageFormat::Jpeg), "image/jpeg; x=y"), Ok(Format::Jpeg));
-        assert_eq!(check(&picture_bytes(ImageFormat::Jpeg), ""), Ok(Format::Jpeg));
+        assert_eq!(look(&pdf_bytes(), "application/pdf"), Ok(Format::Pdf));
+        assert_eq!(look(&picture_bytes(ImageFormat::Png), "image/png"), Ok(Format::Png));
+        assert_eq!(look(&picture_bytes(ImageFormat::Jpeg), "image/jpeg; x=y"), Ok(Format::Jpeg));
+        assert_eq!(look(&picture_bytes(ImageFormat::Jpeg), ""), Ok(Format::Jpeg));
     }
 
     #[test]
     fn documents_that_are_not() {
         let png = picture_bytes(ImageFormat::Png);
-        assert!(check(&png, "application/pdf").is_err_and(|why| why.contains("another media type")));
-        assert!(check(b"hello", "application/pdf").is_err());
-        assert!(check(b"", "").is_err());
-        assert!(check(&png[..png.len() - 20], "image/png").is_err_and(|why| why.contains("cut off")));
+        assert!(look(&png, "application/pdf").is_err_and(|why| why.contains("another media type")));
+        assert!(look(b"hello", "application/pdf").is_err());
+        assert!(look(b"", "").is_err());
+        assert!(look(&png[..png.len() - 20], "image/png").is_err_and(|why| why.contains("cut off")));
         let pdf = pdf_bytes();
-        assert!(check(&pdf[..pdf.len() / 2], "application/pdf").is_err_and(|why| why.contains("cut off")));
-        assert!(check(b"%PDF-1.4\nnothing\nstartxref\n0\n%%EOF", "application/pdf").is_err());
-        assert!(check(&png, "text/html").is_err());
+        assert!(look(&pdf[..pdf.len() / 2], "application/pdf").is_err_and(|why| why.contains("cut off")));
+        assert!(look(b"%PDF-1.4\nnothing\nstartxref\n0\n%%EOF", "application/pdf").is_err());
+        assert!(look(&png, "text/html").is_err());
     }
 
     #[test]
@@ -213,7 +216,7 @@ mod tests {
             let object = whole.replace("%PDF-1.4\n", &format!("%PDF-1.4\n9 0 obj\n{deep}\nendobj\n"));
             let trailer = whole.replace("/Size 4", &format!("/Size 4/Y {deep}"));
             for pdf in [object, trailer] {
-                assert!(check(pdf.as_bytes(), "").is_err_and(|why| why.contains("deeply")), "{unit}");
+                assert!(look(pdf.as_bytes(), "").is_err_and(|why| why.contains("deeply")), "{unit}");
             }
         }
     }
@@ -225,7 +228,7 @@ mod tests {
             let ends: [&[u8]; 3] = [b"startxref\n9\n%%EOF", b"IEND", b"\xff\xd9"];
             bytes.splice(0..0, heads[usize::from(kind)].iter().copied());
             bytes.extend_from_slice(ends[usize::from(kind)]);
-            let _ = check(&bytes, "");
+            let _ = look(&bytes, "");
         }
     }
 }

@@ -5,8 +5,8 @@
 //! The process does with a PDF what issuing will do with it, on stacks of half the size that the threads here have. So what
 //! went well there goes well here.
 //!
-//! Questions and answers go through its standard input and output. A question: length 8, big-endian, and the bytes of the file.
-//! An answer: 23 bytes, see [`Answer`].
+//! Questions and answers go through its standard input and output. A question: what is asked 1, length 8, big-endian, and the
+//! bytes of the file. An answer: 23 bytes, see [`Answer`].
 
 use crate::issue::content::Text;
 use crate::issue::sheets::{self, Drawable};
@@ -30,7 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const REMEMBERED_MAX: usize = 20_000;
 /// Reasons that an answer may give, by their place.
 const REASONS: [&str; 6] =
-    ["reason.damaged", "reason.encrypted", "reason.format", "reason.empty", "reason.too-large", "reason.unchecked"];
+    ["reason.damaged", "reason.encrypted", "reason.format", "reason.empty", "reason.too-large", UNCHECKED];
+/// No process could be started.
+const UNCHECKED: &str = "reason.unchecked";
 
 /// How to start a process that calls [`answer`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,28 @@ pub struct Inspector {
 
 type Looked = Result<Drawable, Text>;
 
+/// What is asked about a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// Whether it can be drawn.
+    Draw,
+    /// Whether it can be read.
+    Read,
+}
+
+impl Question {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Draw => 1,
+            Self::Read => 2,
+        }
+    }
+
+    fn of(code: u8) -> Option<Self> {
+        [Self::Draw, Self::Read].into_iter().find(|question| question.code() == code)
+    }
+}
+
 impl Inspector {
     /// An inspector that starts its processes when it needs them.
     #[must_use]
@@ -66,6 +90,17 @@ impl Inspector {
         self.look(bytes).is_ok()
     }
 
+    /// Whether a PDF can be read and has pages. No page is drawn: that takes a fraction of the time, and tells nothing of what
+    /// drawing would do.
+    #[must_use]
+    pub fn can_read(&self, pdf: &[u8]) -> bool {
+        let asked = self.command.as_ref().map(|command| self.ask(command, Question::Read, pdf));
+        match asked {
+            Some(looked) if looked != Err(Text::word(UNCHECKED)) => looked.is_ok(),
+            _ => sheets::read(&pdf.into()).is_ok(),
+        }
+    }
+
     /// What a file can be drawn as, or a key of the word tables that says why it cannot.
     pub(super) fn look(&self, bytes: &Arc<[u8]>) -> Looked {
         let Some(command) = self.command.as_ref().filter(|_| sheets::is_pdf(bytes)) else {
@@ -76,23 +111,28 @@ impl Inspector {
         if let Some(looked) = known().answers.get(&digest) {
             return looked.clone();
         }
+        let looked = self.ask(command, Question::Draw, bytes);
+        // Of a file that was not looked at nothing is known, so another attempt may go better.
+        if looked != Err(Text::word(UNCHECKED)) {
+            known().insert(digest, looked.clone());
+        }
+        looked
+    }
+
+    fn ask(&self, command: &InspectorCommand, question: Question, bytes: &[u8]) -> Looked {
         let place = self.turn.fetch_add(1, Ordering::Relaxed) % PROCESSES;
         let mut process = self.processes[place].lock().unwrap_or_else(PoisonError::into_inner);
         let Some(mut running) = process.take().map_or_else(|| Running::start(command).ok(), Some) else {
-            // Nothing is known of the file, so another attempt may go better.
-            return Err(Text::word("reason.unchecked"));
+            return Err(Text::word(UNCHECKED));
         };
-        let looked = match running.ask(bytes) {
+        match running.ask(question, bytes) {
             Ok(looked) => {
                 *process = Some(running);
                 looked
             }
             // It ended, or took too long: the file did that.
             Err(_) => Err(Text::word("reason.damaged")),
-        };
-        drop(process);
-        known().insert(digest, looked.clone());
-        looked
+        }
     }
 }
 
@@ -153,7 +193,8 @@ impl Running {
         Ok(Self { child, questions, answers })
     }
 
-    fn ask(&mut self, bytes: &[u8]) -> io::Result<Looked> {
+    fn ask(&mut self, question: Question, bytes: &[u8]) -> io::Result<Looked> {
+        self.questions.write_all(&[question.code()])?;
         self.questions.write_all(&(bytes.len() as u64).to_be_bytes())?;
         self.questions.write_all(bytes)?;
         self.questions.flush()?;
@@ -218,11 +259,14 @@ impl Answer {
 /// The other side is gone, or sends more than a file may have.
 pub fn answer(questions: &mut dyn Read, answers: &mut dyn Write) -> io::Result<()> {
     loop {
-        let mut length = [0; 8];
-        match questions.read_exact(&mut length) {
+        let mut asked = [0];
+        match questions.read_exact(&mut asked) {
             Err(end) if end.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             other => other?,
         }
+        let question = Question::of(asked[0]).ok_or_else(|| io::Error::other("a question that is none of ours"))?;
+        let mut length = [0; 8];
+        questions.read_exact(&mut length)?;
         let length = u64::from_be_bytes(length);
         if length > FILE_BYTES_MAX {
             return Err(io::Error::other("a file larger than any that is drawn"));
@@ -231,7 +275,10 @@ pub fn answer(questions: &mut dyn Read, answers: &mut dyn Write) -> io::Result<(
         questions.take(length).read_to_end(&mut bytes)?;
         let bytes: Arc<[u8]> = bytes.into();
         // On a stack of the size set for it, not on that of the first thread.
-        let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || draw(&bytes))?;
+        let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || match question {
+            Question::Draw => draw(&bytes),
+            Question::Read => sheets::read(&bytes),
+        })?;
         let looked = work.join().unwrap_or_else(|_| Err(Text::word("reason.damaged")));
         answers.write_all(&Answer::of(&looked).0)?;
         answers.flush()?;
@@ -265,6 +312,7 @@ mod tests {
         let pdf = b"%PDF-1.4 and then nothing";
         let mut questions = Vec::new();
         for _ in 0..2 {
+            questions.push(Question::Draw.code());
             questions.extend((pdf.len() as u64).to_be_bytes());
             questions.extend(pdf);
         }
@@ -273,8 +321,9 @@ mod tests {
         assert_eq!(answers.len(), 2 * Answer::BYTES);
         let first = Answer(*answers.first_chunk().expect("an answer")).read();
         assert_eq!(first, Some(Err(Text::word("reason.damaged"))));
-        let large = (FILE_BYTES_MAX + 1).to_be_bytes();
+        let large = [&[Question::Read.code()][..], &(FILE_BYTES_MAX + 1).to_be_bytes()].concat();
         assert!(answer(&mut large.as_slice(), &mut answers).is_err());
+        assert!(answer(&mut [9_u8; 20].as_slice(), &mut answers).is_err());
     }
 
     #[test]
@@ -288,6 +337,7 @@ mod tests {
         let inspector = Inspector::new(Some(command));
         assert_eq!(inspector.look(&pdf), Err(Text::word("reason.damaged")));
         assert!(!inspector.can_draw(&pdf), "and that is remembered");
+        assert!(!inspector.can_read(&pdf));
     }
 
     #[test]

@@ -58,25 +58,33 @@ pub(super) fn look(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
 }
 
 fn look_at_pdf(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
+    parsed(bytes, &|pdf| {
+        let pages = pdf.pages().len();
+        let contents = if pages > PDF_PAGES_MAX { None } else { contents::bearable(pdf) };
+        let contents = contents.ok_or_else(|| Text::word("reason.too-large"))?;
+        let pdf2 = pdf.version() >= hayro::hayro_syntax::PdfVersion::Pdf20;
+        Ok(Drawable { format: "pdf", pages, pdf2, contents, pixels: 0 })
+    })
+}
+
+/// Whether a PDF can be read at all; what is said of its contents is nothing.
+pub(super) fn read(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
+    parsed(bytes, &|pdf| Ok(Drawable { format: "pdf", pages: pdf.pages().len(), pdf2: false, contents: 0, pixels: 0 }))
+}
+
+/// Does something with a PDF that has pages.
+fn parsed(bytes: &Arc<[u8]>, work: &(dyn Fn(&Pdf) -> Result<Drawable, Text> + Sync)) -> Result<Drawable, Text> {
     let damaged = || Text::word("reason.damaged");
     // The typesetter's parser recurses: what nests without end must not reach it.
     let levels = nesting::levels(bytes).ok_or_else(damaged)?;
-    nesting::with_stack(levels, || read_pdf(bytes)).unwrap_or_else(|| Err(damaged()))
-}
-
-fn read_pdf(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
-    let pdf = Pdf::new(Arc::new(bytes.clone())).map_err(|fault| match fault {
-        LoadPdfError::Decryption(_) => Text::word("reason.encrypted"),
-        LoadPdfError::Invalid => Text::word("reason.damaged"),
-    })?;
-    let pages = pdf.pages().len();
-    if pages == 0 {
-        return Err(Text::word("reason.damaged"));
-    }
-    let contents = if pages > PDF_PAGES_MAX { None } else { contents::bearable(&pdf) };
-    let contents = contents.ok_or_else(|| Text::word("reason.too-large"))?;
-    let pdf2 = pdf.version() >= hayro::hayro_syntax::PdfVersion::Pdf20;
-    Ok(Drawable { format: "pdf", pages, pdf2, contents, pixels: 0 })
+    let read = || {
+        let pdf = Pdf::new(Arc::new(bytes.clone())).map_err(|fault| match fault {
+            LoadPdfError::Decryption(_) => Text::word("reason.encrypted"),
+            LoadPdfError::Invalid => Text::word("reason.damaged"),
+        })?;
+        if pdf.pages().is_empty() { Err(damaged()) } else { work(&pdf) }
+    };
+    nesting::with_stack(levels, read).unwrap_or_else(|| Err(damaged()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::places::Filter;
 use crate::texts::{Locale, Texts};
 use crate::visitor::Person;
 use crate::words::{day_of, day_of_form};
-use archive::{ArchiveError, Counted, Diagnosis, Entry, Timeline, TimelineQuery, Visit};
+use archive::{ArchiveError, Counted, Diagnosis, Entry, Relation, Timeline, TimelineQuery, Visit};
 use askama::Template;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -267,11 +267,30 @@ fn diagnosis(diagnosis: &Diagnosis) -> String {
 pub(crate) fn entry_title(t: &Texts, entry: &Entry) -> String {
     let key = format!("document-{}", entry.document_kind);
     let kind = if t.has(&key) { t.t(&key) } else { t.t(item_key(&entry.key.resource_type)) };
-    match entry.title.as_str() {
+    let title = match entry.title.as_str() {
         "" => kind,
         title if title.contains(&kind) => title.to_owned(),
         title => format!("{kind}: {title}"),
-    }
+    };
+    let relations: Vec<String> = entry.relations.iter().filter_map(|relation| relation_in_words(t, relation)).collect();
+    if relations.is_empty() { title } else { format!("{title} ({})", relations.join(", ")) }
+}
+
+/// How a document relates to another, and to which.
+fn relation_in_words(t: &Texts, relation: &Relation) -> Option<String> {
+    let key = match (relation.code.as_str(), relation.is_passive) {
+        ("replaces", false) => "relation-replaces",
+        ("replaces", true) => "relation-replaced-by",
+        ("appends", false) => "relation-appends",
+        ("appends", true) => "relation-appended-by",
+        ("transforms", false) => "relation-transforms",
+        ("transforms", true) => "relation-transformed-by",
+        ("signs", false) => "relation-signs",
+        ("signs", true) => "relation-signed-by",
+        _ => return None,
+    };
+    let date = relation.date.map(|date| t.day(day_of(date))).unwrap_or_default();
+    Some(t.tn(key, &[("date", &date), ("title", &relation.title)]).trim().to_owned())
 }
 
 pub(crate) fn items(t: &Texts, counts: &Counted) -> Vec<String> {
@@ -447,6 +466,13 @@ pub(crate) fn sample_listed() -> Listed {
     let moment = |text: &str| text.parse::<Timestamp>().ok();
     let diagnosis =
         |text: &str, code: &str| Diagnosis { text: text.to_owned(), code: code.to_owned(), ..Diagnosis::default() };
+    let replaced = Relation {
+        code: "replaces".to_owned(),
+        is_passive: false,
+        other: key("DocumentReference", "5").id,
+        date: moment("2023-11-08T01:20:00Z"),
+        title: "퇴원요약지".to_owned(),
+    };
     let document = |kind: &str, name: &str| Entry {
         key: key("DocumentReference", name),
         institution: code("31100001"),
@@ -455,7 +481,7 @@ pub(crate) fn sample_listed() -> Listed {
         title: String::new(),
         object: None,
         version: 1,
-        relations: Vec::new(),
+        relations: if name == "2" { vec![replaced.clone()] } else { Vec::new() },
     };
     let visit = |name: &str, at: &str, institution: &str, class: &str| Visit {
         key: key("Encounter", name),
