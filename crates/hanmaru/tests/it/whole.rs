@@ -135,5 +135,20 @@ fn patients_of_another_system_get_their_pdf() {
     for person in &people {
         let pdf = issued(&world, person, Locale::En);
         assert!(pdf.pages > 1, "a chart and its cover");
+        // Their records refer to doctors and never repeat the name.
+        if let Some(text) = text_of(&world, &pdf.bytes) {
+            assert!(text.contains("Dr. "), "no doctor has a name:\n{text}");
+        }
     }
+}
+
+/// The text on the pages, by Poppler; `None`, said aloud, where that is not installed.
+fn text_of(world: &World, pdf: &[u8]) -> Option<String> {
+    let path = world.path("issued.pdf");
+    std::fs::write(&path, pdf).expect("written");
+    let Ok(said) = Command::new("pdftotext").arg("-layout").arg(&path).arg("-").output() else {
+        println!("SKIPPED: pdftotext is not installed, so the text on the pages was not read");
+        return None;
+    };
+    Some(String::from_utf8_lossy(&said.stdout).into_owned())
 }
