@@ -14,9 +14,10 @@
 //! records        timeline(&Permit /* ReadTimeline */, &TimelineQuery{ from, before, institution, skip, limit }) -> Timeline{ visits, loose, total, next }
 //!                select(&Permit, &Selection{ Whole | Period | Records }) -> Vec<ResourceKey>
 //!                refuse_beyond(&Permit, &[Id16])                           for ids that were asked for and not found
-//!                document_object(owner, url) -> Option<Id16>               store.object(&Permit, id) then gives its bytes
+//!                document_of(&Permit, &Version, url) -> Option<Id16>       store.object(&Permit, id) then gives its bytes
 //! accesses       accesses(&Permit /* ReadAccessLog */, &store::AccessPage) -> Accesses{ entries, next }
 //! deposit        deposit(&Path, &dyn CiLookup, &mut dyn FnMut(Progress)) -> Result<SignedReceipt, DepositError>
+//!                deposit_with(&Path, &dyn CiLookup, DepositOptions{ rename_institution }, tell)
 //!                receipt(id) -> Option<SignedReceipt>                      deposits(&InstitutionCode) -> Vec<Deposited>
 //!                from_bundles(&Path, &Path, &BundleOptions) -> Converted   another system's bundles become a bag
 //! ```
@@ -32,6 +33,7 @@ mod error;
 pub mod hangul;
 pub mod institutions;
 pub mod issue;
+mod members;
 mod names;
 mod nesting;
 mod records;
@@ -51,7 +53,7 @@ use store::Store;
 pub use accesses::{Accessed, Accesses};
 pub use deposit::bundles::{BundleOptions, Converted, ForeignPatient, from_bundles};
 pub use deposit::receipt::{Receipt, SignedReceipt};
-pub use deposit::{DepositError, Progress, Stage};
+pub use deposit::{DepositError, DepositOptions, Progress, Stage};
 pub use error::ArchiveError;
 pub use institutions::{Holding, ImportReport, Institution, InstitutionQuery};
 pub use records::{Counted, Diagnosis, Entry, Relation, Selection, Timeline, TimelineQuery, Visit};

@@ -1,5 +1,8 @@
-//! How deeply a PDF's arrays and dictionaries may lie within each other, found before a parser that recurses sees them: a stack
-//! that overflows ends the whole program. It knows brackets and strings (ISO 32000-1 section 7.3) and nothing else of PDF.
+//! How deeply a PDF's arrays and dictionaries may lie within each other, and how much its streams come to, found before a parser
+//! that recurses and inflates sees them. It knows brackets, strings and streams (ISO 32000-1 section 7.3) and nothing else of PDF.
+//!
+//! It looks for what writers of PDFs write. Whoever means to can hide from it: therefore PDFs are parsed in processes of their own,
+//! whose stack, memory and time are bounded ([`crate::issue::inspector`]), and this gives the reason of the plain cases.
 
 use std::io::Read;
 
@@ -11,20 +14,26 @@ const BYTES_PER_CHANCE: usize = 64;
 const LEVEL_BYTES: usize = 2_048;
 /// Levels for which the stack of any thread is enough.
 const LEVELS_ANYWHERE: usize = 500;
-/// Most bytes of an object stream when it is inflated.
+/// Most bytes of a stream when it is inflated, images aside: those are copied as they are.
 const INFLATED_MAX: u64 = 64 << 20;
+/// Most bytes of all such streams of a PDF together.
+const INFLATED_SUM_MAX: u64 = 192 << 20;
+/// Most stack that is taken for deep nesting: no real document needs nearly as much.
+const STACK_MAX: usize = 256 << 20;
 /// Where the dictionary of a stream begins, at most so many bytes before its data.
 const DICTIONARY_BYTES: usize = 1_024;
 
-/// Levels that a parser may have to go down, wherever in the bytes it begins; `None` where no real document nests so deeply.
+/// Levels that a parser may have to go down, wherever in the bytes it begins; `None` where no real document nests so deeply, or
+/// where streams come to more than any real document holds.
 pub(crate) fn levels(pdf: &[u8]) -> Option<usize> {
     let mut from = 0;
+    let mut left = INFLATED_SUM_MAX;
     let mut outside = Scan::default();
     while let Some(stream) = find(&pdf[from..], b"stream").map(|place| from + place) {
         let data = stream + b"stream".len();
         let Some(end) = find(&pdf[data..], b"endstream").map(|place| data + place) else { break };
         outside.read(&pdf[from..data], LEVELS_MAX)?;
-        object_stream(&pdf[..stream], &pdf[data..end])?;
+        left = left.checked_sub(inflated_stream(&pdf[..stream], &pdf[data..end])?)?;
         from = end + b"endstream".len();
     }
     outside.read(&pdf[from..], LEVELS_MAX)?;
@@ -39,27 +48,28 @@ pub(crate) fn with_stack<T: Send>(levels: usize, work: impl FnOnce() -> T + Send
         return std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok();
     }
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size((2 << 20) + levels * LEVEL_BYTES);
+        let thread = std::thread::Builder::new().stack_size((2 << 20) + (levels * LEVEL_BYTES).min(STACK_MAX));
         thread.spawn_scoped(scope, work).ok().and_then(|running| running.join().ok())
     })
 }
 
-/// Looks into a stream that holds objects. `None` where they nest too deeply, or hide in a way that nobody writes.
-fn object_stream(before: &[u8], data: &[u8]) -> Option<()> {
+/// Bytes that a stream comes to, where a parser may inflate it. `None` where they are too many, or where it holds objects that nest
+/// too deeply or hide in a way that nobody writes.
+fn inflated_stream(before: &[u8], data: &[u8]) -> Option<u64> {
     let before = &before[before.len().saturating_sub(DICTIONARY_BYTES)..];
     let begin = before.windows(3).rposition(|window| window == b"obj").unwrap_or(0);
     let dictionary = &before[begin..];
     let has = |wanted: &[u8]| find(dictionary, wanted).is_some();
     // A name may be written with hexadecimal escapes (section 7.3.5), which no writer does here.
     if !has(b"ObjStm") && !has(b"#") {
-        return Some(());
+        let is_inflated = (has(b"/Flate") || has(b"/Fl")) && !has(b"/Image");
+        return if is_inflated { sized(data) } else { Some(0) };
     }
     let others: [&[u8]; 5] = [b"ASCII", b"LZW", b"RunLength", b"Predictor", b"Crypt"];
     if others.into_iter().any(has) {
         return None;
     }
-    let data = data.strip_prefix(b"\r").unwrap_or(data);
-    let data = data.strip_prefix(b"\n").unwrap_or(data);
+    let data = without_line_end(data);
     let mut inflated = Vec::new();
     // What cannot be inflated to its end is read as far as it goes, as the parser does.
     let _ = flate2::read::ZlibDecoder::new(data).take(INFLATED_MAX + 1).read_to_end(&mut inflated);
@@ -67,7 +77,24 @@ fn object_stream(before: &[u8], data: &[u8]) -> Option<()> {
         return None;
     }
     Scan::default().read(&inflated, LEVELS_MAX)?;
-    Scan::default().read(data, LEVELS_MAX + data.len() / BYTES_PER_CHANCE)
+    Scan::default().read(data, LEVELS_MAX + data.len() / BYTES_PER_CHANCE)?;
+    Some(inflated.len() as u64)
+}
+
+/// Bytes of a stream when it is inflated, without keeping them; what is broken as far as it goes.
+fn sized(data: &[u8]) -> Option<u64> {
+    let mut inflating = flate2::read::ZlibDecoder::new(without_line_end(data)).take(INFLATED_MAX + 1);
+    let (mut buffer, mut size) = ([0; 16 << 10], 0);
+    while let Ok(read @ 1..) = inflating.read(&mut buffer) {
+        size += read as u64;
+    }
+    (size <= INFLATED_MAX).then_some(size)
+}
+
+/// Data of a stream begins behind the line of its keyword.
+fn without_line_end(data: &[u8]) -> &[u8] {
+    let data = data.strip_prefix(b"\r").unwrap_or(data);
+    data.strip_prefix(b"\n").unwrap_or(data)
 }
 
 /// Counts levels so that a parser cannot be deeper, from whichever byte it starts: every opening bracket counts, also within
@@ -173,6 +200,27 @@ mod tests {
         assert_eq!(levels(&pdf("/Type/Obj#53tm/N 1/First 4/Filter/FlateDecode")), None);
         assert_eq!(levels(&pdf("/Type/ObjStm/N 1/First 4/Filter[/LZWDecode/FlateDecode]")), None);
         assert!(levels(&pdf("/Filter/FlateDecode")).is_some(), "content is nobody's object");
+    }
+
+    #[test]
+    fn streams_that_come_to_too_much_are_told() {
+        let packed = |megabytes: usize| {
+            let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+            (0..megabytes).for_each(|_| packed.write_all(&vec![b' '; 1 << 20]).expect("memory"));
+            packed.finish().expect("memory")
+        };
+        let stream = |dictionary: &str, data: &[u8]| {
+            let head = format!("1 0 obj<<{dictionary}/Length {}>>stream\r\n", data.len());
+            [head.as_bytes(), data, b"\nendstream endobj\n"].concat()
+        };
+        let bomb = packed((INFLATED_MAX >> 20) as usize + 1);
+        for dictionary in ["/Type/XRef/Filter/FlateDecode", "/Filter[/FlateDecode]", "/Filter/Fl"] {
+            assert_eq!(levels(&stream(dictionary, &bomb)), None, "{dictionary}");
+        }
+        assert!(levels(&stream("/Subtype/Image/Filter/FlateDecode", &bomb)).is_some(), "a scan");
+        let half = stream("/Filter/FlateDecode", &packed((INFLATED_MAX >> 21) as usize));
+        assert!(levels(&half).is_some());
+        assert_eq!(levels(&half.repeat((2 * INFLATED_SUM_MAX / INFLATED_MAX) as usize + 1)), None, "together");
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(crate) struct DocumentRow {
     pub(crate) content_type: String,
     pub(crate) size: Option<u64>,
     pub(crate) sha1: Option<[u8; 20]>,
+    /// Where the resource stands that points to it: place of its file times 2^40, and line.
+    pub(crate) source: Option<i64>,
 }
 
 /// How a document stands.
@@ -128,7 +130,7 @@ impl Marks {
             let sql = "DELETE FROM held_back WHERE deposit = ? AND name = ? AND line = 0 AND fault = 'unreferenced'";
             tx.prepare_cached(sql)?.execute(params![id, name.0])?;
             let sql = "INSERT OR IGNORE INTO document (owner, name, deposit, path, place, class, expiry_year, content_type, \
-                       size, sha1, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)";
+                       size, sha1, source, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)";
             tx.prepare_cached(sql)?.execute(params![
                 owner_bytes(row.owner),
                 name.0,
@@ -140,6 +142,7 @@ impl Marks {
                 row.content_type,
                 row.size.map(|size| size as i64),
                 row.sha1,
+                row.source,
             ])?;
         }
         for (owner, path, state) in &self.states {
@@ -443,7 +446,7 @@ pub(crate) fn waiting_documents(
     limit: usize,
 ) -> Result<(Vec<DocumentRow>, WaitingAfter), ArchiveError> {
     let rows: Vec<(Vec<u8>, Name, Vec<u8>, DocumentRow)> = store.tables().read("deposit", |connection| {
-        let sql = "SELECT owner, name, path, place, class, expiry_year, content_type, size, sha1 FROM document \
+        let sql = "SELECT owner, name, path, place, class, expiry_year, content_type, size, sha1, source FROM document \
                    WHERE deposit = ? AND (place, name, owner) > (?, ?, ?) AND state = 0 ORDER BY place, name, owner LIMIT ?";
         let mut statement = connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![id.0, after.0, after.1.0, after.2, limit as i64], |row| {
@@ -456,6 +459,7 @@ pub(crate) fn waiting_documents(
                 content_type: row.get(6)?,
                 size: row.get::<_, Option<i64>>(7)?.map(i64::unsigned_abs),
                 sha1: row.get(8)?,
+                source: row.get(9)?,
             };
             Ok((row.get(0)?, Name(row.get(1)?), row.get(2)?, document))
         })?;
@@ -467,6 +471,31 @@ pub(crate) fn waiting_documents(
         Ok(DocumentRow { owner: owner_from(&owner)?, path, ..row })
     };
     Ok((rows.into_iter().map(whole).collect::<Result<_, ArchiveError>>()?, next))
+}
+
+/// Where resources of different patients point to one file of a deposit, at most `limit`, the first of each patient; empty where
+/// those of one patient alone do. Of an older program's rows the places are unknown.
+pub(crate) fn shared_by(
+    store: &Store,
+    names: &Names,
+    id: Id16,
+    path: &str,
+    limit: usize,
+) -> Result<Vec<Option<i64>>, ArchiveError> {
+    let sources: Vec<Option<i64>> = store.tables().read("deposit", |connection| {
+        let sql = "SELECT source FROM document WHERE deposit = ? AND name = ? AND substr(owner, 1, 1) = x'02' ORDER BY source LIMIT ?";
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.query_map(params![id.0, names.name(path).0, limit as i64], |row| row.get(0))?.collect()
+    })?;
+    Ok(if sources.len() > 1 { sources } else { Vec::new() })
+}
+
+/// Whether an institution has deposits besides this one.
+pub(crate) fn has_other_deposits(store: &Store, institution: &InstitutionCode, id: Id16) -> Result<bool, ArchiveError> {
+    Ok(store.tables().read("deposit", |connection| {
+        let sql = "SELECT 1 FROM deposit WHERE institution = ? AND id <> ?";
+        connection.prepare_cached(sql)?.exists(params![institution.as_str(), id.0])
+    })?)
 }
 
 /// Which of these files of a deposit nobody points to and nothing was said of yet.
@@ -677,8 +706,8 @@ fn seal_documents(tx: &Transaction<'_>, names: &Names) -> rusqlite::Result<()> {
     let rows: Vec<([u8; 17], String, [u8; 16])> = tx.prepare(&sql)?.query_map([], row)?.collect::<Result<_, _>>()?;
     for (owner, path, deposit) in rows {
         let name = names.name(&path);
-        let sql = "INSERT OR REPLACE INTO document SELECT owner, ?4, deposit, ?5, 0, class, expiry_year, content_type, size, sha1, \
-                   state, object FROM document_clear WHERE owner = ?1 AND path = ?2 AND deposit = ?3";
+        let sql = "INSERT OR REPLACE INTO document (owner, name, deposit, path, place, class, expiry_year, content_type, size, \
+                   sha1, state, object) SELECT owner, ?4, deposit, ?5, 0, class, expiry_year, content_type, size, sha1, state, object FROM document_clear WHERE owner = ?1 AND path = ?2 AND deposit = ?3";
         let sealed = names.seal(Kind::Path, Id16(deposit), name, &path);
         tx.prepare_cached(sql)?.execute(params![owner, path, deposit, name.0, sealed])?;
         let sql = "DELETE FROM document_clear WHERE owner = ? AND path = ? AND deposit = ?";

@@ -273,7 +273,9 @@ pub fn configured(path: &Path) -> Result<Config, HallError> {
 /// [`HallError::LogLevel`].
 pub fn log_lines(level: &str, json: bool) -> Result<(), HallError> {
     let known = ["error", "warn", "info", "debug", "trace", "off"].contains(&level) || level.contains('=');
-    let filter = tracing_subscriber::EnvFilter::try_new(level).ok().filter(|_| known);
+    // At this level every command would tell each migration that stands as it stood.
+    let filter = if level == "info" { "info,refinery_core=warn" } else { level };
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).ok().filter(|_| known);
     let filter = filter.ok_or_else(|| HallError::LogLevel(level.to_owned()))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let _ = if json { lines.json().try_init() } else { lines.with_target(false).try_init() };

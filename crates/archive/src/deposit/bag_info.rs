@@ -3,6 +3,7 @@
 //! Closure and suspension are reported with the quantity and list of what is handed over (Medical Service Act art. 40
 //! and 40-2, Enforcement Rule art. 30); the declared counts are compared with what was taken in the receipt.
 
+use crate::institutions::kinds;
 use jiff::civil::Date;
 use policy::InstitutionCode;
 
@@ -122,6 +123,10 @@ impl BagInfo {
         }
         let institution_name = fields.required("Institution-Name", &mut note);
         let institution_kind = fields.required("Institution-Kind", &mut note);
+        if institution_kind.as_deref().is_some_and(|code| !kinds().iter().any(|kind| kind.code == code)) {
+            let expected = "a code of HIRA's kinds of institutions, two digits such as 31 for a clinic";
+            note(InfoFault::Value { label: "Institution-Kind", expected });
+        }
         let institution_address = fields.required("Institution-Address", &mut note);
         let depositor = fields.required("Depositor", &mut note);
         let cessation = fields.cessation(&mut note);

@@ -5,6 +5,7 @@ use super::check::{check, ends, outline};
 use super::fault::{Fault, Refusal};
 use super::keep::Keeper;
 use super::payload::{Hasher, open};
+use super::pipeline::source_place;
 use super::survey::is_ndjson;
 use super::{Deposit, DepositError, Stage};
 use crate::ArchiveError;
@@ -24,13 +25,16 @@ use vault::ClassName;
 const IN_MEMORY_BYTES: u64 = 16 << 20;
 /// Documents asked for at once.
 const PAGE: usize = 500;
+/// Patients that are named whose resources point to one file.
+const SHARED_NAMED: usize = 5;
 /// Answers of workers that may wait to be written.
 const WAITING: usize = 8;
 
 /// One file to take.
 enum Job {
-    /// A resource points to it. `known` where an earlier deposit brought the same bytes for the same patient.
-    Document { row: DocumentRow, known: Option<Id16> },
+    /// A resource points to it. `known` where an earlier deposit brought the same bytes for the same patient. `shared` says which
+    /// lines do so where they are about several patients.
+    Document { row: DocumentRow, known: Option<Id16>, shared: Option<String> },
     /// Nobody does: its place in the bag.
     Loose { place: usize, refusal: Refusal },
 }
@@ -129,7 +133,8 @@ fn feed(keeper: &Keeper<'_>, permit: &Permit, jobs: &SyncSender<Job>) -> Result<
         let ids: Vec<(Owner, Id16)> = page.iter().map(|row| (row.owner, known_id(keeper, row))).collect();
         let known = store.known_objects(permit, keeper.institution, &ids)?;
         for ((row, (_, id)), known) in page.into_iter().zip(ids).zip(known) {
-            if jobs.send(Job::Document { row, known: known.then_some(id) }).is_err() {
+            let shared = shared(keeper, &row)?;
+            if jobs.send(Job::Document { row, known: known.then_some(id), shared }).is_err() {
                 return Ok(());
             }
         }
@@ -151,6 +156,27 @@ fn feed(keeper: &Keeper<'_>, permit: &Permit, jobs: &SyncSender<Job>) -> Result<
         }
     }
     Ok(())
+}
+
+/// Why nobody is handed a file to which resources of several patients point; `None` where those of one do. Which of them it is about
+/// cannot be known, and it may be a slip that would show one person's record to another.
+fn shared(keeper: &Keeper<'_>, row: &DocumentRow) -> Result<Option<String>, DepositError> {
+    if !matches!(row.owner, Owner::Patient(_)) {
+        return Ok(None);
+    }
+    let names = keeper.archive.names()?;
+    let sources = tables::shared_by(keeper.archive.store(), names, keeper.deposit, &row.path, SHARED_NAMED)?;
+    let place = |source: i64| {
+        let (file, line) = source_place(source);
+        keeper.bag.files.get(file).map(|file| format!("{} line {line}", file.path))
+    };
+    let places: Vec<String> = sources.iter().filter_map(|source| place((*source)?)).collect();
+    Ok((!sources.is_empty()).then(|| {
+        format!(
+            "resources of different patients point to it, so it is unknown whose it is ({}); give each patient a file of their own",
+            places.join(", ")
+        )
+    }))
 }
 
 /// The id that a document will have, as far as the manifest tells; else one that nothing has.
@@ -189,7 +215,7 @@ impl<'a> Worker<'a> {
         loop {
             let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
             match job {
-                Ok(Job::Document { row, known }) => self.document(row, known)?,
+                Ok(Job::Document { row, known, shared }) => self.document(row, known, shared)?,
                 Ok(Job::Loose { place, refusal }) => self.loose(place, refusal)?,
                 Err(_) => break,
             }
@@ -205,8 +231,8 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn document(&mut self, row: DocumentRow, known: Option<Id16>) -> Result<(), DepositError> {
-        if let Some(object) = known {
+    fn document(&mut self, row: DocumentRow, known: Option<Id16>, shared: Option<String>) -> Result<(), DepositError> {
+        if let Some(object) = known.filter(|_| shared.is_none()) {
             self.done.states.push((row.owner, row.path, DocumentState::Already(object)));
             return Ok(());
         }
@@ -217,7 +243,10 @@ impl<'a> Worker<'a> {
             self.done.held.push(held(&row.path, refusal, None));
             return Ok(());
         };
-        match self.read(file, Some(&row)) {
+        match self
+            .read(file, Some(&row))
+            .and_then(|read| shared.map_or(Ok(read), |why| Err(Refusal::new(Fault::SharedDocument, why))))
+        {
             Ok((sha256, media_type)) => self.put(row, file, sha256, media_type),
             Err(refusal) => self.hold(file, &row.path.clone(), refusal, Some((row.owner, row.path))),
         }

@@ -13,6 +13,19 @@ pub enum DepositError {
     /// The bag as a whole is refused. Nothing was written.
     #[error(transparent)]
     Bag(#[from] BagError),
+    /// The institution's code stands here for another institution. Nothing was written.
+    #[error(
+        "institution {code} stands here as {here}, and the bag says {came}: mend Institution-Code in bag-info.txt; if it is the \
+         same institution under another name or of another kind, deposit with --rename-institution"
+    )]
+    OtherInstitution {
+        /// The code of both.
+        code: String,
+        /// Name and kind as they stand here.
+        here: String,
+        /// Name and kind as the bag says.
+        came: String,
+    },
     /// The same bag is being deposited at this moment.
     #[error("this bag is being deposited by another process: wait for it, or end it and deposit again")]
     InUse,
@@ -37,6 +50,12 @@ pub enum DepositError {
     /// The identity agency did not answer.
     #[error("records are taken, patients are not linked yet: {0}")]
     Lookup(#[from] identity::CiLookupError),
+    /// The identity agency did not answer before anything was taken.
+    #[error(
+        "patients of this bag stand here under other names or birth dates, and who they are is not known: {0}; nothing of \
+         them was taken"
+    )]
+    LookupFirst(#[source] identity::CiLookupError),
     /// Rights changed again and again.
     #[error("rights of this institution keep changing while it deposits: deposit again later, nothing is lost")]
     RightsChange,

@@ -27,13 +27,17 @@ pub enum Fault {
     Unreferenced,
     /// A file that is neither NDJSON below `data/fhir` nor a document.
     UnknownFile,
+    /// A document that resources of several patients point to.
+    SharedDocument,
     /// Two patients of the bag are one person to the identity agency.
     DoubledPerson,
+    /// It is about a patient whose number stands here for somebody else.
+    DisputedPatient,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::BrokenLine,
         Self::LineTooLong,
         Self::UnknownType,
@@ -46,7 +50,9 @@ impl Fault {
         Self::Missing,
         Self::Unreferenced,
         Self::UnknownFile,
+        Self::SharedDocument,
         Self::DoubledPerson,
+        Self::DisputedPatient,
     ];
 
     /// Its name in tables and receipts.
@@ -65,7 +71,9 @@ impl Fault {
             Self::Missing => "missing",
             Self::Unreferenced => "unreferenced",
             Self::UnknownFile => "unknown-file",
+            Self::SharedDocument => "shared-document",
             Self::DoubledPerson => "doubled-person",
+            Self::DisputedPatient => "disputed-patient",
         }
     }
 
@@ -85,7 +93,14 @@ impl Fault {
             Self::Missing => ("자원이 가리키지만 없는 문서", "documents that are pointed to and missing"),
             Self::Unreferenced => ("어느 자원도 가리키지 않는 문서", "documents that nothing points to"),
             Self::UnknownFile => ("쓰임을 알 수 없는 파일", "files of unknown use"),
+            Self::SharedDocument => {
+                ("여러 환자의 자원이 함께 가리키는 문서", "documents that resources of several patients point to")
+            }
             Self::DoubledPerson => ("한 사람으로 확인된 서로 다른 환자", "different patients who are one person"),
+            Self::DisputedPatient => (
+                "같은 환자번호가 이미 다른 사람의 것이어서 확인이 필요한 자원",
+                "resources of patients whose id stands here for somebody else",
+            ),
         }
     }
 

@@ -123,7 +123,7 @@ impl Deposit<'_> {
             let Ok((value, "Patient", _)) = parse(&line, &limits) else { continue };
             let Some(source_id) = value.str("id") else { continue };
             let patient = Owner::patient(self.institution, source_id).id();
-            if !self.patients.is_in_bag(patient) {
+            if !self.patients.is_in_bag(patient) || self.patients.is_disputed(patient) {
                 continue;
             }
             let number = national_number(&value);

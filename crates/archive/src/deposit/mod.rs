@@ -4,7 +4,8 @@
 //!
 //! 1. [`bag::open`] reads the tag files and the list of payload. What makes the whole bag untrustworthy refuses it, with all
 //!    faults at once, and nothing is written.
-//! 2. The NDJSON files are read once for checksums and patients (`survey`), then line by line by workers that parse, validate,
+//! 2. The NDJSON files are read once for checksums and patients (`survey`), patients are compared with those who stand here by
+//!    the same id (`dispute`), then line by line by workers that parse, validate,
 //!    find the owner and seal (`take`), and written in the order of the lines, in batches (`pipeline`): amendments follow their
 //!    originals in a file, so order matters.
 //! 3. Documents that resources point to are checked to be what they claim and streamed to the sites (`documents`).
@@ -42,6 +43,7 @@ pub mod bag;
 pub mod bag_info;
 pub mod bundles;
 mod check;
+mod dispute;
 mod documents;
 mod error;
 mod fault;
@@ -57,12 +59,13 @@ mod take;
 mod tally;
 mod wording;
 
+pub use crate::members::NATIONAL_SYSTEMS;
 pub use error::DepositError;
 pub use fault::Fault;
-pub use take::NATIONAL_SYSTEMS;
 pub(crate) use take::{document_kind, document_paths};
 
-use crate::institutions::{Holding, Institution, composed};
+use crate::hangul::folded;
+use crate::institutions::{Holding, Institution, composed, kinds};
 use crate::names::Names;
 use crate::tables::{self, DepositRow, Marks};
 use crate::{Archive, ArchiveError};
@@ -125,6 +128,13 @@ pub struct Progress {
     pub held_back: u64,
 }
 
+/// What the operator who runs a deposit decided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DepositOptions {
+    /// That an institution which stands here under another name, or as of another kind, is the bag's.
+    pub rename_institution: bool,
+}
+
 /// One deposit while it runs.
 pub(crate) struct Deposit<'a> {
     archive: &'a Archive,
@@ -151,7 +161,8 @@ impl Archive {
     /// bag names, with source `local`.
     ///
     /// # Errors
-    /// [`DepositError::Bag`] where the bag as a whole is refused, and nothing was written. All others say what to mend; what
+    /// [`DepositError::Bag`] where the bag as a whole is refused, [`DepositError::OtherInstitution`] where its institution's code
+    /// is another's: nothing was written. All others say what to mend; what
     /// was taken stays, and depositing again goes on.
     pub fn deposit(
         &self,
@@ -159,11 +170,25 @@ impl Archive {
         lookup: &dyn CiLookup,
         tell: &mut dyn FnMut(Progress),
     ) -> Result<SignedReceipt, DepositError> {
+        self.deposit_with(path, lookup, DepositOptions::default(), tell)
+    }
+
+    /// As [`Archive::deposit`], with what an operator decided.
+    ///
+    /// # Errors
+    /// As [`Archive::deposit`].
+    pub fn deposit_with(
+        &self,
+        path: &Path,
+        lookup: &dyn CiLookup,
+        options: DepositOptions,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<SignedReceipt, DepositError> {
         let bag = bag::open(path, self.limits(), self.today())?;
         let institution = &bag.info.institution_code;
         let id = deposit_id(institution, &bag.manifest_digest);
         let _lock = Lock::take(&self.inner.config.folder, id)?;
-        let row = self.begin(&bag, id)?;
+        let row = self.begin(&bag, id, options)?;
         let tally = Tally::read(&row.progress)?;
         let mut deposit = Deposit {
             archive: self,
@@ -204,9 +229,21 @@ impl Archive {
         tables::deposits(self.store(), institution)
     }
 
-    fn begin(&self, bag: &Bag, id: Id16) -> Result<DepositRow, DepositError> {
+    fn begin(&self, bag: &Bag, id: Id16, options: DepositOptions) -> Result<DepositRow, DepositError> {
         let (store, now, info) = (self.store(), self.clock().now(), &bag.info);
-        tables::put_depositing(store, institution_of(info), now)?;
+        let other = self.institution(&info.institution_code)?.filter(|here| is_other(here, info));
+        let is_finished = || tables::deposit(store, self.names()?, id).map(|row| row.is_some_and(|row| row.finished));
+        match other {
+            None => tables::put_depositing(store, institution_of(info), now)?,
+            Some(_) if options.rename_institution => tables::put_depositing(store, institution_of(info), now)?,
+            // It was taken under that name; what it is called since then stays.
+            Some(_) if is_finished()? => {}
+            Some(here) => {
+                let code = here.code.clone();
+                let came = named(&info.institution_name, &info.institution_kind);
+                return Err(DepositError::OtherInstitution { code, here: named(&here.name, &here.kind), came });
+            }
+        }
         let size = store.checkpoint(Log::Records)?.map_or(0, |head| head.checkpoint.size);
         let fresh = Tally { records_before: size, new: Some(BTreeMap::new()), ..Tally::default() };
         let named = (&info.institution_code, bag.manifest_digest, info.depositor.as_str());
@@ -254,6 +291,7 @@ impl Deposit<'_> {
         self.progress.held_back += survey.refused.len() as u64;
         tables::mark(store, Marks { files, held: survey.refused.clone(), ..self.marks() })?;
 
+        self.dispute(lookup, &survey.patient_files)?;
         self.stage(Stage::Records, bytes);
         self.progress.resources = self.tally.taken();
         let left: u64 = survey.work.iter().map(|work| self.bag.files[work.file].size - work.bytes).sum();
@@ -327,6 +365,17 @@ impl Deposit<'_> {
         self.progress.done += done;
         (self.tell)(self.progress);
     }
+}
+
+/// Whether an institution as it stands here is another than the one that a bag is of.
+fn is_other(here: &Institution, info: &BagInfo) -> bool {
+    here.kind != info.institution_kind || folded(&here.name) != folded(&info.institution_name)
+}
+
+/// An institution as a message names it. Names of institutions are public.
+fn named(name: &str, code: &str) -> String {
+    let kind = kinds().iter().find(|kind| kind.code == code).map_or(code, |kind| kind.korean.as_str());
+    format!("\"{name}\" ({kind}, {code})")
 }
 
 /// The id of the deposit of a bag: the same bag is the same deposit.

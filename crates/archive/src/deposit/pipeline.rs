@@ -390,6 +390,11 @@ const fn place(file: usize, line: u64) -> u64 {
     (file as u64) << 40 | line
 }
 
+/// The file and line of what stands at a place.
+pub(super) const fn source_place(source: i64) -> (usize, i64) {
+    ((source >> 40) as usize, source & ((1 << 40) - 1))
+}
+
 impl Done {
     fn join(&mut self, other: Self) {
         self.versions.extend(other.versions);

@@ -3,6 +3,7 @@
 
 use super::bag::Bag;
 use super::fault::{Fault, Refusal};
+use crate::members::{NATIONAL_SYSTEMS, attachments, is_secret};
 use crate::records::unmarked;
 use crate::retention::Retention;
 use crate::tables::DocumentRow;
@@ -18,11 +19,6 @@ use store::{
     Edition, IndexRow, Indexing, NewVersion, Prepared, ResourceKey, Store, StoreError, index_rows, resource_id,
 };
 
-/// Identifier systems of numbers that stand in no index in clear: resident registration, and what stands for it when records of
-/// another system are tried out.
-pub const NATIONAL_SYSTEMS: [&str; 2] = ["https://mois.go.kr/rrn", "urn:hanmaru:demo-national-number"];
-/// Types of such numbers (HL7 v2 table 0203): national numbers, passport, driver's licence, social security.
-const SECRET_TYPES: [&str; 6] = ["NNKOR", "NI", "NN", "PPN", "DL", "SS"];
 /// What is searched for by this program. Owner, date and encounter have columns of their own.
 const PARAMETERS: [&str; 7] = ["identifier", "name", "birthdate", "date", "type", "code", "relatesto"];
 /// Code system of document kinds, whatever the installation's name is.
@@ -58,6 +54,8 @@ pub(crate) struct Taken {
 #[derive(Default)]
 pub(crate) struct Patients {
     in_bag: HashSet<Id16>,
+    /// Patients of the bag whose ids stand here for somebody else.
+    disputed: HashSet<Id16>,
     here: Mutex<HashMap<Id16, bool>>,
 }
 
@@ -68,6 +66,14 @@ impl Patients {
 
     pub(crate) fn len(&self) -> usize {
         self.in_bag.len()
+    }
+
+    pub(crate) fn dispute(&mut self, patients: impl IntoIterator<Item = Id16>) {
+        self.disputed.extend(patients);
+    }
+
+    pub(crate) fn is_disputed(&self, patient: Id16) -> bool {
+        self.disputed.contains(&patient)
     }
 
     pub(crate) fn is_in_bag(&self, patient: Id16) -> bool {
@@ -174,8 +180,9 @@ impl Taker<'_> {
             }
             other => other?,
         };
-        let place = |path: &str| self.bag.place(path);
-        let documents = documents(&value, kind, owner, class.name.as_str(), expiry_year, &place);
+        let place_of = |path: &str| self.bag.place(path);
+        let mut documents = documents(&value, owner, class.name.as_str(), expiry_year, &place_of);
+        documents.iter_mut().for_each(|row| row.source = place.try_into().ok());
         Ok(Ok(Taken { version, kind, warnings, documents }))
     }
 
@@ -195,12 +202,15 @@ impl Taker<'_> {
         if let Some(element) = unclear(value) {
             return nobody(&format!(".{element}: no reference such as Patient/ID, so it is unknown whose it is"));
         }
-        let targets = patient_of(value);
-        let Some(first) = targets.first() else {
-            return Ok(Ok(Owner::institution(self.institution)));
+        let first = match patient_of(value).first().copied().or_else(|| about(value)) {
+            Some(target) => target,
+            None => match unplaced(kind) {
+                Some(why) => return nobody(why),
+                None => return Ok(Ok(Owner::institution(self.institution))),
+            },
         };
         let source_id = match first {
-            Target::Relative { id, .. } => *id,
+            Target::Relative { id, .. } => id,
             // The same id at another server is another patient.
             Target::Absolute { .. } => {
                 return nobody(
@@ -209,6 +219,9 @@ impl Taker<'_> {
             }
             _ => return nobody(": its patient is neither in the bag nor here"),
         };
+        if self.patients.is_disputed(Owner::patient(self.institution, source_id).id()) {
+            return Ok(Err(Refusal::new(Fault::DisputedPatient, format!("{kind}: {DISPUTED}"))));
+        }
         if self.patients.knows(self, source_id)? {
             return Ok(Ok(Owner::patient(self.institution, source_id)));
         }
@@ -231,6 +244,33 @@ impl Taker<'_> {
 /// The elements that tell whom a resource is about. Others of the patient compartment, such as performers, may be about somebody
 /// else or carry a name alone.
 const ABOUT: [&str; 5] = ["subject", "patient", "beneficiary", "individual", "for"];
+
+/// The patient whom a resource is about that R4 counts to nobody's compartment, such as a Device.
+fn about<'v>(value: &'v Value<'_>) -> Option<Target<'v>> {
+    let value: &'v Value<'v> = value;
+    let is_patient = |target: &Target<'_>| target.kind() == Some("Patient");
+    let references = ABOUT.into_iter().flat_map(|name| value.each(name)).chain(value.get("securityContext"));
+    references.filter_map(|one| one.str("reference").map(Target::parse)).find(is_patient)
+}
+
+/// Why a resource that names no patient is not the institution's own: it may hold a patient's records, which nobody would ever see.
+fn unplaced(kind: &str) -> Option<&'static str> {
+    match kind {
+        "Bundle" | "Parameters" => Some(
+            ": what lies within it is not taken, and nothing says whose it is; write each resource on a line of its own \
+             (`hanmaru deposit --from-bundles` does so for a demonstration)",
+        ),
+        "Binary" => Some(
+            ": nothing says whose it is; put the file below data/documents, and let the patient's DocumentReference point to it",
+        ),
+        _ => None,
+    }
+}
+
+/// Why nobody is told more of a patient.
+const DISPUTED: &str = "its patient's id stands here for somebody of another name or birth date, who is another person to the \
+                        identity agency or unknown to it: a human must find out whether the institution's code, the id or the \
+                        national number is wrong; what stands here stays as it is";
 
 /// The element that says whom the resource is about in a way that cannot be told: no reference, or none that R4 knows
 /// (section 2.3.0). One that leads to a group, a device or the like is clear.
@@ -268,14 +308,6 @@ fn edition(value: &Value<'_>, place: u64) -> Edition {
 pub(crate) fn hashed_number(store: &Store, number: &str) -> String {
     let digits: String = number.chars().filter(|letter| letter.is_alphanumeric()).collect();
     base::hex(&store.ci_hash(&Redacted::new(format!("identifier|{digits}"))))
-}
-
-fn is_secret(identifier: &Value<'_>) -> bool {
-    let system = identifier.str("system").is_some_and(|system| NATIONAL_SYSTEMS.contains(&system));
-    let has_code = |kind: &Value<'_>| {
-        kind.each("coding").any(|coding| coding.str("code").is_some_and(|code| SECRET_TYPES.contains(&code)))
-    };
-    system || identifier.get("type").is_some_and(has_code)
 }
 
 /// The resident registration number of a Patient, or what stands for it: 13 digits.
@@ -338,7 +370,6 @@ fn percent_decoded(text: &str) -> Option<String> {
 
 fn documents(
     value: &Value<'_>,
-    kind: &str,
     owner: Owner,
     class: &str,
     expiry_year: u16,
@@ -360,14 +391,10 @@ fn documents(
             content_type: attachment.str("contentType").unwrap_or_default().to_owned(),
             size: attachment.get("size").and_then(Value::as_i64).and_then(|size| size.try_into().ok()),
             sha1: attachment.str("hash").and_then(sha1),
+            source: None,
         });
     };
-    match kind {
-        "DocumentReference" => value.each("content").filter_map(|content| content.get("attachment")).for_each(&mut add),
-        "DiagnosticReport" => value.each("presentedForm").for_each(&mut add),
-        "Media" => value.get("content").into_iter().for_each(&mut add),
-        _ => {}
-    }
+    attachments(value).into_iter().for_each(&mut add);
     found
 }
 
@@ -475,7 +502,7 @@ mod tests {
         let value = value(text);
         assert_eq!(document_kind(&value), Some("chart"));
         let owner = Owner::Patient(Id16::default());
-        let rows = documents(&value, "DocumentReference", owner, "chart", 2030, &|_| Some(7));
+        let rows = documents(&value, owner, "chart", 2030, &|_| Some(7));
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].size, rows[0].sha1.is_some()), (Some(3), true));
     }

@@ -1,6 +1,6 @@
 //! What resources point to: names that hospitals use again, files of more than one person, and files as Windows writes them.
 
-use crate::{CODE, world, write};
+use crate::{CODE, fault, faults, good, world, write};
 use archive::{Selection, TimelineQuery};
 use policy::{Action, InstitutionCode, Permit};
 use serde_json::{Value, json};
@@ -81,9 +81,11 @@ fn a_name_that_is_used_again_leaves_the_older_document_its_file() {
 fn an_amendment_that_keeps_the_name_leaves_the_original_its_file() {
     let world = world();
     world.deposit(&write(&world, &bag("d1", 1, "original")).root).expect("taken");
+    world.clock.advance(60);
     world.deposit(&bag("d1", 2, "amended").write(&world.path("second")).root).expect("taken");
     // An amendment of the words alone, whose file is not in the bag again.
     let words = BagBuilder::new(CODE).patient("p1", &person("하나")).resource(&document("d1", "0001.pdf", 3));
+    world.clock.advance(60);
     world.deposit(&words.write(&world.path("third")).root).expect("taken");
     let permit = permit(&world, "하나");
     let editions = editions(&world, &permit, "d1");
@@ -100,12 +102,14 @@ fn a_file_that_was_missing_comes_with_the_same_resource_again() {
     let world = world();
     let without = BagBuilder::new(CODE).patient("p1", &person("하나")).resource(&document("d1", "0001.pdf", 1));
     world.deposit(&write(&world, &without).root).expect("taken");
+    world.clock.advance(60);
     world.deposit(&bag("d2", 1, "of another").write(&world.path("second")).root).expect("taken");
     let first = |world: &World| {
         let permit = permit(world, "하나");
         file(world, &permit, &editions(world, &permit, "d1")[0], "documents/0001.pdf")
     };
     assert!(first(&world).is_none(), "what came later for another document is not its file");
+    world.clock.advance(60);
     world.deposit(&bag("d1", 1, "late").write(&world.path("third")).root).expect("taken");
     assert!(first(&world) == Some(one_page_pdf("late")));
 }
@@ -129,5 +133,67 @@ fn what_windows_writes_before_a_file_is_none_of_the_first_resource() {
     assert_eq!(versions.len(), 2);
     for version in &versions {
         assert!(version.bytes.expose().starts_with(b"{\""), "{}", version.key.resource_type);
+    }
+}
+
+#[test]
+fn one_file_of_two_patients_is_handed_to_neither() {
+    let world = world();
+    let pointing = |id: &str, patient: &str, name: &str| {
+        let mut document = document(id, name, 1);
+        document["subject"]["reference"] = json!(format!("Patient/{patient}"));
+        document
+    };
+    let bag = good()
+        .resource(&pointing("d2", "p1", "scan.pdf"))
+        .resource(&pointing("d3", "p2", "scan.pdf"))
+        .resource(&pointing("d4", "p1", "own.pdf"))
+        .resource(&pointing("d5", "p1", "own.pdf"))
+        .file("data/documents/scan.pdf", one_page_pdf("of whom"))
+        .file("data/documents/own.pdf", one_page_pdf("own"));
+    let receipt = world.deposit(&write(&world, &bag).root).expect("taken");
+    assert_eq!(faults(&receipt), [fault("data/documents/scan.pdf", 0, "shared-document")]);
+    let listed = &receipt.receipt.held_back.listed[0];
+    let lines = "data/fhir/DocumentReference.ndjson line 2, data/fhir/DocumentReference.ndjson line 3";
+    assert!(listed.kept && listed.reason.contains(lines), "{listed:?}");
+    for (name, patient) in [("하나", "p1"), ("두리", "p2")] {
+        let owner = policy::Owner::patient(&institution(), patient);
+        let found = world.archive().document_object(owner, "documents/scan.pdf").expect("read");
+        assert_eq!(found, None, "{name}");
+    }
+    let owner = policy::Owner::patient(&institution(), "p1");
+    assert!(world.archive().document_object(owner, "documents/own.pdf").expect("read").is_some());
+    assert!(receipt.receipt.korean().contains("여러 환자의 자원이 함께 가리키는 문서: 1"));
+}
+
+#[test]
+fn what_may_hold_a_patients_records_is_not_taken_as_the_institutions_own() {
+    let world = world();
+    let observation = json!({"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "x"},
+        "subject": {"reference": "Patient/p1"}});
+    let bag = good()
+        .resource(
+            &json!({"resourceType": "Bundle", "id": "b", "type": "collection", "entry": [{"resource": observation}]}),
+        )
+        .resource(
+            &json!({"resourceType": "Parameters", "id": "q", "parameter": [{"name": "x", "resource": observation}]}),
+        )
+        .resource(&json!({"resourceType": "Binary", "id": "x", "contentType": "text/plain", "data": "eA=="}))
+        .resource(&json!({"resourceType": "List", "id": "l", "status": "current", "mode": "working",
+            "subject": {"reference": "Patient/p1"}}))
+        .resource(&json!({"resourceType": "Device", "id": "v", "patient": {"reference": "Patient/p1"}}))
+        .resource(&json!({"resourceType": "Device", "id": "w"}))
+        .resource(&json!({"resourceType": "Binary", "id": "y", "contentType": "text/plain", "data": "eA==",
+            "securityContext": {"reference": "Patient/p1"}}));
+    let receipt = world.deposit(&write(&world, &bag).root).expect("taken");
+    let expected =
+        ["Binary", "Bundle", "Parameters"].map(|kind| fault(&format!("data/fhir/{kind}.ndjson"), 1, "nobody"));
+    assert_eq!(faults(&receipt), expected);
+    assert!(receipt.receipt.held_back.listed[1].reason.contains("--from-bundles"));
+    let permit = world.own_permit(&person("하나"), Action::ReadTimeline);
+    let keys = world.archive().select(&permit, &Selection::Whole).expect("listed");
+    let own: Vec<&str> = keys.iter().map(|key| key.resource_type.as_str()).collect();
+    for kind in ["List", "Device", "Binary"] {
+        assert_eq!(own.iter().filter(|one| **one == kind).count(), 1, "{kind}: {own:?}");
     }
 }

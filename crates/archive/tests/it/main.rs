@@ -1,6 +1,7 @@
 //! Deposits, institutions and timelines as callers see them, over a real store with three sites.
 
 mod bundles;
+mod disputes;
 mod faults;
 mod files;
 mod institutions;

@@ -5,7 +5,7 @@ use crate::commands::generate::bar;
 use crate::condition::clock_fault;
 use crate::config::Config;
 use crate::hall::{Hall, configured};
-use archive::{BundleOptions, ForeignPatient, Progress, SignedReceipt, Stage};
+use archive::{BundleOptions, DepositOptions, ForeignPatient, Progress, SignedReceipt, Stage};
 use policy::InstitutionCode;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +26,9 @@ pub struct Deposit {
     /// writes `people.json` beside the bag, so that those people can sign in at the stand-in agency.
     #[arg(long, value_name = "DIR")]
     from_bundles: Option<PathBuf>,
+    /// The institution's code stands here under another name or as of another kind, and it is the same institution all the same.
+    #[arg(long)]
+    rename_institution: bool,
     /// No progress bar.
     #[arg(long)]
     quiet: bool,
@@ -43,7 +46,8 @@ impl Deposit {
         if let Some(fault) = clock_fault(hall.clock_behind_s()?) {
             tracing::warn!("{fault}; a deposit is dated by what was recorded last");
         }
-        let receipt = deposit(&hall, &config, &self.path, self.quiet)?;
+        let options = DepositOptions { rename_institution: self.rename_institution };
+        let receipt = deposit_with(&hall, &config, &self.path, options, self.quiet)?;
         if receipt.again {
             println!("This bag was deposited before, and nothing of it is new. Its receipt:");
         }
@@ -55,9 +59,19 @@ impl Deposit {
 
 /// Deposits one bag with a progress bar.
 pub fn deposit(hall: &Hall, config: &Config, bag: &Path, quiet: bool) -> Result<SignedReceipt, Failure> {
+    deposit_with(hall, config, bag, DepositOptions::default(), quiet)
+}
+
+fn deposit_with(
+    hall: &Hall,
+    config: &Config,
+    bag: &Path,
+    options: DepositOptions,
+    quiet: bool,
+) -> Result<SignedReceipt, Failure> {
     let identity = hall.identity(config)?;
     let shown = if quiet { indicatif::ProgressBar::hidden() } else { bar("", 0) };
-    let receipt = hall.archive.deposit(bag, &identity.ci_lookup(), &mut |progress: Progress| {
+    let receipt = hall.archive.deposit_with(bag, &identity.ci_lookup(), options, &mut |progress: Progress| {
         shown.set_message(stage(progress.stage));
         shown.set_length(progress.total);
         shown.set_position(progress.done);
