@@ -22,6 +22,7 @@ mod router;
 pub mod samples;
 mod security;
 mod texts;
+mod turns;
 mod visitor;
 mod words;
 

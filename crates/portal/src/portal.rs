@@ -3,16 +3,14 @@
 use crate::attempts::Attempts;
 use crate::error::PageError;
 use crate::places::Places;
+use crate::turns::{IssueTurn, IssueTurns, turn};
 use archive::Archive;
+use base::Id16;
 use base::limits::Limits;
 use identity::Identity;
 use ledger::VerifierKey;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// Longest wait for a turn at making or checking a document.
-const TURN_WAIT: Duration = Duration::from_secs(20);
 
 /// How the portal is reached and what it permits.
 #[derive(Debug, Clone)]
@@ -64,7 +62,7 @@ struct Inner {
     config: PortalConfig,
     places: Places,
     attempts: Attempts,
-    issuing: Arc<Semaphore>,
+    issuing: IssueTurns,
     checking: Arc<Semaphore>,
     /// Memory for uploads, in kibibytes.
     uploads: Arc<Semaphore>,
@@ -74,7 +72,7 @@ impl Portal {
     /// A portal over an archive and an identity.
     #[must_use]
     pub fn new(archive: Archive, identity: Identity, config: PortalConfig) -> Self {
-        let issuing = Arc::new(Semaphore::new(config.issues_at_once.max(1)));
+        let issuing = IssueTurns::new(config.issues_at_once);
         let checking = Arc::new(Semaphore::new(config.checks_at_once.max(1)));
         let upload_bytes = config.limits.verify_bytes.saturating_mul(config.checks_at_once.max(1));
         let uploads = Arc::new(Semaphore::new((upload_bytes / 1024).clamp(1024, Semaphore::MAX_PERMITS)));
@@ -118,9 +116,9 @@ impl Portal {
         }
     }
 
-    /// A turn at making a document.
-    pub(crate) async fn turn_to_issue(&self) -> Result<OwnedSemaphorePermit, PageError> {
-        turn(&self.inner.issuing).await
+    /// A turn at making a document for a person.
+    pub(crate) async fn turn_to_issue(&self, person: Id16) -> Result<IssueTurn, PageError> {
+        self.inner.issuing.turn(person).await
     }
 
     /// Memory for some kibibytes of an upload, held until it is dropped. Nobody waits for it: two that wait for each other's
@@ -132,12 +130,5 @@ impl Portal {
     /// A turn at checking a document, for one that is here whole: who sends slowly holds nobody up.
     pub(crate) async fn turn_to_check(&self) -> Result<OwnedSemaphorePermit, PageError> {
         turn(&self.inner.checking).await
-    }
-}
-
-async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, PageError> {
-    match tokio::time::timeout(TURN_WAIT, Arc::clone(turns).acquire_owned()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        _ => Err(PageError::Busy),
     }
 }

@@ -44,12 +44,14 @@ pub(crate) async fn issue(form: PersonForm) -> Result<Response, PageError> {
     if wish == Wish::Chosen(BTreeSet::new()) {
         return nothing_chosen(&person).await;
     }
-    let _turn = person.visitor.portal.turn_to_issue().await?;
+    let turn = person.visitor.portal.turn_to_issue(person.session.person).await?;
     let filter = person.visitor.portal.places().of(person.session.id).filter;
     let listing = own(person.actor(), person.session.person, Action::ReadTimeline);
     let (actor, own_person) = (person.actor(), person.session.person);
     let request = own(person.actor(), person.session.person, Action::Issue);
     let making = person.visitor.portal.blocking(move |portal| {
+        // Held by the work and not by the request: who hangs up does not hand on a turn that is still being used.
+        let _turn = turn;
         if let Wish::Chosen(chosen) = &wish {
             // Where one of them is somebody else's, all are refused.
             refuse_others(portal, &actor, own_person, Action::Issue, chosen)?;

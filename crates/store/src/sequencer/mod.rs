@@ -230,7 +230,8 @@ pub(crate) fn count_waiting(core: &Core, log: Log) -> Result<u64, StoreError> {
         };
         // What a program claimed for the log and did not live to publish waits as well.
         let sql = "SELECT size - published_size FROM log_head WHERE log = ?";
-        let claimed: i64 = connection.prepare_cached(sql).at(step)?.query_row([log.name()], |row| row.get(0)).at(step)?;
+        let claimed: i64 =
+            connection.prepare_cached(sql).at(step)?.query_row([log.name()], |row| row.get(0)).at(step)?;
         Ok(in_outbox + claimed.unsigned_abs())
     })
 }
