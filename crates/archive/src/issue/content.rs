@@ -75,6 +75,16 @@ pub enum Text {
         /// They.
         join: Vec<Text>,
     },
+    /// Of less weight than what it stands behind, such as a code.
+    Small {
+        /// As it stands in the record.
+        small: String,
+    },
+    /// Lines of a label and what it labels.
+    Lines {
+        /// They.
+        lines: Vec<Detail>,
+    },
 }
 
 impl Default for Text {
@@ -104,6 +114,8 @@ impl Text {
             Self::Plain(text) => text.is_empty(),
             Self::Word { .. } => false,
             Self::Join { join } => join.iter().all(Self::is_empty),
+            Self::Small { small } => small.is_empty(),
+            Self::Lines { lines } => lines.is_empty(),
         }
     }
 }
@@ -144,6 +156,15 @@ pub struct Fact {
     pub value: Text,
 }
 
+/// A member of a record that its form has no place for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Detail {
+    /// What it is: words of ours, or the name of the element.
+    pub label: Text,
+    /// The value.
+    pub value: Text,
+}
+
 /// One institution's chart.
 #[derive(Debug, Default, Serialize)]
 pub struct Part {
@@ -170,8 +191,10 @@ pub struct Identity {
     pub mark: Option<Mark>,
     /// Name.
     pub name: String,
-    /// Everything else.
+    /// What identifies them.
     pub facts: Vec<Fact>,
+    /// Everything else.
+    pub details: Vec<Detail>,
 }
 
 /// A visit or a stay.
@@ -187,6 +210,8 @@ pub struct Visit {
     pub title: String,
     /// Department, doctors and so on.
     pub facts: Vec<Fact>,
+    /// Everything else about the visit itself.
+    pub details: Vec<Detail>,
     /// Earlier versions of the visit itself, in full.
     pub earlier: Vec<Block>,
     /// Diagnoses, tests, drugs …
@@ -207,6 +232,8 @@ pub enum Section {
         columns: Vec<&'static Column>,
         /// The lines.
         rows: Vec<Row>,
+        /// What the records have in common that no column has a place for.
+        details: Vec<Detail>,
     },
     /// Running text.
     Blocks {
@@ -237,6 +264,8 @@ pub struct Row {
     pub lines: Vec<Vec<Text>>,
     /// Remarks below the line.
     pub notes: Vec<Text>,
+    /// Everything else.
+    pub details: Vec<Detail>,
 }
 
 /// One version of a record that reads as text.
@@ -250,6 +279,8 @@ pub struct Block {
     pub facts: Vec<Fact>,
     /// Paragraphs.
     pub text: Vec<Text>,
+    /// Everything else.
+    pub details: Vec<Detail>,
 }
 
 /// Which edition of an amended record this is (Medical Service Act art. 21(1): originals are shown beside amendments).
@@ -280,6 +311,8 @@ pub struct Document {
     pub date: String,
     /// Institution, author, status, and how it relates to others.
     pub facts: Vec<Fact>,
+    /// Everything else about the document.
+    pub details: Vec<Detail>,
     /// Pages and images.
     pub sheets: Vec<Sheet>,
     /// Text attachments, drawn as text.

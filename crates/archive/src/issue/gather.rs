@@ -3,19 +3,28 @@
 
 use crate::issue::budget::Budget;
 use crate::issue::content::{
-    Block, Column, Document, DrawnFile, Fact, Identity, IssueContent, Mark, Masthead, Part, Row, Section, Sheet,
-    Summary, Text, Undrawn, Visit,
+    Block, Column, Detail, Document, DrawnFile, Fact, Identity, IssueContent, Mark, Masthead, Part, Row, Section,
+    Sheet, Summary, Text, Undrawn, Visit,
 };
+use crate::issue::details::{details, label, whole};
 use crate::issue::rows::{KINDS, Lookup, Shape, shape, target_of};
+use crate::issue::seen::Seen;
 use crate::issue::sheets::{self, Drawable};
 use crate::issue::source::{FileFault, Record, Source, SourceInstitution, Version};
-use crate::issue::values::{address, all_words, date, day, first_name, join, name, period, status, strip_tags, words};
+use crate::issue::values::{
+    address, all_words, code, date, day, first_date, first_name, join, name, period, strip_tags, words,
+};
+use crate::members::{attachments, is_secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fhir::json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// The kind of record that is nothing but a document.
+const DOCUMENT: &str = "DocumentReference";
+/// Roles in which a visit's doctor need not be named again.
+const ROLES: [&str; 7] = ["recorder", "asserter", "requester", "performer", "author", "assessor", "enterer"];
 /// Code system of document kinds.
 const DOCUMENT_KIND: &str = "/CodeSystem/document-kind";
 /// Resources that are shown through what refers to them, by name.
@@ -116,7 +125,9 @@ impl<'r, 'w> Gathering<'r, 'w> {
         part.provenance = provenance(institution);
         content.undrawn.extend(institution.unreadable.iter().map(|(kind, id)| undrawn(kind, id, "reason.unreadable")));
         for record in institution.records.iter().filter(|record| record.kind == "Patient") {
-            part.identities.extend(editions(record).map(|(mark, version)| identity(mark, &version.value)));
+            part.identities.extend(
+                editions(record).map(|(mark, version)| identity(mark, &version.value, &self.lookup, &institution.name)),
+            );
         }
         let mut encounters: Vec<&Record> = institution.records.iter().filter(|r| r.kind == "Encounter").collect();
         encounters.sort_by_key(|record| (start_of(record).to_owned(), record.id.clone()));
@@ -132,29 +143,37 @@ impl<'r, 'w> Gathering<'r, 'w> {
         let mut documents: Vec<(String, &Record)> = Vec::new();
         for record in &institution.records {
             match record.kind.as_str() {
-                "Patient" | "Encounter" => {}
+                "Patient" | "Encounter" | DOCUMENT => {}
                 kind if CONTEXT.contains(&kind) => {}
-                "DocumentReference" => documents.push((document_date(record), record)),
                 "Binary" => content.undrawn.push(undrawn(&record.kind, &record.id, "reason.binary")),
                 _ => self.collect(record, &mut per_visit, &mut loose, counts),
             }
+            let has_files = || record.versions.iter().any(|version| !attachments(&version.value).is_empty());
+            if record.kind == DOCUMENT || !institution.headings.contains(&record.id) && has_files() {
+                documents.push((document_date(record), record));
+            }
         }
         for (visit, collected) in part.visits.iter_mut().zip(per_visit) {
-            visit.sections = sections(collected);
+            visit.sections = sections(collected, &visit.facts);
         }
-        part.loose = sections(loose);
+        part.loose = sections(loose, &[]);
         documents.sort_by(|a, b| (&a.0, &a.1.id).cmp(&(&b.0, &b.1.id)));
         let mut places: HashMap<&str, usize> = HashMap::new();
         for (date, record) in &documents {
             for (mark, version) in editions(record) {
+                if record.kind != DOCUMENT && attachments(&version.value).is_empty() {
+                    continue;
+                }
                 let document = self.document(mark, date, record, version, content);
                 counts.add(true, 0, &document.kind, &document.date);
                 // Of several editions the last one, which is the current one.
-                places.insert(&record.id, content.documents.len());
+                if record.kind == DOCUMENT {
+                    places.insert(&record.id, content.documents.len());
+                }
                 content.documents.push(document);
             }
         }
-        for (_, record) in &documents {
+        for (_, record) in documents.iter().filter(|(_, record)| record.kind == DOCUMENT) {
             relate(record, &places, content);
         }
         part
@@ -196,11 +215,9 @@ impl<'r, 'w> Gathering<'r, 'w> {
         if heading {
             editions.clear();
         }
-        let earlier = editions.into_iter().map(|(mark, version)| Block {
-            mark,
-            title: visit_class(&version.value),
-            facts: self.visit_facts(&version.value, true),
-            text: Vec::new(),
+        let earlier = editions.into_iter().map(|(mark, version)| {
+            let (facts, details) = self.visit_facts(&version.value, true);
+            Block { mark, title: visit_class(&version.value), facts, text: Vec::new(), details }
         });
         let earlier = earlier.collect();
         let Some(resource) = current else {
@@ -210,6 +227,7 @@ impl<'r, 'w> Gathering<'r, 'w> {
                 class: Text::default(),
                 title: String::new(),
                 facts: Vec::new(),
+                details: Vec::new(),
                 earlier,
                 sections: Vec::new(),
                 heading,
@@ -218,13 +236,21 @@ impl<'r, 'w> Gathering<'r, 'w> {
         let bound =
             |member: &str| resource.get("period").and_then(|p| p.str(member)).map(str::to_owned).unwrap_or_default();
         let (start, end) = (bound("start"), bound("end"));
-        let same_day = day(&start) == day(&end);
+        let (first, last) = (date(&start), date(&end));
+        let (facts, details) =
+            if heading { (self.heading_facts(resource), Vec::new()) } else { self.visit_facts(resource, false) };
+        let last = match last.strip_prefix(day(&start)) {
+            Some(time) if !heading && first != last => time.trim_start().to_owned(),
+            Some(_) => String::new(),
+            None => last,
+        };
         Visit {
-            start: date(&start),
-            end: if same_day { String::new() } else { date(&end) },
+            start: first,
+            end: last,
             class: visit_class(resource),
             title: if heading { String::new() } else { all_words(resource, "type") },
-            facts: if heading { self.heading_facts(resource) } else { self.visit_facts(resource, false) },
+            facts,
+            details,
             earlier,
             sections: Vec::new(),
             heading,
@@ -240,36 +266,91 @@ impl<'r, 'w> Gathering<'r, 'w> {
         facts
     }
 
-    fn visit_facts(&self, resource: &Value, whole: bool) -> Vec<Fact> {
-        let mut facts = Vec::new();
-        if whole {
+    /// What stands at the head of a visit, and everything else about it.
+    fn visit_facts(&self, resource: &Value, is_earlier: bool) -> (Vec<Fact>, Vec<Detail>) {
+        let (mut facts, seen) = (Vec::new(), Seen::default());
+        seen.members(resource, &["period"]);
+        if let Some(class) = resource.get("class") {
+            match visit_class(resource) {
+                Text::Word { .. } => seen.leaves(class),
+                _ => drop(seen.words(class)),
+            }
+        }
+        if is_earlier {
             push(&mut facts, "fact.period", resource.get("period").map(period).unwrap_or_default());
             push(&mut facts, "fact.type", all_words(resource, "type"));
         }
-        push(&mut facts, "fact.department", all_words(resource, "serviceType"));
-        push(&mut facts, "fact.doctor", self.lookup.names(resource, "participant", Some("individual")));
-        push(&mut facts, "fact.reason", all_words(resource, "reasonCode"));
-        push(&mut facts, "fact.place", self.lookup.names(resource, "location", Some("location")));
+        seen.all_words(resource, "type");
+        push(&mut facts, "fact.department", seen.all_words(resource, "serviceType"));
+        push(&mut facts, "fact.doctor", self.names(&seen, resource, "participant", Some("individual")));
+        push(&mut facts, "fact.reason", seen.all_words(resource, "reasonCode"));
+        push(&mut facts, "fact.place", self.names(&seen, resource, "location", Some("location")));
         push(&mut facts, "fact.provider", self.provider(resource));
+        self.names(&seen, resource, "serviceProvider", None);
         let insurance = resource.each("extension").filter(|extension| {
             extension.str("url").is_some_and(|url| url.to_ascii_lowercase().contains("insurancetype"))
         });
-        push(
-            &mut facts,
-            "fact.insurance",
-            join(insurance.map(|e| e.get("valueCodeableConcept").map(words).unwrap_or_default()), ", "),
-        );
-        if let Some(stay) = resource.get("hospitalization") {
-            let how = all_words(stay, "dischargeDisposition");
-            if !how.is_empty() {
-                facts.push(Fact { label: "fact.discharge", value: Text::coded("discharge", &how) });
+        let insurance = insurance.map(|e| {
+            e.get("valueCodeableConcept").map(|kind| (seen.words(kind), seen.code(kind)).0).unwrap_or_default()
+        });
+        push(&mut facts, "fact.insurance", join(insurance, ", "));
+        push(&mut facts, "fact.diagnoses", self.diagnoses(&seen, resource));
+        if let Some(how) = resource.get("hospitalization").and_then(|stay| stay.get("dischargeDisposition")) {
+            let words = seen.words(how);
+            let of_code = Text::coded("discharge", &code(how));
+            let value = match Text::coded("discharge", &words) {
+                Text::Plain(_) if matches!(of_code, Text::Word { .. }) => {
+                    seen.code(how);
+                    of_code
+                }
+                value => value,
+            };
+            if !value.is_empty() {
+                facts.push(Fact { label: "fact.discharge", value });
             }
         }
-        match resource.str("status").unwrap_or_default() {
+        match seen.status(resource, "status") {
             "" | "finished" => {}
             other => facts.push(Fact { label: "fact.status", value: Text::coded("status", other) }),
         }
-        facts
+        (facts, details(resource, &self.lookup, &seen))
+    }
+
+    /// Which diagnoses a visit led to, in their order where that was written. One that stands in its section anyway is not
+    /// named again.
+    fn diagnoses(&self, seen: &Seen, resource: &Value) -> String {
+        let is_plain = |diagnosis: &Value| {
+            diagnosis.get("use").is_none() && diagnosis.get("condition").is_none_or(|it| it.get("display").is_none())
+        };
+        let mut named = Vec::new();
+        let all = resource.each("diagnosis");
+        let is_single = all.len() == 1 && all.clone().all(is_plain);
+        for diagnosis in all {
+            let name = diagnosis.get("condition").map(|condition| self.name(seen, resource, condition));
+            let rank = diagnosis.get("rank").and_then(Value::primitive_text);
+            if name.as_ref().is_none_or(String::is_empty) && !is_single {
+                continue;
+            }
+            seen.members(diagnosis, &["rank"]);
+            let rank = rank.map(|rank| format!("({rank})")).unwrap_or_default();
+            let used = diagnosis.get("use").map(|used| seen.words(used)).unwrap_or_default();
+            named.push(join([name.unwrap_or_default(), used, rank], " "));
+        }
+        if is_single { String::new() } else { join(named.into_iter(), ", ") }
+    }
+
+    /// Names of everything that a member refers to, with marks on those that a page then shows.
+    fn names(&self, seen: &Seen, resource: &Value, member: &str, step: Option<&str>) -> String {
+        let items = resource.each(member).filter_map(|item| step.map_or(Some(item), |step| item.get(step)));
+        join(items.map(|reference| self.name(seen, resource, reference)), ", ")
+    }
+
+    fn name(&self, seen: &Seen, resource: &Value, reference: &Value) -> String {
+        let name = self.lookup.named_in(resource, reference, seen);
+        if !name.is_empty() {
+            seen.members(reference, &["display", "reference"]);
+        }
+        name
     }
 
     /// The provider where it is another than the institution itself.
@@ -278,6 +359,7 @@ impl<'r, 'w> Gathering<'r, 'w> {
         if named == self.institution.name { String::new() } else { named }
     }
 
+    /// A document: one that was deposited as such, or what is attached to another record.
     fn document(
         &mut self,
         mark: Option<Mark>,
@@ -286,28 +368,71 @@ impl<'r, 'w> Gathering<'r, 'w> {
         version: &Version,
         content: &mut IssueContent,
     ) -> Document {
-        let resource = &version.value;
+        let (resource, seen) = (&version.value, Seen::default());
+        let is_own = record.kind == DOCUMENT;
         let mut document = Document {
             number: content.documents.len() + 1,
             mark,
-            kind: document_kind(resource),
-            title: resource.str("description").unwrap_or_default().to_owned(),
+            kind: if is_own { document_kind(resource) } else { Text::coded("type", &record.kind) },
             date: date.to_owned(),
             ..Document::default()
         };
         push(&mut document.facts, "fact.institution", self.institution.name.clone());
-        push(&mut document.facts, "fact.author", self.lookup.names(resource, "author", None));
-        match resource.str("status").unwrap_or_default() {
-            "" | "current" => {}
-            other => document.facts.push(Fact { label: "fact.status", value: Text::coded("status", other) }),
+        if is_own {
+            document.title = seen.str(resource, "description").unwrap_or_default().to_owned();
+            let author = self.names(&seen, resource, "author", None);
+            push(&mut document.facts, "fact.author", author);
+            match seen.status(resource, "status") {
+                "" | "current" => {}
+                other => document.facts.push(Fact { label: "fact.status", value: Text::coded("status", other) }),
+            }
+            document.details = self.document_details(resource, &document, &seen);
+        } else {
+            let names = ["title", "code", "type"].iter().map(|member| all_words(resource, member));
+            document.title = names.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
         }
-        for item in resource.each("content").filter_map(|item| item.get("attachment")) {
-            self.attach(item, &mut document, (record, version), content);
+        let files = attachments(resource);
+        for file in &files {
+            self.attach(file, &mut document, (record, version), content);
         }
-        if resource.each("content").next().is_none() {
+        if files.is_empty() {
             fault(&mut document, content, record.id.clone(), Text::word("reason.no-file"));
         }
         document
+    }
+
+    /// What the head of a document has no place for.
+    fn document_details(&self, resource: &Value, document: &Document, seen: &Seen) -> Vec<Detail> {
+        for concept in resource.get("type").into_iter().chain(resource.each("category")) {
+            let ours = concept.each("coding").filter(|coding| coding.str("system").is_some_and(is_document_kind));
+            ours.for_each(|coding| seen.add(coding));
+            if document.kind == Text::from(words(concept)) {
+                seen.words(concept);
+            }
+        }
+        let files = resource.each("content").filter_map(|content| content.get("attachment"));
+        for moment in files.filter_map(|file| file.get("creation")).chain(resource.get("date")) {
+            if moment.as_str().is_some_and(|text| document.date == date(text)) {
+                seen.add(moment);
+            }
+        }
+        for relation in resource.each("relatesTo") {
+            if RELATIONS.iter().any(|(known, ..)| relation.str("code") == Some(known)) {
+                seen.members(relation, &["code"]);
+                relation.get("target").inspect(|target| seen.members(target, &["reference"]));
+            }
+        }
+        if let Some(custodian) = resource.get("custodian")
+            && self.lookup.named_in(resource, custodian, seen) == self.institution.name
+        {
+            seen.add(custodian);
+        }
+        // What a file is called is said where it is its only name.
+        if let Text::Plain(kind) = &document.kind {
+            let titles = attachments(resource).into_iter().filter(|file| file.str("title") == Some(kind));
+            titles.for_each(|file| seen.members(file, &["title"]));
+        }
+        details(resource, &self.lookup, seen)
     }
 
     /// Adds the sheets of one attachment, or the reason why there are none.
@@ -419,9 +544,9 @@ fn start_of<'x>(record: &'x Record) -> &'x str {
 
 fn visit_class(resource: &Value) -> Text {
     let Some(class) = resource.get("class") else { return Text::default() };
-    match class.str("code") {
-        Some(code) => Text::coded("class", code),
-        None => words(class).into(),
+    match Text::coded("class", class.str("code").unwrap_or_default()) {
+        Text::Plain(_) => words(class).into(),
+        word => word,
     }
 }
 
@@ -452,66 +577,93 @@ fn provenance(institution: &SourceInstitution) -> Vec<Fact> {
     facts
 }
 
-/// Identifiers of these types are never printed: they open too many doors and are not part of a chart.
-const SECRET_IDENTIFIERS: &[&str] = &["NNKOR", "SS", "PPN", "DL", "rrn", "us-ssn", "passport"];
-
-fn identity(mark: Option<Mark>, resource: &Value) -> Identity {
-    let mut facts = Vec::new();
-    push(&mut facts, "fact.birth-date", resource.str("birthDate").unwrap_or_default().to_owned());
-    if let Some(gender) = resource.str("gender") {
+/// A patient: what identifies them, and everything else. Secret identifiers are never printed: they open too many doors and
+/// are not part of a chart.
+fn identity(mark: Option<Mark>, resource: &Value, lookup: &Lookup, institution: &str) -> Identity {
+    let (mut facts, seen) = (Vec::new(), Seen::default());
+    push(&mut facts, "fact.birth-date", seen.str(resource, "birthDate").unwrap_or_default().to_owned());
+    if let Some(gender) = seen.str(resource, "gender") {
         facts.push(Fact { label: "fact.gender", value: Text::coded("gender", gender) });
     }
     for identifier in resource.each("identifier") {
-        let types = identifier.get("type").into_iter().flat_map(|t| t.each("coding")).filter_map(|c| c.str("code"));
-        let system = identifier.str("system").unwrap_or_default();
-        let secret =
-            types.chain([system]).any(|text| SECRET_IDENTIFIERS.iter().any(|s| text == *s || system.contains(s)));
         let value = identifier.str("value").unwrap_or_default();
-        if !secret && value.len() <= 40 {
+        if !is_secret(identifier) && value.len() <= 40 {
             push(&mut facts, "fact.registration-number", value.to_owned());
         }
     }
-    let phones = resource.each("telecom").filter(|t| t.str("system") == Some("phone")).filter_map(|t| t.str("value"));
-    push(&mut facts, "fact.phone", join(phones.map(str::to_owned), ", "));
-    push(&mut facts, "fact.address", join(resource.each("address").map(address), "; "));
-    let died = resource.str("deceasedDateTime").map(date).unwrap_or_default();
+    let phones = resource.each("telecom").filter(|t| t.str("system") == Some("phone"));
+    let phones = phones.filter_map(|phone| seen.str(phone, "value").map(str::to_owned));
+    push(&mut facts, "fact.phone", join(phones, ", "));
+    push(&mut facts, "fact.address", join(resource.each("address").map(|it| whole(it, address(it))), "; "));
+    let died = seen.str(resource, "deceasedDateTime").map(date).unwrap_or_default();
     push(&mut facts, "fact.died", died);
-    let others = resource.each("name").skip(1).map(name);
+    let main = first_name(resource);
+    let others = resource.each("name").map(|it| whole(it, name(it))).filter(|other| *other != main);
     push(&mut facts, "fact.other-names", join(others, ", "));
-    Identity { mark, name: first_name(resource), facts }
+    seen.members(resource, &["identifier"]);
+    resource.each("name").chain(resource.each("address")).for_each(|shown| seen.leaves(shown));
+    if let Some(keeper) = resource.get("managingOrganization").filter(|it| it.str("display") == Some(institution)) {
+        seen.add(keeper);
+    }
+    Identity { mark, name: main, facts, details: details(resource, lookup, &seen) }
 }
+
+/// When a record was made that has a file attached to it.
+const ATTACHED_DATES: &[&str] = &[
+    "effectiveDateTime",
+    "effectivePeriod",
+    "createdDateTime",
+    "createdPeriod",
+    "issued",
+    "authored",
+    "sent",
+    "dateTime",
+    "created",
+];
 
 fn document_date(record: &Record) -> String {
     let Some(current) = record.versions.last().map(|version| &version.value) else { return String::new() };
     let context = current.get("context").and_then(|c| c.get("period")).and_then(|p| p.str("start"));
-    let made = current.each("content").find_map(|c| c.get("attachment")?.str("creation"));
-    date(made.or_else(|| current.str("date")).or(context).unwrap_or_default())
+    let made = attachments(current).into_iter().find_map(|file| file.str("creation"));
+    match made.or_else(|| current.str("date")).or(context) {
+        Some(made) => date(made),
+        None => first_date(current, ATTACHED_DATES),
+    }
 }
 
 fn document_kind(resource: &Value) -> Text {
     let concepts = || resource.get("type").into_iter().chain(resource.each("category"));
     let coded = concepts()
         .flat_map(|concept| concept.each("coding"))
-        .find(|coding| coding.str("system").is_some_and(|system| system.ends_with(DOCUMENT_KIND)));
+        .find(|coding| coding.str("system").is_some_and(is_document_kind));
     if let Some(code) = coded.and_then(|coding| coding.str("code")) {
         return Text::coded("kind", code);
     }
     let named = concepts().map(words).find(|text| !text.is_empty());
-    named.map_or_else(|| Text::coded("type", status(resource, "resourceType")), Text::from)
+    named.map_or_else(|| Text::coded("type", DOCUMENT), Text::from)
 }
 
-/// Collected records as sections, each in the order of its dates.
-fn sections(collected: Collected) -> Vec<Section> {
+fn is_document_kind(system: &str) -> bool {
+    system.ends_with(DOCUMENT_KIND)
+}
+
+/// Collected records as sections, each in the order of its dates. What the head of their visit says of its doctor is not said
+/// again beside each.
+fn sections(collected: Collected, head: &[Fact]) -> Vec<Section> {
+    let doctor = head.iter().find(|fact| fact.label == "fact.doctor").map(|fact| &fact.value);
+    let roles = ROLES.map(label);
+    let is_said = |detail: &Detail| Some(&detail.value) == doctor && roles.contains(&detail.label);
     let mut sections = Vec::with_capacity(collected.len());
     for (order, mut records) in collected {
         records.sort_by(|a, b| (&a.0, &a.1.id).cmp(&(&b.0, &b.1.id)));
         let kind = &KINDS[order];
         let (mut rows, mut blocks) = (Vec::new(), Vec::new());
         for (_, record, shapes) in records {
-            for ((mark, _), shape) in editions(record).zip(shapes) {
-                match shape.block {
-                    Some((title, facts, text)) => blocks.push(Block { mark, title, facts, text }),
-                    None => rows.push(Row { mark, lines: shape.lines, notes: shape.notes }),
+            for ((mark, _), Shape { lines, notes, block, mut details, .. }) in editions(record).zip(shapes) {
+                details.retain(|detail| !is_said(detail));
+                match block {
+                    Some((title, facts, text)) => blocks.push(Block { mark, title, facts, text, details }),
+                    None => rows.push(Row { mark, lines, notes, details }),
                 }
             }
         }
@@ -527,6 +679,17 @@ fn sections(collected: Collected) -> Vec<Section> {
     sections
 }
 
+/// Takes out of the rows what all of them say alike, to be said once.
+fn in_common(rows: &mut [Row]) -> Vec<Detail> {
+    let Some((first, others)) = rows.split_first().filter(|(_, others)| !others.is_empty()) else { return Vec::new() };
+    let mut common = first.details.clone();
+    common.retain(|detail| others.iter().all(|row| row.details.contains(detail)));
+    for row in rows {
+        row.details.retain(|detail| !common.contains(detail));
+    }
+    common
+}
+
 /// A table without the columns that are empty in every line: a chart has many, and they make it hard to read.
 fn table(kind: &'static str, columns: &'static [Column], mut rows: Vec<Row>) -> Section {
     let mut used = vec![false; columns.len()];
@@ -540,5 +703,6 @@ fn table(kind: &'static str, columns: &'static [Column], mut rows: Vec<Row>) -> 
         line.retain(|_| keep.next() == Some(&true));
     }
     let columns = columns.iter().zip(&used).filter(|(_, used)| **used).map(|(column, _)| column).collect();
-    Section::Table { kind, columns, rows }
+    let details = in_common(&mut rows);
+    Section::Table { kind, columns, rows, details }
 }

@@ -8,11 +8,13 @@
 mod budget;
 pub mod content;
 mod contents;
+mod details;
 mod gather;
 pub mod inspector;
 pub(crate) mod names;
 pub mod number;
 mod rows;
+mod seen;
 pub mod service;
 mod sheets;
 pub mod source;
@@ -23,7 +25,9 @@ mod words;
 
 use std::sync::LazyLock;
 
+pub(crate) use content::Text;
 pub use content::{Addressee, IssueContent, Masthead};
+pub(crate) use inspector::Unreadable;
 pub use inspector::{Inspector, InspectorCommand};
 pub use number::DocumentNumber;
 pub use service::{IssueError, IssuedDocument, IssuedPdf, Issuer};
@@ -52,6 +56,9 @@ impl Locale {
         }
     }
 }
+
+#[cfg(test)]
+mod details_tests;
 
 #[cfg(test)]
 mod tests;

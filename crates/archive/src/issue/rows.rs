@@ -1,21 +1,18 @@
-//! One resource as one line of a table or one block of text, kind by kind. A kind that has no form of its own is shown
-//! field by field, so that nothing chosen is left out in silence.
+//! One resource as one line of a table or one block of text, kind by kind. What a form has no place for is shown member by
+//! member below it, and so is all of a kind that has no form, so that nothing chosen is left out in silence.
 
-use crate::issue::content::{Column, Fact, Text};
+use crate::issue::content::{Column, Detail, Fact, Text};
+use crate::issue::details::details;
 use crate::issue::names::{Named, Names};
-use crate::issue::values::{
-    all_words, choice, code, date, dosage, duration, first_date, first_name, join, money, notes, quantity, range,
-    status, strip_tags, system, words,
-};
+use crate::issue::seen::Seen;
+use crate::issue::values::{all_words, code, duration, first_name, join, range, strip_tags, words};
 use fhir::json::Value;
 use std::collections::HashMap;
 
-/// Fields of an unknown kind that are shown; the rest is counted.
-const FIELDS_MAX: usize = 40;
-/// Characters of one field of an unknown kind.
-const FIELD_CHARS_MAX: usize = 2_000;
-/// Items of a bill that are shown on its line; the rest is counted.
+/// Items of a bill that are shown on its line; the rest stands below.
 const ITEMS_MAX: usize = 40;
+/// Levels of questions within questions that are set in.
+const LEVELS_MAX: usize = 6;
 
 /// Where records of one kind stand: heading, columns (none for blocks). The order here is the order on paper.
 pub(super) struct Kind {
@@ -97,6 +94,8 @@ pub(super) struct Shape {
     pub(super) notes: Vec<Text>,
     /// Title, facts and paragraphs, for blocks.
     pub(super) block: Option<(Text, Vec<Fact>, Vec<Text>)>,
+    /// What the form has no place for.
+    pub(super) details: Vec<Detail>,
     /// Its day, for sorting and for the cover.
     pub(super) date: String,
 }
@@ -131,6 +130,18 @@ impl<'a> Lookup<'a> {
             Some(kind) => self.typed.get(&(kind, id)).copied(),
             None => self.by_id.get(id).copied(),
         }
+    }
+
+    /// The same for a page that keeps marks: a person or a place within the record is then shown by its name.
+    pub(super) fn named_in(&self, resource: &Value, reference: &Value, seen: &Seen) -> String {
+        let name = self.named(resource, reference);
+        if let Some(inside) = contained(resource, reference).filter(|_| !name.is_empty()) {
+            match inside.str("resourceType").unwrap_or_default() {
+                "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "Patient" => seen.add(inside),
+                _ => seen.all_words(inside, "code").truncate(0),
+            }
+        }
+        name
     }
 
     /// The name of who or what a Reference in `resource` points to: its display, or the name of the resource.
@@ -198,236 +209,61 @@ pub(super) fn target_of(reference: &str) -> (Option<&str>, &str) {
     }
 }
 
+/// A record that is being brought into form: what it says, what it refers to, and what of it is on the page by now.
+struct Page<'p, 'v> {
+    resource: &'p Value<'v>,
+    lookup: &'p Lookup<'p>,
+    seen: &'p Seen,
+}
+
 /// Brings a resource into the form of its kind.
 pub(super) fn shape(kind: &str, resource: &Value, lookup: &Lookup) -> Shape {
-    match kind {
-        "Condition" => condition(resource),
-        "AllergyIntolerance" => allergy(resource),
-        "Observation" => observation(resource),
-        "DiagnosticReport" => report(resource, lookup),
-        "Procedure" => procedure(resource, lookup),
+    let seen = Seen::default();
+    let page = Page { resource, lookup, seen: &seen };
+    let mut shape = match kind {
+        "Condition" => page.condition(),
+        "AllergyIntolerance" => page.allergy(),
+        "Observation" => page.observation(),
+        "DiagnosticReport" => page.report(),
+        "Procedure" => page.procedure(),
         "MedicationRequest" | "MedicationStatement" | "MedicationAdministration" | "MedicationDispense" => {
-            medication(resource, lookup)
+            page.medication()
         }
-        "Immunization" => immunization(resource),
-        "ClinicalImpression" | "Composition" | "Communication" => note(kind, resource, lookup),
-        "CarePlan" | "Goal" | "ServiceRequest" => plan(kind, resource, lookup),
-        "Claim" | "ExplanationOfBenefit" | "Invoice" | "ChargeItem" => bill(kind, resource),
-        _ => other(kind, resource),
+        "Immunization" => page.immunization(),
+        "ClinicalImpression" | "Composition" | "Communication" => page.note(kind),
+        "CarePlan" | "Goal" | "ServiceRequest" => page.plan(kind),
+        "Claim" | "ExplanationOfBenefit" | "Invoice" | "ChargeItem" => page.bill(kind),
+        "QuestionnaireResponse" => page.answers(kind),
+        _ => page.other(kind),
+    };
+    shape.details.extend(details(resource, lookup, &seen));
+    if kind_has_no_form(&shape) {
+        let lines = std::mem::take(&mut shape.details);
+        let narrative = resource.get("text").and_then(|text| text.str("div")).map(strip_tags);
+        shape.lines[0][1] = match narrative.filter(|_| lines.is_empty()) {
+            Some(narrative) => narrative.into(),
+            None => Text::Lines { lines },
+        };
     }
+    shape
+}
+
+/// Whether the details are all there is to a record: they are then its content.
+fn kind_has_no_form(shape: &Shape) -> bool {
+    shape.kind == "section.other" && shape.lines.first().is_some_and(|cells| cells[1].is_empty())
 }
 
 fn row(kind: &'static str, cells: Vec<Text>, notes: Vec<Text>, date: String) -> Shape {
-    Shape { kind, lines: vec![cells], notes, block: None, date }
+    Shape { kind, lines: vec![cells], notes, block: None, details: Vec::new(), date }
 }
 
-/// A status in words, or nothing where it says no more than that the record stands.
-fn state(resource: &Value, member: &str) -> Text {
-    match status(resource, member) {
-        "" | "final" | "finished" | "confirmed" => Text::default(),
-        other => Text::coded("status", other),
-    }
-}
-
-fn concept(resource: &Value, member: &str) -> (String, String, String) {
-    resource.get(member).map(|concept| (code(concept), words(concept), system(concept))).unwrap_or_default()
-}
-
-fn condition(resource: &Value) -> Shape {
-    let (code, name, system) = concept(resource, "code");
-    let site = join(["bodySite", "severity", "stage"].map(|member| all_words(resource, member)), ", ");
-    let date = first_date(resource, &["recordedDate", "onsetDateTime", "onsetPeriod"]);
-    let states = [state(resource, "clinicalStatus"), state(resource, "verificationStatus")];
-    let status = Text::Join { join: states.into_iter().filter(|text| !text.is_empty()).collect() };
-    let named = if site.is_empty() { name } else { format!("{name} ({site})") };
-    let cells = vec![code.into(), named.into(), system.into(), status, date.clone().into()];
-    let mut remarks = notes(resource);
-    // That a diagnosis is a diagnosis needs no saying; that it is a complaint or a past illness does.
-    let categories = resource.each("category").map(words).filter(|word| !word.contains("iagnosis") && word != "진단");
-    let category = join(categories, ", ");
-    if !category.is_empty() {
-        remarks.insert(0, category.into());
-    }
-    row("section.conditions", cells, remarks, date)
-}
-
-fn allergy(resource: &Value) -> Shape {
-    let date = first_date(resource, &["recordedDate", "onsetDateTime", "lastOccurrence"]);
-    let reactions = join(resource.each("reaction").map(|reaction| all_words(reaction, "manifestation")), ", ");
-    let categories = resource.each("category").filter_map(Value::as_str).map(|code| Text::coded("allergy", code));
-    let mut kind: Vec<Text> = categories.collect();
-    if let Some(criticality) = resource.str("criticality") {
-        kind.push(Text::coded("criticality", criticality));
-    }
-    let cells = vec![
-        concept(resource, "code").1.into(),
-        Text::Join { join: kind },
-        reactions.into(),
-        state(resource, "clinicalStatus"),
-        date.clone().into(),
-    ];
-    row("section.allergies", cells, notes(resource), date)
-}
-
-fn observation(resource: &Value) -> Shape {
-    let date = first_date(resource, &["effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"]);
-    let category = |wanted: &str| resource.each("category").any(|category| code(category) == wanted);
-    let kind = if category("vital-signs") { "section.vitals" } else { "section.tests" };
-    let mut lines = vec![test_line(resource, date.clone(), "")];
-    lines.extend(resource.each("component").map(|component| test_line(component, String::new(), "· ")));
-    let mut remarks = notes(resource);
-    let state = state(resource, "status");
-    if !state.is_empty() {
-        remarks.insert(0, state);
-    }
-    let around = ["bodySite", "method"].map(|member| all_words(resource, member));
-    let around = join(around, ", ");
-    if !around.is_empty() {
-        remarks.push(around.into());
-    }
-    Shape { kind, lines, notes: remarks, block: None, date }
-}
-
-fn test_line(resource: &Value, date: String, before: &str) -> Vec<Text> {
-    let mut result = choice(resource, "value");
-    if result.is_empty()
-        && let Some(reason) = resource.get("dataAbsentReason")
-    {
-        result = Text::Join { join: vec![Text::word("value.absent"), words(reason).into()] };
-    }
-    let ranges = resource.each("referenceRange").map(|reference| match reference.str("text") {
-        Some(text) => text.to_owned(),
-        None => range(reference),
-    });
-    let flags = resource.each("interpretation").map(|flag| Text::coded("flag", &code(flag)));
-    let name = format!("{before}{}", concept(resource, "code").1);
-    vec![name.into(), result, join(ranges, "; ").into(), Text::Join { join: flags.collect() }, date.into()]
-}
-
-fn procedure(resource: &Value, lookup: &Lookup) -> Shape {
-    let (code, name, _) = concept(resource, "code");
-    let date = first_date(resource, &["performedDateTime", "performedPeriod", "performedString"]);
-    let site = all_words(resource, "bodySite");
-    let named = if site.is_empty() { name } else { format!("{name} ({site})") };
-    let performer = lookup.names(resource, "performer", Some("actor"));
-    let status = match state(resource, "status") {
-        Text::Word { word } if word == "status.completed" => Text::default(),
-        other => other,
-    };
-    let cells = vec![code.into(), named.into(), performer.into(), status, date.clone().into()];
-    let mut remarks: Vec<Text> = ["reasonCode", "outcome", "complication", "followUp"]
-        .map(|member| all_words(resource, member))
-        .into_iter()
-        .filter(|text| !text.is_empty())
-        .map(Text::from)
-        .collect();
-    remarks.extend(notes(resource));
-    row("section.procedures", cells, remarks, date)
-}
-
-fn medication(resource: &Value, lookup: &Lookup) -> Shape {
-    let date = first_date(
-        resource,
-        &["authoredOn", "effectiveDateTime", "effectivePeriod", "whenHandedOver", "whenPrepared", "dateAsserted"],
-    );
-    let named = match resource.get("medicationCodeableConcept") {
-        Some(concept) => join([words(concept), bracketed(code(concept))], " "),
-        None => resource.get("medicationReference").map(|drug| lookup.drug(resource, drug)).unwrap_or_default(),
-    };
-    let dosages = resource.each("dosageInstruction").chain(resource.each("dosage")).map(dosage);
-    let dispense = resource.get("dispenseRequest").unwrap_or(resource);
-    let days = ["expectedSupplyDuration", "daysSupply"].iter().find_map(|member| dispense.get(member)).map(duration);
-    let mut amount: Vec<Text> = dispense.get("quantity").map(|found| quantity(found).into()).into_iter().collect();
-    if let Some(days) = days {
-        if !amount.is_empty() {
-            amount.push("/".into());
-        }
-        amount.push(days);
-    }
-    let status = match state(resource, "status") {
-        Text::Word { word } if word == "status.completed" || word == "status.active" => Text::default(),
-        other => other,
-    };
-    let cells = vec![
-        named.into(),
-        Text::Join { join: dosages.filter(|text| !text.is_empty()).collect() },
-        Text::Join { join: amount },
-        status,
-        date.clone().into(),
-    ];
-    row("section.medications", cells, notes(resource), date)
+/// Texts behind each other, without those that are empty.
+fn row_of(texts: impl IntoIterator<Item = Text>) -> Text {
+    Text::Join { join: texts.into_iter().filter(|text| !text.is_empty()).collect() }
 }
 
 fn bracketed(code: String) -> String {
     if code.is_empty() { code } else { format!("[{code}]") }
-}
-
-fn immunization(resource: &Value) -> Shape {
-    let date = first_date(resource, &["occurrenceDateTime", "occurrenceString", "recorded"]);
-    let dose = join(
-        [
-            resource.str("lotNumber").unwrap_or_default().to_owned(),
-            resource.get("doseQuantity").map(quantity).unwrap_or_default(),
-        ],
-        ", ",
-    );
-    let status = match state(resource, "status") {
-        Text::Word { word } if word == "status.completed" => Text::default(),
-        other => other,
-    };
-    let cells = vec![concept(resource, "vaccineCode").1.into(), dose.into(), status, date.clone().into()];
-    row("section.immunizations", cells, notes(resource), date)
-}
-
-fn report(resource: &Value, lookup: &Lookup) -> Shape {
-    let date = first_date(resource, &["effectiveDateTime", "effectivePeriod", "issued"]);
-    let mut facts = Vec::new();
-    push(&mut facts, "fact.date", date.clone().into());
-    push(&mut facts, "fact.performer", lookup.names(resource, "performer", None).into());
-    push(&mut facts, "fact.interpreter", lookup.names(resource, "resultsInterpreter", None).into());
-    push(&mut facts, "fact.status", state(resource, "status"));
-    let mut text: Vec<Text> = Vec::new();
-    if let Some(conclusion) = resource.str("conclusion") {
-        text.push(conclusion.into());
-    }
-    let coded = all_words(resource, "conclusionCode");
-    if !coded.is_empty() {
-        text.push(coded.into());
-    }
-    push(&mut facts, "fact.results", lookup.names(resource, "result", None).into());
-    text.extend(notes(resource));
-    let block = Some((concept(resource, "code").1.into(), facts, text));
-    Shape { kind: "section.reports", lines: Vec::new(), notes: Vec::new(), block, date }
-}
-
-fn note(kind: &str, resource: &Value, lookup: &Lookup) -> Shape {
-    let date = first_date(resource, &["date", "effectiveDateTime", "sent"]);
-    let mut facts = Vec::new();
-    push(&mut facts, "fact.date", date.clone().into());
-    push(&mut facts, "fact.author", lookup.names(resource, "author", None).into());
-    push(&mut facts, "fact.author", lookup.names(resource, "assessor", None).into());
-    let mut text: Vec<Text> =
-        ["description", "summary"].iter().filter_map(|member| resource.str(member)).map(Text::from).collect();
-    for section in resource.each("section") {
-        let body = section.get("text").and_then(|text| text.str("div")).map(strip_tags).unwrap_or_default();
-        text.push(join([section.str("title").unwrap_or_default().to_owned(), body], "\n").into());
-    }
-    for payload in resource.each("payload") {
-        text.push(choice(payload, "content"));
-    }
-    for finding in resource.each("finding") {
-        text.push(finding.get("itemCodeableConcept").map(words).unwrap_or_default().into());
-    }
-    text.extend(notes(resource));
-    text.retain(|paragraph| !paragraph.is_empty());
-    let named = resource.str("title").map(str::to_owned).unwrap_or_else(|| {
-        ["code", "type"].iter().find_map(|member| resource.get(member)).map(words).unwrap_or_default()
-    });
-    let title = if named.is_empty() { Text::coded("type", kind) } else { named.into() };
-    if text.is_empty() && resource.get("text").is_some() {
-        text.extend(resource.get("text").and_then(|text| text.str("div")).map(|div| Text::from(strip_tags(div))));
-    }
-    Shape { kind: "section.notes", lines: Vec::new(), notes: Vec::new(), block: Some((title, facts, text)), date }
 }
 
 fn push(facts: &mut Vec<Fact>, label: &'static str, value: Text) {
@@ -436,149 +272,366 @@ fn push(facts: &mut Vec<Fact>, label: &'static str, value: Text) {
     }
 }
 
-fn bill(kind: &str, resource: &Value) -> Shape {
-    let date = first_date(resource, &["billablePeriod", "created", "date", "occurrenceDateTime"]);
-    let item = |item: &Value| {
-        let name =
-            ["productOrService", "chargeItemCodeableConcept", "code"].iter().find_map(|m| item.get(m)).map(words);
-        join([name.unwrap_or_default(), item.get("net").map(money).unwrap_or_default()], " ")
-    };
-    let count = resource.each("item").chain(resource.each("lineItem")).count();
-    let items = resource.each("item").chain(resource.each("lineItem")).take(ITEMS_MAX).map(item);
-    let mut content = vec![Text::from(join(items, "; "))];
-    if count > ITEMS_MAX {
-        content.push(Text::Join { join: vec![Text::word("more"), (count - ITEMS_MAX).to_string().into()] });
-    }
-    if let Some(code) = resource.get("code") {
-        content.push(words(code).into());
-    }
-    let totals = resource.each("total").map(|total| money(total.get("amount").unwrap_or(total)));
-    let mut total = join(totals, ", ");
-    if total.is_empty() {
-        let found = ["totalNet", "totalGross", "priceOverride"].iter().find_map(|member| resource.get(member));
-        total = found.map(money).unwrap_or_default();
-    }
-    if let Some(paid) = resource.get("payment").and_then(|payment| payment.get("amount")) {
-        total = join([total, money(paid)], " / ");
-    }
-    let cells = vec![Text::coded("type", kind), Text::Join { join: content }, total.into(), date.clone().into()];
-    row("section.billing", cells, notes(resource), date)
-}
-
-/// Plans, goals and requests: what is to be done, each activity on a line of its own.
-fn plan(kind: &str, resource: &Value, lookup: &Lookup) -> Shape {
-    let date =
-        first_date(resource, &["period", "startDate", "authoredOn", "occurrenceDateTime", "created", "statusDate"]);
-    let mut lines: Vec<String> = vec![resource.str("title").unwrap_or_default().to_owned()];
-    lines.extend(["category", "code", "description", "reasonCode"].map(|member| all_words(resource, member)));
-    lines.push(lookup.names(resource, "addresses", None));
-    lines.push(lookup.names(resource, "requester", None));
-    for activity in resource.each("activity").filter_map(|activity| activity.get("detail")) {
-        let named = activity.get("code").map(words).unwrap_or_default();
-        lines.push(join([named, activity.str("description").unwrap_or_default().to_owned()], ": "));
-    }
-    for target in resource.each("target") {
-        lines.push(join([all_words(target, "measure"), target.str("dueDate").unwrap_or_default().to_owned()], ", "));
-    }
-    let status = ["status", "lifecycleStatus"].map(|member| state(resource, member));
-    let mut content = vec![Text::from(join(lines, "\n"))];
-    content.extend(status.into_iter().filter(|text| !text.is_empty()).flat_map(|text| ["·".into(), text]));
-    row(
-        "section.other",
-        vec![Text::coded("type", kind), Text::Join { join: content }, date.clone().into()],
-        notes(resource),
-        date,
-    )
-}
-
-/// Members that are not content, or that the page shows elsewhere.
-const NOT_CONTENT: &[&str] = &[
-    "resourceType",
-    "id",
-    "meta",
-    "implicitRules",
-    "language",
-    "identifier",
-    "subject",
-    "patient",
-    "encounter",
-    "context",
-    "beneficiary",
-    "reference",
-    "system",
-    "contained",
-    "sequence",
-    "uid",
-    "url",
-    "version",
-];
-
-fn other(kind: &str, resource: &Value) -> Shape {
-    const DATES: &[&str] = &[
-        "period",
-        "started",
-        "date",
-        "recordedDate",
-        "authoredOn",
-        "created",
-        "issued",
-        "occurrenceDateTime",
-        "performedDateTime",
-        "effectiveDateTime",
-        "startDate",
-        "dateTime",
-        "sent",
-        "recorded",
-    ];
-    let date = first_date(resource, DATES);
-    let mut fields: Vec<(String, String)> = Vec::new();
-    flatten(resource, "", &mut fields);
-    let left = fields.len().saturating_sub(FIELDS_MAX);
-    fields.truncate(FIELDS_MAX);
-    let mut content: Vec<Text> = vec![join(fields.iter().map(|(path, text)| format!("{path}: {text}")), "\n").into()];
-    if left > 0 {
-        content.push(Text::Join { join: vec!["\n".into(), Text::word("more"), left.to_string().into()] });
-    }
-    let cells = vec![Text::coded("type", kind), Text::Join { join: content }, date.clone().into()];
-    row("section.other", cells, Vec::new(), date)
-}
-
-/// Fields below `value` as path and text; a CodeableConcept or Quantity is one field.
-fn flatten(value: &Value, path: &str, out: &mut Vec<(String, String)>) {
-    if ["coding", "display", "text"].iter().any(|member| value.get(member).is_some_and(|found| !found.is_object())) {
-        return field(path, words(value), out);
-    }
-    if value.get("value").is_some_and(|v| v.primitive_text().is_some()) && value.get("system").is_none() {
-        let text = if value.get("currency").is_some() { money(value) } else { quantity(value) };
-        return field(path, text, out);
-    }
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                if NOT_CONTENT.contains(&&**name) || (path.is_empty() && matches!(&**name, "extension" | "text")) {
-                    continue;
-                }
-                let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-                flatten(member, &path, out);
-            }
+impl Page<'_, '_> {
+    /// A status in words, or nothing where it says no more than that the record stands.
+    fn state(&self, member: &str) -> Text {
+        match self.seen.status(self.resource, member) {
+            "" | "final" | "finished" | "confirmed" => Text::default(),
+            other => Text::coded("status", other),
         }
-        Value::Array(items) => items.iter().for_each(|item| flatten(item, path, out)),
-        Value::Null => {}
-        _ => field(path, value.primitive_text().map(date_or_text).unwrap_or_default(), out),
     }
-}
 
-fn field(path: &str, text: String, out: &mut Vec<(String, String)>) {
-    if text.is_empty() {
-        return;
+    /// A status of something that is usually done.
+    fn state_but(&self, usual: &[&str]) -> Text {
+        match self.state("status") {
+            Text::Word { word } if usual.iter().any(|usual| word.strip_prefix("status.") == Some(usual)) => {
+                Text::default()
+            }
+            other => other,
+        }
     }
-    let short: String = text.chars().take(FIELD_CHARS_MAX).collect();
-    let cut = short.len() < text.len();
-    out.push((path.to_owned(), if cut { short + " …" } else { short }));
-}
 
-fn date_or_text(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let dated = bytes.len() >= 19 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[10] == b'T';
-    if dated { date(text) } else { text.to_owned() }
+    /// The words of a member.
+    fn words(&self, member: &str) -> String {
+        self.resource.get(member).map(|concept| self.seen.words(concept)).unwrap_or_default()
+    }
+
+    /// The words of a member with the code behind them.
+    fn coded_words(&self, resource: &Value, member: &str) -> Text {
+        resource.get(member).map(|concept| self.seen.coded_words(concept)).unwrap_or_default()
+    }
+
+    /// Names of everything that a member refers to, directly or below `step`.
+    fn names(&self, member: &str, step: Option<&str>) -> String {
+        let items = self.resource.each(member).filter_map(|item| step.map_or(Some(item), |step| item.get(step)));
+        join(items.map(|reference| self.name(reference)), ", ")
+    }
+
+    fn name(&self, reference: &Value) -> String {
+        let name = self.lookup.named_in(self.resource, reference, self.seen);
+        if !name.is_empty() {
+            self.seen.members(reference, &["display", "reference"]);
+        }
+        name
+    }
+
+    fn condition(&self) -> Shape {
+        let concept = self.resource.get("code");
+        let of =
+            |read: fn(&Seen, &Value) -> String| concept.map(|concept| read(self.seen, concept)).unwrap_or_default();
+        let (code, name, system) = (of(Seen::code), of(Seen::words), of(Seen::system));
+        let site = join(["bodySite", "severity"].map(|member| self.seen.all_words(self.resource, member)), ", ");
+        let date = self.seen.first_date(self.resource, &["recordedDate", "onsetDateTime", "onsetPeriod"]);
+        let status = row_of([self.state("clinicalStatus"), self.state("verificationStatus")]);
+        let named = if site.is_empty() { name } else { format!("{name} ({site})") };
+        let cells = vec![code.into(), named.into(), system.into(), status, date.clone().into()];
+        let mut remarks = self.seen.notes(self.resource);
+        // That a diagnosis is a diagnosis needs no saying; that it is a complaint or a past illness does.
+        let is_plain = |word: &String| word.contains("iagnosis") || word == "진단";
+        let (plain, others): (Vec<&Value>, Vec<&Value>) =
+            self.resource.each("category").partition(|category| is_plain(&words(category)));
+        plain.into_iter().for_each(|category| self.seen.leaves(category));
+        let category = join(others.into_iter().map(|category| self.seen.words(category)), ", ");
+        if !category.is_empty() {
+            remarks.insert(0, category.into());
+        }
+        row("section.conditions", cells, remarks, date)
+    }
+
+    fn allergy(&self) -> Shape {
+        let date = self.seen.first_date(self.resource, &["recordedDate", "onsetDateTime", "lastOccurrence"]);
+        let reaction = |reaction: &Value| self.seen.all_words(reaction, "manifestation");
+        let reactions = join(self.resource.each("reaction").map(reaction), ", ");
+        let categories = self.resource.each("category").filter(|category| category.as_str().is_some());
+        let categories = categories.map(|category| Text::coded("allergy", &self.seen.words(category)));
+        let criticality = self.seen.str(self.resource, "criticality").map(|code| Text::coded("criticality", code));
+        let cells = vec![
+            self.coded_words(self.resource, "code"),
+            row_of(categories.chain(criticality)),
+            reactions.into(),
+            row_of([self.state("clinicalStatus"), self.state("verificationStatus")]),
+            date.clone().into(),
+        ];
+        row("section.allergies", cells, self.seen.notes(self.resource), date)
+    }
+
+    fn observation(&self) -> Shape {
+        const DATES: &[&str] = &["effectiveDateTime", "effectivePeriod", "effectiveInstant", "issued"];
+        let resource = self.resource;
+        let category = |wanted: &str| resource.each("category").find(|category| code(category) == wanted);
+        let kind = if category("vital-signs").is_some() { "section.vitals" } else { "section.tests" };
+        // The heading says these.
+        let headed = ["vital-signs", "laboratory"].into_iter().filter_map(category);
+        headed.for_each(|category| self.seen.leaves(category));
+        let date = self.seen.first_date(resource, DATES);
+        let mut lines = vec![self.test_line(resource, self.seen.first_span(resource, DATES), "")];
+        lines.extend(resource.each("component").map(|component| self.test_line(component, Text::default(), "·")));
+        let mut remarks = self.seen.notes(resource);
+        let state = self.state("status");
+        if !state.is_empty() {
+            remarks.insert(0, state);
+        }
+        let around = join(["bodySite", "method"].map(|member| self.seen.all_words(resource, member)), ", ");
+        if !around.is_empty() {
+            remarks.push(around.into());
+        }
+        Shape { kind, lines, notes: remarks, block: None, details: Vec::new(), date }
+    }
+
+    fn test_line(&self, resource: &Value, date: Text, before: &str) -> Vec<Text> {
+        let mut result = self.seen.choice(resource, "value");
+        if result.is_empty()
+            && let Some(reason) = resource.get("dataAbsentReason")
+        {
+            result = Text::Join { join: vec![Text::word("value.absent"), self.seen.words(reason).into()] };
+        }
+        let ranges = resource.each("referenceRange").map(|reference| match self.seen.str(reference, "text") {
+            Some(text) => text.to_owned(),
+            None => {
+                ["low", "high"]
+                    .iter()
+                    .filter_map(|bound| reference.get(bound))
+                    .for_each(|bound| self.seen.leaves(bound));
+                range(reference)
+            }
+        });
+        let ranges = join(ranges, "; ");
+        let flag = |flag: &Value| match Text::coded("flag", &code(flag)) {
+            Text::Plain(_) => self.seen.coded_words(flag),
+            word => {
+                // The word of ours stands for the coding; what was written beside it does not.
+                flag.each("coding").for_each(|coding| self.seen.add(coding));
+                word
+            }
+        };
+        let flags = row_of(resource.each("interpretation").map(flag));
+        let name = row_of([before.into(), self.coded_words(resource, "code")]);
+        vec![name, result, ranges.into(), flags, date]
+    }
+
+    fn procedure(&self) -> Shape {
+        const DATES: &[&str] = &["performedDateTime", "performedPeriod", "performedString"];
+        let (code, name) = (self.resource.get("code").map(|concept| self.seen.code(concept)), self.words("code"));
+        let (date, span) = (self.seen.first_date(self.resource, DATES), self.seen.first_span(self.resource, DATES));
+        let site = self.seen.all_words(self.resource, "bodySite");
+        let named = if site.is_empty() { name } else { format!("{name} ({site})") };
+        let performer = self.names("performer", Some("actor"));
+        let status = self.state_but(&["completed"]);
+        let cells = vec![code.unwrap_or_default().into(), named.into(), performer.into(), status, span];
+        row("section.procedures", cells, self.seen.notes(self.resource), date)
+    }
+
+    fn medication(&self) -> Shape {
+        let resource = self.resource;
+        let date = self.seen.first_date(
+            resource,
+            &["authoredOn", "effectiveDateTime", "effectivePeriod", "whenHandedOver", "whenPrepared", "dateAsserted"],
+        );
+        let named = match (resource.get("medicationCodeableConcept"), resource.get("medicationReference")) {
+            (Some(concept), _) => self.seen.coded_words(concept),
+            (None, Some(drug)) => {
+                self.seen.members(drug, &["reference", "display"]);
+                contained(resource, drug).and_then(|drug| drug.get("code")).inspect(|code| {
+                    self.seen.coded_words(code);
+                });
+                self.lookup.drug(resource, drug).into()
+            }
+            _ => Text::default(),
+        };
+        let dosages = resource.each("dosageInstruction").chain(resource.each("dosage"));
+        let dosages = row_of(dosages.map(|dosage| self.seen.dosage(dosage)));
+        let dispense = resource.get("dispenseRequest").unwrap_or(resource);
+        let days = ["expectedSupplyDuration", "daysSupply"].iter().find_map(|member| dispense.get(member));
+        let days = days.inspect(|days| self.seen.leaves(days)).map(duration);
+        let mut amount: Vec<Text> =
+            dispense.get("quantity").map(|found| self.seen.quantity(found).into()).into_iter().collect();
+        if let Some(days) = days {
+            if !amount.is_empty() {
+                amount.push("/".into());
+            }
+            amount.push(days);
+        }
+        let status = self.state_but(&["completed", "active"]);
+        let cells = vec![named, dosages, Text::Join { join: amount }, status, date.clone().into()];
+        row("section.medications", cells, self.seen.notes(resource), date)
+    }
+
+    fn immunization(&self) -> Shape {
+        let date = self.seen.first_date(self.resource, &["occurrenceDateTime", "occurrenceString", "recorded"]);
+        let lot = self.seen.str(self.resource, "lotNumber").unwrap_or_default().to_owned();
+        let quantity = self.resource.get("doseQuantity").map(|dose| self.seen.quantity(dose)).unwrap_or_default();
+        let cells = vec![
+            self.coded_words(self.resource, "vaccineCode"),
+            join([lot, quantity], ", ").into(),
+            self.state_but(&["completed"]),
+            date.clone().into(),
+        ];
+        row("section.immunizations", cells, self.seen.notes(self.resource), date)
+    }
+
+    fn report(&self) -> Shape {
+        let resource = self.resource;
+        let date = self.seen.first_date(resource, &["effectiveDateTime", "effectivePeriod", "issued"]);
+        let mut facts = Vec::new();
+        push(&mut facts, "fact.date", date.clone().into());
+        push(&mut facts, "fact.performer", self.names("performer", None).into());
+        push(&mut facts, "fact.interpreter", self.names("resultsInterpreter", None).into());
+        push(&mut facts, "fact.status", self.state("status"));
+        let mut text: Vec<Text> = Vec::new();
+        if let Some(conclusion) = self.seen.str(resource, "conclusion") {
+            text.push(conclusion.into());
+        }
+        text.extend(resource.each("conclusionCode").map(|concept| self.seen.coded_words(concept)));
+        push(&mut facts, "fact.results", self.names("result", None).into());
+        text.extend(self.seen.notes(resource));
+        let block = Some((self.coded_words(resource, "code"), facts, text));
+        Shape { kind: "section.reports", lines: Vec::new(), notes: Vec::new(), block, details: Vec::new(), date }
+    }
+
+    fn note(&self, kind: &str) -> Shape {
+        let resource = self.resource;
+        let date = self.seen.first_date(resource, &["date", "effectiveDateTime", "sent"]);
+        let mut facts = Vec::new();
+        push(&mut facts, "fact.date", date.clone().into());
+        push(&mut facts, "fact.author", self.names("author", None).into());
+        push(&mut facts, "fact.author", self.names("assessor", None).into());
+        push(&mut facts, "fact.status", self.state_but(&["completed"]));
+        let mut text: Vec<Text> = ["description", "summary"]
+            .iter()
+            .filter_map(|member| self.seen.str(resource, member))
+            .map(Text::from)
+            .collect();
+        resource.each("section").for_each(|section| self.section(section, 0, &mut text));
+        text.extend(resource.each("payload").map(|payload| self.seen.choice(payload, "content")));
+        let findings = resource.each("finding").filter_map(|finding| finding.get("itemCodeableConcept"));
+        text.extend(findings.map(|finding| self.seen.coded_words(finding)));
+        text.extend(self.seen.notes(resource));
+        text.retain(|paragraph| !paragraph.is_empty());
+        let named = self.seen.str(resource, "title").map(Text::from);
+        let of_kind =
+            || ["code", "type"].iter().map(|member| self.coded_words(resource, member)).find(|t| !t.is_empty());
+        let title = named.or_else(of_kind).unwrap_or_else(|| Text::coded("type", kind));
+        if text.is_empty() && resource.get("text").is_some() {
+            text.extend(resource.get("text").and_then(|text| text.str("div")).map(|div| Text::from(strip_tags(div))));
+        }
+        let block = Some((title, facts, text));
+        Shape { kind: "section.notes", lines: Vec::new(), notes: Vec::new(), block, details: Vec::new(), date }
+    }
+
+    /// A section of a composition, and the sections within it, as paragraphs.
+    fn section(&self, section: &Value, level: usize, text: &mut Vec<Text>) {
+        let body = section.get("text").and_then(|text| self.seen.str(text, "div")).map(strip_tags).unwrap_or_default();
+        section.get("text").inspect(|narrative| self.seen.add(narrative));
+        let title = self.seen.str(section, "title").map(str::to_owned);
+        let title = title.or_else(|| section.get("code").map(|code| self.seen.words(code))).unwrap_or_default();
+        text.push(join([title, body], "\n").into());
+        if level < LEVELS_MAX {
+            section.each("section").for_each(|inner| self.section(inner, level + 1, text));
+        }
+    }
+
+    fn bill(&self, kind: &str) -> Shape {
+        let resource = self.resource;
+        let date = self.seen.first_date(resource, &["billablePeriod", "created", "date", "occurrenceDateTime"]);
+        let money = |value: &Value| self.seen.money(value);
+        let item = |item: &Value| {
+            let name = ["productOrService", "chargeItemCodeableConcept", "code"].iter().find_map(|m| item.get(m));
+            let name = name.map(|name| self.seen.words(name)).unwrap_or_default();
+            join([name, item.get("net").map(money).unwrap_or_default()], " ")
+        };
+        let items = resource.each("item").chain(resource.each("lineItem")).take(ITEMS_MAX).map(item);
+        let mut content = vec![Text::from(join(items, "; "))];
+        content.extend(resource.get("code").map(|code| self.seen.coded_words(code)));
+        let totals = resource.each("total").map(|total| money(total.get("amount").unwrap_or(total)));
+        let mut total = join(totals, ", ");
+        if total.is_empty() {
+            let found = ["totalNet", "totalGross", "priceOverride"].iter().find_map(|member| resource.get(member));
+            total = found.map(money).unwrap_or_default();
+        }
+        if let Some(paid) = resource.get("payment").and_then(|payment| payment.get("amount")) {
+            total = join([total, money(paid)], " / ");
+        }
+        let cells = vec![Text::coded("type", kind), row_of(content), total.into(), date.clone().into()];
+        row("section.billing", cells, self.seen.notes(resource), date)
+    }
+
+    /// Plans, goals and requests: what is to be done, each activity on a line of its own.
+    fn plan(&self, kind: &str) -> Shape {
+        let resource = self.resource;
+        let date = self.seen.first_date(
+            resource,
+            &["period", "startDate", "authoredOn", "occurrenceDateTime", "created", "statusDate"],
+        );
+        let all = |member: &str| self.seen.all_words(resource, member);
+        let mut lines: Vec<String> = vec![self.seen.str(resource, "title").unwrap_or_default().to_owned()];
+        lines.extend(["category", "code", "description", "reasonCode"].map(all));
+        lines.push(self.names("addresses", None));
+        lines.push(self.names("requester", None));
+        for activity in resource.each("activity").filter_map(|activity| activity.get("detail")) {
+            let named = activity.get("code").map(|code| self.seen.words(code)).unwrap_or_default();
+            lines.push(join([named, self.seen.str(activity, "description").unwrap_or_default().to_owned()], ": "));
+        }
+        for target in resource.each("target") {
+            let due = self.seen.str(target, "dueDate").unwrap_or_default().to_owned();
+            lines.push(join([self.seen.all_words(target, "measure"), due], ", "));
+        }
+        let status = ["status", "lifecycleStatus"].map(|member| self.state(member));
+        let mut content = vec![Text::from(join(lines, "\n"))];
+        content.extend(status.into_iter().filter(|text| !text.is_empty()).flat_map(|text| ["·".into(), text]));
+        let cells = vec![Text::coded("type", kind), row_of(content), date.clone().into()];
+        row("section.other", cells, self.seen.notes(resource), date)
+    }
+
+    /// Questions with their answers, those within others set in.
+    fn answers(&self, kind: &str) -> Shape {
+        let date = self.seen.first_date(self.resource, &["authored"]);
+        let mut lines = Vec::new();
+        self.resource.each("item").for_each(|item| self.question(item, 0, &mut lines));
+        let cells = vec![Text::coded("type", kind), Text::Lines { lines }, date.clone().into()];
+        row("section.other", cells, Vec::new(), date)
+    }
+
+    fn question(&self, item: &Value, level: usize, lines: &mut Vec<Detail>) {
+        let text = self.seen.str(item, "text").unwrap_or_default();
+        let mut answers: Vec<Text> = Vec::new();
+        let given = item.each("answer").map(|answer| self.seen.choice(answer, "value"));
+        for answer in given.filter(|answer| !answer.is_empty()) {
+            if !answers.is_empty() {
+                answers.push(",".into());
+            }
+            answers.push(answer);
+        }
+        if !text.is_empty() || !answers.is_empty() {
+            // Spaces of this width stay as they are.
+            let label = format!("{}{text}", "\u{2003}".repeat(level)).into();
+            lines.push(Detail { label, value: Text::Join { join: answers } });
+        }
+        if level < LEVELS_MAX {
+            let within = item.each("answer").flat_map(|answer| answer.each("item")).chain(item.each("item"));
+            within.for_each(|inner| self.question(inner, level + 1, lines));
+        }
+    }
+
+    /// A kind without a form: its details are its content.
+    fn other(&self, kind: &str) -> Shape {
+        const DATES: &[&str] = &[
+            "period",
+            "started",
+            "date",
+            "recordedDate",
+            "authoredOn",
+            "created",
+            "issued",
+            "occurrenceDateTime",
+            "performedDateTime",
+            "effectiveDateTime",
+            "startDate",
+            "dateTime",
+            "sent",
+            "recorded",
+        ];
+        let date = self.seen.first_date(self.resource, DATES);
+        let cells = vec![Text::coded("type", kind), Text::default(), date.clone().into()];
+        row("section.other", cells, Vec::new(), date)
+    }
 }

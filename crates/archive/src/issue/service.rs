@@ -8,6 +8,7 @@ use crate::issue::{
     DocumentNumber, FileFault, Locale, Record, Source, SourceDeposit, SourceFile, SourceInstitution, TYPESETTER,
     TypesetError, Version,
 };
+use crate::members::attachments;
 use crate::records::parsed;
 use crate::verify::{self, Verified, VerifyFault};
 use crate::{Archive, Selection, tables};
@@ -349,9 +350,9 @@ impl Write for Capped<'_> {
     }
 }
 
-/// What the attachments of a DocumentReference point to.
+/// What the attachments of a resource point to.
 fn urls(resource: &Value) -> Vec<String> {
-    let attachments = resource.each("content").filter_map(|content| content.get("attachment"));
+    let attachments = attachments(resource).into_iter().filter(|attachment| attachment.get("data").is_none());
     attachments.filter_map(|attachment| attachment.str("url")).map(str::to_owned).collect()
 }
 

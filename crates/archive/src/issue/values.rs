@@ -100,7 +100,8 @@ pub(super) fn system(concept: &Value) -> String {
     join([label.to_owned(), version.to_owned()], " ")
 }
 
-fn known_system(system: &str) -> Option<&'static str> {
+/// What a code system is called on paper, where it is well known.
+pub(super) fn known_system(system: &str) -> Option<&'static str> {
     SYSTEMS.iter().find(|(part, _)| system.contains(part)).map(|(_, label)| *label)
 }
 
@@ -134,6 +135,12 @@ pub(super) fn duration(value: &Value) -> Text {
 /// A Range, as `3.5 – 5.1 mmol/L`.
 pub(super) fn range(value: &Value) -> String {
     let bound = |member: &str| value.get(member).and_then(|b| b.get("value")).and_then(Value::primitive_text);
+    let plain = |b: &&str| value.get(b).is_none_or(|b| b.get("comparator").is_none());
+    let units = ["low", "high"].map(|b| value.get(b).and_then(|b| b.str("unit").or_else(|| b.str("code"))));
+    if !["low", "high"].iter().all(plain) || units[0].is_some() && units[1].is_some() && units[0] != units[1] {
+        let bound = |b: &str| value.get(b).map(quantity).unwrap_or_default();
+        return format!("{} – {}", bound("low"), bound("high"));
+    }
     let unit = ["high", "low"].iter().find_map(|b| value.get(b)?.str("unit")).map_or("", printed);
     match (bound("low"), bound("high")) {
         (Some(low), Some(high)) => join([format!("{low} – {high}"), unit.to_owned()], " "),
@@ -153,12 +160,17 @@ pub(super) fn period(value: &Value) -> String {
     }
 }
 
+/// The member of an element with a choice of types, with its name.
+pub(super) fn chosen<'x, 'v>(resource: &'x Value<'v>, stem: &str) -> Option<(&'x str, &'x Value<'v>)> {
+    let members = resource.members().iter().map(|(name, value)| (&**name, value));
+    members.into_iter().find(|(name, _)| {
+        name.strip_prefix(stem).is_some_and(|kind| kind.starts_with(|first: char| first.is_ascii_uppercase()))
+    })
+}
+
 /// The value of an element with a choice of types, such as `value[x]`.
 pub(super) fn choice(resource: &Value, stem: &str) -> Text {
-    let found = resource.members().iter().find(|(name, _)| {
-        name.strip_prefix(stem).is_some_and(|kind| kind.starts_with(|first: char| first.is_ascii_uppercase()))
-    });
-    let Some((name, value)) = found else { return Text::default() };
+    let Some((name, value)) = chosen(resource, stem) else { return Text::default() };
     match &name[stem.len()..] {
         "Quantity" | "Age" | "Duration" | "SimpleQuantity" => quantity(value).into(),
         "Boolean" => Text::coded("boolean", value.primitive_text().unwrap_or_default()),
@@ -171,6 +183,7 @@ pub(super) fn choice(resource: &Value, stem: &str) -> Text {
         }
         "SampledData" => Text::word("value.sampled"),
         "Attachment" => value.str("title").unwrap_or_default().into(),
+        "Money" => money(value).into(),
         _ => words(value).into(),
     }
 }
