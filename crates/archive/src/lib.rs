@@ -107,7 +107,7 @@ impl Archive {
     #[must_use]
     pub fn new(store: Store, door: Arc<Door>, limits: Limits, config: ArchiveConfig) -> Self {
         let (clock, random) = (store.clock(), store.random());
-        let inspector = issue::Inspector::new(config.inspector.clone());
+        let inspector = issue::Inspector::for_threads(config.inspector.clone(), config.workers);
         let inner = Inner {
             store,
             door,

@@ -23,23 +23,35 @@ const STACK_MAX: usize = 256 << 20;
 /// Where the dictionary of a stream begins, at most so many bytes before its data.
 const DICTIONARY_BYTES: usize = 1_024;
 
-/// Levels that a parser may have to go down, wherever in the bytes it begins; `None` where no real document nests so deeply, or
-/// where streams come to more than any real document holds.
-pub(crate) fn levels(pdf: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    let mut left = INFLATED_SUM_MAX;
+/// What a parser is in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// Levels that it may have to go down, wherever in the bytes it begins.
+    pub(crate) levels: usize,
+    /// Bytes that it inflates and holds to find the objects.
+    pub(crate) held: u64,
+}
+
+/// Looks through a PDF; `None` where no real document nests so deeply, or where streams come to more than any real document holds.
+pub(crate) fn outline(pdf: &[u8]) -> Option<Outline> {
+    let (mut from, mut held, mut sum) = (0, 0, 0);
     let mut outside = Scan::default();
     while let Some(stream) = find(&pdf[from..], b"stream").map(|place| from + place) {
         let data = stream + b"stream".len();
         let Some(end) = find(&pdf[data..], b"endstream").map(|place| data + place) else { break };
         outside.read(&pdf[from..data], LEVELS_MAX)?;
-        left = left.checked_sub(inflated_stream(&pdf[..stream], &pdf[data..end])?)?;
+        let stream = inflated_stream(&pdf[..stream], &pdf[data..end])?;
+        sum += stream.bytes;
+        held += if stream.is_held { stream.bytes } else { 0 };
+        if sum > INFLATED_SUM_MAX {
+            return None;
+        }
         from = end + b"endstream".len();
     }
     outside.read(&pdf[from..], LEVELS_MAX)?;
     let mut everywhere = Scan::default();
     everywhere.read(pdf, LEVELS_MAX + pdf.len() / BYTES_PER_CHANCE)?;
-    Some(everywhere.deepest)
+    Some(Outline { levels: everywhere.deepest, held })
 }
 
 /// Does something that goes down so many levels, on a stack that is large enough. A panic becomes `None`.
@@ -53,9 +65,16 @@ pub(crate) fn with_stack<T: Send>(levels: usize, work: impl FnOnce() -> T + Send
     })
 }
 
-/// Bytes that a stream comes to, where a parser may inflate it. `None` where they are too many, or where it holds objects that nest
+/// A stream when it is inflated.
+struct Inflated {
+    bytes: u64,
+    /// Whether a parser holds it to find objects.
+    is_held: bool,
+}
+
+/// What a stream comes to, where a parser may inflate it. `None` where they are too many, or where it holds objects that nest
 /// too deeply or hide in a way that nobody writes.
-fn inflated_stream(before: &[u8], data: &[u8]) -> Option<u64> {
+fn inflated_stream(before: &[u8], data: &[u8]) -> Option<Inflated> {
     let before = &before[before.len().saturating_sub(DICTIONARY_BYTES)..];
     let begin = before.windows(3).rposition(|window| window == b"obj").unwrap_or(0);
     let dictionary = &before[begin..];
@@ -63,7 +82,8 @@ fn inflated_stream(before: &[u8], data: &[u8]) -> Option<u64> {
     // A name may be written with hexadecimal escapes (section 7.3.5), which no writer does here.
     if !has(b"ObjStm") && !has(b"#") {
         let is_inflated = (has(b"/Flate") || has(b"/Fl")) && !has(b"/Image");
-        return if is_inflated { sized(data) } else { Some(0) };
+        let bytes = if is_inflated { sized(data)? } else { 0 };
+        return Some(Inflated { bytes, is_held: has(b"XRef") });
     }
     let others: [&[u8]; 5] = [b"ASCII", b"LZW", b"RunLength", b"Predictor", b"Crypt"];
     if others.into_iter().any(has) {
@@ -78,7 +98,7 @@ fn inflated_stream(before: &[u8], data: &[u8]) -> Option<u64> {
     }
     Scan::default().read(&inflated, LEVELS_MAX)?;
     Scan::default().read(data, LEVELS_MAX + data.len() / BYTES_PER_CHANCE)?;
-    Some(inflated.len() as u64)
+    Some(Inflated { bytes: inflated.len() as u64, is_held: true })
 }
 
 /// Bytes of a stream when it is inflated, without keeping them; what is broken as far as it goes.
@@ -183,7 +203,7 @@ mod tests {
     #[test]
     fn deep_nesting_is_found_however_it_is_hidden() {
         for unit in ["[", "<</A ", "[(])", "[((x) ])", "[([\\)(])])", "[%]\n", "[\\(])", "<</A[", "<</A(>>)"] {
-            assert_eq!(levels(&nested(unit, 100_000)), None, "{unit}");
+            assert_eq!(outline(&nested(unit, 100_000)), None, "{unit}");
         }
     }
 
@@ -196,10 +216,10 @@ mod tests {
             let head = format!("%PDF-1.5\n1 0 obj<<{dictionary}/Length {}>>stream\n", packed.len());
             [head.as_bytes(), &packed, b"\nendstream endobj\n"].concat()
         };
-        assert_eq!(levels(&pdf("/Type/ObjStm/N 1/First 4/Filter/FlateDecode")), None);
-        assert_eq!(levels(&pdf("/Type/Obj#53tm/N 1/First 4/Filter/FlateDecode")), None);
-        assert_eq!(levels(&pdf("/Type/ObjStm/N 1/First 4/Filter[/LZWDecode/FlateDecode]")), None);
-        assert!(levels(&pdf("/Filter/FlateDecode")).is_some(), "content is nobody's object");
+        assert_eq!(outline(&pdf("/Type/ObjStm/N 1/First 4/Filter/FlateDecode")), None);
+        assert_eq!(outline(&pdf("/Type/Obj#53tm/N 1/First 4/Filter/FlateDecode")), None);
+        assert_eq!(outline(&pdf("/Type/ObjStm/N 1/First 4/Filter[/LZWDecode/FlateDecode]")), None);
+        assert!(outline(&pdf("/Filter/FlateDecode")).is_some(), "content is nobody's object");
     }
 
     #[test]
@@ -215,12 +235,12 @@ mod tests {
         };
         let bomb = packed((INFLATED_MAX >> 20) as usize + 1);
         for dictionary in ["/Type/XRef/Filter/FlateDecode", "/Filter[/FlateDecode]", "/Filter/Fl"] {
-            assert_eq!(levels(&stream(dictionary, &bomb)), None, "{dictionary}");
+            assert_eq!(outline(&stream(dictionary, &bomb)), None, "{dictionary}");
         }
-        assert!(levels(&stream("/Subtype/Image/Filter/FlateDecode", &bomb)).is_some(), "a scan");
+        assert!(outline(&stream("/Subtype/Image/Filter/FlateDecode", &bomb)).is_some(), "a scan");
         let half = stream("/Filter/FlateDecode", &packed((INFLATED_MAX >> 21) as usize));
-        assert!(levels(&half).is_some());
-        assert_eq!(levels(&half.repeat((2 * INFLATED_SUM_MAX / INFLATED_MAX) as usize + 1)), None, "together");
+        assert!(outline(&half).is_some());
+        assert_eq!(outline(&half.repeat((2 * INFLATED_SUM_MAX / INFLATED_MAX) as usize + 1)), None, "together");
     }
 
     #[test]
@@ -228,14 +248,14 @@ mod tests {
         let text = "BT [(a\\(b) -20 (c [d] e)] TJ [(50%)] TJ ET\n".repeat(20_000);
         let pdf =
             format!("%PDF-1.4\n1 0 obj<</A[[1 2][3 4]]/B<</C(x)>>>>endobj\n2 0 obj<</L 1>>stream\n{text}endstream\n");
-        assert!(levels(pdf.as_bytes()).is_some());
+        assert!(outline(pdf.as_bytes()).is_some());
         let mut state = 1_u32;
         let noise = (0..4 << 20).map(|_| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 24) as u8
         });
         let pdf: Vec<u8> = b"%PDF-1.4 1 0 obj<<>>stream\n".iter().copied().chain(noise).chain(*b"endstream").collect();
-        assert!(levels(&pdf).is_some(), "noise nests by chance alone");
+        assert!(outline(&pdf).is_some(), "noise nests by chance alone");
     }
 
     #[test]

@@ -3,19 +3,16 @@
 
 use super::bag::{Bag, PayloadFile};
 use super::payload::{Hasher, open};
-use crate::issue::Inspector;
+use crate::issue::{Inspector, Text, Unreadable};
 use crate::nesting;
 use base::limits::Limits;
-use image::{ImageFormat, ImageReader};
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A PDF's header stands within its first kilobyte, its `startxref` within its last two (ISO 32000-1 annex H.3 notes 13, 18
 /// are generous in the same way).
 const HEADER_WITHIN: usize = 1_024;
 const TRAILER_WITHIN: usize = 2_048;
-/// Most pixels of a scan: A3 at 1,200 dpi has fewer.
-const PIXELS_MAX: u64 = 300_000_000;
 
 /// The media types that documents may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,19 +55,27 @@ impl Format {
     }
 }
 
+/// Why a document is not known to be what it claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// It is not, for this reason.
+    Document(&'static str),
+    /// Nothing is known: no process could be started that would look at it.
+    Unchecked,
+}
+
 /// What the bytes are, where they are what is claimed (nothing claimed: anything known), and whole.
 ///
 /// # Errors
 /// What does not fit.
-pub(super) fn check(bytes: &[u8], claimed: &str, inspector: &Inspector) -> Result<Format, &'static str> {
-    let format = outline(&bytes[..bytes.len().min(HEADER_WITHIN)], tail(bytes), claimed)?;
+pub(super) fn check(bytes: &[u8], claimed: &str, inspector: &Inspector) -> Result<Format, Flaw> {
+    let format = outline(&bytes[..bytes.len().min(HEADER_WITHIN)], tail(bytes), claimed).map_err(Flaw::Document)?;
     // Whatever a parser does with hostile bytes, one document must not end the deposit.
     let parsed = catch_unwind(AssertUnwindSafe(|| match format {
         Format::Pdf => pdf(bytes, inspector),
-        Format::Png => picture(bytes, ImageFormat::Png),
-        Format::Jpeg => picture(bytes, ImageFormat::Jpeg),
+        Format::Png | Format::Jpeg => picture(bytes, inspector),
     }));
-    parsed.unwrap_or(Err("its structure cannot be read"))?;
+    parsed.unwrap_or(Err(Flaw::Document("its structure cannot be read")))?;
     Ok(format)
 }
 
@@ -132,23 +137,30 @@ pub(super) fn is_whole(bag: &Bag, path: &str, limits: &Limits) -> bool {
     })
 }
 
-fn pdf(bytes: &[u8], inspector: &Inspector) -> Result<(), &'static str> {
-    if inspector.can_read(bytes) {
-        return Ok(());
-    }
-    if nesting::levels(bytes).is_none() {
-        return Err("its parts lie within each other more deeply than in any real document");
-    }
-    Err("it is no readable PDF, has no pages, or asks for a password")
+fn pdf(bytes: &[u8], inspector: &Inspector) -> Result<(), Flaw> {
+    let told = match inspector.read(bytes) {
+        Ok(()) => return Ok(()),
+        Err(Unreadable::Unchecked) => return Err(Flaw::Unchecked),
+        Err(Unreadable::Slow) => "it takes longer to read than any real document",
+        Err(Unreadable::Ended) => "it asks for more memory, or goes deeper, than any real document",
+        Err(Unreadable::Told(_)) => "it is no readable PDF, has no pages, or asks for a password",
+    };
+    let is_plain = nesting::outline(bytes).is_some();
+    Err(Flaw::Document(match is_plain {
+        true => told,
+        false => "its parts lie within each other more deeply, or come to more, than in any real document",
+    }))
 }
 
-fn picture(bytes: &[u8], format: ImageFormat) -> Result<(), &'static str> {
-    let size = ImageReader::with_format(Cursor::new(bytes), format).into_dimensions();
-    let (width, height) = size.map_err(|_| "it is no readable picture")?;
-    if u64::from(width) * u64::from(height) > PIXELS_MAX {
-        return Err("it has more pixels than any scan");
+fn picture(bytes: &[u8], inspector: &Inspector) -> Result<(), Flaw> {
+    match inspector.read(bytes) {
+        Ok(()) => Ok(()),
+        Err(Unreadable::Unchecked) => Err(Flaw::Unchecked),
+        Err(Unreadable::Told(text)) if text == Text::word("reason.too-large") => {
+            Err(Flaw::Document("it has more pixels than any scan"))
+        }
+        Err(_) => Err(Flaw::Document("it is no readable picture")),
     }
-    Ok(())
 }
 
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
@@ -158,10 +170,15 @@ fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::ImageFormat;
     use proptest::prelude::*;
+    use std::io::Cursor;
 
     fn look(bytes: &[u8], claimed: &str) -> Result<Format, &'static str> {
-        check(bytes, claimed, &Inspector::default())
+        check(bytes, claimed, &Inspector::default()).map_err(|flaw| match flaw {
+            Flaw::Document(reason) => reason,
+            Flaw::Unchecked => panic!("nothing is started here"),
+        })
     }
 
     fn picture_bytes(format: ImageFormat) -> Vec<u8> {

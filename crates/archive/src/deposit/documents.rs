@@ -1,7 +1,7 @@
 //! Documents: each is checked against what its resource says and streamed to the sites; what nobody points to is held back.
 
 use super::bag::{Bag, Digest, PayloadFile};
-use super::check::{check, ends, outline};
+use super::check::{Flaw, check, ends, outline};
 use super::fault::{Fault, Refusal};
 use super::keep::Keeper;
 use super::payload::{Hasher, open};
@@ -301,9 +301,16 @@ impl<'a> Worker<'a> {
         }
         let format = match &edges {
             None => check(&self.buffer, &row.content_type, &self.keeper.archive.inner.inspector),
-            Some((head, tail)) => outline(head, tail, &row.content_type),
+            Some((head, tail)) => outline(head, tail, &row.content_type).map_err(Flaw::Document),
         };
-        format.map(|format| (sha256, format.media_type())).map_err(claim)
+        format.map(|format| (sha256, format.media_type())).map_err(|flaw| match flaw {
+            Flaw::Document(reason) => claim(reason),
+            // Depositing again looks at it again.
+            Flaw::Unchecked => Refusal::new(
+                Fault::Unreadable,
+                "no process could be started that would look at it: it was not taken; deposit again",
+            ),
+        })
     }
 
     fn put(

@@ -2,8 +2,9 @@
 //! goes down without end and overflows its stack, which ends a whole program: then it ends a process that did nothing else, and
 //! the file is listed as one that cannot be drawn. Nothing is decided here about what is drawn; see [`super::sheets`].
 //!
-//! The process does with a PDF what issuing will do with it, on stacks of half the size that the threads here have. So what
-//! went well there goes well here.
+//! The process does with a PDF what issuing will do with it, on stacks of half the size that the threads here have, and with
+//! memory that it has bounded itself. So what went well there goes well here: nothing here parses a PDF that did not pass there,
+//! with the same parser. A deposit asks the same processes whether a file can be read at all.
 //!
 //! Questions and answers go through its standard input and output. A question: what is asked 1, length 8, big-endian, and the
 //! bytes of the file. An answer: 23 bytes, see [`Answer`].
@@ -11,26 +12,34 @@
 use crate::issue::content::Text;
 use crate::issue::sheets::{self, Drawable};
 use crate::issue::{TYPESETTER, service::FILE_BYTES_MAX};
+use rustix::process::{Resource, Rlimit};
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Stack of each thread of an inspecting process in bytes: half of what the standard library gives to others.
 const STACK_BYTES: usize = 1 << 20;
-/// Processes that inspect at the same time; they stay for the next question.
-const PROCESSES: usize = 2;
-/// How long one file may take. Beyond it would hold up everybody else's.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Processes that inspect at the same time at least; they stay for the next question.
+const PROCESSES_MIN: usize = 2;
+/// How long one file may take to be drawn and to be read. Beyond it would hold up everybody else's.
+const PATIENCE_DRAW: Duration = Duration::from_secs(30);
+const PATIENCE_READ: Duration = Duration::from_secs(20);
+/// Memory that a process may write to in bytes, besides so many times the file that it looks at: fonts and pages of ordinary
+/// documents take a fifth of it.
+const MEMORY_BYTES: u64 = 512 << 20;
+const MEMORY_PER_BYTE: u64 = 4;
 /// Answers that are remembered, by the SHA-256 of the file.
 const REMEMBERED_MAX: usize = 20_000;
 /// Reasons that an answer may give, by their place.
 const REASONS: [&str; 6] =
     ["reason.damaged", "reason.encrypted", "reason.format", "reason.empty", "reason.too-large", UNCHECKED];
+/// What a file can be drawn as, by the place in an answer.
+const FORMATS: [&str; 3] = ["pdf", "png", "jpg"];
 /// No process could be started.
 const UNCHECKED: &str = "reason.unchecked";
 
@@ -48,12 +57,35 @@ pub struct InspectorCommand {
 #[derive(Debug, Default)]
 pub struct Inspector {
     command: Option<InspectorCommand>,
-    processes: [Mutex<Option<Running>>; PROCESSES],
+    processes: Vec<Mutex<Option<Running>>>,
     turn: AtomicUsize,
     known: Mutex<Known>,
 }
 
 type Looked = Result<Drawable, Text>;
+
+/// Why a file was not found to be readable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// No process could be started: nothing is known of it.
+    Unchecked,
+    /// It ended two processes that looked at it, by their stack or their memory.
+    Ended,
+    /// It took too long.
+    Slow,
+    /// A key of the word tables says why.
+    Told(Text),
+}
+
+impl Unreadable {
+    fn into_text(self) -> Text {
+        match self {
+            Self::Unchecked => Text::word(UNCHECKED),
+            Self::Ended | Self::Slow => Text::word("reason.damaged"),
+            Self::Told(text) => text,
+        }
+    }
+}
 
 /// What is asked about a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +104,13 @@ impl Question {
         }
     }
 
+    const fn patience(self) -> Duration {
+        match self {
+            Self::Draw => PATIENCE_DRAW,
+            Self::Read => PATIENCE_READ,
+        }
+    }
+
     fn of(code: u8) -> Option<Self> {
         [Self::Draw, Self::Read].into_iter().find(|question| question.code() == code)
     }
@@ -81,7 +120,14 @@ impl Inspector {
     /// An inspector that starts its processes when it needs them.
     #[must_use]
     pub fn new(command: Option<InspectorCommand>) -> Self {
-        Self { command, ..Self::default() }
+        Self::for_threads(command, PROCESSES_MIN)
+    }
+
+    /// The same for so many threads that ask at the same time.
+    #[must_use]
+    pub fn for_threads(command: Option<InspectorCommand>, threads: usize) -> Self {
+        let processes = (0..threads.max(PROCESSES_MIN)).map(|_| Mutex::default()).collect();
+        Self { command, processes, ..Self::default() }
     }
 
     /// Whether pages or an image can be drawn from a file.
@@ -94,11 +140,16 @@ impl Inspector {
     /// drawing would do.
     #[must_use]
     pub fn can_read(&self, pdf: &[u8]) -> bool {
-        let asked = self.command.as_ref().map(|command| self.ask(command, Question::Read, pdf));
-        match asked {
-            Some(looked) if looked != Err(Text::word(UNCHECKED)) => looked.is_ok(),
-            _ => sheets::read(&pdf.into()).is_ok(),
-        }
+        self.read(pdf).is_ok()
+    }
+
+    /// Whether a PDF can be read and has pages, or the size of a picture.
+    pub(crate) fn read(&self, bytes: &[u8]) -> Result<(), Unreadable> {
+        let looked = match &self.command {
+            Some(command) => self.ask(command, Question::Read, bytes),
+            None => sheets::read(&bytes.into()).map_err(Unreadable::Told),
+        };
+        looked.map(drop)
     }
 
     /// What a file can be drawn as, or a key of the word tables that says why it cannot.
@@ -111,28 +162,42 @@ impl Inspector {
         if let Some(looked) = known().answers.get(&digest) {
             return looked.clone();
         }
-        let looked = self.ask(command, Question::Draw, bytes);
+        let asked = self.ask(command, Question::Draw, bytes);
         // Of a file that was not looked at nothing is known, so another attempt may go better.
-        if looked != Err(Text::word(UNCHECKED)) {
+        let is_known = asked != Err(Unreadable::Unchecked);
+        let looked = asked.map_err(Unreadable::into_text);
+        if is_known {
             known().insert(digest, looked.clone());
         }
         looked
     }
 
-    fn ask(&self, command: &InspectorCommand, question: Question, bytes: &[u8]) -> Looked {
-        let place = self.turn.fetch_add(1, Ordering::Relaxed) % PROCESSES;
-        let mut process = self.processes[place].lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(mut running) = process.take().map_or_else(|| Running::start(command).ok(), Some) else {
-            return Err(Text::word(UNCHECKED));
-        };
-        match running.ask(question, bytes) {
-            Ok(looked) => {
-                *process = Some(running);
-                looked
+    fn ask(&self, command: &InspectorCommand, question: Question, bytes: &[u8]) -> Result<Drawable, Unreadable> {
+        let mut process = self.process();
+        // A process that ends may have been ended by somebody else. Two that do were ended by the file.
+        for _ in 0..2 {
+            let Some(mut running) = process.take().map_or_else(|| Running::start(command).ok(), Some) else {
+                return Err(Unreadable::Unchecked);
+            };
+            match running.ask(question, bytes) {
+                Ok(looked) => {
+                    *process = Some(running);
+                    return looked.map_err(Unreadable::Told);
+                }
+                Err(late) if late.kind() == io::ErrorKind::TimedOut => return Err(Unreadable::Slow),
+                Err(_) => {}
             }
-            // It ended, or took too long: the file did that.
-            Err(_) => Err(Text::word("reason.damaged")),
         }
+        Err(Unreadable::Ended)
+    }
+
+    /// A process that has nothing to do, or the next one that will have.
+    fn process(&self) -> MutexGuard<'_, Option<Running>> {
+        if let Some(free) = self.processes.iter().find_map(|process| process.try_lock().ok()) {
+            return free;
+        }
+        let place = self.turn.fetch_add(1, Ordering::Relaxed) % self.processes.len();
+        self.processes[place].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -198,7 +263,10 @@ impl Running {
         self.questions.write_all(&(bytes.len() as u64).to_be_bytes())?;
         self.questions.write_all(bytes)?;
         self.questions.flush()?;
-        let answer = self.answers.recv_timeout(PATIENCE).map_err(io::Error::other)??;
+        let answer = self.answers.recv_timeout(question.patience()).map_err(|error| match error {
+            RecvTimeoutError::Timeout => io::Error::from(io::ErrorKind::TimedOut),
+            RecvTimeoutError::Disconnected => io::Error::other(error),
+        })??;
         Answer(answer).read().ok_or_else(|| io::Error::other("no answer of ours"))
     }
 }
@@ -211,7 +279,7 @@ impl Drop for Running {
     }
 }
 
-/// An answer: whether the file can be drawn 1 (or `0`), place of the reason 1, pages 4, whether it is a PDF 2.0 1, bytes of the
+/// An answer: what the file can be drawn as 1 (place among [`FORMATS`] from 1, or `0`), place of the reason 1, pages 4, whether it is a PDF 2.0 1, bytes of the
 /// contents 8, pixels 8. What does not apply is zero.
 struct Answer([u8; Self::BYTES]);
 
@@ -222,7 +290,8 @@ impl Answer {
         let mut bytes = [0; Self::BYTES];
         match looked {
             Ok(drawable) => {
-                bytes[0] = 1;
+                let format = FORMATS.iter().position(|format| *format == drawable.format).unwrap_or(0);
+                bytes[0] = u8::try_from(format + 1).unwrap_or(1);
                 bytes[2..6].copy_from_slice(&u32::try_from(drawable.pages).unwrap_or(u32::MAX).to_be_bytes());
                 bytes[6] = u8::from(drawable.pdf2);
                 bytes[7..15].copy_from_slice(&drawable.contents.to_be_bytes());
@@ -241,23 +310,46 @@ impl Answer {
         let number = |from: usize| self.0[from..].first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         match self.0[0] {
             0 => Some(Err(Text::word(REASONS.get(usize::from(self.0[1]))?))),
-            1 => Some(Ok(Drawable {
-                format: "pdf",
+            format => Some(Ok(Drawable {
+                format: FORMATS.get(usize::from(format) - 1)?,
                 pages: u32::from_be_bytes(*self.0[2..].first_chunk()?) as usize,
                 pdf2: self.0[6] == 1,
                 contents: number(7),
                 pixels: number(15),
             })),
-            _ => None,
         }
     }
 }
 
-/// What an inspecting process does: answers questions until there are no more.
+/// What a program does that is an inspecting process and nothing else: bounds its memory and answers on its standard input and
+/// output until there are no more questions.
+///
+/// # Errors
+/// As [`answer`].
+pub fn run() -> io::Result<()> {
+    let bound = |bytes: usize| {
+        let wanted = MEMORY_BYTES + MEMORY_PER_BYTE * bytes as u64;
+        let now = rustix::process::getrlimit(Resource::Data);
+        let current = Some(now.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+        rustix::process::setrlimit(Resource::Data, Rlimit { current, maximum: now.maximum }).map_err(io::Error::from)
+    };
+    bound(0)?;
+    answer_within(&mut io::stdin().lock(), &mut io::stdout().lock(), &bound)
+}
+
+/// What an inspecting process does, but that it bounds nothing: answers questions until there are no more.
 ///
 /// # Errors
 /// The other side is gone, or sends more than a file may have.
 pub fn answer(questions: &mut dyn Read, answers: &mut dyn Write) -> io::Result<()> {
+    answer_within(questions, answers, &|_| Ok(()))
+}
+
+fn answer_within(
+    questions: &mut dyn Read,
+    answers: &mut dyn Write,
+    bound: &dyn Fn(usize) -> io::Result<()>,
+) -> io::Result<()> {
     loop {
         let mut asked = [0];
         match questions.read_exact(&mut asked) {
@@ -271,8 +363,10 @@ pub fn answer(questions: &mut dyn Read, answers: &mut dyn Write) -> io::Result<(
         if length > FILE_BYTES_MAX {
             return Err(io::Error::other("a file larger than any that is drawn"));
         }
-        let mut bytes = Vec::new();
-        questions.take(length).read_to_end(&mut bytes)?;
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        bound(length)?;
+        let mut bytes = vec![0; length];
+        questions.read_exact(&mut bytes)?;
         let bytes: Arc<[u8]> = bytes.into();
         // On a stack of the size set for it, not on that of the first thread.
         let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || match question {
@@ -303,6 +397,8 @@ mod tests {
         for looked in std::iter::once(Ok(drawable)).chain(all) {
             assert_eq!(Answer::of(&looked).read(), Some(looked));
         }
+        let image = Drawable { format: "jpg", pages: 1, pdf2: false, contents: 0, pixels: 8 };
+        assert_eq!(Answer::of(&Ok(image)).read(), Some(Ok(image)));
         assert_eq!(Answer([9; Answer::BYTES]).read(), None);
         assert_eq!(Answer([0, 99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).read(), None);
     }
@@ -337,7 +433,7 @@ mod tests {
         let inspector = Inspector::new(Some(command));
         assert_eq!(inspector.look(&pdf), Err(Text::word("reason.damaged")));
         assert!(!inspector.can_draw(&pdf), "and that is remembered");
-        assert!(!inspector.can_read(&pdf));
+        assert_eq!(inspector.read(&pdf), Err(Unreadable::Ended));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::issue::content::Text;
 use crate::issue::contents;
-use crate::nesting;
+use crate::nesting::{self, Outline};
 use hayro::hayro_syntax::{LoadPdfError, Pdf};
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use std::sync::Arc;
 pub(super) const PDF_PAGES_MAX: usize = 1_000;
 /// Most pixels of an image: decoding takes four bytes for each.
 const PIXELS_MAX: u64 = 100_000_000;
+/// Most pixels of a scan that is taken: A3 at 1,200 dpi has fewer.
+const READ_PIXELS_MAX: u64 = 300_000_000;
 
 /// What a file can be drawn as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub(super) struct Drawable {
     pub(super) pages: usize,
     /// Whether it is a PDF 2.0, which only a PDF 2.0 can hold.
     pub(super) pdf2: bool,
-    /// Bytes that the contents of a PDF's pages come to.
+    /// Bytes that the contents of a PDF's pages come to, and that its parser holds to find its objects.
     pub(super) contents: u64,
     /// Pixels of an image.
     pub(super) pixels: u64,
@@ -39,50 +41,69 @@ pub(super) fn look(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
     if is_pdf(bytes) {
         return look_at_pdf(bytes);
     }
-    let format = if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-        (image::ImageFormat::Png, "png")
+    match image_format(bytes) {
+        Some(format) => picture(bytes, PIXELS_MAX, format),
+        None if bytes.is_empty() => Err(Text::word("reason.empty")),
+        None => Err(Text::word("reason.format")),
+    }
+}
+
+fn image_format(bytes: &[u8]) -> Option<(image::ImageFormat, &'static str)> {
+    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        Some((image::ImageFormat::Png, "png"))
     } else if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
-        (image::ImageFormat::Jpeg, "jpg")
-    } else if bytes.is_empty() {
-        return Err(Text::word("reason.empty"));
+        Some((image::ImageFormat::Jpeg, "jpg"))
     } else {
-        return Err(Text::word("reason.format"));
-    };
-    let reader = image::ImageReader::with_format(std::io::Cursor::new(&bytes[..]), format.0);
+        None
+    }
+}
+
+fn picture(
+    bytes: &[u8],
+    pixels_max: u64,
+    (kind, format): (image::ImageFormat, &'static str),
+) -> Result<Drawable, Text> {
+    let reader = image::ImageReader::with_format(std::io::Cursor::new(bytes), kind);
     let (width, height) = reader.into_dimensions().map_err(|_| Text::word("reason.damaged"))?;
     let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 || pixels > PIXELS_MAX {
+    if pixels == 0 || pixels > pixels_max {
         return Err(Text::word("reason.too-large"));
     }
-    Ok(Drawable { format: format.1, pages: 1, pdf2: false, contents: 0, pixels })
+    Ok(Drawable { format, pages: 1, pdf2: false, contents: 0, pixels })
 }
 
 fn look_at_pdf(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
-    parsed(bytes, &|pdf| {
+    parsed(bytes, &|pdf, held| {
         let pages = pdf.pages().len();
         let contents = if pages > PDF_PAGES_MAX { None } else { contents::bearable(pdf) };
         let contents = contents.ok_or_else(|| Text::word("reason.too-large"))?;
         let pdf2 = pdf.version() >= hayro::hayro_syntax::PdfVersion::Pdf20;
-        Ok(Drawable { format: "pdf", pages, pdf2, contents, pixels: 0 })
+        Ok(Drawable { format: "pdf", pages, pdf2, contents: contents + held, pixels: 0 })
     })
 }
 
-/// Whether a PDF can be read at all; what is said of its contents is nothing.
+/// Whether a file can be read at all: a PDF has pages, and a picture has a size that a scan may have. What is said of a PDF's
+/// contents is nothing.
 pub(super) fn read(bytes: &Arc<[u8]>) -> Result<Drawable, Text> {
-    parsed(bytes, &|pdf| Ok(Drawable { format: "pdf", pages: pdf.pages().len(), pdf2: false, contents: 0, pixels: 0 }))
+    if let Some(format) = image_format(bytes) {
+        return picture(bytes, READ_PIXELS_MAX, format);
+    }
+    parsed(bytes, &|pdf, _| {
+        Ok(Drawable { format: "pdf", pages: pdf.pages().len(), pdf2: false, contents: 0, pixels: 0 })
+    })
 }
 
-/// Does something with a PDF that has pages.
-fn parsed(bytes: &Arc<[u8]>, work: &(dyn Fn(&Pdf) -> Result<Drawable, Text> + Sync)) -> Result<Drawable, Text> {
+/// Does something with a PDF that has pages, and the bytes that its parser inflates to find its objects.
+fn parsed(bytes: &Arc<[u8]>, work: &(dyn Fn(&Pdf, u64) -> Result<Drawable, Text> + Sync)) -> Result<Drawable, Text> {
     let damaged = || Text::word("reason.damaged");
     // The typesetter's parser recurses: what nests without end must not reach it.
-    let levels = nesting::levels(bytes).ok_or_else(damaged)?;
+    let Outline { levels, held } = nesting::outline(bytes).ok_or_else(damaged)?;
     let read = || {
         let pdf = Pdf::new(Arc::new(bytes.clone())).map_err(|fault| match fault {
             LoadPdfError::Decryption(_) => Text::word("reason.encrypted"),
             LoadPdfError::Invalid => Text::word("reason.damaged"),
         })?;
-        if pdf.pages().is_empty() { Err(damaged()) } else { work(&pdf) }
+        if pdf.pages().is_empty() { Err(damaged()) } else { work(&pdf, held) }
     };
     nesting::with_stack(levels, read).unwrap_or_else(|| Err(damaged()))
 }

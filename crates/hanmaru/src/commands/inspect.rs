@@ -15,7 +15,7 @@ pub struct Inspect {}
 impl Inspect {
     /// Answers questions from its standard input until there are no more.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        inspector::answer(&mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
+        inspector::run()?;
         Ok(ExitCode::SUCCESS)
     }
 }
