@@ -4,7 +4,7 @@
 //! What is no content of a record, and is not shown, is listed here and nowhere else:
 //! - [`TECHNICAL`] and [`AT_THE_TOP`]: names of members that serve programs, or that the page shows around the record;
 //! - members of type `uri`, `url`, `canonical`, `oid`, `id`, `uuid` (addresses of definitions), but for values given as such;
-//! - systems and versions of codes, the codes of FHIR's own value sets beside their words, what well-known codes are called in
+//! - systems and versions of codes, codes of [`OWN_SYSTEMS`] beside their words, what well-known codes are called in
 //!   their own dictionary, codes of units, and what addresses, names and telephone numbers are used for;
 //! - identifiers that do not say what they are, and secret ones ([`crate::members::is_secret`]);
 //! - references without a name: what they lead to stands in the document itself, or is not the patient's;
@@ -40,8 +40,9 @@ const TECHNICAL: [&str; 10] = [
 /// References of the record itself that say whose it is and at which visit: its place in the document says that.
 const AT_THE_TOP: [&str; 5] = ["subject", "patient", "beneficiary", "encounter", "context"];
 /// Values that say no more than that the record stands.
-const DEFAULTS: [(&str, &str); 9] = [
+const DEFAULTS: [(&str, &str); 10] = [
     ("intent", "order"),
+    ("intent", "plan"),
     ("docStatus", "final"),
     ("status", "final"),
     ("status", "finished"),
@@ -52,7 +53,8 @@ const DEFAULTS: [(&str, &str); 9] = [
     ("category", "outpatient"),
 ];
 /// Steps of a path that add nothing to the one before them.
-const SILENT: [&str; 12] = [
+const SILENT: [&str; 13] = [
+    "manipulated",
     "value",
     "actor",
     "individual",
@@ -66,8 +68,15 @@ const SILENT: [&str; 12] = [
     "concept",
     "resource",
 ];
-/// The code systems of FHIR itself: beside words their codes say nothing.
-const OWN_SYSTEMS: [&str; 2] = ["http://terminology.hl7.org/", "http://hl7.org/fhir/"];
+/// The code systems of FHIR and KR Core themselves, and those of departments and insurances: beside words their codes say
+/// nothing.
+const OWN_SYSTEMS: [&str; 5] = [
+    "http://terminology.hl7.org/",
+    "http://hl7.org/fhir/",
+    "http://www.hl7korea.or.kr/fhir/krcore/",
+    "http://www.hl7korea.or.kr/CodeSystem/hira-medical-dep",
+    "http://www.hl7korea.or.kr/CodeSystem/hira-insurance",
+];
 
 /// Everything of a record that has no mark, in the order of its members; all of it has one afterwards.
 pub(super) fn details(resource: &Value, lookup: &Lookup, seen: &Seen) -> Vec<Detail> {
@@ -230,6 +239,9 @@ impl Walk<'_, '_> {
         let codings = value.each("coding").len();
         let all = value.each("coding").chain((codings == 0).then_some(value));
         let mut said = text;
+        let has_words =
+            [value.get("text")].into_iter().chain(value.each("coding").map(|coding| coding.get("display"))).flatten();
+        let has_words = has_words.into_iter().any(|words| words.as_str().is_some());
         for coding in all.filter(|coding| !self.seen.has(coding)) {
             let own = coding.str("system").is_some_and(|system| OWN_SYSTEMS.iter().any(|own| system.starts_with(own)));
             let display = fresh(coding.get("display")).filter(|display| *display != said).unwrap_or_default();
@@ -243,7 +255,7 @@ impl Walk<'_, '_> {
                 said.clone_from(&display);
                 words.push(display.clone().into());
             }
-            let code = if own && !said.is_empty() || code == said { String::new() } else { code };
+            let code = if own && has_words || code == said { String::new() } else { code };
             if !code.is_empty() {
                 let known = coding.str("system").and_then(known_system).unwrap_or_default().to_owned();
                 let small = format!("[{}]", join([known, code], " "));
@@ -256,8 +268,8 @@ impl Walk<'_, '_> {
 
     fn reference(&mut self, value: &Value, path: &[Text]) {
         let display = value.get("display").filter(|display| !self.seen.has(display));
-        let shown = value.get("display").is_some() && display.is_none();
-        if !shown {
+        let is_shown = value.get("reference").is_some_and(|reference| self.seen.has(reference));
+        if !is_shown && (display.is_some() || value.get("display").is_none()) {
             self.push(path, self.lookup.named_in(self.root, value, self.seen).into());
         }
         display.inspect(|display| self.seen.add(display));

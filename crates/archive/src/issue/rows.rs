@@ -2,7 +2,7 @@
 //! member below it, and so is all of a kind that has no form, so that nothing chosen is left out in silence.
 
 use crate::issue::content::{Column, Detail, Fact, Text};
-use crate::issue::details::details;
+use crate::issue::details::{details, label};
 use crate::issue::names::{Named, Names};
 use crate::issue::seen::Seen;
 use crate::issue::values::{all_words, code, duration, first_name, join, range, strip_tags, words};
@@ -259,7 +259,11 @@ fn row(kind: &'static str, cells: Vec<Text>, notes: Vec<Text>, date: String) -> 
 
 /// Texts behind each other, without those that are empty.
 fn row_of(texts: impl IntoIterator<Item = Text>) -> Text {
-    Text::Join { join: texts.into_iter().filter(|text| !text.is_empty()).collect() }
+    let flat = texts.into_iter().flat_map(|text| match text {
+        Text::Join { join } => join,
+        single => vec![single],
+    });
+    Text::Join { join: flat.filter(|text| !text.is_empty()).collect() }
 }
 
 fn bracketed(code: String) -> String {
@@ -564,7 +568,9 @@ impl Page<'_, '_> {
         );
         let all = |member: &str| self.seen.all_words(resource, member);
         let mut lines: Vec<String> = vec![self.seen.str(resource, "title").unwrap_or_default().to_owned()];
-        lines.extend(["category", "code", "description", "reasonCode"].map(all));
+        let coded = resource.get("code").map(|code| (self.seen.words(code), bracketed(self.seen.code(code))));
+        let coded = coded.map(|(name, code)| join([name, code], " ")).unwrap_or_default();
+        lines.extend([all("category"), coded, all("description"), all("reasonCode")]);
         lines.push(self.names("addresses", None));
         lines.push(self.names("requester", None));
         for activity in resource.each("activity").filter_map(|activity| activity.get("detail")) {
@@ -586,6 +592,10 @@ impl Page<'_, '_> {
     fn answers(&self, kind: &str) -> Shape {
         let date = self.seen.first_date(self.resource, &["authored"]);
         let mut lines = Vec::new();
+        let state = self.state_but(&["completed"]);
+        if !state.is_empty() {
+            lines.push(Detail { label: label("status"), value: state });
+        }
         self.resource.each("item").for_each(|item| self.question(item, 0, &mut lines));
         let cells = vec![Text::coded("type", kind), Text::Lines { lines }, date.clone().into()];
         row("section.other", cells, Vec::new(), date)
@@ -618,6 +628,9 @@ impl Page<'_, '_> {
             "period",
             "started",
             "date",
+            "createdDateTime",
+            "createdPeriod",
+            "authored",
             "recordedDate",
             "authoredOn",
             "created",
