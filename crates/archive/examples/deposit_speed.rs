@@ -1,12 +1,22 @@
-//! How fast a made-up hospital goes in, and with how much memory.
+//! How fast a made-up hospital goes in, and with how much memory. Files are looked at in processes of their own, as by `hanmaru`.
 //! `cargo run -p archive --example deposit_speed -- [patients]`. Not a test: it asserts nothing about time.
 
-use archive::{Progress, Stage};
+use archive::issue::{InspectorCommand, inspector};
+use archive::{Archive, ArchiveConfig, Progress, Stage};
+use base::limits::Limits;
+use std::sync::Arc;
 use std::time::Instant;
 use testkit::World;
 
+/// The argument with which it is an inspecting process.
+const INSPECT: &str = "inspect";
+
 fn main() {
-    let patients = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(200);
+    let first = std::env::args().nth(1);
+    if first.as_deref() == Some(INSPECT) {
+        return inspector::run().expect("the example that asks is there");
+    }
+    let patients = first.and_then(|count| count.parse().ok()).unwrap_or(200);
     let world = World::new();
     deposit(&world, patients);
 }
@@ -21,7 +31,12 @@ fn deposit(world: &World, patients: usize) {
     let begun = Instant::now();
     let cpu_before_ms = cpu_ms();
     let mut stage = (Stage::Checking, begun, cpu_before_ms);
-    let receipt = world.archive().deposit(&out.join("hospital-01"), &world.agency, &mut |progress: Progress| {
+    let program = std::env::current_exe().expect("a program that runs");
+    let inspector = Some(InspectorCommand { program, arguments: vec![INSPECT.to_owned()] });
+    let config = ArchiveConfig { inspector, ..ArchiveConfig::new(world.path("archive")) };
+    let (store, door) = (world.store().clone(), Arc::new(policy::Door::standard().expect("the rules are right")));
+    let archive = Archive::new(store, door, Limits::default(), config);
+    let receipt = archive.deposit(&out.join("hospital-01"), &world.agency, &mut |progress: Progress| {
         if progress.stage != stage.0 {
             tell(stage);
             stage = (progress.stage, Instant::now(), cpu_ms());

@@ -116,6 +116,86 @@ fn deep_in_a_stream_that_says_nothing(levels: usize) -> Arc<[u8]> {
     bytes.into()
 }
 
+/// A cross-reference stream of some kilobytes that comes to so many megabytes, with `padding` bytes before its keyword.
+fn table_of(megabytes: usize, padding: usize) -> Arc<[u8]> {
+    let mut bytes = b"%PDF-1.5\n".to_vec();
+    let mut entries = vec![[0_u8; 6]];
+    for (number, object) in
+        [CATALOGUE, "<</Type/Pages/Kids[3 0 R]/Count 1>>", "<</Type/Page/MediaBox[0 0 9 9]>>"].iter().enumerate()
+    {
+        let at = u32::try_from(bytes.len()).expect("small").to_be_bytes();
+        entries.push([1, at[0], at[1], at[2], at[3], 0]);
+        bytes.extend(format!("{} 0 obj\n{object}\nendobj\n", number + 1).into_bytes());
+    }
+    let start = bytes.len();
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&entries.concat()).expect("memory");
+    let zeros = vec![0; 1 << 20];
+    (0..megabytes).for_each(|_| packed.write_all(&zeros).expect("memory"));
+    let packed = packed.finish().expect("memory");
+    let head = format!(
+        "4 0 obj\n<</Type/XRef/Size 4/W[1 4 1]/Root 1 0 R/Index[0 4]/Filter/FlateDecode/Length {}/X({})>>\nstream\n",
+        packed.len(),
+        "x".repeat(padding)
+    );
+    bytes.extend(head.into_bytes());
+    bytes.extend(&packed);
+    bytes.extend(format!("\nendstream\nendobj\nstartxref\n{start}\n%%EOF\n").into_bytes());
+    bytes.into()
+}
+
+/// A file that says with each of its cross-reference tables where the one before is.
+fn tables_one_after_another(count: usize) -> Arc<[u8]> {
+    let first = good("0 0 m 9 9 l S");
+    let mut before = first.windows(5).rposition(|window| window == b"xref\n").expect("a table");
+    let mut bytes = first.to_vec();
+    for _ in 0..count {
+        let start = bytes.len();
+        let table = format!("xref\n0 0\ntrailer\n<</Size 5/Root 1 0 R/Prev {before}>>\nstartxref\n{start}\n%%EOF\n");
+        bytes.extend(table.into_bytes());
+        before = start;
+    }
+    bytes.into()
+}
+
+#[test]
+fn what_comes_to_more_memory_than_a_document_needs_ends_its_reader_alone() {
+    let inspector = inspector();
+    // Where the dictionary is too long to be looked through, the bound of the process is what holds.
+    for (name, padding) in [("told by its dictionary", 0), ("hidden", 5_000)] {
+        let pdf = table_of(1_200, padding);
+        assert!(pdf.len() < 16 << 20);
+        assert!(!inspector.can_read(&pdf), "{name}");
+        assert!(!inspector.can_draw(&pdf), "{name}");
+    }
+    assert!(inspector.can_read(&table_of(0, 5_000)) && inspector.can_draw(&table_of(0, 0)), "without what it comes to");
+    assert!(inspector.can_draw(&good("1 1 m 9 9 l S")));
+}
+
+#[test]
+fn a_deposit_with_hostile_documents_comes_to_its_end() {
+    let one = testkit::person("하나");
+    let program = crate::program::Program::new(std::slice::from_ref(&one));
+    let mut bag = testkit::BagBuilder::new("31999901").patient("p1", &one);
+    let hostile = [("tree", branch(10_000)), ("bomb", table_of(1_200, 0)), ("hidden", table_of(1_200, 5_000))];
+    for (name, pdf) in &hostile {
+        bag = bag.document("p1", name, &format!("{name}.pdf"), "application/pdf", pdf);
+    }
+    bag = bag.document("p1", "chain", "chain.pdf", "application/pdf", &tables_one_after_another(50_000));
+    bag = bag.document("p1", "good", "good.pdf", "application/pdf", &good("0 0 m 9 9 l S"));
+    let path = bag.write(&program.path("bag")).root;
+    let path = path.to_str().expect("a path of letters");
+    let said = program.run(&["deposit", "--quiet", path]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    for (name, _) in hostile {
+        assert!(said.out.contains(&format!("data/documents/{name}.pdf")), "{name}: {}", said.out);
+    }
+    assert!(!said.out.contains("data/documents/good.pdf"), "{}", said.out);
+    assert!(!said.err.contains("INFO"), "{}", said.err);
+    let again = program.run(&["deposit", "--quiet", path]);
+    assert!(again.code == Some(3) && again.out.contains("nothing of it is new"), "{again:?}");
+}
+
 #[test]
 fn what_ends_its_reader_is_not_drawn_and_the_next_one_is() {
     let inspector = inspector();
