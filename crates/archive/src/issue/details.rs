@@ -53,7 +53,8 @@ const DEFAULTS: [(&str, &str); 10] = [
     ("category", "outpatient"),
 ];
 /// Steps of a path that add nothing to the one before them.
-const SILENT: [&str; 13] = [
+const SILENT: [&str; 14] = [
+    "attachment",
     "manipulated",
     "value",
     "actor",
@@ -150,8 +151,9 @@ impl Walk<'_, '_> {
             if is_number && element.ends_with("equence") {
                 continue;
             }
-            let path =
-                if SILENT.contains(&element) && !path.is_empty() { path.to_vec() } else { below(path, label(element)) };
+            let step = label(element);
+            let is_silent = !path.is_empty() && (SILENT.contains(&element) || path.last() == Some(&step));
+            let path = if is_silent { path.to_vec() } else { below(path, step) };
             self.member(member, (element, inner), &path);
         }
     }

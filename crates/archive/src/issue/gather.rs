@@ -427,11 +427,10 @@ impl<'r, 'w> Gathering<'r, 'w> {
         {
             seen.add(custodian);
         }
-        // What a file is called is said where it is its only name.
-        if let Text::Plain(kind) = &document.kind {
-            let titles = attachments(resource).into_iter().filter(|file| file.str("title") == Some(kind));
-            titles.for_each(|file| seen.members(file, &["title"]));
-        }
+        // A file that is called like the kind of document says nothing by it.
+        let kind = resource.get("type").map(words).unwrap_or_default();
+        let titles = attachments(resource).into_iter().filter(|file| file.str("title") == Some(&kind));
+        titles.for_each(|file| seen.members(file, &["title"]));
         details(resource, &self.lookup, seen)
     }
 

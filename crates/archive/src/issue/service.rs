@@ -27,8 +27,6 @@ use store::{EntryKind, Log, Objects, Part, ResourceKey, StoreError};
 pub const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Threads that fetch deposited files: each waits for a site, so a few go further than one.
 const FETCHERS: usize = 4;
-/// The type of the resources that point to files.
-const DOCUMENT: &str = "DocumentReference";
 
 /// Who issues, as it stands on the cover.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,11 +188,15 @@ impl Archive {
         let mut per_institution: BTreeMap<&InstitutionCode, BTreeMap<&ResourceKey, Vec<Version<'a>>>> = BTreeMap::new();
         let mut ids: BTreeMap<&ResourceKey, &str> = BTreeMap::new();
         let mut unreadable: Vec<(&InstitutionCode, &ResourceKey)> = Vec::new();
+        let mut wanted: Vec<(&store::Version, String)> = Vec::new();
         for body in bodies {
             ids.insert(&body.key, body.source_id.expose());
             let records = per_institution.entry(&body.institution).or_default();
             match parsed(body) {
                 Some(value) => {
+                    if !headings.contains(&body.key) {
+                        wanted.extend(urls(&value).into_iter().map(|url| (body, url)));
+                    }
                     let files = Vec::new();
                     let version = Version { number: body.version, value, position: body.leaf, files };
                     records.entry(&body.key).or_default().push(version);
@@ -208,7 +210,6 @@ impl Archive {
             versions.map(|(owner, version)| (owner, *code, &version.value))
         });
         let mut names = self.context_names(permit, all)?;
-        let wanted = bodies.iter().filter(|body| body.key.resource_type == DOCUMENT);
         let mut files = self.files(permit, wanted)?;
         let mut institutions: Vec<SourceInstitution<'a>> = Vec::with_capacity(per_institution.len());
         for (code, records) in per_institution {
@@ -260,17 +261,11 @@ impl Archive {
 
     /// The bytes of the files that versions point to. One that cannot be had is named with the reason; a refusal to read at all ends
     /// the issue. Each is read once, and all of them are one entry in a person's access log.
-    fn files<'b>(
-        &self,
-        permit: &Permit,
-        versions: impl Iterator<Item = &'b store::Version>,
-    ) -> Result<Files<'b>, IssueError> {
-        let mut wanted: Vec<(&store::Version, String, Option<Id16>)> = Vec::new();
-        for version in versions {
-            for url in parsed(version).map(|value| urls(&value)).unwrap_or_default() {
-                let object = self.document_of(permit, version, &url)?;
-                wanted.push((version, url, object));
-            }
+    fn files<'b>(&self, permit: &Permit, versions: Vec<(&'b store::Version, String)>) -> Result<Files<'b>, IssueError> {
+        let mut wanted: Vec<(&store::Version, String, Option<Id16>)> = Vec::with_capacity(versions.len());
+        for (version, url) in versions {
+            let object = self.document_of(permit, version, &url)?;
+            wanted.push((version, url, object));
         }
         let objects: BTreeSet<Id16> = wanted.iter().filter_map(|(.., object)| *object).collect();
         let read = self.read_files(permit, &objects.into_iter().collect::<Vec<_>>())?;

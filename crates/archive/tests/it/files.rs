@@ -62,18 +62,54 @@ fn a_name_that_is_used_again_leaves_the_older_document_its_file() {
     let timeline = world.archive().timeline(&timeline, &TimelineQuery::default()).expect("a timeline");
     let objects: std::collections::BTreeSet<_> = timeline.loose.iter().map(|entry| entry.object).collect();
     assert_eq!(objects.len(), 2, "{objects:?}");
+    if let Some(text) = text_of_issue(&world, &permit) {
+        assert!(text.contains("first") && text.contains("second"), "{text}");
+    }
+}
+
+/// Issues everything, all of it drawn, and reads the pages; `None`, said aloud, where nothing here can read them.
+fn text_of_issue(world: &World, permit: &Permit) -> Option<String> {
     let issuer = archive::issue::Issuer { name: "한마루".to_owned(), origin: "https://records.example".to_owned() };
-    let issued = world.archive().issue(&permit, &Selection::Whole, archive::issue::Locale::Ko, &issuer);
+    let issued = world.archive().issue(permit, &Selection::Whole, archive::issue::Locale::Ko, &issuer);
     let issued = issued.expect("issued");
     assert_eq!(issued.undrawn, 0);
     let path = world.path("issued.pdf");
     std::fs::write(&path, &issued.bytes).expect("the folder is writable");
     match std::process::Command::new("pdftotext").arg(&path).arg("-").output() {
-        Ok(text) => {
-            let text = String::from_utf8_lossy(&text.stdout).into_owned();
-            assert!(text.contains("first") && text.contains("second"), "{text}");
+        Ok(text) => Some(String::from_utf8_lossy(&text.stdout).into_owned()),
+        Err(_) => {
+            println!("SKIPPED: pdftotext is not installed, so the text on the pages was not read");
+            None
         }
-        Err(_) => println!("SKIPPED: pdftotext is not installed, so the text on the pages was not read"),
+    }
+}
+
+#[test]
+fn files_of_reports_pictures_and_answers_are_taken_and_issued_too() {
+    let world = world();
+    let file = |name: &str| json!({"contentType": "application/pdf", "url": format!("documents/{name}.pdf")});
+    let subject = json!({"reference": "Patient/p1"});
+    let bag = BagBuilder::new(CODE)
+        .patient("p1", &person("하나"))
+        .resource(&json!({
+            "resourceType": "DiagnosticReport", "id": "r", "status": "final", "code": {"text": "흉부"}, "subject": subject,
+            "presentedForm": [file("report")]
+        }))
+        .resource(&json!({
+            "resourceType": "Media", "id": "m", "status": "completed", "subject": subject, "content": file("picture")
+        }))
+        .resource(&json!({
+            "resourceType": "QuestionnaireResponse", "id": "q", "status": "completed", "subject": subject,
+            "item": [{"linkId": "1", "answer": [{"valueAttachment": file("answer")}]}]
+        }))
+        .file("data/documents/report.pdf", one_page_pdf("offthereport"))
+        .file("data/documents/picture.pdf", one_page_pdf("offthepicture"))
+        .file("data/documents/answer.pdf", one_page_pdf("offtheanswer"));
+    world.deposit(&write(&world, &bag).root).expect("taken");
+    if let Some(text) = text_of_issue(&world, &permit(&world, "하나")) {
+        for word in ["offthereport", "offthepicture", "offtheanswer"] {
+            assert!(text.contains(word), "{word} is not in {text}");
+        }
     }
 }
 
