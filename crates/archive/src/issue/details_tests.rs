@@ -216,9 +216,9 @@ fn files_of_other_records_are_documents_too() {
         ("Consent", format!(r#""sourceAttachment":{{"title":"판독지","data":"{png}"}}"#)),
         (
             "QuestionnaireResponse",
-            format!(r#""item":[{{"answer":[{{"valueAttachment":{{"title":"판독지","url":"gone.pdf"}}}}]}}]"#),
+            r#""item":[{"answer":[{"valueAttachment":{"title":"판독지","url":"gone.pdf"}}]}]"#.to_owned(),
         ),
-        ("Patient", format!(r#""photo":[{{"title":"판독지","url":"gone.png"}}]"#)),
+        ("Patient", r#""photo":[{"title":"판독지","url":"gone.png"}]"#.to_owned()),
     ] {
         let content = gathered(kind, json(&format!(r#"{{"resourceType":"{kind}","id":"r",{member}}}"#)));
         assert_eq!(content.documents.len(), 1, "{kind}");

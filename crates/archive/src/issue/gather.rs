@@ -336,7 +336,7 @@ impl<'r, 'w> Gathering<'r, 'w> {
             let used = diagnosis.get("use").map(|used| seen.words(used)).unwrap_or_default();
             named.push(join([name.unwrap_or_default(), used, rank], " "));
         }
-        if is_single { String::new() } else { join(named.into_iter(), ", ") }
+        if is_single { String::new() } else { join(named, ", ") }
     }
 
     /// Names of everything that a member refers to, with marks on those that a page then shows.
