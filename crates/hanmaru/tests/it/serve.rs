@@ -113,7 +113,7 @@ impl Serving {
             &[
                 ("demo = true\n", ""),
                 ("public_url = \"http://", "public_url = \"https://"),
-                (&agency, "issuer = \"https://127.0.0.1:1\""),
+                (&agency, "issuer = \"https://agency.invalid\""),
                 ("level = \"warn\"", "level = \"info\""),
                 ("[keys]", "[tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n[keys]"),
             ],
