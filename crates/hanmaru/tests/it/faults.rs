@@ -82,7 +82,8 @@ fn what_is_wrong_with_one_line_or_file_is_named_and_the_rest_goes_in() {
     assert!(said.out.contains("Encounter: 2") && said.out.contains("Patient: 2"), "{}", said.out);
     // The same again changes nothing.
     let leaves = program.leaves();
-    assert_eq!(program.deposit(&bag.root).out.lines().next(), said.out.lines().next());
+    let again = program.deposit(&bag.root).out;
+    assert!(again.starts_with("This bag was deposited before") && again.ends_with(&said.out), "{again}");
     assert_eq!(program.leaves(), leaves);
 }
 
