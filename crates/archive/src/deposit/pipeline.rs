@@ -10,7 +10,7 @@ use super::tally::Tally;
 use super::{Deposit, DepositError};
 use crate::names::Name;
 use crate::tables::{self, DocumentRow, HeldRow, Marks};
-use policy::Permit;
+use policy::{Owner, Permit};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +24,9 @@ const WAITING: usize = 3;
 /// Resources written in one transaction, at most about, and their bytes.
 const WRITE_ROWS: usize = 2_000;
 const WRITE_BYTES: usize = 12 << 20;
+/// Owners, about, whose resources are written in one transaction. Each has pages of its own in every table, all of which stay in
+/// memory until it is committed: files with a line for each patient would fill it otherwise.
+const WRITE_OWNERS: usize = 200;
 
 /// Lines held back that are tried again at once.
 const RETRY_LINES: usize = 50_000;
@@ -53,6 +56,9 @@ struct Held {
 #[derive(Default)]
 struct Done {
     versions: Vec<Prepared>,
+    /// How often the owner changes from a version to the next.
+    owners: usize,
+    last_owner: Option<Owner>,
     bytes: usize,
     /// Types of the versions, in their order.
     kinds: Vec<&'static str>,
@@ -186,7 +192,7 @@ impl Deposit<'_> {
                 next += 1;
                 slots.give_back();
                 joined.join(done);
-                if joined.versions.len() + joined.held.len() >= WRITE_ROWS || joined.bytes >= WRITE_BYTES {
+                if joined.is_enough() {
                     self.write(permit, std::mem::take(&mut joined))?;
                 }
             }
@@ -374,6 +380,7 @@ fn take_batch(batch: Batch, taker: &Taker<'_>) -> Result<Done, StoreError> {
         };
         match taken {
             Ok(taken) => {
+                done.owners += usize::from(done.last_owner.replace(taken.owner) != Some(taken.owner));
                 done.kinds.push(taken.kind);
                 done.warnings += taken.warnings;
                 done.documents.extend(taken.documents);
@@ -396,9 +403,18 @@ pub(super) const fn source_place(source: i64) -> (usize, i64) {
 }
 
 impl Done {
+    /// Whether it is as much as one transaction should write.
+    fn is_enough(&self) -> bool {
+        self.versions.len() + self.held.len() >= WRITE_ROWS
+            || self.bytes >= WRITE_BYTES
+            || self.owners >= WRITE_OWNERS
+    }
+
     fn join(&mut self, other: Self) {
         self.versions.extend(other.versions);
         self.bytes += other.bytes;
+        self.owners += other.owners;
+        self.last_owner = other.last_owner.or(self.last_owner);
         self.kinds.extend(other.kinds);
         self.warnings += other.warnings;
         self.documents.extend(other.documents);

@@ -44,6 +44,7 @@ pub(crate) struct Taker<'a> {
 
 /// A line that is taken.
 pub(crate) struct Taken {
+    pub(crate) owner: Owner,
     pub(crate) version: Prepared,
     pub(crate) kind: &'static str,
     pub(crate) warnings: u64,
@@ -183,7 +184,7 @@ impl Taker<'_> {
         let place_of = |path: &str| self.bag.place(path);
         let mut documents = documents(&value, owner, class.name.as_str(), expiry_year, &place_of);
         documents.iter_mut().for_each(|row| row.source = place.try_into().ok());
-        Ok(Ok(Taken { version, kind, warnings, documents }))
+        Ok(Ok(Taken { owner, version, kind, warnings, documents }))
     }
 
     /// Whether it is known by now whom a line is about.
