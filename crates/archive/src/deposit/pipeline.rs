@@ -405,9 +405,7 @@ pub(super) const fn source_place(source: i64) -> (usize, i64) {
 impl Done {
     /// Whether it is as much as one transaction should write.
     fn is_enough(&self) -> bool {
-        self.versions.len() + self.held.len() >= WRITE_ROWS
-            || self.bytes >= WRITE_BYTES
-            || self.owners >= WRITE_OWNERS
+        self.versions.len() + self.held.len() >= WRITE_ROWS || self.bytes >= WRITE_BYTES || self.owners >= WRITE_OWNERS
     }
 
     fn join(&mut self, other: Self) {
