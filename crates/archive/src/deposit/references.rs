@@ -20,7 +20,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use store::{WRITE_MAX, resource_id};
 
 /// Different references that are collected before the database is asked for them. Each takes some 50 bytes.
-const ASKED_MAX: usize = 100_000;
+const ASKED_MAX: usize = 40_000;
 /// Different resources that are not here and are counted. Each takes some 20 bytes.
 const COUNTED_MAX: usize = 200_000;
 /// How many of them a receipt lists.
