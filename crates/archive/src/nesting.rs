@@ -79,8 +79,9 @@ fn inflated_stream(before: &[u8], data: &[u8]) -> Option<Inflated> {
     let begin = before.windows(3).rposition(|window| window == b"obj").unwrap_or(0);
     let dictionary = &before[begin..];
     let has = |wanted: &[u8]| find(dictionary, wanted).is_some();
-    // A name may be written with hexadecimal escapes (section 7.3.5), which no writer does here.
-    if !has(b"ObjStm") && !has(b"#") {
+    // A name may be written with hexadecimal escapes (section 7.3.5); `#` alone stands in many a palette or name of a colour.
+    let holds_objects = has(b"ObjStm") || (has(b"#") && find(&unescaped(dictionary), b"ObjStm").is_some());
+    if !holds_objects {
         let is_inflated = (has(b"/Flate") || has(b"/Fl")) && !has(b"/Image");
         let bytes = if is_inflated { sized(data)? } else { 0 };
         return Some(Inflated { bytes, is_held: has(b"XRef") });
@@ -99,6 +100,19 @@ fn inflated_stream(before: &[u8], data: &[u8]) -> Option<Inflated> {
     Scan::default().read(&inflated, LEVELS_MAX)?;
     Scan::default().read(data, LEVELS_MAX + data.len() / BYTES_PER_CHANCE)?;
     Some(Inflated { bytes: inflated.len() as u64, is_held: true })
+}
+
+/// The bytes with hexadecimal escapes of names undone, as if all of them were names.
+fn unescaped(bytes: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let escaped = digit(at + 1).zip(digit(at + 2)).filter(|_| byte == b'#');
+        let escaped = escaped.and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
+        out.push(escaped.unwrap_or(byte));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    out
 }
 
 /// Bytes of a stream when it is inflated, without keeping them; what is broken as far as it goes.
@@ -220,6 +234,10 @@ mod tests {
         assert_eq!(outline(&pdf("/Type/Obj#53tm/N 1/First 4/Filter/FlateDecode")), None);
         assert_eq!(outline(&pdf("/Type/ObjStm/N 1/First 4/Filter[/LZWDecode/FlateDecode]")), None);
         assert!(outline(&pdf("/Filter/FlateDecode")).is_some(), "content is nobody's object");
+        for colours in ["[/Indexed/DeviceRGB 1(a#b#4f#4)]", "[/Separation/PANTONE#20300/DeviceCMYK 9 0 R]"] {
+            let picture = format!("/Subtype/Image/ColorSpace{colours}/Filter/FlateDecode/DecodeParms<</Predictor 15>>");
+            assert!(outline(&pdf(&picture)).is_some(), "{picture}");
+        }
     }
 
     #[test]

@@ -616,7 +616,8 @@ pub(crate) fn fault_counts(store: &Store, id: Id16) -> Result<Vec<(String, u64)>
 /// Which deposit's file a resource means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Came {
-    /// The newest one that was here when this deposit was made.
+    /// The newest one that was here when this deposit was made; none where this deposit brought one of that name that was held
+    /// back or is still to be taken, for then an older one would be shown in its place.
     With(Id16),
     /// The newest one that was here at a time: for resources of which the deposit is not known.
     By(Timestamp),
@@ -640,6 +641,8 @@ pub(crate) fn document_object(
         let sql = "SELECT object FROM document JOIN deposit ON deposit.id = document.deposit \
                    WHERE owner = ?1 AND name = ?2 AND object IS NOT NULL AND CASE WHEN ?5 IS NOT NULL THEN deposit.id = ?5 \
                    ELSE started_us <= coalesce((SELECT started_us FROM deposit WHERE id = ?3), ?4) END \
+                   AND NOT EXISTS (SELECT 1 FROM document own WHERE own.owner = ?1 AND own.name = ?2 AND own.deposit = ?3 \
+                   AND own.state IN (0, 2)) \
                    ORDER BY started_us DESC LIMIT 1";
         let values = params![owner_bytes(owner), name.0, with, by, only];
         connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()

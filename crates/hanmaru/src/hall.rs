@@ -154,7 +154,7 @@ impl Hall {
             config: StoreConfig { sequencer: matches!(why, For::Work), ..StoreConfig::default() },
         })?;
         let door = Arc::new(Door::standard()?);
-        let inspector = commands::inspect::command();
+        let inspector = Some(commands::inspect::command());
         let archive_config = ArchiveConfig { inspector, ..ArchiveConfig::new(config.data.join("archive")) };
         let archive = Archive::new(store, Arc::clone(&door), config.limits.limits(), archive_config);
         Ok(Self { archive, door, sites, key_stores, clock })

@@ -1,7 +1,7 @@
 //! Which records a choice means: what was chosen, and what cannot be understood or given without it. The whole index of a
 //! person is looked through inside; what leaves, and what is journalled, is what the choice means and nothing else.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use base::{Id16, Timestamp};
 use policy::{Action, Owner, Permit, Scope};
@@ -161,17 +161,21 @@ fn meant(heads: Vec<Head>, choice: Choice<'_>, related: &[Related]) -> Chosen {
 
 /// The ids, and all that they relate to in either direction, however far.
 fn closure(mut ids: HashSet<Id16>, related: &[Related]) -> HashSet<Id16> {
-    loop {
-        let before = ids.len();
-        for (one, other) in related {
-            if ids.contains(one) || ids.contains(other) {
-                ids.extend([*one, *other]);
+    let mut beside: HashMap<Id16, Vec<Id16>> = HashMap::new();
+    for (one, other) in related {
+        beside.entry(*one).or_default().push(*other);
+        beside.entry(*other).or_default().push(*one);
+    }
+    let mut to_follow: Vec<Id16> = ids.iter().copied().collect();
+    while let Some(id) = to_follow.pop() {
+        // Each is followed once.
+        for other in beside.remove(&id).unwrap_or_default() {
+            if ids.insert(other) {
+                to_follow.push(other);
             }
         }
-        if ids.len() == before {
-            return ids;
-        }
     }
+    ids
 }
 
 #[cfg(test)]

@@ -188,6 +188,7 @@ impl Archive {
         let institution = &bag.info.institution_code;
         let id = deposit_id(institution, &bag.manifest_digest);
         let _lock = Lock::take(&self.inner.config.folder, id)?;
+        let _turn = Lock::wait(&self.inner.config.folder, institution)?;
         let row = self.begin(&bag, id, options)?;
         let tally = Tally::read(&row.progress)?;
         let mut deposit = Deposit {

@@ -358,8 +358,13 @@ impl Walk<'_, '_> {
         };
         let value = shortened(value);
         if let Some(last) = self.out.last_mut().filter(|last| last.label == label) {
-            let before = std::mem::take(&mut last.value);
-            last.value = Text::Join { join: vec![before, ",".into(), value] };
+            // Side by side and not within each other: a record may have thousands of values under one label.
+            let mut join = match std::mem::take(&mut last.value) {
+                Text::Join { join } => join,
+                one => vec![one],
+            };
+            join.extend([",".into(), value]);
+            last.value = Text::Join { join };
         } else if self.out.len() < DETAILS_MAX {
             self.out.push(Detail { label, value });
         } else {

@@ -193,6 +193,29 @@ fn each_part_of_a_record_keeps_together() {
 }
 
 #[test]
+fn many_values_under_one_label_are_no_deeper_than_one() {
+    let named = |count: usize| {
+        let name = |number: usize| format!(r#"{{"display":"named-{number}-end"}}"#);
+        let entries: Vec<String> = (0..count).map(name).collect();
+        said(&format!(
+            r#"{{"resourceType":"Composition","id":"r","section":[{{"title":"경과","entry":[{}]}}]}}"#,
+            entries.join(",")
+        ))
+    };
+    let depth = |text: &str| {
+        let step = |(now, most): (i32, i32), letter| match letter {
+            '[' | '{' => (now + 1, most.max(now + 1)),
+            ']' | '}' => (now - 1, most),
+            _ => (now, most),
+        };
+        text.chars().fold((0, 0), step).1
+    };
+    let (two, many) = (named(2), named(2_000));
+    assert_eq!(depth(&two), depth(&many), "pages are set from it by a parser that goes 128 levels deep");
+    assert!(many.contains("named-0-end") && many.contains("named-1999-end"));
+}
+
+#[test]
 fn secret_numbers_are_printed_nowhere() {
     let number = "9001011234567";
     for kind in ["NI", "NN", "NNKOR", "SS", "PPN", "DL"] {

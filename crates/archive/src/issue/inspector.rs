@@ -80,8 +80,9 @@ pub(crate) enum Unreadable {
 impl Unreadable {
     fn into_text(self) -> Text {
         match self {
-            Self::Unchecked => Text::word(UNCHECKED),
-            Self::Ended | Self::Slow => Text::word("reason.damaged"),
+            // Who took too long may have had a busy machine: nothing is known of the file.
+            Self::Unchecked | Self::Slow => Text::word(UNCHECKED),
+            Self::Ended => Text::word("reason.damaged"),
             Self::Told(text) => text,
         }
     }
@@ -368,12 +369,21 @@ fn answer_within(
         let mut bytes = vec![0; length];
         questions.read_exact(&mut bytes)?;
         let bytes: Arc<[u8]> = bytes.into();
-        // On a stack of the size set for it, not on that of the first thread.
-        let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || match question {
-            Question::Draw => draw(&bytes),
-            Question::Read => sheets::read(&bytes),
+        // On a stack of the size set for it, not on that of the first thread, which ends this process where nobody else would.
+        let (working, ended) = channel::<()>();
+        let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+            let _working = working;
+            match question {
+                Question::Draw => draw(&bytes),
+                Question::Read => sheets::read(&bytes),
+            }
         })?;
-        let looked = work.join().unwrap_or_else(|_| Err(Text::word("reason.damaged")));
+        let looked = match ended.recv_timeout(2 * PATIENCE_DRAW) {
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(io::Error::other("whoever asked has not waited for the answer"));
+            }
+            _ => work.join().unwrap_or_else(|_| Err(Text::word("reason.damaged"))),
+        };
         answers.write_all(&Answer::of(&looked).0)?;
         answers.flush()?;
     }

@@ -134,6 +134,25 @@ fn an_amendment_that_keeps_the_name_leaves_the_original_its_file() {
 }
 
 #[test]
+fn an_amended_file_that_was_held_back_is_not_shown_as_the_older_one() {
+    let world = world();
+    world.deposit(&write(&world, &bag("d1", 1, "original")).root).expect("taken");
+    world.clock.advance(60);
+    let broken = BagBuilder::new(CODE)
+        .patient("p1", &person("하나"))
+        .resource(&document("d1", "0001.pdf", 2))
+        .file("data/documents/0001.pdf", b"no such thing as it claims".to_vec());
+    world.deposit(&broken.write(&world.path("second")).root).expect("the rest is taken");
+    let permit = permit(&world, "하나");
+    let editions = editions(&world, &permit, "d1");
+    assert_eq!(editions.len(), 2);
+    for version in editions {
+        let wanted = (version.version == 1).then(|| one_page_pdf("original"));
+        assert!(file(&world, &permit, &version, "documents/0001.pdf") == wanted, "edition {}", version.version);
+    }
+}
+
+#[test]
 fn a_file_that_was_missing_comes_with_the_same_resource_again() {
     let world = world();
     let without = BagBuilder::new(CODE).patient("p1", &person("하나")).resource(&document("d1", "0001.pdf", 1));

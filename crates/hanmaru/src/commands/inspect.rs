@@ -2,7 +2,6 @@
 
 use crate::Failure;
 use archive::issue::{InspectorCommand, inspector};
-use std::path::Path;
 use std::process::ExitCode;
 
 /// Its name on the command line.
@@ -20,10 +19,8 @@ impl Inspect {
     }
 }
 
-/// How this program starts itself as an inspector; `None` where it cannot be found.
-pub fn command() -> Option<InspectorCommand> {
+/// How this program starts itself as an inspector. Where it cannot be found, files are not looked at, and not in this process.
+pub fn command() -> InspectorCommand {
     // This names the running program itself, also while a newer one is being put in its place.
-    let running = Path::new("/proc/self/exe");
-    let program = if running.exists() { running.to_owned() } else { std::env::current_exe().ok()? };
-    Some(InspectorCommand { program, arguments: vec![NAME.to_owned()] })
+    InspectorCommand { program: "/proc/self/exe".into(), arguments: vec![NAME.to_owned()] }
 }
