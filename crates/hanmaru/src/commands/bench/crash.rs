@@ -51,7 +51,7 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let mut total = Total::default();
     while total.kills < how.points && total.deposits < how.points * DEPOSITS_PER_KILL {
         installation.reset()?;
-        one_deposit(&installation, bag, &expected, &whole, &random, &mut total)?;
+        one_deposit(&installation, bag, &expected, &whole, how.points, &random, &mut total)?;
     }
     for fault in total.found.faults.iter().take(10) {
         bars.note(fault);
@@ -119,6 +119,7 @@ fn one_deposit(
     bag: &Path,
     expected: &Expected,
     whole: &Whole,
+    points: u32,
     random: &SeededRandom,
     total: &mut Total,
 ) -> Result<(), Failure> {
@@ -127,6 +128,9 @@ fn one_deposit(
     // Work after which a kill would find nothing new: to open everything, and to read again what is there already.
     let mut nothing_new = Duration::ZERO;
     for _ in 0..KILLS_PER_DEPOSIT {
+        if total.kills >= points {
+            break;
+        }
         let left = whole.work.mul_f64(1.0 - accepted as f64 / whole.leaves.max(1) as f64).max(whole.idle);
         let (work, later) = (nothing_new + left.mul_f64(fraction(random)), LATER.mul_f64(fraction(random)));
         if !installation.start_deposit(bag)?.kill_after(work, later)? {
