@@ -15,7 +15,7 @@ pub fn demo(arguments: &[String]) -> Result<(), String> {
     packages::install_to_build()?;
     let mut command = built()?;
     command.arg("demo");
-    if !arguments.iter().any(|argument| argument == "--data" || argument.starts_with("--data=")) {
+    if !is_given(arguments, "--data") {
         command.arg("--data").arg(shell::target()?.join("demo"));
     }
     command.args(arguments);
@@ -29,7 +29,7 @@ pub fn bench(arguments: &[String]) -> Result<(), String> {
     if arguments.is_empty() {
         command.arg("--list");
     }
-    if !arguments.iter().any(|argument| argument == "--dir" || argument.starts_with("--dir=")) {
+    if !is_given(arguments, "--dir") {
         command.arg("--dir").arg(shell::target()?.join("bench"));
     }
     command.envs(conformance().map(|folder| ("HANMARU_CONFORMANCE", folder)));
@@ -96,6 +96,12 @@ fn refuse_warnings() -> Result<(), String> {
     } else {
         Ok(())
     }
+}
+
+fn is_given(arguments: &[String], option: &str) -> bool {
+    arguments
+        .iter()
+        .any(|argument| argument.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
 }
 
 /// The folder of the public conformance data: `HANMARU_CONFORMANCE`, else where it lies beside the tree. Absolute, since

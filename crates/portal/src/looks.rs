@@ -161,24 +161,15 @@ fn is_same_attempt(other: &Known, shared: &Shared, time: Timestamp, seen: &Seen)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::access::sample_entry;
     use base::Redacted;
 
     fn entry(second: i64, decision: u8, action: &str, what: &[(&str, u32)]) -> Accessed {
         Accessed {
             time: Timestamp::from_second(1_800_000_000 + second).expect("2027"),
             decision: Id16([decision; 16]),
-            who: Redacted::new("김하늘".to_owned()),
-            role: "patient".to_owned(),
-            factors: 2,
-            source: Redacted::new("192.0.2.1".to_owned()),
-            is_self: true,
-            action: action.to_owned(),
-            purpose: "own-records".to_owned(),
-            explanation: String::new(),
-            denied: None,
-            institution: InstitutionCode::new("31100001"),
             what: what.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
-            leaf: None,
+            ..sample_entry(0, action)
         }
     }
 

@@ -122,7 +122,8 @@ impl Core {
         AccessEntry { result: AccessResult::Denied { reason }, ..self.entry(permit, subject) }
     }
 
-    fn entry(&self, permit: &Permit, subject: Id16) -> AccessEntry {
+    /// An entry for `subject`: a permit was used, now, and on nothing yet.
+    pub(crate) fn entry(&self, permit: &Permit, subject: Id16) -> AccessEntry {
         AccessEntry {
             id: Id16::random(&*self.random),
             decision: permit.id(),

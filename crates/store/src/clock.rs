@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use base::{Clock, Id16, Timestamp};
+use base::{Clock, Timestamp};
 use policy::{Action, Permit};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::Store;
 use crate::core::{check_action, check_epoch};
 use crate::error::{AtStep, OnFile, StoreError};
-use crate::journal::{self, AccessEntry, AccessResult, drain};
+use crate::journal::{self, AccessEntry, drain};
 use crate::open::{DATABASE, OPEN_LOCK};
 
 /// No other process has the store's folder open, and none can open it, as long as this lives.
@@ -60,7 +60,9 @@ impl Store {
         drain::own(core)?;
         let now = core.clock.machine();
         let ahead_s = u32::try_from(self.clock_behind_s()).unwrap_or(u32::MAX);
-        core.record(&[entry(permit, Id16::random(&*core.random), now, ahead_s)])?;
+        // Under the account of whoever does it, since no data subject is concerned, and at the time that holds from now on.
+        let what = vec![("second-ahead".to_owned(), ahead_s)];
+        core.record(&[AccessEntry { time: now, what, ..core.entry(permit, permit.actor().account) }])?;
         drain::own(core)?;
         let (epoch, now_us) = (permit.epoch(), now.as_microsecond());
         core.writer.run(1, move |transaction| {
@@ -69,23 +71,6 @@ impl Store {
         })?;
         core.clock.set_back(now);
         Ok(())
-    }
-}
-
-/// What the access log says of it, under the account of whoever did it: no data subject is concerned.
-fn entry(permit: &Permit, id: Id16, time: Timestamp, ahead_s: u32) -> AccessEntry {
-    AccessEntry {
-        id,
-        decision: permit.id(),
-        time,
-        subject: permit.actor().account,
-        actor: permit.actor().into(),
-        action: permit.action().name().to_owned(),
-        purpose: permit.purpose().name().to_owned(),
-        explanation: permit.explanation().to_owned(),
-        result: AccessResult::Granted,
-        institution: None,
-        what: vec![("second-ahead".to_owned(), ahead_s)],
     }
 }
 

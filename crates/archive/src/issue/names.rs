@@ -55,8 +55,7 @@ impl Names {
     /// Names of everything that a member of `resource` refers to, directly or below `step`: what the reference says itself, or
     /// what it leads to is called.
     pub(crate) fn of(&self, resource: &Value<'_>, member: &str, step: Option<&str>) -> String {
-        let references = resource.each(member).filter_map(|item| step.map_or(Some(item), |step| item.get(step)));
-        join(references.map(|reference| self.one(reference)), ", ")
+        join(references(resource, member, step).map(|reference| self.one(reference)), ", ")
     }
 
     fn one(&self, reference: &Value<'_>) -> String {
@@ -151,11 +150,16 @@ fn shown<'v>(record: &'v Value<'_>) -> BTreeSet<(&'v str, &'v str)> {
         if !(kind == *of || is_drug && kind.starts_with(MEDICATION)) {
             continue;
         }
-        let references = record.each(member).filter_map(|item| step.map_or(Some(item), |step| item.get(step)));
-        let nameless = references.filter(|reference| is_drug || reference.str("display").is_none());
+        let nameless =
+            references(record, member, *step).filter(|reference| is_drug || reference.str("display").is_none());
         found.extend(nameless.filter_map(target));
     }
     found
+}
+
+/// The references of a member, directly or below `step`.
+fn references<'v>(record: &'v Value<'_>, member: &str, step: Option<&str>) -> impl Iterator<Item = &'v Value<'v>> {
+    record.each(member).filter_map(move |item| step.map_or(Some(item), |step| item.get(step)))
 }
 
 fn of_role<'v>(role: &'v Value<'_>) -> Vec<(&'v str, &'v str)> {

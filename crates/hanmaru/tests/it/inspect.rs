@@ -35,8 +35,7 @@ const CATALOGUE: &str = "<</Type/Catalog/Pages 2 0 R>>";
 const PAGE: &str = "<</Type/Page/Parent 2 0 R/MediaBox[0 0 100 100]/Resources<<>>/Contents 4 0 R>>";
 
 fn good(content: &str) -> Arc<[u8]> {
-    let stream = format!("<</Length {}>>\nstream\n{content}\nendstream", content.len());
-    pdf(&[text(CATALOGUE), text("<</Type/Pages/Kids[3 0 R]/Count 1>>"), text(PAGE), text(&stream)])
+    pdf(&[text(CATALOGUE), text("<</Type/Pages/Kids[3 0 R]/Count 1>>"), text(PAGE), stream("", content.as_bytes())])
 }
 
 /// Pages that are their own child.
@@ -52,33 +51,60 @@ fn branch(levels: usize) -> Arc<[u8]> {
     pdf(&objects)
 }
 
+/// A PDF with a cross-reference stream, in the making.
+struct Streamed {
+    bytes: Vec<u8>,
+    /// Type 1, offset or number 4, index 1 (section 7.5.8.3).
+    entries: Vec<[u8; 6]>,
+}
+
+impl Streamed {
+    fn new() -> Self {
+        Self { bytes: b"%PDF-1.5\n".to_vec(), entries: vec![[0; 6]] }
+    }
+
+    /// Writes the object of the next number.
+    fn object(&mut self, object: &[u8]) {
+        let at = u32::try_from(self.bytes.len()).expect("small").to_be_bytes();
+        self.bytes.extend(format!("{} 0 obj\n", self.entries.len()).into_bytes());
+        self.bytes.extend(object);
+        self.bytes.extend(b"\nendobj\n");
+        self.entries.push([1, at[0], at[1], at[2], at[3], 0]);
+    }
+
+    /// Ends with the cross-reference stream of this number, dictionary and data.
+    fn finish(self, number: u8, dictionary: &str, data: &[u8]) -> Arc<[u8]> {
+        let mut bytes = self.bytes;
+        let start = bytes.len();
+        bytes.extend(format!("{number} 0 obj\n").into_bytes());
+        bytes.extend(stream(dictionary, data));
+        bytes.extend(format!("\nendobj\nstartxref\n{start}\n%%EOF\n").into_bytes());
+        bytes.into()
+    }
+}
+
+/// A stream with its length.
+fn stream(dictionary: &str, data: &[u8]) -> Vec<u8> {
+    let head = format!("<<{dictionary}/Length {}>>\nstream\n", data.len());
+    [head.as_bytes(), data, b"\nendstream"].concat()
+}
+
 /// Objects of two streams that lie within each other, by a cross-reference stream.
 fn streams_within_each_other() -> Arc<[u8]> {
-    let mut bytes = b"%PDF-1.5\n".to_vec();
-    let mut entries = vec![[0_u8; 6]];
-    for number in 1..=2_u8 {
-        let at = u32::try_from(bytes.len()).expect("small").to_be_bytes();
-        entries.push([1, at[0], at[1], at[2], at[3], 0]);
-        let object = if number == 1 { CATALOGUE } else { "<</Type/Pages/Kids[3 0 R]/Count 1>>" };
-        bytes.extend(format!("{number} 0 obj\n{object}\nendobj\n").into_bytes());
-    }
-    entries.extend([[2, 0, 0, 0, 4, 0], [2, 0, 0, 0, 5, 0], [2, 0, 0, 0, 4, 0]]);
-    let start = bytes.len();
-    let data = entries.concat();
-    let head = format!("6 0 obj\n<</Type/XRef/Size 7/W[1 4 1]/Root 1 0 R/Index[0 6]/Length {}>>\nstream\n", data.len());
-    bytes.extend(head.into_bytes());
-    bytes.extend(data);
-    bytes.extend(format!("\nendstream\nendobj\nstartxref\n{start}\n%%EOF\n").into_bytes());
-    bytes.into()
+    let mut file = Streamed::new();
+    file.object(CATALOGUE.as_bytes());
+    file.object(b"<</Type/Pages/Kids[3 0 R]/Count 1>>");
+    file.entries.extend([[2, 0, 0, 0, 4, 0], [2, 0, 0, 0, 5, 0], [2, 0, 0, 0, 4, 0]]);
+    let data = file.entries.concat();
+    file.finish(6, "/Type/XRef/Size 7/W[1 4 1]/Root 1 0 R/Index[0 6]", &data)
 }
 
 /// A page whose resources are an object within an ordinary stream: the table says that it begins there.
 fn deep_in_an_ordinary_stream(levels: usize) -> Arc<[u8]> {
     let nested = format!("5 0 obj\n<</ExtGState<</A {}{}>>>>\nendobj\n", "[".repeat(levels), "]".repeat(levels));
-    let stream = format!("<</Length {}>>\nstream\n{nested}\nendstream", nested.len());
+    let stream = stream("", nested.as_bytes());
     let page = PAGE.replace("/Resources<<>>", "/Resources 5 0 R");
-    let objects =
-        [text(CATALOGUE), text("<</Type/Pages/Kids[3 0 R]/Count 1>>"), text(&page), text(&stream), text("null")];
+    let objects = [text(CATALOGUE), text("<</Type/Pages/Kids[3 0 R]/Count 1>>"), text(&page), stream, text("null")];
     let bytes = pdf(&objects);
     let inside = bytes.windows(9).position(|window| window == b"5 0 obj\n<").expect("it is there");
     let after = bytes.windows(12).rposition(|window| window == b"5 0 obj\nnull").expect("it is there");
@@ -92,56 +118,31 @@ fn deep_in_a_stream_that_says_nothing(levels: usize) -> Arc<[u8]> {
     let object = format!("5 0 <</ExtGState<</A {}{}>>>>", "[".repeat(levels), "]".repeat(levels));
     packed.write_all(object.as_bytes()).expect("memory");
     let packed = packed.finish().expect("memory");
-    let mut bytes = b"%PDF-1.5\n".to_vec();
-    let mut entries = vec![[0_u8; 6]];
     let page = PAGE.replace("/Resources<<>>", "/Resources 5 0 R").replace("/Contents 4 0 R", "");
-    for (number, object) in [CATALOGUE, "<</Type/Pages/Kids[3 0 R]/Count 1>>", &page].iter().enumerate() {
-        let at = u32::try_from(bytes.len()).expect("small").to_be_bytes();
-        entries.push([1, at[0], at[1], at[2], at[3], 0]);
-        bytes.extend(format!("{} 0 obj\n{object}\nendobj\n", number + 1).into_bytes());
+    let mut file = Streamed::new();
+    for object in [CATALOGUE, "<</Type/Pages/Kids[3 0 R]/Count 1>>", &page] {
+        file.object(object.as_bytes());
     }
-    let at = u32::try_from(bytes.len()).expect("small").to_be_bytes();
-    entries.push([1, at[0], at[1], at[2], at[3], 0]);
-    entries.push([2, 0, 0, 0, 4, 0]);
-    let head = format!("4 0 obj\n<</N 1/First 4/Filter/FlateDecode/Length {}>>\nstream\n", packed.len());
-    bytes.extend(head.into_bytes());
-    bytes.extend(&packed);
-    bytes.extend(b"\nendstream\nendobj\n");
-    let start = bytes.len();
-    let data = entries.concat();
-    let head = format!("6 0 obj\n<</Type/XRef/Size 7/W[1 4 1]/Root 1 0 R/Index[0 6]/Length {}>>\nstream\n", data.len());
-    bytes.extend(head.into_bytes());
-    bytes.extend(data);
-    bytes.extend(format!("\nendstream\nendobj\nstartxref\n{start}\n%%EOF\n").into_bytes());
-    bytes.into()
+    file.object(&stream("/N 1/First 4/Filter/FlateDecode", &packed));
+    file.entries.push([2, 0, 0, 0, 4, 0]);
+    let data = file.entries.concat();
+    file.finish(6, "/Type/XRef/Size 7/W[1 4 1]/Root 1 0 R/Index[0 6]", &data)
 }
 
 /// A cross-reference stream of some kilobytes that comes to so many megabytes, with `padding` bytes before its keyword.
 fn table_of(megabytes: usize, padding: usize) -> Arc<[u8]> {
-    let mut bytes = b"%PDF-1.5\n".to_vec();
-    let mut entries = vec![[0_u8; 6]];
-    for (number, object) in
-        [CATALOGUE, "<</Type/Pages/Kids[3 0 R]/Count 1>>", "<</Type/Page/MediaBox[0 0 9 9]>>"].iter().enumerate()
-    {
-        let at = u32::try_from(bytes.len()).expect("small").to_be_bytes();
-        entries.push([1, at[0], at[1], at[2], at[3], 0]);
-        bytes.extend(format!("{} 0 obj\n{object}\nendobj\n", number + 1).into_bytes());
+    let mut file = Streamed::new();
+    for object in [CATALOGUE, "<</Type/Pages/Kids[3 0 R]/Count 1>>", "<</Type/Page/MediaBox[0 0 9 9]>>"] {
+        file.object(object.as_bytes());
     }
-    let start = bytes.len();
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(&entries.concat()).expect("memory");
+    packed.write_all(&file.entries.concat()).expect("memory");
     let zeros = vec![0; 1 << 20];
     (0..megabytes).for_each(|_| packed.write_all(&zeros).expect("memory"));
     let packed = packed.finish().expect("memory");
-    let head = format!(
-        "4 0 obj\n<</Type/XRef/Size 4/W[1 4 1]/Root 1 0 R/Index[0 4]/Filter/FlateDecode/Length {}/X({})>>\nstream\n",
-        packed.len(),
-        "x".repeat(padding)
-    );
-    bytes.extend(head.into_bytes());
-    bytes.extend(&packed);
-    bytes.extend(format!("\nendstream\nendobj\nstartxref\n{start}\n%%EOF\n").into_bytes());
-    bytes.into()
+    let dictionary =
+        format!("/Type/XRef/Size 4/W[1 4 1]/Root 1 0 R/Index[0 4]/Filter/FlateDecode/X({})", "x".repeat(padding));
+    file.finish(4, &dictionary, &packed)
 }
 
 /// A file that says with each of its cross-reference tables where the one before is.

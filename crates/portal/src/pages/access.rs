@@ -232,7 +232,7 @@ impl AccessListPage {
 }
 
 /// An entry of the person themselves, so many seconds before the samples' present.
-fn sample_entry(ago_s: i64, action: &str) -> Accessed {
+pub(crate) fn sample_entry(ago_s: i64, action: &str) -> Accessed {
     Accessed {
         time: Timestamp::from_second(1_795_340_000 - ago_s).unwrap_or(Timestamp::UNIX_EPOCH),
         decision: Id16::derived(&[action, &ago_s.to_string()]),

@@ -18,8 +18,6 @@ const PATIENTS: usize = 200;
 const DOCUMENTS_PER_PATIENT: usize = 4;
 /// Kills before one deposit is left to end: later kills of the same deposit hit what is left of it.
 const KILLS_PER_DEPOSIT: u32 = 12;
-/// Deposits killed at the most for each kill that is wanted, so that the bench ends where hardly any kill counts.
-const DEPOSITS_PER_KILL: u32 = 1;
 /// Most time between a step of processor time and the kill: waits for the disk are hit as well.
 const LATER: Duration = Duration::from_millis(40);
 /// Site of which the checkpoints are kept that stood there when the program was killed.
@@ -49,7 +47,8 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     ));
     let random = SeededRandom::new(0x4b49_4c4c);
     let mut total = Total::default();
-    while total.kills < how.points && total.deposits < how.points * DEPOSITS_PER_KILL {
+    // At most as many deposits, so that it ends where hardly any kill counts.
+    while total.kills < how.points && total.deposits < how.points {
         installation.reset()?;
         one_deposit(&installation, bag, &expected, &whole, how.points, &random, &mut total)?;
     }

@@ -107,14 +107,9 @@ impl Installation {
         Ok(Hall::open(&self.config()?)?)
     }
 
-    /// Leaves of the log of records that are accepted: sealed, or waiting to be. Looks, and seals or repairs nothing. 0 where
-    /// there is no database yet.
+    /// Leaves of the log of records that are accepted: sealed, or waiting to be. Looks, and seals or repairs nothing.
     pub fn accepted(&self) -> Result<u64, Failure> {
-        let config = self.config()?;
-        if !config.data.join("hanmaru.db").exists() {
-            return Ok(0);
-        }
-        let health = Hall::look(&config)?.store().health();
+        let health = Hall::look(&self.config()?)?.store().health();
         Ok(health.published[0] + health.waiting[0])
     }
 
