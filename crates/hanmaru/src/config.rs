@@ -102,11 +102,13 @@ pub struct Session {
     pub idle_minutes: u32,
     /// Minutes after which a session ends in any case.
     pub absolute_minutes: u32,
+    /// Minutes after which something grave asks for the second factor again.
+    pub step_up_minutes: u32,
 }
 
 impl Default for Session {
     fn default() -> Self {
-        Self { idle_minutes: 15, absolute_minutes: 480 }
+        Self { idle_minutes: 15, absolute_minutes: 480, step_up_minutes: 5 }
     }
 }
 
@@ -264,6 +266,7 @@ impl Config {
             self.session.absolute_minutes >= self.session.idle_minutes,
             "[session] absolute_minutes must not be less than idle_minutes",
         );
+        need((1..=60).contains(&self.session.step_up_minutes), "[session] step_up_minutes must be 1 to 60");
         let limits = self.limits.limits();
         let sizes =
             [limits.resource_bytes, limits.resource_depth, limits.bag_files, limits.request_bytes, limits.verify_bytes];

@@ -34,6 +34,8 @@ enum Command {
     Institutions(commands::institutions::Institutions),
     /// Tells how the installation is doing, and mends sites when asked to.
     Status(commands::status::Status),
+    /// Invites members of staff, lists them, and ends their accounts at once.
+    Staff(commands::staff::Staff),
     /// Makes synthetic hospitals, people and records.
     Generate(commands::generate::Generate),
     /// Runs the stand-in identity agency, for demonstrations and tests only.
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Clock(command) => command.run(),
         Command::Institutions(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Staff(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Agency(command) => command.run(),
         Command::Demo(command) => command.run(),

@@ -25,6 +25,8 @@ pub struct IdentityConfig {
     pub idle_s: u32,
     /// A session ends this many seconds after its sign-in, whatever happens.
     pub absolute_s: u32,
+    /// Something grave asks for the second factor again where it was given longer ago than this many seconds.
+    pub step_up_s: u32,
     /// Longest wait for one answer of the agency, in seconds.
     pub agency_timeout_s: u32,
 }
@@ -43,6 +45,7 @@ impl IdentityConfig {
             service_name: "한마루".to_owned(),
             idle_s: 15 * 60,
             absolute_s: 8 * 3600,
+            step_up_s: 5 * 60,
             agency_timeout_s: 10,
         }
     }
@@ -72,6 +75,9 @@ impl IdentityConfig {
         }
         if !(60..=self.absolute_s).contains(&self.idle_s) || self.absolute_s > 24 * 3600 {
             return Err(wrong("idle_s and absolute_s", "must be 60 ≤ idle_s ≤ absolute_s ≤ 86400"));
+        }
+        if !(60..=3600).contains(&self.step_up_s) {
+            return Err(wrong("step_up_s", "must be 60 to 3600"));
         }
         if !(1..=120).contains(&self.agency_timeout_s) {
             return Err(wrong("agency_timeout_s", "must be 1 to 120"));
@@ -163,7 +169,7 @@ mod tests {
     #[test]
     fn entries_are_checked() {
         assert!(with(|_| ()).is_ok());
-        let changes: [fn(&mut IdentityConfig); 9] = [
+        let changes: [fn(&mut IdentityConfig); 10] = [
             |config| config.issuer = "agency".to_owned(),
             |config| config.issuer = "https://user@agency.example".to_owned(),
             |config| config.issuer = "https://agency.example?x".to_owned(),
@@ -172,6 +178,7 @@ mod tests {
             |config| config.client_secret = Redacted::default(),
             |config| config.service_name = " ".to_owned(),
             |config| config.idle_s = config.absolute_s + 1,
+            |config| config.step_up_s = 0,
             |config| config.agency_timeout_s = 0,
         ];
         for (at, change) in changes.iter().enumerate() {

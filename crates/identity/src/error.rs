@@ -96,6 +96,29 @@ pub enum IdentityError {
     /// The code was used before.
     #[error("the code was used before: wait for the next one")]
     TotpReplayed,
+    /// Passkeys need an address with a name, and this installation has none.
+    #[error("passkeys cannot be used at this address: they need https and a name, or localhost in a demo")]
+    PasskeyUnavailable,
+    /// A passkey's answer does not hold.
+    #[error("the passkey is refused: {fault}")]
+    Passkey {
+        /// Which check failed.
+        fault: PasskeyFault,
+    },
+    /// The link was used, has ended, or was never given out.
+    #[error("this invitation was used, has ended or was never given out: ask for another")]
+    InvitationOver,
+    /// No member of staff has this account, or they have left.
+    #[error("no member of staff has this account, or they have left")]
+    NotStaff,
+    /// What was given cannot be taken.
+    #[error("{what} cannot be taken: {why}")]
+    Unusable {
+        /// What.
+        what: &'static str,
+        /// Why.
+        why: &'static str,
+    },
     /// Too many failures from here; the right code from elsewhere is not affected.
     #[error("too many failures: wait {wait_s} seconds")]
     Throttled {
@@ -151,6 +174,51 @@ impl std::fmt::Display for StatementFault {
             Self::AuthTime => "the person did not sign in there just now",
             Self::AccessToken => "it belongs to another access token",
             Self::Form => "its form",
+        })
+    }
+}
+
+/// Which check of a passkey failed (Web Authentication Level 3, sections 7.1 and 7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasskeyFault {
+    /// Not readable.
+    Form,
+    /// It answers another challenge.
+    Challenge,
+    /// Made for another site.
+    Origin,
+    /// The signature, or another part of the answer.
+    Signature,
+    /// The device did not check who holds it.
+    NotVerified,
+    /// It can be copied to other devices, which a member of staff's must not.
+    Copyable,
+    /// It has been registered before.
+    Known,
+    /// No account here has it, or it is not this account's.
+    Unknown,
+    /// Its counter went back: there may be a copy of it.
+    Copied,
+    /// The account has as many as it may.
+    TooMany,
+    /// It is the last second factor of the account.
+    Last,
+}
+
+impl std::fmt::Display for PasskeyFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Form => "its form",
+            Self::Challenge => "it answers another challenge",
+            Self::Origin => "it was made for another site",
+            Self::Signature => "its signature",
+            Self::NotVerified => "the device did not check who holds it",
+            Self::Copyable => "it is not bound to one device",
+            Self::Known => "it is registered already",
+            Self::Unknown => "it is not registered here",
+            Self::Copied => "its counter went back, so there may be a copy",
+            Self::TooMany => "the account has as many as it may",
+            Self::Last => "it is the account's last second factor",
         })
     }
 }

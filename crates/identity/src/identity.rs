@@ -2,16 +2,18 @@
 
 use crate::bulk::AgencyCiLookup;
 use crate::claims::{Person, Profile};
+use crate::client::{Client, family};
 use crate::config::IdentityConfig;
 use crate::error::{Ending, us};
 use crate::http::Http;
 use crate::oidc::Agency;
+use crate::passkey::Ceremonies;
 use crate::pending::{Pending, SIGN_IN_S};
 use crate::session::{Lifetimes, SESSIONS_PER_ACCOUNT_MAX, Session, SessionToken};
 use crate::source::source_bytes;
 use crate::tables::{self, AccountRow, CounterNames, SessionRow};
 use crate::throttle::{self, Counters, SECOND_US};
-use crate::{IdentityError, sealed};
+use crate::{IdentityError, sealed, token_text};
 use base::{Clock, Id16, Random, Redacted, hmac_sha256};
 use rusqlite::Transaction;
 use std::sync::Arc;
@@ -50,12 +52,15 @@ pub struct SignedIn {
     pub session: Session,
     /// The path that [`Identity::begin`] was given.
     pub return_to: String,
+    /// A new value of the cookie [`crate::DEVICE_COOKIE`], where the browser sent none.
+    pub device: Option<Redacted<String>>,
 }
 
 pub(crate) struct Inner {
-    store: Store,
+    pub store: Store,
     tables: Tables,
     agency: Agency,
+    pub ceremonies: Ceremonies,
     http: Arc<Http>,
     pub config: IdentityConfig,
     pub lifetimes: Lifetimes,
@@ -85,6 +90,7 @@ impl Identity {
         config.check()?;
         let http = Arc::new(Http::start(&config)?);
         let agency = Agency::new(&config, Arc::clone(&http))?;
+        let ceremonies = Ceremonies::of(&config)?;
         let secret = store.secret(SECRET)?;
         let tables = store.tables();
         let lifetimes = Lifetimes {
@@ -94,7 +100,8 @@ impl Identity {
         let now_us = us(clock.now());
         let newest_us = tables.read("identity-open", move |connection| tables::newest_us(connection, now_us))?;
         let newest_us = AtomicI64::new(newest_us);
-        let inner = Inner { store, tables, agency, http, config, lifetimes, secret, clock, random, newest_us };
+        let inner =
+            Inner { store, tables, agency, ceremonies, http, config, lifetimes, secret, clock, random, newest_us };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -112,7 +119,7 @@ impl Identity {
     }
 
     /// Finishes a sign-in: `cookie` is the value of [`crate::SIGN_IN_COOKIE`], `code` and `state` came with the redirect,
-    /// `source` is the client's address. Each sign-in is good for one call. The portal throws the cookie away either way,
+    /// `client` is the browser: its address, where nothing else is known. Each sign-in is good for one call. The portal throws the cookie away either way,
     /// and signs out the session the browser had before.
     ///
     /// # Errors
@@ -120,14 +127,21 @@ impl Identity {
     /// [`IdentityError::CodeRefused`], [`IdentityError::Statement`], [`IdentityError::Claim`],
     /// [`IdentityError::AgencyUnreachable`], [`IdentityError::AgencyAnswer`], [`IdentityError::Throttled`],
     /// [`IdentityError::ClockBehind`], [`IdentityError::Store`].
-    pub fn finish(&self, cookie: &str, code: &str, state: &str, source: &str) -> Result<SignedIn, IdentityError> {
+    pub fn finish(
+        &self,
+        cookie: &str,
+        code: &str,
+        state: &str,
+        client: impl Into<Client>,
+    ) -> Result<SignedIn, IdentityError> {
         let inner = &*self.inner;
-        let counter_name = inner.counter_name(&[b"source", &source_bytes(source)]);
+        let client = client.into();
+        let counter_name = inner.counter_name(&[b"source", &source_bytes(&client.source)]);
         let (now_us, counter) = inner
             .read("identity-sign-in", |connection, now_us| Ok((now_us, tables::counter(connection, &counter_name)?)))?;
         inner.check_clock(now_us)?;
         throttled(&Counters { source: counter, ..Counters::default() }, now_us)?;
-        let outcome = self.finish_unthrottled(cookie, code, state, source, now_us);
+        let outcome = self.finish_unthrottled(cookie, code, state, &client, now_us);
         if let Err(
             IdentityError::SignInForged
             | IdentityError::SignInUsed
@@ -148,7 +162,7 @@ impl Identity {
         cookie: &str,
         code: &str,
         state: &str,
-        source: &str,
+        client: &Client,
         now_us: i64,
     ) -> Result<SignedIn, IdentityError> {
         let inner = &*self.inner;
@@ -162,36 +176,26 @@ impl Identity {
         })?;
         let Person { ci, profile } = inner.agency.person(&pending, code, now_us)?;
         let account = inner.store.person_for_ci(&inner.store.ci_hash(&ci))?;
-        let token = self.open_session(account, &profile, source)?;
+        let (token, device) = self.open_session(account, &profile, client)?;
         let session = self.session(token.cookie_value())?;
-        Ok(SignedIn { token, session, return_to: pending.return_to })
+        Ok(SignedIn { token, session, return_to: pending.return_to, device })
     }
 
-    fn open_session(&self, account: Id16, profile: &Profile, source: &str) -> Result<SessionToken, IdentityError> {
-        let inner = &*self.inner;
-        let token = SessionToken::new(&*inner.random);
+    fn open_session(
+        &self,
+        account: Id16,
+        profile: &Profile,
+        client: &Client,
+    ) -> Result<(SessionToken, Option<Redacted<String>>), IdentityError> {
+        let inner = Arc::clone(&self.inner);
         let row = AccountRow { account, profile: inner.seal("profile", account, &profile.to_bytes()) };
-        let mut session = SessionRow {
-            token: token.hash(),
-            id: Id16::random(&*inner.random),
-            account,
-            assurance: 1,
-            source: inner.seal("source", account, source.as_bytes()),
-            failures: 0,
-            began_us: 0,
-            seen_us: 0,
-            ended: None,
-        };
-        inner.write("identity-open-session", move |transaction, now_us| {
+        let (token, device, mut session) = inner.new_session(account, 1, client);
+        self.inner.write("identity-open-session", move |transaction, now_us| {
             (session.began_us, session.seen_us) = (now_us, now_us);
             tables::put_account(transaction, &row, now_us)?;
-            tables::add_session(transaction, &session)?;
-            for old in tables::sessions_of(transaction, account)?.iter().skip(SESSIONS_PER_ACCOUNT_MAX) {
-                tables::end_session(transaction, old.token, Ending::Revoked, now_us)?;
-            }
-            Ok(Ok(()))
+            inner.add_session(transaction, &session, now_us).map(Ok)
         })?;
-        Ok(token)
+        Ok((token, device))
     }
 
     /// The agency's bulk interface, for deposits.
@@ -217,6 +221,54 @@ impl Identity {
 }
 
 impl Inner {
+    /// A session that is still to be added, its token, and what its device is to be known by where it is not yet.
+    pub fn new_session(
+        &self,
+        account: Id16,
+        assurance: i64,
+        client: &Client,
+    ) -> (SessionToken, Option<Redacted<String>>, SessionRow) {
+        let token = SessionToken::new(&*self.random);
+        let new_device = client.known_device().is_none().then(|| token_text(&*self.random));
+        let device = client.known_device().or(new_device.as_deref()).unwrap_or_default();
+        let row = SessionRow {
+            token: token.hash(),
+            id: Id16::random(&*self.random),
+            account,
+            assurance,
+            source: self.seal("source", account, client.source.as_bytes()),
+            failures: 0,
+            began_us: 0,
+            seen_us: 0,
+            ended: None,
+            factor_us: 0,
+            device: self.counter_name(&[b"device", &account.0, device.as_bytes()]),
+            family: self.seal("family", account, family(&client.agent).as_bytes()),
+        };
+        (token, new_device.map(Redacted::new), row)
+    }
+
+    /// Adds a session. Where its account has too many, those make room that gave one factor only, then those of unknown devices,
+    /// then the oldest: who has one factor of somebody else does not get them out.
+    pub fn add_session(
+        &self,
+        transaction: &Transaction<'_>,
+        session: &SessionRow,
+        now_us: i64,
+    ) -> rusqlite::Result<()> {
+        let mut others = Vec::new();
+        for row in tables::sessions_of(transaction, session.account)? {
+            let is_known = tables::devices::get(transaction, row.account, &row.device)?.is_some();
+            others.push((row.assurance, is_known, row.token));
+        }
+        // Newest first among equals, as they come: the stable sort leaves the oldest at the end of each kind.
+        others.sort_by_key(|(assurance, is_known, ..)| std::cmp::Reverse((*assurance, *is_known)));
+        for (.., token) in others.iter().skip(SESSIONS_PER_ACCOUNT_MAX - 1) {
+            tables::end_session(transaction, *token, Ending::Revoked, now_us)?;
+        }
+        tables::add_session(transaction, session)
+    }
+
     /// The newest time this process knows.
     pub fn known_us(&self) -> i64 {
         let now_us = us(self.clock.now());
@@ -224,7 +276,7 @@ impl Inner {
     }
 
     /// The newest time any process of this installation stored, or the present.
-    fn newest(&self) -> Result<i64, IdentityError> {
+    pub fn newest(&self) -> Result<i64, IdentityError> {
         self.read("identity-clock", |_, now_us| Ok(now_us))
     }
 
@@ -285,7 +337,7 @@ impl Inner {
     }
 
     /// Under what a counter is kept: neither addresses nor accounts can be read from it.
-    fn counter_name(&self, parts: &[&[u8]]) -> [u8; 32] {
+    pub fn counter_name(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut writer = base::wire::Writer::new();
         writer.text("throttle");
         for part in parts {

@@ -5,7 +5,8 @@ use crate::error::Ending;
 use crate::identity::{Identity, Inner, throttled};
 use crate::session::{Session, SessionToken, TRIES_PER_SESSION};
 use crate::sessions::{end_where, live};
-use crate::tables::{self, SessionRow, TotpRow};
+use crate::tables::{self, CounterNames, SessionRow, TotpRow};
+use crate::throttle::Counters;
 use crate::throttle::SECOND_US;
 use crate::totp::{self, CodeCheck, SECRET_BYTES, TotpEnrolment};
 use base::{Id16, Redacted};
@@ -30,7 +31,7 @@ impl Identity {
                 Ok(row) => row,
                 Err(error) => return Ok(Err(error)),
             };
-            if !may_replace(&row, tables::totp(transaction, row.account)?.as_ref()) {
+            if !inner.may_replace(transaction, &row, tables::totp(transaction, row.account)?.as_ref())? {
                 return Ok(Err(IdentityError::TotpEnrolled));
             }
             tables::set_pending_totp(transaction, row.account, &sealed, now_us).map(Ok)
@@ -54,7 +55,7 @@ impl Identity {
                 Err(error) => return Ok(Err(error)),
             };
             let stored = tables::totp(transaction, row.account)?;
-            if !may_replace(&row, stored.as_ref()) {
+            if !inner.may_replace(transaction, &row, stored.as_ref())? {
                 return Ok(Err(IdentityError::TotpEnrolled));
             }
             let Some((pending, replaces)) =
@@ -99,9 +100,21 @@ impl Identity {
 
 const DAMAGED: IdentityError = IdentityError::Damaged { what: "the second factor" };
 
-/// Whether a session may put a new secret in place of what is stored.
-fn may_replace(row: &SessionRow, stored: Option<&TotpRow>) -> bool {
-    row.assurance >= 2 || stored.is_none_or(|stored| stored.secret.is_none())
+impl Inner {
+    /// Whether a session may put a new secret in place of what is stored: the first factor beside the agency, or beside another
+    /// that was given just now. Staff have none.
+    fn may_replace(
+        &self,
+        transaction: &Transaction<'_>,
+        row: &SessionRow,
+        stored: Option<&TotpRow>,
+    ) -> rusqlite::Result<bool> {
+        if tables::staff::get(transaction, row.account)?.is_some() {
+            return Ok(false);
+        }
+        let has_totp = stored.is_some_and(|stored| stored.secret.is_some());
+        Ok(row.assurance >= 2 || !(has_totp || self.has_second_factor(transaction, row.account)?))
+    }
 }
 
 impl Inner {
@@ -133,10 +146,9 @@ impl Inner {
             }
             CodeCheck::Replayed => Ok(Err(IdentityError::TotpReplayed)),
             CodeCheck::Wrong => {
-                tables::set_counter(transaction, &names.pair, counters.pair.after_failure(now_us))?;
-                tables::set_counter(transaction, &names.source, counters.source.after_failure(now_us))?;
-                tables::set_counter(transaction, &names.account, counters.account.after_failure(now_us))?;
-                one_try_less(transaction, row, now_us).map(Err)
+                let over = count_failure(transaction, row, &names, &counters, now_us)?;
+                let tries_left = TRIES_PER_SESSION.saturating_sub(row.failures + 1);
+                Ok(Err(over.unwrap_or(IdentityError::TotpWrong { tries_left })))
             }
         }
     }
@@ -146,13 +158,22 @@ impl Inner {
     }
 }
 
-/// Counts a wrong code of a session, and ends the session at the last one.
-fn one_try_less(transaction: &Transaction<'_>, row: &SessionRow, now_us: i64) -> rusqlite::Result<IdentityError> {
+/// Counts a failure under its names and in its session, and ends the session at the last one: that ending is given back.
+pub(crate) fn count_failure(
+    transaction: &Transaction<'_>,
+    row: &SessionRow,
+    names: &CounterNames,
+    counters: &Counters,
+    now_us: i64,
+) -> rusqlite::Result<Option<IdentityError>> {
+    tables::set_counter(transaction, &names.pair, counters.pair.after_failure(now_us))?;
+    tables::set_counter(transaction, &names.source, counters.source.after_failure(now_us))?;
+    tables::set_counter(transaction, &names.account, counters.account.after_failure(now_us))?;
     let failures = row.failures + 1;
     tables::set_failures(transaction, row.token, failures)?;
     if failures < TRIES_PER_SESSION {
-        return Ok(IdentityError::TotpWrong { tries_left: TRIES_PER_SESSION - failures });
+        return Ok(None);
     }
     tables::end_session(transaction, row.token, Ending::TooManyTries, now_us)?;
-    Ok(IdentityError::SessionOver { why: Ending::TooManyTries })
+    Ok(Some(IdentityError::SessionOver { why: Ending::TooManyTries }))
 }

@@ -50,13 +50,49 @@ impl TokenHash {
     }
 }
 
-/// Whether an account has a second factor.
+/// Which second factors an account has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecondFactor {
     /// None: offer enrolment.
     Missing,
     /// A code is needed to reach [`Assurance::Two`].
     Totp,
+    /// A passkey is needed.
+    Passkey,
+    /// Either of both.
+    Either,
+}
+
+impl SecondFactor {
+    pub(crate) const fn of(totp: bool, passkey: bool) -> Self {
+        match (totp, passkey) {
+            (false, false) => Self::Missing,
+            (true, false) => Self::Totp,
+            (false, true) => Self::Passkey,
+            (true, true) => Self::Either,
+        }
+    }
+
+    /// Whether a code can be given.
+    #[must_use]
+    pub const fn has_totp(self) -> bool {
+        matches!(self, Self::Totp | Self::Either)
+    }
+
+    /// Whether a passkey can be used.
+    #[must_use]
+    pub const fn has_passkey(self) -> bool {
+        matches!(self, Self::Passkey | Self::Either)
+    }
+}
+
+/// Whose account it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A person whose records may be here, whom the identity agency vouches for.
+    Person,
+    /// A member of staff, known by a passkey alone.
+    Staff,
 }
 
 /// A live session.
@@ -68,16 +104,24 @@ pub struct Session {
     pub account: Id16,
     /// The person whose account it is.
     pub person: Id16,
-    /// The person's name as the agency has it.
+    /// Whose account it is.
+    pub holder: Holder,
+    /// The person's name as the agency has it; a member of staff's as it was written at the invitation.
     pub name: Redacted<String>,
-    /// The person's date of birth.
-    pub birth_date: Redacted<Date>,
+    /// The person's date of birth; nobody asks staff for theirs.
+    pub birth_date: Option<Redacted<Date>>,
     /// The person's sex as the agency has it.
     pub gender: Redacted<Gender>,
     /// How sure we are who it is.
     pub assurance: Assurance,
-    /// Whether there is a second factor to ask for.
+    /// Which second factors there are to ask for.
     pub second_factor: SecondFactor,
+    /// When the second factor was last given; `None` where it never was.
+    pub factor_at: Option<Timestamp>,
+    /// Whether that is so short ago that it need not be given again before something grave.
+    pub is_fresh: bool,
+    /// How many notices came since their person last read them on this device.
+    pub notices: u32,
     /// What every form of this session carries; masked anew each time it is made, so that compression gives nothing away.
     pub csrf: Redacted<String>,
     /// When its person signed in.
@@ -87,6 +131,7 @@ pub struct Session {
     /// When it ends whatever is done.
     pub absolute_end: Timestamp,
     pub(crate) token_hash: TokenHash,
+    pub(crate) device: [u8; 32],
 }
 
 impl Session {
@@ -120,6 +165,8 @@ pub struct SessionInfo {
     pub seen: Timestamp,
     /// From where it was begun.
     pub source: Redacted<String>,
+    /// What kind of browser it is, as [`crate::family`] names it; empty where nobody knows.
+    pub family: String,
     /// One or two factors.
     pub assurance: Assurance,
     /// Whether it is the session that asks.

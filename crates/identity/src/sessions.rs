@@ -1,15 +1,19 @@
 //! Sessions of [`Identity`]: from token to session, forms, lists, ends.
 
 use crate::IdentityError;
-use crate::claims::Profile;
+use crate::claims::{Gender, Profile};
 use crate::error::{Ending, moment};
 use crate::identity::{Identity, Inner};
+use crate::notices::unread;
 use crate::session::{
-    SecondFactor, Session, SessionInfo, SessionToken, TokenHash, assurance_of, csrf_check, csrf_token,
+    Holder, SecondFactor, Session, SessionInfo, SessionToken, TokenHash, assurance_of, csrf_check, csrf_token,
 };
+use crate::staff::STAFF_NAME;
+use crate::tables::staff::StaffRow;
 use crate::tables::{self, AccountRow, SessionRow};
+use crate::throttle::SECOND_US;
 use base::{Id16, Redacted};
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
 /// Longest token read.
 const TOKEN_BYTES_MAX: usize = 256;
@@ -26,13 +30,12 @@ impl Identity {
         }
         let inner = &*self.inner;
         let hash = TokenHash::of(token);
-        let (now_us, row, account, has_totp) = inner.read("identity-session", |connection, now_us| {
-            let Some(row) = tables::session(connection, hash)? else { return Ok((now_us, None, None, false)) };
-            let account = tables::account(connection, row.account)?;
-            let totp = tables::totp(connection, row.account)?;
-            Ok((now_us, Some(row), account, totp.is_some_and(|totp| totp.secret.is_some())))
+        let (now_us, found) = inner.read("identity-session", |connection, now_us| {
+            let Some(row) = tables::session(connection, hash)? else { return Ok((now_us, None)) };
+            let known = Known::of(connection, &row, now_us)?;
+            Ok((now_us, known.map(|known| (row, known))))
         })?;
-        let (Some(mut row), Some(account)) = (row, account) else { return Err(IdentityError::SessionUnknown) };
+        let Some((mut row, known)) = found else { return Err(IdentityError::SessionUnknown) };
         if let Some(why) = row.ended {
             return Err(IdentityError::SessionOver { why });
         }
@@ -45,7 +48,10 @@ impl Identity {
             inner.write("identity-touch-session", move |t, now_us| tables::touch_session(t, hash, now_us).map(Ok))?;
             row.seen_us = now_us;
         }
-        inner.live_session(&row, &account, has_totp)
+        if known.staff.as_ref().is_some_and(|staff| staff.state != "active") {
+            return Err(IdentityError::SessionOver { why: Ending::Revoked });
+        }
+        inner.live_session(&row, &known, now_us)
     }
 
     /// Checks the token of a form against the session it came with.
@@ -89,6 +95,7 @@ impl Identity {
                     began: moment(row.began_us),
                     seen: moment(row.seen_us),
                     source: Redacted::new(String::from_utf8_lossy(&source).into_owned()),
+                    family: inner.open_text("family", account, &row.family).unwrap_or_default(),
                     assurance: assurance_of(row.assurance),
                     current: row.token == session.token_hash,
                 }
@@ -138,29 +145,78 @@ impl Identity {
     }
 }
 
+/// What is known about the account of a session.
+struct Known {
+    account: AccountRow,
+    staff: Option<StaffRow>,
+    second_factor: SecondFactor,
+    notices: u32,
+}
+
+impl Known {
+    fn of(connection: &Connection, row: &SessionRow, now_us: i64) -> rusqlite::Result<Option<Self>> {
+        let Some(account) = tables::account(connection, row.account)? else { return Ok(None) };
+        let totp = tables::totp(connection, row.account)?.is_some_and(|totp| totp.secret.is_some());
+        let passkey = tables::passkeys::has_good(connection, row.account)?;
+        Ok(Some(Self {
+            account,
+            staff: tables::staff::get(connection, row.account)?,
+            second_factor: SecondFactor::of(totp, passkey),
+            notices: unread(connection, row, now_us)?,
+        }))
+    }
+}
+
 impl Inner {
-    fn live_session(&self, row: &SessionRow, account: &AccountRow, totp: bool) -> Result<Session, IdentityError> {
-        let damaged = IdentityError::Damaged { what: "the profile" };
-        let profile = self.open("profile", account.account, &account.profile);
-        let Some(Ok(profile)) = profile.map(|bytes| Profile::from_bytes(&bytes)) else { return Err(damaged) };
+    fn live_session(&self, row: &SessionRow, known: &Known, now_us: i64) -> Result<Session, IdentityError> {
+        let damaged = |what| IdentityError::Damaged { what };
+        let (holder, name, birth_date, gender) = match &known.staff {
+            Some(staff) => {
+                let name = self.open_text(STAFF_NAME, row.account, &staff.name).ok_or(damaged("the name"))?;
+                (Holder::Staff, Redacted::new(name), None, Redacted::new(Gender::Unstated))
+            }
+            None => {
+                let profile = self.open("profile", row.account, &known.account.profile);
+                let profile = profile.and_then(|bytes| Profile::from_bytes(&bytes).ok());
+                let Profile { name, birth_date, gender } = profile.ok_or(damaged("the profile"))?;
+                (Holder::Person, name, Some(birth_date), gender)
+            }
+        };
         Ok(Session {
             id: row.id,
             account: row.account,
             person: row.account,
-            name: profile.name,
-            birth_date: profile.birth_date,
-            gender: profile.gender,
+            holder,
+            name,
+            birth_date,
+            gender,
             assurance: assurance_of(row.assurance),
-            second_factor: if totp { SecondFactor::Totp } else { SecondFactor::Missing },
+            second_factor: known.second_factor,
+            factor_at: (row.factor_us > 0).then(|| moment(row.factor_us)),
+            is_fresh: row.assurance >= 2 && self.is_fresh(row.factor_us, now_us),
+            notices: known.notices,
             csrf: csrf_token(&self.secret, row.token, &*self.random),
             began: moment(row.began_us),
             idle_end: self.lifetimes.idle_end(row.began_us, row.seen_us),
             absolute_end: self.lifetimes.absolute_end(row.began_us),
             token_hash: row.token,
+            device: row.device,
         })
     }
 
-    /// Goes on with a session under a new token and with two factors. Its absolute limit stays.
+    /// Whether a second factor given at `factor_us` need not be given again at `now_us` before something grave.
+    pub(crate) fn is_fresh(&self, factor_us: i64, now_us: i64) -> bool {
+        factor_us > 0 && now_us.saturating_sub(factor_us) < i64::from(self.config.step_up_s) * SECOND_US
+    }
+
+    /// A sealed text.
+    pub(crate) fn open_text(&self, label: &str, account: Id16, sealed: &[u8]) -> Option<String> {
+        let bytes = self.open(label, account, sealed)?;
+        String::from_utf8(bytes.to_vec()).ok()
+    }
+
+    /// Goes on with a session under a new token and with two factors, and remembers the device. Its absolute limit stays; its id
+    /// stays where it had two factors before, so that what the portal knows of it stays too.
     pub(crate) fn rotate(
         &self,
         transaction: &Transaction<'_>,
@@ -169,15 +225,20 @@ impl Inner {
     ) -> rusqlite::Result<SessionToken> {
         let token = SessionToken::new(&*self.random);
         tables::end_session(transaction, old.token, Ending::Rotated, now_us)?;
+        let id = if old.assurance >= 2 { old.id } else { Id16::random(&*self.random) };
         let new = SessionRow {
             token: token.hash(),
-            id: Id16::random(&*self.random),
+            id,
             assurance: 2,
             failures: 0,
             seen_us: now_us,
+            factor_us: now_us,
             ..old.clone()
         };
         tables::add_session(transaction, &new)?;
+        if old.assurance < 2 {
+            self.arrived(transaction, &new, now_us)?;
+        }
         Ok(token)
     }
 }

@@ -1,4 +1,9 @@
-//! Every SQL statement of this crate, over the tables of `store/migrations/V02__identity.sql`. No rule is decided here.
+//! Every SQL statement of this crate, over the tables of `store/migrations/V02__identity.sql` and what later ones added. Passkeys,
+//! staff and devices have files of their own below this one. No rule is decided here.
+
+pub(crate) mod devices;
+pub(crate) mod passkeys;
+pub(crate) mod staff;
 
 use crate::error::Ending;
 use crate::session::TokenHash;
@@ -24,6 +29,12 @@ pub(crate) struct SessionRow {
     pub began_us: i64,
     pub seen_us: i64,
     pub ended: Option<Ending>,
+    /// When the second factor was last given; 0 where it never was.
+    pub factor_us: i64,
+    /// The keyed hash of the device's cookie; zeros where it has none.
+    pub device: [u8; 32],
+    /// What kind of browser it is, sealed.
+    pub family: Vec<u8>,
 }
 
 /// One account as stored.
@@ -99,8 +110,9 @@ pub(crate) fn account(connection: &Connection, account: Id16) -> rusqlite::Resul
 pub(crate) fn add_session(transaction: &Transaction<'_>, session: &SessionRow) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
-            "INSERT INTO session (token_hash, session, account, assurance, source, failures, began_us, seen_us)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO session
+             (token_hash, session, account, assurance, source, failures, began_us, seen_us, factor_us, device, family)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             session.token.0,
@@ -111,11 +123,15 @@ pub(crate) fn add_session(transaction: &Transaction<'_>, session: &SessionRow) -
             session.failures,
             session.began_us,
             session.seen_us,
+            session.factor_us,
+            session.device,
+            session.family,
         ])?;
     Ok(())
 }
 
-const SESSION_COLUMNS: &str = "token_hash, session, account, assurance, source, failures, began_us, seen_us, ended";
+const SESSION_COLUMNS: &str =
+    "token_hash, session, account, assurance, source, failures, began_us, seen_us, ended, factor_us, device, family";
 
 /// The session of a token.
 pub(crate) fn session(connection: &Connection, token: TokenHash) -> rusqlite::Result<Option<SessionRow>> {
@@ -147,6 +163,10 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         began_us: row.get(6)?,
         seen_us: row.get(7)?,
         ended: ended.map(Ending::from_number),
+        factor_us: row.get(9)?,
+        // Sessions from before devices were told apart have none.
+        device: row.get::<_, Vec<u8>>(10)?.try_into().unwrap_or([0; 32]),
+        family: row.get(11)?,
     })
 }
 
@@ -201,6 +221,14 @@ pub(crate) fn set_pending_totp(
         )?
         .execute(params![account.0, pending, now_us])?;
     Ok(())
+}
+
+/// Forgets the second factor of an account; `false` where it had none.
+pub(crate) fn remove_totp(transaction: &Transaction<'_>, account: Id16) -> rusqlite::Result<bool> {
+    let removed = transaction
+        .prepare_cached("DELETE FROM authenticator WHERE account = ?1 AND kind = 'totp'")?
+        .execute([account.0])?;
+    Ok(removed == 1)
 }
 
 /// Makes the pending secret the one in use, with `step` used.
@@ -320,9 +348,12 @@ mod tests {
 
     fn database() -> Connection {
         let connection = Connection::open_in_memory().expect("memory");
-        connection
-            .execute_batch(include_str!("../../store/migrations/V02__identity.sql"))
-            .expect("the migration fits SQLite");
+        for migration in [
+            include_str!("../../store/migrations/V02__identity.sql"),
+            include_str!("../../store/migrations/V15__passkeys_staff.sql"),
+        ] {
+            connection.execute_batch(migration).expect("the migration fits SQLite");
+        }
         connection
     }
 
@@ -344,6 +375,9 @@ mod tests {
             began_us,
             seen_us: began_us,
             ended: None,
+            factor_us: 0,
+            device: [0; 32],
+            family: vec![],
         }
     }
 

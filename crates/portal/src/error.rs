@@ -6,7 +6,7 @@ use archive::ArchiveError;
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use identity::{Ending, IdentityError};
+use identity::{Ending, IdentityError, PasskeyFault};
 use store::StoreError;
 
 /// Why there is no page. Its text is for logs; people read the page of [`ErrorPage`].
@@ -26,6 +26,19 @@ pub(crate) enum PageError {
     /// Signed in with one factor.
     #[error("the second factor is missing")]
     SecondStepFirst,
+    /// The second factor was given too long ago for this.
+    #[error("the second factor is to be given again")]
+    ProveFirst,
+    /// No member of staff is signed in.
+    #[error("no member of staff is signed in")]
+    StaffFirst,
+    /// A member of staff who may not do this.
+    #[error("this member of staff may not do this")]
+    StaffDenied,
+    #[error("the invitation is over")]
+    Invitation,
+    #[error("a passkey is refused: {0}")]
+    Passkey(PasskeyFault),
     /// The session is over, or was never there.
     #[error("the session is over")]
     Session { too_many_tries: bool },
@@ -74,6 +87,23 @@ impl SignInFault {
     }
 }
 
+/// What to say of a passkey that is refused.
+pub(crate) const fn passkey_key(fault: PasskeyFault) -> &'static str {
+    match fault {
+        PasskeyFault::Form => "passkey-fault-form",
+        PasskeyFault::Challenge => "passkey-fault-challenge",
+        PasskeyFault::Origin => "passkey-fault-origin",
+        PasskeyFault::Signature => "passkey-fault-signature",
+        PasskeyFault::NotVerified => "passkey-fault-not-verified",
+        PasskeyFault::Copyable => "passkey-fault-copyable",
+        PasskeyFault::Known => "passkey-fault-known",
+        PasskeyFault::Unknown => "passkey-fault-unknown",
+        PasskeyFault::Copied => "passkey-fault-copied",
+        PasskeyFault::TooMany => "passkey-fault-too-many",
+        PasskeyFault::Last => "passkey-fault-last",
+    }
+}
+
 /// What a person can do next on an error page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -82,11 +112,13 @@ enum Next {
     SecondStep,
     Records,
     Institutions,
+    Staff,
+    Passkeys,
 }
 
 impl PageError {
     /// Every error that has a page, for tests and samples.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::NotFound,
         Self::NoInstitution,
         Self::Method,
@@ -106,6 +138,9 @@ impl PageError {
         Self::TooLarge,
         Self::TooMuch,
         Self::Bad,
+        Self::StaffDenied,
+        Self::Invitation,
+        Self::Passkey(PasskeyFault::Last),
     ];
 
     /// The status of its answer (RFC 9110 section 15).
@@ -113,15 +148,18 @@ impl PageError {
         match self {
             Self::NotFound | Self::NoInstitution => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Denied | Self::Form => StatusCode::FORBIDDEN,
-            Self::SignInFirst { .. } | Self::SecondStepFirst => StatusCode::SEE_OTHER,
+            Self::Denied | Self::StaffDenied | Self::Form => StatusCode::FORBIDDEN,
+            Self::SignInFirst { .. } | Self::SecondStepFirst | Self::ProveFirst | Self::StaffFirst => {
+                StatusCode::SEE_OTHER
+            }
+            Self::Invitation => StatusCode::GONE,
             Self::Session { .. } => StatusCode::UNAUTHORIZED,
             Self::SignIn(_) | Self::Bad => StatusCode::BAD_REQUEST,
             Self::Agency => StatusCode::BAD_GATEWAY,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Journal => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooMuch | Self::Nothing => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMuch | Self::Nothing | Self::Passkey(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
 
@@ -141,7 +179,14 @@ impl PageError {
             Self::NotFound => "error-not-found-title",
             Self::NoInstitution => "institution-unknown-title",
             Self::Denied => "error-denied-title",
-            Self::Session { .. } | Self::SignInFirst { .. } | Self::SecondStepFirst => "error-session-title",
+            Self::Session { .. }
+            | Self::SignInFirst { .. }
+            | Self::SecondStepFirst
+            | Self::ProveFirst
+            | Self::StaffFirst => "error-session-title",
+            Self::StaffDenied => "error-staff-title",
+            Self::Invitation => "error-invitation-title",
+            Self::Passkey(_) => "error-passkey-title",
             Self::Form => "error-form-title",
             Self::SignIn(_) => "error-sign-in-title",
             Self::Agency => "error-agency-title",
@@ -161,7 +206,14 @@ impl PageError {
             Self::NoInstitution => "institution-unknown-text",
             Self::Denied => "error-denied-text",
             Self::Session { too_many_tries: true } => "second-over",
-            Self::Session { .. } | Self::SignInFirst { .. } | Self::SecondStepFirst => "error-session-text",
+            Self::Session { .. }
+            | Self::SignInFirst { .. }
+            | Self::SecondStepFirst
+            | Self::ProveFirst
+            | Self::StaffFirst => "error-session-text",
+            Self::StaffDenied => "error-staff-text",
+            Self::Invitation => "error-invitation-text",
+            Self::Passkey(fault) => passkey_key(*fault),
             Self::Form => "error-form-text",
             Self::SignIn(fault) => fault.key(),
             Self::Agency => "error-agency-text",
@@ -181,7 +233,10 @@ impl PageError {
             | Self::SignIn(_)
             | Self::Agency
             | Self::SignInFirst { .. }
+            | Self::ProveFirst
             | Self::SecondStepFirst => Next::SignIn,
+            Self::StaffDenied | Self::StaffFirst => Next::Staff,
+            Self::Passkey(_) => Next::Passkeys,
             Self::Throttled { .. } => Next::SecondStep,
             Self::Denied | Self::TooMuch | Self::Nothing => Next::Records,
             Self::NoInstitution => Next::Institutions,
@@ -213,6 +268,8 @@ impl IntoResponse for PageError {
             }
             Self::SignInFirst { to: None } => Redirect::to("/sign-in").into_response(),
             Self::SecondStepFirst => Redirect::to("/sign-in/second-step").into_response(),
+            Self::ProveFirst => Redirect::to("/account/prove").into_response(),
+            Self::StaffFirst => Redirect::to("/staff/sign-in").into_response(),
             other => {
                 let mut response = other.status().into_response();
                 response.extensions_mut().insert(other);
@@ -246,7 +303,12 @@ impl From<IdentityError> for PageError {
             | IdentityError::TotpEnrolled
             | IdentityError::TotpWrong { .. }
             | IdentityError::TotpReplayed => Self::SecondStepFirst,
-            IdentityError::Config { .. }
+            IdentityError::Passkey { fault } => Self::Passkey(fault),
+            IdentityError::InvitationOver => Self::Invitation,
+            IdentityError::NotStaff => Self::Passkey(PasskeyFault::Unknown),
+            IdentityError::Unusable { .. } => Self::Bad,
+            IdentityError::PasskeyUnavailable
+            | IdentityError::Config { .. }
             | IdentityError::StandInAgency { .. }
             | IdentityError::InsecureAddress { .. }
             | IdentityError::ClockBehind { .. }
@@ -315,6 +377,8 @@ impl ErrorPage {
             Next::SecondStep => ("/sign-in/second-step", "error-try"),
             Next::Records => ("/records", "visit-back"),
             Next::Institutions => ("/institutions", "institution-back"),
+            Next::Staff => ("/staff", "staff-back"),
+            Next::Passkeys => ("/account/passkeys", "passkeys-back"),
         };
         Self { frame, text, next, next_text: t.t(key) }
     }

@@ -11,6 +11,8 @@ pub(crate) struct Frame {
     pub title: String,
     /// Address of the style sheet, changed with its content.
     pub style: &'static str,
+    /// Address of the page's script, on the few pages that have one.
+    pub script: Option<&'static str>,
     pub demo: bool,
     pub signed_in: Option<Bar>,
     /// Address that shows this page in the other language.
@@ -23,6 +25,17 @@ pub(crate) struct Frame {
 pub(crate) struct Bar {
     /// The token of the form that signs out.
     pub csrf: String,
+    /// Whether it is a member of staff.
+    pub staff: bool,
+    /// How many notices they have not read.
+    pub notices: u32,
+}
+
+impl Bar {
+    /// What stands in the line about notices; `None` where there are none to read.
+    fn notice(&self, t: &Texts) -> Option<String> {
+        (self.notices > 0).then(|| t.t1("notice-bar", "count", self.notices))
+    }
 }
 
 impl Frame {
@@ -37,7 +50,7 @@ impl Frame {
     ) -> Self {
         let t = locale.texts();
         let switch_to = format!("/language?to={}&back={}", other(locale).tag(), escaped(here));
-        Self { t, title, style: assets::style_address(), demo, signed_in, switch_to, nav }
+        Self { t, title, style: assets::style_address(), script: None, demo, signed_in, switch_to, nav }
     }
 
     /// Whether this page is at a place of the menu.
@@ -50,6 +63,22 @@ impl Frame {
         other(self.t.locale).tag()
     }
 
+    /// Lets the page ask for a passkey, by the one script there is for it.
+    pub fn with_passkeys(mut self) -> Self {
+        self.script = Some(assets::passkey_address());
+        self
+    }
+
+    /// The line about notices.
+    pub fn notice(&self) -> Option<String> {
+        self.signed_in.as_ref().and_then(|bar| bar.notice(self.t))
+    }
+
+    /// Whether it is a member of staff who is signed in.
+    pub fn is_staff(&self) -> bool {
+        self.signed_in.as_ref().is_some_and(|bar| bar.staff)
+    }
+
     /// Says in the title that something is to be mended, which screen readers read first.
     pub fn faulty(mut self) -> Self {
         self.title = self.t.t1("faulty-title", "title", self.title.clone());
@@ -58,7 +87,7 @@ impl Frame {
 
     /// A frame of the tests and samples.
     pub fn sample(locale: Locale, title_key: &str, nav: &'static str, here: &str, signed_in: bool) -> Self {
-        let bar = signed_in.then(|| Bar { csrf: "sample-token".to_owned() });
+        let bar = signed_in.then(|| Bar { csrf: "sample-token".to_owned(), staff: nav == "staff", notices: 0 });
         Self::new(locale, locale.texts().t(title_key), nav, here, true, bar)
     }
 }

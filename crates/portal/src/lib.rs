@@ -1,7 +1,8 @@
 //! The portal: server-rendered pages in Korean and English through which people find where their records are, get them as a
 //! PDF, check such a PDF and see who looked. HTML stands here and nowhere else; records, keys and rules do not.
 //!
-//! [`router`] is the table of contents. Every page works without a script, and there is none. Each page of `pages` is a struct
+//! [`router`] is the table of contents. Every page works without a script, but for those that ask a browser for a passkey,
+//! which say what to do without; no other page has one. Each page of `pages` is a struct
 //! of plain data with a template in `templates/` and a `sample`, which tests render in both languages.
 //!
 //! Architecture invariants: no sentence stands in code or templates (all are in `locales/`); nothing clinical and no name

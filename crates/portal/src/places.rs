@@ -2,6 +2,7 @@
 //!
 //! Kept in memory, so that none of it stands in addresses or cookies. Losing it, as at a restart, costs a click.
 
+use crate::fields::HeldForm;
 use base::Id16;
 use identity::TotpEnrolment;
 use jiff::civil::Date;
@@ -37,6 +38,8 @@ pub(crate) struct Place {
     /// A second factor that is being set up, so that a wrong code or another language does not void what was scanned.
     pub enrolment: Option<TotpEnrolment>,
     pub filter: Filter,
+    /// Something that was sent and waits for the second factor to be given again.
+    pub held: Option<HeldForm>,
     /// Where the pages of the access log after the first begin.
     pub access_pages: Vec<store::AccessCursor>,
 }

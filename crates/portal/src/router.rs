@@ -1,7 +1,8 @@
 //! The table of contents: every address of the portal and what answers there.
 
 use crate::pages::{
-    access, account, assets, help, home, institutions, issue, language, records, second_step, sign_in, verify, visit,
+    access, account, assets, help, home, institutions, issue, language, notices, passkey, people, prove, records,
+    second_step, sign_in, staff, verify, visit,
 };
 use crate::{Portal, security, visitor};
 use axum::Router;
@@ -43,7 +44,9 @@ pub fn router(portal: Portal) -> Router {
         .route("/language", get(language::switch))
         .route("/assets/style.css", get(assets::style))
         .route("/assets/mark.svg", get(assets::mark))
+        .route("/assets/passkey.js", get(assets::passkey))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_TIMEOUT));
+    let pages = pages.merge(identity_pages());
     let upload_bytes = portal.config().limits.verify_bytes.saturating_mul(UPLOAD_READ_TIMES);
     let documents = Router::new()
         .route("/records/issue", get(issue::back).post(issue::issue))
@@ -56,4 +59,25 @@ pub fn router(portal: Portal) -> Router {
         .layer(from_fn_with_state(portal.clone(), visitor::receive))
         .layer(from_fn_with_state(portal.clone(), security::headers))
         .with_state(portal)
+}
+
+/// Passkeys, and staff.
+fn identity_pages() -> Router<Portal> {
+    Router::new()
+        .route("/sign-in/passkey", get(passkey::show).post(passkey::check))
+        .route("/account/sessions", get(account::show))
+        .route("/account/end", post(account::end))
+        .route("/account/notices", get(notices::show))
+        .route("/account/prove", get(prove::show).post(prove::check))
+        .route("/account/passkeys", get(passkey::list))
+        .route("/account/passkeys/add", get(passkey::add).post(passkey::added))
+        .route("/account/passkeys/remove", post(passkey::remove))
+        .route("/staff", get(staff::home))
+        .route("/staff/sign-in", get(staff::show).post(staff::sign_in))
+        .route("/staff/enrol/{token}", get(staff::enrol).post(staff::enrolled))
+        .route("/staff/people", get(people::list))
+        .route("/staff/people/invite", post(people::invite))
+        .route("/staff/people/invite-again", post(people::invite_again))
+        .route("/staff/people/off-board", post(people::off_board))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_TIMEOUT))
 }

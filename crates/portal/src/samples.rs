@@ -9,9 +9,14 @@ use crate::pages::assets;
 use crate::pages::help::{HelpPage, PrivacyPage};
 use crate::pages::home::HomePage;
 use crate::pages::institutions::{InstitutionPage, InstitutionsPage};
+use crate::pages::notices::NoticesPage;
+use crate::pages::passkey::{PasskeyStepPage, PasskeysPage};
+use crate::pages::people::PeoplePage;
+use crate::pages::prove::{OnwardPage, ProvePage};
 use crate::pages::records::RecordsPage;
 use crate::pages::second_step::SecondStepPage;
 use crate::pages::sign_in::SignInPage;
+use crate::pages::staff::StaffHomePage;
 use crate::pages::verify::VerifyPage;
 use crate::pages::visit::VisitPage;
 use askama::Template;
@@ -47,11 +52,22 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("access-empty", &AccessListPage::sample_empty(locale))?,
         sample("account", &AccountPage::sample(locale))?,
         sample("account-ended", &AccountPage::sample_ended(locale))?,
+        sample("passkeys", &PasskeysPage::sample(locale))?,
+        sample("passkeys-empty", &PasskeysPage::sample_empty(locale))?,
+        sample("notices", &NoticesPage::sample(locale))?,
+        sample("notices-none", &NoticesPage::sample_none(locale))?,
+        sample("prove", &ProvePage::sample(locale))?,
+        sample("prove-onward", &OnwardPage::sample(locale))?,
+        sample("staff", &StaffHomePage::sample(locale))?,
+        sample("staff-people", &PeoplePage::sample(locale))?,
         sample("help", &HelpPage::sample(locale))?,
         sample("privacy", &PrivacyPage::sample(locale))?,
     ];
     for (name, page) in InstitutionPage::samples(locale) {
         samples.push(sample(&format!("institution-{name}"), &page)?);
+    }
+    for (name, page) in PasskeyStepPage::samples(locale) {
+        samples.push(sample(&format!("passkey-{name}"), &page)?);
     }
     for (name, page) in VerifyPage::samples(locale) {
         samples.push(sample(&format!("verify-{name}"), &page)?);
@@ -65,8 +81,8 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
 
 /// The style sheet, the mark and their addresses, to be laid beside the samples.
 #[must_use]
-pub fn assets() -> [(&'static str, &'static str); 2] {
-    [("assets/style.css", assets::STYLE), ("assets/mark.svg", assets::MARK)]
+pub fn assets() -> [(&'static str, &'static str); 3] {
+    [("assets/style.css", assets::STYLE), ("assets/mark.svg", assets::MARK), ("assets/passkey.js", assets::PASSKEY)]
 }
 
 fn sample(name: &str, page: &impl Template) -> Result<Sample, askama::Error> {
@@ -197,7 +213,13 @@ mod tests {
     #[test]
     fn nothing_runs_and_nothing_is_loaded_from_elsewhere() {
         every_page(|html, _| {
-            expect(!html.contains("<script") && !html.contains("javascript:"), "a script")?;
+            let own = format!("<script src=\"{}\" defer></script>", assets::passkey_address());
+            let (scripts, asks) = (html.matches("<script").count(), html.contains("id=\"passkey-form\""));
+            expect(
+                scripts == usize::from(asks) && html.contains(&own) == asks,
+                "a script, or none where it is needed",
+            )?;
+            expect(!html.contains("javascript:"), "a script")?;
             expect(!html.contains(" style=") && !html.contains("<style"), "a style that the policy forbids")?;
             expect(!html.contains(" on"), "").or_else(|_| {
                 let handler = html.split(" on").skip(1).any(|rest| {

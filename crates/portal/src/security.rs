@@ -12,8 +12,14 @@ const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-cap
                            geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), \
                            picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), usb=(), \
                            xr-spatial-tracking=()";
+/// What [`PERMISSIONS`] says of passkeys, and what it says on pages that ask for one.
+const PASSKEYS: [&str; 2] = ["publickey-credentials-get=()", "publickey-credentials-get=(self)"];
 /// Two years, as browsers' preload lists ask for.
 const TRANSPORT: &str = "max-age=63072000; includeSubDomains";
+
+/// Marks the answer of a page that asks for a passkey: it alone may run a script, and that one of ours.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AsksForPasskey;
 
 /// Refuses forms of other sites before anything else is done with them.
 pub(crate) async fn refuse_foreign(State(portal): State<Portal>, request: Request, next: Next) -> Response {
@@ -28,11 +34,15 @@ pub(crate) async fn refuse_foreign(State(portal): State<Portal>, request: Reques
 pub(crate) async fn headers(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let config = portal.config();
     let mut response = next.run(request).await;
+    let asks = response.extensions().get::<AsksForPasskey>().is_some();
     let headers = response.headers_mut();
     for (name, value) in fixed() {
         headers.insert(name, value);
     }
-    if let Ok(policy) = HeaderValue::try_from(content_policy(&config.agency_origin)) {
+    if asks && let Ok(permissions) = HeaderValue::try_from(PERMISSIONS.replace(PASSKEYS[0], PASSKEYS[1])) {
+        headers.insert(HeaderName::from_static("permissions-policy"), permissions);
+    }
+    if let Ok(policy) = HeaderValue::try_from(content_policy(&config.agency_origin, asks)) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     if config.public_url.starts_with("https://") {
@@ -57,9 +67,10 @@ fn fixed() -> [(HeaderName, HeaderValue); 7] {
 }
 
 /// Nothing is loaded but our own style and pictures, and forms lead only here and, by redirection, to the agency.
-fn content_policy(agency_origin: &str) -> String {
+fn content_policy(agency_origin: &str, script: bool) -> String {
+    let script = if script { "script-src 'self'; " } else { "" };
     format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self' {agency_origin}; \
+        "default-src 'none'; {script}style-src 'self'; img-src 'self' data:; form-action 'self' {agency_origin}; \
          frame-ancestors 'none'; base-uri 'none'"
     )
 }
@@ -78,6 +89,13 @@ fn is_foreign(headers: &HeaderMap, public_url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_asks_for_a_passkey_may_run_our_script_and_no_other_page_any() {
+        assert!(content_policy("https://agency.example", true).contains("; script-src 'self'; "));
+        assert!(!content_policy("https://agency.example", false).contains("script-src"));
+        assert!(PERMISSIONS.contains(PASSKEYS[0]));
+    }
 
     fn foreign(lines: &[(&'static str, &'static str)]) -> bool {
         let headers =

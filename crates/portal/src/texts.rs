@@ -60,8 +60,10 @@ impl Locale {
 
 static KOREAN: LazyLock<Texts> = LazyLock::new(|| Texts::load(Locale::Korean, KOREAN_SOURCE));
 static ENGLISH: LazyLock<Texts> = LazyLock::new(|| Texts::load(Locale::English, ENGLISH_SOURCE));
-const KOREAN_SOURCE: &str = include_str!("../locales/ko/portal.ftl");
-const ENGLISH_SOURCE: &str = include_str!("../locales/en/portal.ftl");
+const KOREAN_SOURCE: &str =
+    concat!(include_str!("../locales/ko/portal.ftl"), "\n", include_str!("../locales/ko/identity.ftl"));
+const ENGLISH_SOURCE: &str =
+    concat!(include_str!("../locales/en/portal.ftl"), "\n", include_str!("../locales/en/identity.ftl"));
 
 /// The texts of one language.
 pub struct Texts {

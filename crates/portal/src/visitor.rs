@@ -6,15 +6,16 @@ use crate::attempts::{self, Asker, Stranger, Wish};
 use crate::cookies::{self, LANGUAGE_COOKIE};
 use crate::error::{PageError, error_response};
 use crate::frame::{Bar, Frame};
+use crate::pages::passkey::family_words;
 use crate::texts::{Locale, Texts};
-use crate::words::is_path_here;
+use crate::words::{escaped, is_path_here};
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use base::Redacted;
-use identity::{IdentityError, SESSION_COOKIE, Session};
+use identity::{Client, DEVICE_COOKIE, Holder, IdentityError, SESSION_COOKIE, Session, family};
 use policy::{Actor, Assurance};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub(crate) struct Visitor {
     pub here: String,
     /// Where the request came from: an address.
     pub source: String,
+    /// What the browser says of itself, and the device it is known as.
+    agent: String,
+    device: Option<Redacted<String>>,
     session: SessionState,
     token: Option<Redacted<String>>,
 }
@@ -78,12 +82,16 @@ impl Visitor {
         let wished = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kept = cookies::read(headers, LANGUAGE_COOKIE).and_then(Locale::from_tag);
         let token = cookies::read(headers, SESSION_COOKIE).filter(|_| with_session).map(ToOwned::to_owned);
+        let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let device = cookies::read(headers, DEVICE_COOKIE).map(|value| Redacted::new(value.to_owned()));
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
         Self {
             portal: portal.clone(),
             locale: kept.unwrap_or_else(|| Locale::negotiated(wished)),
             here: here(&parts.uri),
             source: source(peer, headers, portal.config().behind_proxy),
+            agent: agent.to_owned(),
+            device,
             session: session(portal, token.clone()).await,
             token: token.map(Redacted::new),
         }
@@ -96,7 +104,11 @@ impl Visitor {
 
     /// The frame of a page.
     pub fn frame(&self, title_key: &str, nav: &'static str) -> Frame {
-        let bar = self.person().ok().map(|person| Bar { csrf: person.csrf.expose().clone() });
+        let bar = self.member().ok().map(|session| Bar {
+            csrf: session.csrf.expose().clone(),
+            staff: session.holder == Holder::Staff,
+            notices: session.notices,
+        });
         Frame::new(self.locale, self.t().t(title_key), nav, &self.here, self.portal.config().demo, bar)
     }
 
@@ -121,20 +133,61 @@ impl Visitor {
         match &self.session {
             SessionState::Live(session) => Ok(Arc::clone(session)),
             SessionState::Over(error, _) => Err(error.clone()),
-            SessionState::None => {
-                let to = Some(self.here.clone()).filter(|here| is_path_here(here) && !here.starts_with("/sign-"));
-                Err(PageError::SignInFirst { to })
-            }
+            SessionState::None => Err(self.sign_in_first()),
         }
     }
 
-    /// The session of somebody who proved themselves twice.
+    /// What kind of browser it is, in words.
+    pub fn family_words(&self) -> String {
+        family_words(self.t(), &family(&self.agent))
+    }
+
+    /// Sends somebody to give the second factor again, and back to a page from there.
+    pub fn prove_first(&self, to: &str) -> Response {
+        Redirect::to(&format!("/account/prove?to={}", escaped(to))).into_response()
+    }
+
+    /// The browser, for signing in.
+    pub fn client(&self) -> Client {
+        Client { source: self.source.clone(), device: self.device.clone(), agent: self.agent.clone() }
+    }
+
+    /// The session of somebody who proved themselves twice: a person, or a member of staff.
     ///
     /// # Errors
     /// As [`Visitor::session`], and [`PageError::SecondStepFirst`].
-    pub fn person(&self) -> Result<Arc<Session>, PageError> {
+    pub fn member(&self) -> Result<Arc<Session>, PageError> {
         let session = self.session()?;
         if session.assurance < Assurance::Two { Err(PageError::SecondStepFirst) } else { Ok(session) }
+    }
+
+    /// The session of a person who proved themselves twice. Members of staff sign in anew as the person they are.
+    ///
+    /// # Errors
+    /// As [`Visitor::member`].
+    pub fn person(&self) -> Result<Arc<Session>, PageError> {
+        self.member_who_is(Holder::Person)
+    }
+
+    /// The session of a member of staff.
+    ///
+    /// # Errors
+    /// [`PageError::StaffFirst`], [`PageError::Session`] where it is over.
+    pub fn staff(&self) -> Result<Arc<Session>, PageError> {
+        self.member_who_is(Holder::Staff).map_err(|error| match error {
+            PageError::SignInFirst { .. } | PageError::SecondStepFirst => PageError::StaffFirst,
+            other => other,
+        })
+    }
+
+    fn member_who_is(&self, holder: Holder) -> Result<Arc<Session>, PageError> {
+        let session = self.member()?;
+        if session.holder == holder { Ok(session) } else { Err(self.sign_in_first()) }
+    }
+
+    fn sign_in_first(&self) -> PageError {
+        let to = Some(self.here.clone()).filter(|here| is_path_here(here) && !here.starts_with("/sign-"));
+        PageError::SignInFirst { to }
     }
 
     /// Journals that this visitor, who has not proved themselves twice, asked for records. Who sent no session tried nothing.
@@ -175,7 +228,9 @@ fn here(uri: &Uri) -> String {
     match uri.path() {
         "/institutions" => uri.path_and_query().map_or("/institutions", |whole| whole.as_str()).to_owned(),
         "/records/issue" => "/records".to_owned(),
-        "/account/end-others" => "/account".to_owned(),
+        "/account/end-others" | "/account/end" => "/account".to_owned(),
+        "/account/passkeys/remove" => "/account/passkeys".to_owned(),
+        path if path.starts_with("/staff/people/") => "/staff/people".to_owned(),
         "/sign-in/start" | "/sign-in/return" | "/sign-out" => "/sign-in".to_owned(),
         path => path.to_owned(),
     }
@@ -228,6 +283,57 @@ impl<S: Send + Sync> FromRequestParts<S> for Person {
         match found {
             Ok(session) => Ok(Self { visitor, session }),
             // Something was sent: it is not kept, and the person is told so.
+            Err(PageError::SignInFirst { .. }) if parts.method != Method::GET => {
+                Err(PageError::Session { too_many_tries: false })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A member of staff, whom their passkey let in: what every page of staff takes. What they may do is the door's to say.
+pub(crate) struct StaffMember {
+    pub visitor: Visitor,
+    pub session: Arc<Session>,
+}
+
+impl StaffMember {
+    /// The token of a form of this member of staff.
+    pub fn csrf(&self) -> String {
+        self.session.csrf.expose().clone()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for StaffMember {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        let session = visitor.staff()?;
+        Ok(Self { visitor, session })
+    }
+}
+
+/// Somebody who proved themselves twice, a person or a member of staff: what the pages of an account take.
+pub(crate) struct Member {
+    pub visitor: Visitor,
+    pub session: Arc<Session>,
+}
+
+impl Member {
+    /// The token of a form of this account.
+    pub fn csrf(&self) -> String {
+        self.session.csrf.expose().clone()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Member {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let visitor = Visitor::from_request_parts(parts, state).await?;
+        match visitor.member() {
+            Ok(session) => Ok(Self { visitor, session }),
             Err(PageError::SignInFirst { .. }) if parts.method != Method::GET => {
                 Err(PageError::Session { too_many_tries: false })
             }

@@ -22,6 +22,7 @@ mod generate;
 mod institutions;
 mod json;
 mod names;
+pub mod passkey;
 mod patient;
 pub mod people;
 mod places;

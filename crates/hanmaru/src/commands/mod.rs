@@ -11,5 +11,6 @@ pub mod inspect;
 pub mod institutions;
 pub mod keys;
 pub mod serve;
+pub mod staff;
 pub mod status;
 pub mod verify;

@@ -278,6 +278,51 @@ impl Browser {
         if answer["success"] == json!(true) { Ok(()) } else { Err(format!("the cookie {name} was not set").into()) }
     }
 
+    /// Gives the browser an authenticator that checks its holder, in place of any it had. `copyable` says whether its passkeys may
+    /// be on several devices.
+    pub async fn authenticator(&self, copyable: bool) -> Result<(), Fault> {
+        self.devtools("WebAuthn.disable", json!({})).await?;
+        self.devtools("WebAuthn.enable", json!({})).await?;
+        let options = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserVerified": true, "automaticPresenceSimulation": true, "defaultBackupEligibility": copyable,
+            "defaultBackupState": false,
+        });
+        self.devtools("WebAuthn.addVirtualAuthenticator", json!({ "options": options })).await.map(drop)
+    }
+
+    /// Waits until an element fits, on the page that is there.
+    pub async fn until(&self, css: &str) -> Result<(), Fault> {
+        let began = Instant::now();
+        while !self.has(css).await? {
+            if began.elapsed() > WAIT {
+                return Err(format!("{css} never came").into());
+            }
+            tokio::time::sleep(GAP).await;
+        }
+        Ok(())
+    }
+
+    /// Sends a form by itself, without what the browser keeps, and gives the status of the answer.
+    pub async fn send(&self, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Result<u16, Fault> {
+        let policy = reqwest::redirect::Policy::none();
+        let http = reqwest::Client::builder().no_proxy().redirect(policy).build()?;
+        let url = format!("{}{path}", self.world.portal_url);
+        Ok(http.post(url).header("cookie", cookie).form(fields).send().await?.status().as_u16())
+    }
+
+    /// Invites a member of staff on the command line: the link.
+    pub async fn invite(&self, name: &str, role: &str) -> Result<String, Fault> {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hanmaru"));
+        command.args(["staff", "invite", "--name", name, "--role", role]);
+        let made = command.arg("--config").arg(self.world.scratch("data/hanmaru.toml")).output().await?;
+        let said = String::from_utf8_lossy(&made.stdout).into_owned();
+        let link = said.lines().find(|line| line.contains("/staff/enrol/"));
+        link.map(ToOwned::to_owned).ok_or_else(|| {
+            format!("no invitation: {said} {}", String::from_utf8_lossy(&made.stderr)).into()
+        })
+    }
+
     /// A command of Chromium's own, for what WebDriver has none.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Result<Value, Fault> {
         let session = self.client.session_id().await?.ok_or("the browser has no session")?;

@@ -10,7 +10,7 @@ use synth::people::{Person, read_people};
 use tempfile::TempDir;
 
 /// Patients of each of the three hospitals.
-const PATIENTS: &str = "12";
+const PATIENTS: &str = "14";
 /// Longest wait for a program to be ready.
 const START_WAIT: Duration = Duration::from_secs(120);
 /// Longest wait for a program to end once it was told to.

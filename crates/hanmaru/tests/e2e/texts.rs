@@ -2,8 +2,16 @@
 
 use crate::world::Language;
 
-const KOREAN: &str = include_str!("../../../portal/locales/ko/portal.ftl");
-const ENGLISH: &str = include_str!("../../../portal/locales/en/portal.ftl");
+const KOREAN: &str = concat!(
+    include_str!("../../../portal/locales/ko/portal.ftl"),
+    "\n",
+    include_str!("../../../portal/locales/ko/identity.ftl")
+);
+const ENGLISH: &str = concat!(
+    include_str!("../../../portal/locales/en/portal.ftl"),
+    "\n",
+    include_str!("../../../portal/locales/en/identity.ftl")
+);
 
 /// The text of a key that has one line and no variables.
 ///

@@ -53,6 +53,8 @@ pub const ENGLISH_DESK: View = View { language: Language::English, width: 1280, 
 pub const ENGLISH_PHONE: View = View { language: Language::English, width: 360, height: 780 };
 /// All four.
 pub const ALL: &[View] = &[KOREAN_PHONE, ENGLISH_DESK, KOREAN_DESK, ENGLISH_PHONE];
+/// Each language and each width once.
+pub const MIXED: &[View] = &[KOREAN_PHONE, ENGLISH_DESK];
 /// Each language once.
 pub const DESKS: &[View] = &[KOREAN_DESK, ENGLISH_DESK];
 

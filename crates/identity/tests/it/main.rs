@@ -1,6 +1,8 @@
 //! Identity against an agency, a store and a clock of the test's own: every way in, and every way to be refused.
 
 mod bulk;
+mod off_boarding;
+mod passkeys;
 mod provider;
 mod second_factor;
 mod sessions;

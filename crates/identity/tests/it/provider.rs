@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 pub const CLIENT_ID: &str = "hanmaru";
 pub const CLIENT_SECRET: &str = "s e:cret";
-pub const REDIRECT_URL: &str = "http://127.0.0.1:1/sign-in/back";
+pub const REDIRECT_URL: &str = "http://localhost:1/sign-in/back";
 
 /// A person as the agency knows them.
 #[derive(Debug, Clone)]

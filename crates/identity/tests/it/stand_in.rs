@@ -101,7 +101,7 @@ fn people_of_the_stand_in_sign_in_and_deposits_find_them() {
         let session = identity.finish(begin.cookie.expose(), &code, &state, HOME).expect("a good sign-in").session;
         assert_eq!(session.person, known);
         assert_eq!(session.name.expose(), &person.name);
-        assert_eq!(session.birth_date.expose().to_string(), "1980-01-02");
+        assert_eq!(session.birth_date.expect("a person has one").expose().to_string(), "1980-01-02");
     }
 
     config.demo = false;

@@ -1,4 +1,4 @@
-//! The style sheet and the mark. They never change under their address, so browsers may keep them.
+//! The style sheet, the mark and the one script. They never change under their address, so browsers may keep them.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 pub(crate) const STYLE: &str = include_str!("../../assets/style.css");
 /// The mark: a hall on its pillars. Our own; it is no government's.
 pub(crate) const MARK: &str = include_str!("../../assets/mark.svg");
+/// The script that asks a browser for a passkey.
+pub(crate) const PASSKEY: &str = include_str!("../../assets/passkey.js");
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// The address of the style sheet: its query changes with its content.
@@ -25,4 +27,17 @@ pub(crate) async fn style() -> Response {
 /// `GET /assets/mark.svg`
 pub(crate) async fn mark() -> Response {
     ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], MARK).into_response()
+}
+
+/// The address of the script for passkeys.
+pub(crate) fn passkey_address() -> &'static str {
+    static ADDRESS: LazyLock<String> =
+        LazyLock::new(|| format!("/assets/passkey.js?{}", &base::hex(&base::sha256(PASSKEY.as_bytes()))[..16]));
+    &ADDRESS
+}
+
+/// `GET /assets/passkey.js`
+pub(crate) async fn passkey() -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, IMMUTABLE)], PASSKEY)
+        .into_response()
 }

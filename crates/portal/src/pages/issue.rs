@@ -2,7 +2,7 @@
 
 use crate::Portal;
 use crate::error::{PageError, faulty_page};
-use crate::fields::{Fields, PersonForm};
+use crate::fields::{Fields, Fresh, PersonForm};
 use crate::frame::Faults;
 use crate::pages::records::{Around, Which, own, query_of, records_page, refuse_others, span};
 use crate::places::Filter;
@@ -37,8 +37,8 @@ pub(crate) async fn back() -> Redirect {
 }
 
 /// `POST /records/issue`
-pub(crate) async fn issue(form: PersonForm) -> Result<Response, PageError> {
-    let PersonForm { person, fields } = form;
+pub(crate) async fn issue(form: Fresh<PersonForm>) -> Result<Response, PageError> {
+    let Fresh(PersonForm { person, fields }) = form;
     let wish = wish(&fields)?;
     let locale = Locale::from_tag(fields.text("pdf_language")).unwrap_or(person.visitor.locale);
     if wish == Wish::Chosen(BTreeSet::new()) {

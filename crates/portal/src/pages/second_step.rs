@@ -27,6 +27,8 @@ pub(crate) struct SecondStepPage {
     csrf: String,
     /// Set on the first visit.
     enrolment: Option<Picture>,
+    /// What to do instead with a passkey.
+    passkey: Option<String>,
     faults: Faults,
 }
 
@@ -60,7 +62,13 @@ impl SecondStepPage {
         }
         let lead = t.t1(lead, "name", session.name.expose().as_str());
         let enrolment = enrolment.map(Picture::of).transpose()?;
-        Ok(Self { frame, lead, csrf: session.csrf.expose().clone(), enrolment, faults })
+        let passkey = match session.second_factor {
+            SecondFactor::Missing => Some("enrol-passkey"),
+            SecondFactor::Either => Some("second-passkey"),
+            SecondFactor::Totp | SecondFactor::Passkey => None,
+        };
+        let passkey = passkey.map(|key| t.t(key));
+        Ok(Self { passkey, frame, lead, csrf: session.csrf.expose().clone(), enrolment, faults })
     }
 
     pub fn sample(locale: Locale) -> Self {
@@ -68,7 +76,7 @@ impl SecondStepPage {
         let faults = Faults::one("code", frame.t.t("second-wrong"));
         let lead = frame.t.t1("second-lead", "name", "김하늘");
         frame = frame.faulty();
-        Self { frame, lead, csrf: "sample-token".to_owned(), enrolment: None, faults }
+        Self { frame, lead, csrf: "sample-token".to_owned(), enrolment: None, passkey: None, faults }
     }
 
     pub fn sample_enrol(locale: Locale) -> Self {
@@ -79,7 +87,8 @@ impl SecondStepPage {
             uri: Redacted::new("otpauth://totp/sample:sample?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".to_owned()),
         };
         let enrolment = Picture::of(&enrolment).ok();
-        Self { frame, lead, csrf: "sample-token".to_owned(), enrolment, faults: Faults::default() }
+        let passkey = Some(frame.t.t("enrol-passkey"));
+        Self { frame, lead, csrf: "sample-token".to_owned(), enrolment, passkey, faults: Faults::default() }
     }
 }
 
@@ -107,6 +116,9 @@ pub(crate) async fn show(visitor: Visitor) -> Result<Response, PageError> {
     if session.assurance >= Assurance::Two {
         return Ok(Redirect::to(HOME).into_response());
     }
+    if session.second_factor == SecondFactor::Passkey {
+        return Ok(Redirect::to("/sign-in/passkey").into_response());
+    }
     let enrolment = enrolment(&visitor, &session).await?;
     let frame = visitor.frame("second-title", "sign-in");
     page(&SecondStepPage::new(frame, &session, enrolment.as_ref(), Faults::default())?)
@@ -128,18 +140,18 @@ async fn enrolment(visitor: &Visitor, session: &Arc<Session>) -> Result<Option<T
 
 /// `POST /sign-in/second-step`
 pub(crate) async fn check(form: SessionForm) -> Result<Response, PageError> {
-    let SessionForm { visitor, session, fields } = form;
+    let SessionForm { visitor, session, fields, .. } = form;
     let (asking, source) = (Arc::clone(&session), visitor.source.clone());
     let code = Redacted::new(fields.text("code").to_owned());
     let outcome = visitor.portal.blocking(move |portal| {
         Ok(match asking.second_factor {
             SecondFactor::Missing => portal.identity().totp_confirm(&asking, code.expose()),
-            SecondFactor::Totp => portal.identity().totp_check(&asking, code.expose(), &source),
+            _ => portal.identity().totp_check(&asking, code.expose(), &source),
         })
     });
     let outcome = outcome.await?;
     if let Err(error) = &outcome
-        && session.second_factor == SecondFactor::Totp
+        && session.second_factor != SecondFactor::Missing
     {
         note_attempt(&visitor, &session, error).await;
     }
@@ -161,9 +173,11 @@ pub(crate) async fn check(form: SessionForm) -> Result<Response, PageError> {
 }
 
 /// Journals that somebody with one factor did not get further. Whoever is setting up the second one guesses nothing.
-async fn note_attempt(visitor: &Visitor, session: &Session, error: &IdentityError) {
+pub(crate) async fn note_attempt(visitor: &Visitor, session: &Session, error: &IdentityError) {
     let asker = match error {
-        IdentityError::TotpWrong { .. } | IdentityError::SessionOver { .. } => Asker::Guessing(session),
+        IdentityError::TotpWrong { .. } | IdentityError::Passkey { .. } | IdentityError::SessionOver { .. } => {
+            Asker::Guessing(session)
+        }
         _ => Asker::Half(session),
     };
     let onward = visitor.portal.places().of(session.id).return_to;

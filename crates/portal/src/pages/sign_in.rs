@@ -11,7 +11,8 @@ use askama::Template;
 use axum::extract::Query;
 use axum::http::header;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use identity::{SESSION_COOKIE, SIGN_IN_COOKIE, SIGN_IN_S};
+use base::Redacted;
+use identity::{DEVICE_COOKIE, DEVICE_S, SESSION_COOKIE, SIGN_IN_COOKIE, SIGN_IN_S};
 use serde::Deserialize;
 
 /// Where to go after sign-in, unless something else was asked for.
@@ -80,22 +81,29 @@ pub(crate) async fn finish(visitor: Visitor, request: axum::http::HeaderMap, ans
     let Query(answer) = answer.unwrap_or_default();
     let done = AppendHeaders([(header::SET_COOKIE, cookies::removed(SIGN_IN_COOKIE))]);
     match finished(&visitor, &request, answer).await {
-        Ok(token) => {
+        Ok((token, device)) => {
             let session = AppendHeaders([(header::SET_COOKIE, cookies::until_closed(SESSION_COOKIE, &token))]);
-            (done, session, Redirect::to("/sign-in/second-step")).into_response()
+            let device = device.map(|device| cookies::for_seconds(DEVICE_COOKIE, device.expose(), DEVICE_S));
+            let device = device.map(|cookie| AppendHeaders([(header::SET_COOKIE, cookie)]));
+            (done, session, device, Redirect::to("/sign-in/second-step")).into_response()
         }
         Err(error) => (done, error).into_response(),
     }
 }
 
-async fn finished(visitor: &Visitor, headers: &axum::http::HeaderMap, answer: Answer) -> Result<String, PageError> {
+/// The session's token, and what the device is to be known by where it is not yet.
+async fn finished(
+    visitor: &Visitor,
+    headers: &axum::http::HeaderMap,
+    answer: Answer,
+) -> Result<(String, Option<Redacted<String>>), PageError> {
     if !answer.error.is_empty() {
         return Err(PageError::SignIn(SignInFault::Cancelled));
     }
     let cookie = cookies::read(headers, SIGN_IN_COOKIE).ok_or(PageError::SignIn(SignInFault::Forged))?.to_owned();
-    let (source, former) = (visitor.source.clone(), visitor.token().map(ToOwned::to_owned));
+    let (client, former) = (visitor.client(), visitor.token().map(ToOwned::to_owned));
     let signed_in = visitor.portal.blocking(move |portal| {
-        let signed_in = portal.identity().finish(&cookie, &answer.code, &answer.state, &source)?;
+        let signed_in = portal.identity().finish(&cookie, &answer.code, &answer.state, client)?;
         // The browser's former session would be out of reach from here on.
         if let Some(former) = former {
             portal.identity().sign_out(&former)?;
@@ -105,7 +113,7 @@ async fn finished(visitor: &Visitor, headers: &axum::http::HeaderMap, answer: An
     let signed_in = signed_in.await?;
     let return_to = Some(signed_in.return_to).filter(|path| is_path_here(path));
     visitor.portal.places().with(signed_in.session.id, |place| place.return_to = return_to);
-    Ok(signed_in.token.cookie_value().to_owned())
+    Ok((signed_in.token.cookie_value().to_owned(), signed_in.device))
 }
 
 /// `POST /sign-out`

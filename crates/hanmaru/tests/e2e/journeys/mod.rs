@@ -3,15 +3,17 @@
 mod access;
 mod institutions;
 mod keyboard;
+mod passkeys;
 mod public;
 mod records;
 mod second_factor;
 mod sessions;
+mod staff;
 mod verify;
 
 use crate::Done;
 use crate::browser::Browser;
-use crate::world::{ALL, DESKS, View};
+use crate::world::{ALL, DESKS, KOREAN_DESK, MIXED, View};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -42,6 +44,19 @@ pub const JOURNEYS: &[Journey] = &[
         views: ALL,
         scripts: true,
         walk: |browser| Box::pin(access::look_at_anothers(browser)),
+    },
+    Journey { name: "staff", views: MIXED, scripts: true, walk: |browser| Box::pin(staff::come_and_go(browser)) },
+    Journey {
+        name: "passkeys",
+        views: MIXED,
+        scripts: true,
+        walk: |browser| Box::pin(passkeys::instead_of_an_app(browser)),
+    },
+    Journey {
+        name: "passkey-replayed",
+        views: &[KOREAN_DESK],
+        scripts: true,
+        walk: |browser| Box::pin(passkeys::replayed_and_elsewhere(browser)),
     },
     Journey { name: "institutions", views: ALL, scripts: true, walk: |browser| Box::pin(institutions::find(browser)) },
     Journey { name: "devices", views: ALL, scripts: true, walk: |browser| Box::pin(sessions::end_others(browser)) },

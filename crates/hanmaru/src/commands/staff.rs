@@ -1,0 +1,120 @@
+//! `hanmaru staff`: the first member of staff, further ones, and the end of an account at once. The portal does the same for
+//! administrators who are signed in.
+
+use crate::Failure;
+use crate::hall::{Hall, configured};
+use base::Id16;
+use clap::Subcommand;
+use identity::{Identity, Invitation, StaffState};
+use policy::InstitutionCode;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use store::Right;
+
+/// Arguments of `hanmaru staff`.
+#[derive(clap::Args)]
+pub struct Staff {
+    #[command(subcommand)]
+    what: What,
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", global = true, default_value = "hanmaru.toml")]
+    config: PathBuf,
+}
+
+/// What can be done with staff.
+#[derive(Subcommand)]
+enum What {
+    /// Makes an account and prints a link by which its person sets up a passkey: once, within a day.
+    Invite {
+        /// The person's name, as data subjects will read it.
+        #[arg(long)]
+        name: String,
+        /// The role, as policies name it.
+        #[arg(long)]
+        role: String,
+        /// The institution's code, for a role that belongs to one.
+        #[arg(long)]
+        institution: Option<String>,
+    },
+    /// Prints another link for somebody without a passkey; the one before ends.
+    InviteAgain {
+        /// The account, as `hanmaru staff list` tells it.
+        account: Id16,
+    },
+    /// Lists every member of staff.
+    List,
+    /// Ends an account for good: its sessions, passkeys, invitations and rights, at once.
+    OffBoard {
+        /// The account, as `hanmaru staff list` tells it.
+        account: Id16,
+    },
+}
+
+impl Staff {
+    /// Does it, and says what was done.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        let config = configured(&self.config)?;
+        let hall = Hall::look(&config)?;
+        let identity = hall.identity(&config)?;
+        match self.what {
+            What::Invite { name, role, institution } => {
+                let right = right(&role, institution.as_deref())?;
+                told(&identity.staff_invite(&name, &[right])?, &config.public_url);
+            }
+            What::InviteAgain { account } => told(&identity.staff_invite_again(account)?, &config.public_url),
+            What::List => list(&identity)?,
+            What::OffBoard { account } => {
+                let ended = identity.off_board(account)?;
+                println!(
+                    "the account is ended: {} sessions, {} passkeys, {} invitations and {} rights are gone",
+                    ended.sessions, ended.passkeys, ended.invitations, ended.rights
+                );
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn right(role: &str, institution: Option<&str>) -> Result<Right, Failure> {
+    let code =
+        institution.map(|code| InstitutionCode::new(code).ok_or(format!("{code:?} is no code of an institution")));
+    let code = code.transpose()?;
+    Right::of(role, code.as_ref()).ok_or_else(|| {
+        "there is no such role, or it needs --institution, or does not take it: see docs/OPERATING.md for the roles"
+            .into()
+    })
+}
+
+fn told(invitation: &Invitation, public_url: &str) {
+    println!("account {}", invitation.account);
+    println!("{public_url}/staff/enrol/{}", invitation.token.expose());
+    println!("the link is good once, until {}: hand it to its person and to nobody else", invitation.ends);
+}
+
+fn list(identity: &Identity) -> Result<(), Failure> {
+    for staff in identity.staff()? {
+        let state = match staff.state {
+            StaffState::Invited => "invited",
+            StaffState::Active => "active",
+            StaffState::Left => "left",
+        };
+        println!("{} {state} since {} {}", staff.account, staff.changed, staff.name.expose());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_known_by_their_names() {
+        assert!(right("operator", None).is_ok());
+        assert!(right("depositor", Some("31100001")).is_ok());
+        for (role, institution) in
+            [("king", None), ("depositor", None), ("operator", Some("31100001")), ("depositor", Some("/"))]
+        {
+            assert!(right(role, institution).is_err(), "{role}");
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Staff: accounts that somebody invites, that sign in with a passkey bound to one device and with nothing else, and that end at
+//! once. What a member of staff may do is the door's business, by the rights of the account.
+
+use crate::client::Client;
+use crate::error::moment;
+use crate::identity::{Identity, SignedIn, throttled};
+use crate::passkey::{Aim, Answer, PasskeyAsk};
+use crate::session::{Holder, SessionToken};
+use crate::source::source_bytes;
+use crate::tables::{self, AccountRow};
+use crate::throttle::Counters;
+use crate::{IdentityError, sessions, token_text};
+use base::{Id16, Redacted, Timestamp, sha256};
+use std::sync::Arc;
+use store::Right;
+
+/// How long an invitation is good, in seconds: a day.
+pub const INVITATION_S: i64 = 24 * 3600;
+/// Longest name of a member of staff in characters.
+pub const STAFF_NAME_CHARS_MAX: usize = 60;
+/// Longest token of an invitation that is read.
+const TOKEN_BYTES_MAX: usize = 256;
+/// Members of staff in a list.
+const LIST_MAX: usize = 2_000;
+pub(crate) const STAFF_NAME: &str = "staff-name";
+
+/// An invitation: whoever has the token sets up the account's passkey, once.
+#[derive(Debug, Clone)]
+pub struct Invitation {
+    /// The account it is for.
+    pub account: Id16,
+    /// The last part of the address `/staff/enrol/…`.
+    pub token: Redacted<String>,
+    /// When it ends.
+    pub ends: Timestamp,
+}
+
+/// Where a member of staff stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaffState {
+    /// Without a passkey yet, or without one again.
+    Invited,
+    /// With a passkey.
+    Active,
+    /// Gone, for good.
+    Left,
+}
+
+impl StaffState {
+    fn of(name: &str) -> Self {
+        match name {
+            "active" => Self::Active,
+            "invited" => Self::Invited,
+            _ => Self::Left,
+        }
+    }
+}
+
+/// A member of staff.
+#[derive(Debug, Clone)]
+pub struct Staff {
+    /// The account.
+    pub account: Id16,
+    /// The name.
+    pub name: Redacted<String>,
+    /// Where they stand.
+    pub state: StaffState,
+    /// When they were invited.
+    pub made: Timestamp,
+    /// When the state last changed.
+    pub changed: Timestamp,
+}
+
+/// What ended when somebody left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OffBoarded {
+    /// Sessions.
+    pub sessions: usize,
+    /// Passkeys.
+    pub passkeys: usize,
+    /// Invitations.
+    pub invitations: usize,
+    /// Rights.
+    pub rights: usize,
+}
+
+impl Identity {
+    /// Makes an account for a member of staff, with these rights, and an invitation to it.
+    ///
+    /// # Errors
+    /// [`IdentityError::Unusable`] for the name, [`IdentityError::Store`].
+    pub fn staff_invite(&self, name: &str, rights: &[Right]) -> Result<Invitation, IdentityError> {
+        let inner = Arc::clone(&self.inner);
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > STAFF_NAME_CHARS_MAX || name.chars().any(char::is_control) {
+            return Err(IdentityError::Unusable { what: "the name", why: "it must have 1 to 60 characters" });
+        }
+        let account = Id16::random(&*inner.random);
+        let sealed = inner.seal(STAFF_NAME, account, name.as_bytes());
+        let token = token_text(&*inner.random);
+        let hash = sha256(token.as_bytes());
+        // Rights first: an account without a way in may have them, and no way in is given out without them.
+        for right in rights {
+            inner.store.grant(account, right)?;
+        }
+        let ends_us = inner.write("identity-staff-invite", move |transaction, now_us| {
+            let ends_us = now_us + INVITATION_S * 1_000_000;
+            tables::staff::purge_invitations(transaction, now_us)?;
+            tables::put_account(transaction, &AccountRow { account, profile: Vec::new() }, now_us)?;
+            tables::staff::add(transaction, account, &sealed, now_us)?;
+            tables::staff::invite(transaction, account, &hash, ends_us)?;
+            Ok(Ok(ends_us))
+        })?;
+        Ok(Invitation { account, token: Redacted::new(token), ends: moment(ends_us) })
+    }
+
+    /// Makes another invitation for a member of staff without a passkey, in place of the one before.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotStaff`] for somebody who has a passkey, has left or was never there, [`IdentityError::Store`].
+    pub fn staff_invite_again(&self, account: Id16) -> Result<Invitation, IdentityError> {
+        let token = token_text(&*self.inner.random);
+        let hash = sha256(token.as_bytes());
+        let ends_us = self.inner.write("identity-staff-invite-again", move |transaction, now_us| {
+            let ends_us = now_us + INVITATION_S * 1_000_000;
+            if tables::staff::get(transaction, account)?.is_none_or(|staff| staff.state != "invited") {
+                return Ok(Err(IdentityError::NotStaff));
+            }
+            tables::staff::invite(transaction, account, &hash, ends_us)?;
+            Ok(Ok(ends_us))
+        })?;
+        Ok(Invitation { account, token: Redacted::new(token), ends: moment(ends_us) })
+    }
+
+    /// Asks for the passkey of an invitation, and says whose it is.
+    ///
+    /// # Errors
+    /// [`IdentityError::InvitationOver`], [`IdentityError::PasskeyUnavailable`], [`IdentityError::Damaged`],
+    /// [`IdentityError::Store`].
+    pub fn staff_enrol(&self, token: &str) -> Result<(Redacted<String>, PasskeyAsk), IdentityError> {
+        let inner = &*self.inner;
+        let hash = token_hash(token)?;
+        let (now_us, found) = inner.read("identity-staff-invited", |connection, now_us| {
+            let Some(account) = tables::staff::invited(connection, &hash, now_us)? else { return Ok((now_us, None)) };
+            Ok((now_us, tables::staff::get(connection, account)?))
+        })?;
+        let staff = found.filter(|staff| staff.state != "left").ok_or(IdentityError::InvitationOver)?;
+        let name = inner.open_text(STAFF_NAME, staff.account, &staff.name).ok_or(DAMAGED)?;
+        let asked = inner.ceremonies.enrol(staff.account, &name, &[], true)?;
+        Ok((Redacted::new(name), inner.ask(Aim::StaffEnrol, staff.account, asked, now_us)))
+    }
+
+    /// Takes the answer to [`Identity::staff_enrol`], which uses the invitation up, and signs the member of staff in. An answer
+    /// that does not hold leaves the invitation as it is.
+    ///
+    /// # Errors
+    /// As [`Identity::staff_enrol`], [`IdentityError::SignInForged`], [`IdentityError::SignInExpired`],
+    /// [`IdentityError::SignInUsed`], and [`IdentityError::Passkey`], for one that can be copied to other devices too.
+    pub fn staff_enrolled(
+        &self,
+        token: &str,
+        cookie: &str,
+        answer: &str,
+        name: &str,
+        client: impl Into<Client>,
+    ) -> Result<SignedIn, IdentityError> {
+        let inner = Arc::clone(&self.inner);
+        let hash = token_hash(token)?;
+        let account = inner
+            .read("identity-staff-invited", |connection, now_us| tables::staff::invited(connection, &hash, now_us))?;
+        let account = account.ok_or(IdentityError::InvitationOver)?;
+        let challenge = inner.challenge(cookie, Aim::StaffEnrol, account)?;
+        let (answer, name) = (Redacted::new(answer.to_owned()), name.to_owned());
+        let (token, device, mut row) = inner.new_session(account, 2, &client.into());
+        self.inner.write("identity-staff-enrolled", move |transaction, now_us| {
+            if !tables::use_sign_in(transaction, challenge.hash(), now_us)? {
+                return Ok(Err(IdentityError::SignInUsed));
+            }
+            let staff = tables::staff::get(transaction, account)?.filter(|staff| staff.state != "left");
+            if tables::staff::invited(transaction, &hash, now_us)? != Some(account) || staff.is_none() {
+                return Ok(Err(IdentityError::InvitationOver));
+            }
+            let passkey = match inner.ceremonies.enrolled(answer.expose(), &challenge.state) {
+                Ok(passkey) => passkey,
+                Err(error) => return Ok(Err(error)),
+            };
+            if let Err(error) = inner.add_passkey(transaction, account, &passkey, &name, Holder::Staff, now_us)? {
+                return Ok(Err(error));
+            }
+            tables::staff::uninvite(transaction, account)?;
+            tables::staff::set_state(transaction, account, "active", now_us)?;
+            (row.began_us, row.seen_us, row.factor_us) = (now_us, now_us, now_us);
+            inner.add_session(transaction, &row, now_us)?;
+            inner.arrived(transaction, &row, now_us).map(Ok)
+        })?;
+        self.signed_in(token, device, "/staff")
+    }
+
+    /// Asks for the passkey of any member of staff.
+    ///
+    /// # Errors
+    /// [`IdentityError::PasskeyUnavailable`], [`IdentityError::Store`].
+    pub fn staff_ask(&self) -> Result<PasskeyAsk, IdentityError> {
+        let inner = &*self.inner;
+        let now_us = inner.newest()?;
+        inner.check_clock(now_us)?;
+        let asked = inner.ceremonies.prove(&[])?;
+        Ok(inner.ask(Aim::StaffSignIn, Id16::default(), asked, now_us))
+    }
+
+    /// Takes the answer to [`Identity::staff_ask`] and signs the member of staff in, with two factors: the device, and what it
+    /// checked of its holder.
+    ///
+    /// # Errors
+    /// [`IdentityError::SignInForged`], [`IdentityError::SignInExpired`], [`IdentityError::SignInUsed`],
+    /// [`IdentityError::Passkey`], [`IdentityError::NotStaff`], [`IdentityError::Throttled`],
+    /// [`IdentityError::ClockBehind`], [`IdentityError::Store`].
+    pub fn staff_sign_in(
+        &self,
+        cookie: &str,
+        answer: &str,
+        client: impl Into<Client>,
+    ) -> Result<SignedIn, IdentityError> {
+        let inner = Arc::clone(&self.inner);
+        let client = client.into();
+        let challenge = inner.challenge(cookie, Aim::StaffSignIn, Id16::default())?;
+        let answer = Answer::read(answer)?;
+        // Under the account that the device names: the passkey's own has to be the same.
+        let account = answer.account().unwrap_or_default();
+        let (token, device, mut row) = inner.new_session(account, 2, &client);
+        let source = inner.counter_name(&[b"source", &source_bytes(&client.source)]);
+        self.inner.write("identity-staff-sign-in", move |transaction, now_us| {
+            let counter = tables::counter(transaction, &source)?;
+            if let Err(error) = throttled(&Counters { source: counter, ..Counters::default() }, now_us) {
+                return Ok(Err(error));
+            }
+            if !tables::use_sign_in(transaction, challenge.hash(), now_us)? {
+                return Ok(Err(IdentityError::SignInUsed));
+            }
+            let outcome = match inner.use_passkey(transaction, &answer, &challenge, None, now_us)? {
+                Ok(account) => match tables::staff::get(transaction, account)? {
+                    Some(staff) if staff.state == "active" => Ok(()),
+                    _ => Err(IdentityError::NotStaff),
+                },
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                tables::set_counter(transaction, &source, counter.after_failure(now_us))?;
+                return Ok(Err(error));
+            }
+            (row.began_us, row.seen_us, row.factor_us) = (now_us, now_us, now_us);
+            inner.add_session(transaction, &row, now_us)?;
+            inner.arrived(transaction, &row, now_us).map(Ok)
+        })?;
+        self.signed_in(token, device, "/staff")
+    }
+
+    /// Every member of staff, newest first.
+    ///
+    /// # Errors
+    /// [`IdentityError::Damaged`], [`IdentityError::Store`].
+    pub fn staff(&self) -> Result<Vec<Staff>, IdentityError> {
+        let inner = &*self.inner;
+        let rows = inner.read("identity-staff", |connection, _| tables::staff::all(connection, LIST_MAX))?;
+        rows.iter()
+            .map(|row| {
+                let name = inner.open_text(STAFF_NAME, row.account, &row.name).ok_or(DAMAGED)?;
+                Ok(Staff {
+                    account: row.account,
+                    name: Redacted::new(name),
+                    state: StaffState::of(&row.state),
+                    made: moment(row.made_us),
+                    changed: moment(row.changed_us),
+                })
+            })
+            .collect()
+    }
+
+    /// Ends a member of staff's account for good, in one transaction: every session, passkey, invitation and right. Requests that
+    /// come later find nothing, and permits given before are refused on their next use.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotStaff`] for somebody who has left or was never there, [`IdentityError::Store`].
+    pub fn off_board(&self, account: Id16) -> Result<OffBoarded, IdentityError> {
+        let inner = &*self.inner;
+        let known_us = inner.known_us();
+        let ended = inner.store.revoke_all(account, "identity-off-board", move |transaction| {
+            let now_us = tables::raise_newest(transaction, known_us)?;
+            if !tables::staff::set_state(transaction, account, "left", now_us)? {
+                return Ok(None);
+            }
+            let sessions = sessions::end_where(transaction, account, now_us, |_| true)?;
+            let passkeys = tables::passkeys::remove_all(transaction, account)?;
+            let invitations = tables::staff::uninvite(transaction, account)?;
+            tables::devices::forget_all(transaction, account)?;
+            Ok(Some(OffBoarded { sessions, passkeys, invitations, rights: 0 }))
+        })?;
+        let (ended, rights) = ended.ok_or(IdentityError::NotStaff)?;
+        Ok(OffBoarded { rights, ..ended })
+    }
+
+    /// What a sign-in gives back.
+    fn signed_in(
+        &self,
+        token: SessionToken,
+        device: Option<Redacted<String>>,
+        return_to: &str,
+    ) -> Result<SignedIn, IdentityError> {
+        let session = self.session(token.cookie_value())?;
+        Ok(SignedIn { token, session, return_to: return_to.to_owned(), device })
+    }
+}
+
+const DAMAGED: IdentityError = IdentityError::Damaged { what: "the name" };
+
+fn token_hash(token: &str) -> Result<[u8; 32], IdentityError> {
+    if token.len() > TOKEN_BYTES_MAX { Err(IdentityError::InvitationOver) } else { Ok(sha256(token.as_bytes())) }
+}

@@ -1,0 +1,236 @@
+//! Members of staff, for administrators: inviting them, and ending their accounts at once.
+
+use crate::error::{PageError, page};
+use crate::fields::{Fields, Fresh, StaffForm};
+use crate::frame::{Choice, Fault, Faults, Frame};
+use crate::pages::staff::administers;
+use crate::texts::{Locale, Texts};
+use crate::visitor::StaffMember;
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+use base::{Id16, Redacted, Timestamp};
+use identity::{IdentityError, Invitation, STAFF_NAME_CHARS_MAX, Staff, StaffState};
+use policy::InstitutionCode;
+use store::Right;
+
+/// Roles that can be given here, and whether each is for one institution.
+const ROLES: [(&str, bool); 2] = [("operator", false), ("depositor", true)];
+
+#[derive(Template)]
+#[template(path = "staff_people.html")]
+pub(crate) struct PeoplePage {
+    frame: Frame,
+    csrf: String,
+    faults: Faults,
+    done: Option<String>,
+    link: Option<Link>,
+    people: Vec<Line>,
+    roles: Vec<Choice>,
+}
+
+/// An invitation as it is shown, once.
+struct Link {
+    text: String,
+    address: String,
+}
+
+/// A member of staff.
+struct Line {
+    id: String,
+    name: String,
+    state: String,
+    since: String,
+    is_invited: bool,
+    is_left: bool,
+    is_self: bool,
+}
+
+impl PeoplePage {
+    fn new(frame: Frame, csrf: String, people: &[Staff], own: Id16) -> Self {
+        let t = frame.t;
+        let roles = ROLES.iter().map(|(role, _)| Choice::new(role, &t.t(&format!("role-{role}")), "")).collect();
+        let people = people.iter().map(|staff| Line::new(t, staff, own)).collect();
+        Self { frame, csrf, faults: Faults::default(), done: None, link: None, people, roles }
+    }
+
+    pub fn sample(locale: Locale) -> Self {
+        let moment = |seconds: i64| Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+        let staff = |name: &str, state| Staff {
+            account: Id16::derived(&[name]),
+            name: Redacted::new(name.to_owned()),
+            state,
+            made: moment(1_795_330_000),
+            changed: moment(1_795_340_000),
+        };
+        let people = [
+            staff("박도윤", StaffState::Active),
+            staff("최서아", StaffState::Invited),
+            staff("한지우", StaffState::Left),
+        ];
+        let frame = Frame::sample(locale, "people-title", "staff", "/staff/people", true);
+        let link = Link::new(frame.t, "https://records.example", "c2FtcGxl", moment(1_795_420_000));
+        let shown = Self::new(frame, "sample-token".to_owned(), &people, people[0].account);
+        Self { link: Some(link), ..shown }
+    }
+}
+
+impl Line {
+    fn new(t: &Texts, staff: &Staff, own: Id16) -> Self {
+        let (state, since) = match staff.state {
+            StaffState::Invited => ("people-invited", "people-invited-since"),
+            StaffState::Active => ("people-active", "people-active-since"),
+            StaffState::Left => ("people-left", "people-left-since"),
+        };
+        Self {
+            id: staff.account.to_string(),
+            name: staff.name.expose().clone(),
+            state: t.t(state),
+            since: t.t1(since, "date", t.moment(staff.changed)),
+            is_invited: staff.state == StaffState::Invited,
+            is_left: staff.state == StaffState::Left,
+            is_self: staff.account == own,
+        }
+    }
+}
+
+impl Link {
+    fn new(t: &Texts, public_url: &str, token: &str, ends: Timestamp) -> Self {
+        Self {
+            text: t.t1("people-link-text", "date", t.moment(ends)),
+            address: format!("{public_url}/staff/enrol/{token}"),
+        }
+    }
+}
+
+/// What is said besides the list.
+#[derive(Default)]
+struct Said {
+    faults: Faults,
+    done: Option<String>,
+    invitation: Option<Invitation>,
+}
+
+async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
+    let people = staff.visitor.portal.blocking(|portal| Ok(portal.identity().staff()?)).await?;
+    let mut frame = staff.visitor.frame("people-title", "staff");
+    let t = frame.t;
+    let faulty = !said.faults.is_empty();
+    if faulty {
+        frame = frame.faulty();
+    }
+    let url = &staff.visitor.portal.config().public_url;
+    let link = said.invitation.map(|invitation| Link::new(t, url, invitation.token.expose(), invitation.ends));
+    let shown = PeoplePage::new(frame, staff.csrf(), &people, staff.session.account);
+    let mut response = page(&PeoplePage { faults: said.faults, done: said.done, link, ..shown })?;
+    if faulty {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+async fn only_administrators(staff: &StaffMember) -> Result<(), PageError> {
+    let account = staff.session.account;
+    let may = staff.visitor.portal.blocking(move |portal| administers(portal, account)).await?;
+    if may { Ok(()) } else { Err(PageError::StaffDenied) }
+}
+
+/// `GET /staff/people`
+pub(crate) async fn list(staff: StaffMember) -> Result<Response, PageError> {
+    only_administrators(&staff).await?;
+    shown(&staff, Said::default()).await
+}
+
+/// `POST /staff/people/invite`
+pub(crate) async fn invite(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    only_administrators(&staff).await?;
+    let (name, right) = match wish(staff.visitor.t(), &fields) {
+        Ok(wish) => wish,
+        Err(faults) => return shown(&staff, Said { faults, ..Said::default() }).await,
+    };
+    let inviting = staff.visitor.portal.blocking(move |portal| Ok(portal.identity().staff_invite(&name, &[right])?));
+    let invitation = Some(inviting.await?);
+    shown(&staff, Said { invitation, ..Said::default() }).await
+}
+
+/// Who is invited, and to what; or what is to be mended.
+fn wish(t: &Texts, fields: &Fields) -> Result<(String, Right), Faults> {
+    let mut faults = Faults::default();
+    let name = fields.text("name").trim();
+    if name.is_empty() || name.chars().count() > STAFF_NAME_CHARS_MAX || name.chars().any(char::is_control) {
+        faults.0.push(Fault { field: "name", text: t.t("people-name-fault") });
+    }
+    let needs = ROLES.iter().find(|(role, _)| *role == fields.text("role")).is_some_and(|(_, needs)| *needs);
+    let institution = InstitutionCode::new(fields.text("institution").trim()).filter(|_| needs);
+    let right = Right::of(fields.text("role"), institution.as_ref());
+    if right.is_none() {
+        faults.0.push(Fault { field: "institution", text: t.t("people-institution-fault") });
+    }
+    match right {
+        Some(right) if faults.is_empty() => Ok((name.to_owned(), right)),
+        _ => Err(faults),
+    }
+}
+
+/// `POST /staff/people/invite-again`
+pub(crate) async fn invite_again(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    only_administrators(&staff).await?;
+    let account = account(&fields)?;
+    let inviting = staff.visitor.portal.blocking(move |portal| {
+        portal.identity().staff_invite_again(account).map_err(|error| match error {
+            IdentityError::NotStaff => PageError::Bad,
+            other => other.into(),
+        })
+    });
+    let invitation = Some(inviting.await?);
+    shown(&staff, Said { invitation, ..Said::default() }).await
+}
+
+/// `POST /staff/people/off-board`
+pub(crate) async fn off_board(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    only_administrators(&staff).await?;
+    let account = account(&fields)?;
+    if account == staff.session.account {
+        // The last administrator must not lock everybody out by a slip; another one, or the command line, can.
+        return Err(PageError::StaffDenied);
+    }
+    let ending = staff.visitor.portal.blocking(move |portal| {
+        portal.identity().off_board(account).map_err(|error| match error {
+            IdentityError::NotStaff => PageError::Bad,
+            other => other.into(),
+        })
+    });
+    let ended = ending.await?;
+    let count = |number: usize| number.to_string();
+    let done = staff.visitor.t().tn(
+        "people-off-boarded",
+        &[("sessions", &count(ended.sessions)), ("passkeys", &count(ended.passkeys)), ("rights", &count(ended.rights))],
+    );
+    shown(&staff, Said { done: Some(done), ..Said::default() }).await
+}
+
+fn account(fields: &Fields) -> Result<Id16, PageError> {
+    fields.text("account").parse().map_err(|_| PageError::Bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_are_read_from_the_form() {
+        let t = Locale::Korean.texts();
+        let read = |name: &str, role: &str, institution: &str| {
+            wish(t, &Fields::of(&[("name", name), ("role", role), ("institution", institution)]))
+        };
+        assert_eq!(read(" 박도윤 ", "operator", "").expect("good"), ("박도윤".to_owned(), Right::Operator));
+        let code = InstitutionCode::new("31100001").expect("a code");
+        assert_eq!(read("박도윤", "depositor", "31100001").expect("good").1, Right::Depositor(code));
+        assert_eq!(read("", "operator", "").expect_err("no name").0[0].field, "name");
+        assert_eq!(read("박도윤", "depositor", "").expect_err("no institution").0[0].field, "institution");
+        assert_eq!(read("박도윤", "king", "").expect_err("no role").0.len(), 1);
+    }
+}

@@ -1,0 +1,157 @@
+//! The second factor once more, before something grave, and on from there to what was asked for.
+
+use crate::cookies;
+use crate::error::{PageError, page};
+use crate::fields::{Asked, HeldForm, MemberForm};
+use crate::frame::{Faults, Frame};
+use crate::pages::passkey::{Ask, answered, asked, asking, fault_of};
+use crate::texts::Locale;
+use crate::visitor::Member;
+use crate::words::is_path_here;
+use askama::Template;
+use axum::extract::Query;
+use axum::http::{StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use base::Redacted;
+use identity::{IdentityError, PasskeyAsk, SESSION_COOKIE};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// Where to go on where nothing was asked for.
+const ACCOUNT: &str = "/account";
+
+#[derive(Template)]
+#[template(path = "prove.html")]
+pub(crate) struct ProvePage {
+    frame: Frame,
+    csrf: String,
+    to: String,
+    /// Whether a code can be given.
+    code: bool,
+    ask: Option<Ask>,
+    faults: Faults,
+}
+
+impl ProvePage {
+    pub fn sample(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "prove-title", "account", "/account/prove", true).with_passkeys().faulty();
+        let faults = Faults::one("code", frame.t.t("second-wrong"));
+        let ask = Some(Ask::sample(false, None));
+        Self { frame, csrf: "sample-token".to_owned(), to: ACCOUNT.to_owned(), code: true, ask, faults }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "prove_onward.html")]
+pub(crate) struct OnwardPage {
+    frame: Frame,
+    csrf: String,
+    held: HeldForm,
+}
+
+impl OnwardPage {
+    pub fn sample(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "onward-title", "account", "/account/prove", true);
+        let held =
+            HeldForm { action: "/records/issue".to_owned(), fields: vec![("what".to_owned(), "all".to_owned())] };
+        Self { frame, csrf: "sample-token".to_owned(), held }
+    }
+}
+
+/// Where to go afterwards.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Onward {
+    to: String,
+}
+
+/// `GET /account/prove?to=`
+pub(crate) async fn show(member: Member, onward: Asked<Onward>) -> Result<Response, PageError> {
+    let Query(onward) = onward.unwrap_or_default();
+    ask_for_it(&member, &onward.to, Faults::default(), None).await
+}
+
+async fn ask_for_it(
+    member: &Member,
+    to: &str,
+    faults: Faults,
+    passkey_fault: Option<String>,
+) -> Result<Response, PageError> {
+    let to = if is_path_here(to) { to } else { ACCOUNT }.to_owned();
+    let session = Arc::clone(&member.session);
+    let factor = session.second_factor;
+    let asks = member.visitor.portal.blocking(move |portal| {
+        Ok(if factor.has_passkey() { Some(portal.identity().passkey_prove(&session)?) } else { None })
+    });
+    let asks = asks.await?;
+    let faulty = !faults.is_empty() || passkey_fault.is_some();
+    let mut frame = member.visitor.frame("prove-title", "account");
+    if faulty {
+        frame = frame.faulty();
+    }
+    let csrf = member.csrf();
+    let shown = ProvePage { frame, csrf: csrf.clone(), to, code: factor.has_totp(), ask: None, faults };
+    let Some(PasskeyAsk { options, cookie }) = asks else {
+        let mut response = page(&shown)?;
+        if faulty {
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        }
+        return Ok(response);
+    };
+    let action = format!("/account/prove?to={}", crate::words::escaped(&shown.to));
+    let ask = Ask { action, csrf: Some(csrf), options, creates: false, name: String::new(), fault: passkey_fault };
+    let frame = shown.frame.with_passkeys();
+    asking(&ProvePage { frame, ask: Some(ask), ..shown }, cookie.expose(), faulty)
+}
+
+/// `POST /account/prove?to=`
+pub(crate) async fn check(onward: Asked<Onward>, form: MemberForm) -> Result<Response, PageError> {
+    let Query(onward) = onward.unwrap_or_default();
+    let MemberForm { member, headers, fields } = form;
+    let (session, source) = (Arc::clone(&member.session), member.visitor.source.clone());
+    let code = Redacted::new(fields.text("code").to_owned());
+    let (cookie, answer) = (asked(&headers), Redacted::new(fields.text("answer").to_owned()));
+    let by_code = !code.expose().is_empty();
+    let outcome = member.visitor.portal.blocking(move |portal| {
+        let identity = portal.identity();
+        Ok(if by_code {
+            identity.totp_check(&session, code.expose(), &source)
+        } else {
+            identity.passkey_proved(&session, &cookie, answer.expose(), &source)
+        })
+    });
+    let t = member.visitor.t();
+    match outcome.await? {
+        Ok(token) => proved(&member, token.cookie_value(), &onward.to).await,
+        Err(error @ (IdentityError::TotpWrong { .. } | IdentityError::TotpReplayed)) => {
+            let key = if matches!(error, IdentityError::TotpReplayed) { "second-used" } else { "second-wrong" };
+            ask_for_it(&member, &onward.to, Faults::one("code", t.t(key)), None).await
+        }
+        Err(error) => {
+            let fault = fault_of(t, error)?;
+            ask_for_it(&member, &onward.to, Faults::default(), Some(fault)).await
+        }
+    }
+}
+
+/// On to what was asked for: a page, or what was sent and waited.
+async fn proved(member: &Member, token: &str, to: &str) -> Result<Response, PageError> {
+    let set = AppendHeaders([
+        (header::SET_COOKIE, cookies::until_closed(SESSION_COOKIE, token)),
+        (header::SET_COOKIE, answered()),
+    ]);
+    let held = member.visitor.portal.places().with(member.session.id, |place| place.held.take());
+    let Some(held) = held else {
+        let to = if is_path_here(to) { to } else { ACCOUNT };
+        return Ok((set, Redirect::to(to)).into_response());
+    };
+    // The session goes on under another token, and forms carry that one's.
+    let token = token.to_owned();
+    let session = member.visitor.portal.blocking(move |portal| Ok(portal.identity().session(&token)?)).await?;
+    let mut frame = member.visitor.frame("onward-title", "account");
+    let csrf = session.csrf.expose().clone();
+    if let Some(bar) = &mut frame.signed_in {
+        bar.csrf.clone_from(&csrf);
+    }
+    Ok((set, page(&OnwardPage { frame, csrf, held })?).into_response())
+}

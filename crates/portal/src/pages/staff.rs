@@ -1,0 +1,158 @@
+//! Staff: signing in with a passkey and nothing else, setting the first one up by an invitation, and the page they begin at.
+
+use crate::Portal;
+use crate::cookies;
+use crate::error::{PageError, page};
+use crate::fields::StrangerForm;
+use crate::frame::Frame;
+use crate::pages::passkey::{Ask, PasskeyStepPage, answered, asked, asking, fault_of};
+use crate::texts::{Locale, Texts};
+use crate::visitor::{StaffMember, Visitor};
+use askama::Template;
+use axum::extract::Path;
+use axum::http::header;
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use base::{Id16, Redacted};
+use identity::{DEVICE_COOKIE, DEVICE_S, PasskeyAsk, SESSION_COOKIE, SignedIn};
+
+#[derive(Template)]
+#[template(path = "staff_home.html")]
+pub(crate) struct StaffHomePage {
+    frame: Frame,
+    name: String,
+    tasks: Vec<Task>,
+}
+
+/// Something a member of staff can go to.
+pub(crate) struct Task {
+    id: &'static str,
+    href: &'static str,
+    title: String,
+    text: String,
+}
+
+impl Task {
+    /// The task `id` at an address, with the texts `staff-ID` and `staff-ID-text`.
+    pub fn new(t: &Texts, id: &'static str, href: &'static str) -> Self {
+        Self { id, href, title: t.t(&format!("staff-{id}")), text: t.t(&format!("staff-{id}-text")) }
+    }
+}
+
+impl StaffHomePage {
+    pub fn sample(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "staff-title", "staff", "/staff", true);
+        let t = frame.t;
+        let tasks = vec![Task::new(t, "people", "/staff/people"), Task::new(t, "account", "/account")];
+        Self { name: t.t1("staff-name", "name", "박도윤"), frame, tasks }
+    }
+}
+
+/// Whether an account may invite staff and end their accounts. Every other page of staff asks the door itself.
+pub(crate) fn administers(portal: &Portal, account: Id16) -> Result<bool, PageError> {
+    Ok(portal.archive().store().facts(account)?.operator)
+}
+
+/// `GET /staff`
+pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
+    let account = staff.session.account;
+    let administers = staff.visitor.portal.blocking(move |portal| administers(portal, account)).await?;
+    let frame = staff.visitor.frame("staff-title", "staff");
+    let t = frame.t;
+    let mut tasks = Vec::new();
+    if administers {
+        tasks.push(Task::new(t, "people", "/staff/people"));
+    }
+    tasks.push(Task::new(t, "account", "/account"));
+    let name = t.t1("staff-name", "name", staff.session.name.expose().as_str());
+    page(&StaffHomePage { frame, name, tasks })
+}
+
+/// `GET /staff/sign-in`
+pub(crate) async fn show(visitor: Visitor) -> Result<Response, PageError> {
+    if visitor.staff().is_ok() {
+        return Ok(Redirect::to("/staff").into_response());
+    }
+    sign_in_page(&visitor, None).await
+}
+
+async fn sign_in_page(visitor: &Visitor, fault: Option<String>) -> Result<Response, PageError> {
+    let asks = visitor.portal.blocking(|portal| Ok(portal.identity().staff_ask()?));
+    let PasskeyAsk { options, cookie } = asks.await?;
+    let faulty = fault.is_some();
+    let mut frame = visitor.frame("staff-sign-in-title", "").with_passkeys();
+    let heading = frame.title.clone();
+    if faulty {
+        frame = frame.faulty();
+    }
+    let lead = frame.t.t("staff-sign-in-lead");
+    let action = "/staff/sign-in".to_owned();
+    let ask = Ask { action, csrf: None, options, creates: false, name: String::new(), fault };
+    asking(&PasskeyStepPage { frame, heading, lead, ask, other: None, stop: None }, cookie.expose(), faulty)
+}
+
+/// `POST /staff/sign-in`
+pub(crate) async fn sign_in(form: StrangerForm) -> Result<Response, PageError> {
+    let StrangerForm { visitor, headers, fields } = form;
+    let (cookie, answer) = (asked(&headers), Redacted::new(fields.text("answer").to_owned()));
+    let client = visitor.client();
+    let outcome =
+        visitor.portal.blocking(move |portal| Ok(portal.identity().staff_sign_in(&cookie, answer.expose(), client)));
+    match outcome.await? {
+        Ok(signed_in) => arrive(&visitor, signed_in).await,
+        Err(error) => {
+            tracing::info!(%error, "a sign-in of staff was refused");
+            let fault = fault_of(visitor.t(), error)?;
+            sign_in_page(&visitor, Some(fault)).await
+        }
+    }
+}
+
+/// The session that begins, and the end of the one the browser had before.
+async fn arrive(visitor: &Visitor, signed_in: SignedIn) -> Result<Response, PageError> {
+    if let Some(former) = visitor.token().map(ToOwned::to_owned) {
+        visitor.portal.blocking(move |portal| Ok(portal.identity().sign_out(&former)?)).await?;
+    }
+    let session = cookies::until_closed(SESSION_COOKIE, signed_in.token.cookie_value());
+    let set = AppendHeaders([(header::SET_COOKIE, session), (header::SET_COOKIE, answered())]);
+    let device = signed_in.device.map(|device| cookies::for_seconds(DEVICE_COOKIE, device.expose(), DEVICE_S));
+    let device = device.map(|cookie| AppendHeaders([(header::SET_COOKIE, cookie)]));
+    Ok((set, device, Redirect::to("/staff")).into_response())
+}
+
+/// `GET /staff/enrol/{token}`
+pub(crate) async fn enrol(visitor: Visitor, Path(token): Path<String>) -> Result<Response, PageError> {
+    enrol_page(&visitor, token, None).await
+}
+
+async fn enrol_page(visitor: &Visitor, token: String, fault: Option<String>) -> Result<Response, PageError> {
+    let action = format!("/staff/enrol/{}", crate::words::escaped(&token));
+    let asks = visitor.portal.blocking(move |portal| Ok(portal.identity().staff_enrol(&token)?));
+    let (name, PasskeyAsk { options, cookie }) = asks.await?;
+    let faulty = fault.is_some();
+    let mut frame = visitor.frame("staff-enrol-title", "").with_passkeys();
+    let heading = frame.title.clone();
+    if faulty {
+        frame = frame.faulty();
+    }
+    let lead = frame.t.t1("staff-enrol-lead", "name", name.expose().as_str());
+    let ask = Ask { action, csrf: None, options, creates: true, name: visitor.family_words(), fault };
+    asking(&PasskeyStepPage { frame, heading, lead, ask, other: None, stop: None }, cookie.expose(), faulty)
+}
+
+/// `POST /staff/enrol/{token}`
+pub(crate) async fn enrolled(Path(token): Path<String>, form: StrangerForm) -> Result<Response, PageError> {
+    let StrangerForm { visitor, headers, fields } = form;
+    let (cookie, answer) = (asked(&headers), Redacted::new(fields.text("answer").to_owned()));
+    let (client, name, link) = (visitor.client(), fields.text("name").to_owned(), token.clone());
+    let outcome = visitor
+        .portal
+        .blocking(move |portal| Ok(portal.identity().staff_enrolled(&link, &cookie, answer.expose(), &name, client)));
+    match outcome.await? {
+        Ok(signed_in) => arrive(&visitor, signed_in).await,
+        Err(error) => {
+            tracing::info!(%error, "a passkey of staff was refused");
+            let fault = fault_of(visitor.t(), error)?;
+            enrol_page(&visitor, token, Some(fault)).await
+        }
+    }
+}
