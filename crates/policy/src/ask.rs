@@ -1,6 +1,8 @@
 //! What is asked at the door, and the facts needed to answer. No clinical data among them.
 
+use crate::ground::Ground;
 use base::{Id16, Redacted};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The code of an institution (요양기관기호, eight digits) or of a foreign sender: 1 to 64 of `A-Z a-z 0-9 . -`.
@@ -71,8 +73,26 @@ impl Owner {
 pub enum Role {
     /// A person with records here.
     Patient,
+    /// Somebody who acts for a person, as an appointment says.
+    Representative,
+    /// Staff of a support centre, who handle applications.
+    Support,
     /// Somebody who deposits the records of one institution.
     Depositor,
+    /// Somebody who treats people at one institution.
+    Clinician,
+    /// Somebody who fills prescriptions at one institution.
+    Pharmacist,
+    /// Somebody who asks questions of many records and reads none.
+    Researcher,
+    /// Somebody who is answerable for the data: confirms grounds, looks after migrations.
+    Steward,
+    /// Somebody who watches over access and reviews broken glass; reads no record.
+    SecurityOfficer,
+    /// Somebody who checks those who watch; reads no record and changes nothing.
+    Auditor,
+    /// Somebody who gives and takes rights; reads no record.
+    Administrator,
     /// Somebody who runs the installation; sees no clinical data.
     Operator,
     /// The program itself, in a job that names what it touches.
@@ -81,17 +101,58 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 4] = [Self::Patient, Self::Depositor, Self::Operator, Self::Job];
+    pub const ALL: [Self; 13] = [
+        Self::Patient,
+        Self::Representative,
+        Self::Support,
+        Self::Depositor,
+        Self::Clinician,
+        Self::Pharmacist,
+        Self::Researcher,
+        Self::Steward,
+        Self::SecurityOfficer,
+        Self::Auditor,
+        Self::Administrator,
+        Self::Operator,
+        Self::Job,
+    ];
+
+    /// Roles that an account is appointed to, besides depositing and operating, which have facts of their own.
+    pub const APPOINTED: [Self; 8] = [
+        Self::Support,
+        Self::Clinician,
+        Self::Pharmacist,
+        Self::Researcher,
+        Self::Steward,
+        Self::SecurityOfficer,
+        Self::Auditor,
+        Self::Administrator,
+    ];
 
     /// The role's name in policies and in the access log.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Patient => "patient",
+            Self::Representative => "representative",
+            Self::Support => "support",
             Self::Depositor => "depositor",
+            Self::Clinician => "clinician",
+            Self::Pharmacist => "pharmacist",
+            Self::Researcher => "researcher",
+            Self::Steward => "steward",
+            Self::SecurityOfficer => "security-officer",
+            Self::Auditor => "auditor",
+            Self::Administrator => "administrator",
             Self::Operator => "operator",
             Self::Job => "job",
         }
+    }
+
+    /// The role of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
     }
 }
 
@@ -160,11 +221,29 @@ pub enum Action {
     ReadStatus,
     /// Let time go on from the machine's clock, although later times were recorded.
     ResetClock,
+    /// Give, change and withdraw one's own consents.
+    ManageConsent,
+    /// Name who may act for oneself, and end it.
+    Appoint,
+    /// Write down what proves that somebody may act for a person.
+    RecordProof,
+    /// Ask for a ground to look at a person's records; another person confirms it.
+    AskGround,
+    /// Confirm or close grounds that others asked for.
+    ConfirmGround,
+    /// Open a person's records in an emergency, to be reviewed.
+    BreakGlass,
+    /// Close the review of a broken glass.
+    ReviewGlass,
+    /// See grounds, broken glass and reviews, without any record.
+    Oversee,
+    /// Give and take rights.
+    ManageRights,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 21] = [
         Self::ReadTimeline,
         Self::ReadRecord,
         Self::ReadDocument,
@@ -177,6 +256,15 @@ impl Action {
         Self::Repair,
         Self::ReadStatus,
         Self::ResetClock,
+        Self::ManageConsent,
+        Self::Appoint,
+        Self::RecordProof,
+        Self::AskGround,
+        Self::ConfirmGround,
+        Self::BreakGlass,
+        Self::ReviewGlass,
+        Self::Oversee,
+        Self::ManageRights,
     ];
 
     /// The action's name in policies and in the access log.
@@ -195,6 +283,15 @@ impl Action {
             Self::Repair => "repair",
             Self::ReadStatus => "read-status",
             Self::ResetClock => "reset-clock",
+            Self::ManageConsent => "manage-consent",
+            Self::Appoint => "appoint",
+            Self::RecordProof => "record-proof",
+            Self::AskGround => "ask-ground",
+            Self::ConfirmGround => "confirm-ground",
+            Self::BreakGlass => "break-glass",
+            Self::ReviewGlass => "review-glass",
+            Self::Oversee => "oversee",
+            Self::ManageRights => "manage-rights",
         }
     }
 
@@ -230,11 +327,54 @@ pub enum Purpose {
     },
     /// Running the installation.
     Operation,
+    /// Acting for a person.
+    Representation {
+        /// The appointment.
+        ground: Id16,
+    },
+    /// Handling an application.
+    Application {
+        /// The request.
+        ground: Id16,
+    },
+    /// Treating the person.
+    Care {
+        /// The visit or the consent.
+        ground: Id16,
+    },
+    /// Filling a prescription.
+    Dispensing {
+        /// The order or the consent.
+        ground: Id16,
+    },
+    /// Checking what a migration made of records.
+    Migration {
+        /// The job.
+        ground: Id16,
+    },
+    /// An emergency.
+    Emergency {
+        /// The broken glass; when it is broken, the id that it is to have.
+        ground: Id16,
+    },
+    /// Watching over access.
+    Oversight,
 }
 
 impl Purpose {
     /// Every name that a purpose has.
-    pub(crate) const NAMES: [&'static str; 3] = ["own-records", "custody", "operation"];
+    pub(crate) const NAMES: [&'static str; 10] = [
+        "own-records",
+        "custody",
+        "operation",
+        "representation",
+        "application",
+        "care",
+        "dispensing",
+        "migration",
+        "emergency",
+        "oversight",
+    ];
 
     /// The purpose's name in policies and in the access log.
     #[must_use]
@@ -243,7 +383,42 @@ impl Purpose {
             Self::OwnRecords => Self::NAMES[0],
             Self::Custody { .. } => Self::NAMES[1],
             Self::Operation => Self::NAMES[2],
+            Self::Representation { .. } => Self::NAMES[3],
+            Self::Application { .. } => Self::NAMES[4],
+            Self::Care { .. } => Self::NAMES[5],
+            Self::Dispensing { .. } => Self::NAMES[6],
+            Self::Migration { .. } => Self::NAMES[7],
+            Self::Emergency { .. } => Self::NAMES[8],
+            Self::Oversight => Self::NAMES[9],
         }
+    }
+
+    /// The ground that it points to.
+    #[must_use]
+    pub const fn ground(&self) -> Option<Id16> {
+        match self {
+            Self::OwnRecords | Self::Custody { .. } | Self::Operation | Self::Oversight => None,
+            Self::Representation { ground }
+            | Self::Application { ground }
+            | Self::Care { ground }
+            | Self::Dispensing { ground }
+            | Self::Migration { ground }
+            | Self::Emergency { ground } => Some(*ground),
+        }
+    }
+
+    /// The purpose of this name that points to a ground; `None` where purposes of this name point to none.
+    #[must_use]
+    pub fn with_ground(name: &str, ground: Id16) -> Option<Self> {
+        let all = [
+            Self::Representation { ground },
+            Self::Application { ground },
+            Self::Care { ground },
+            Self::Dispensing { ground },
+            Self::Migration { ground },
+            Self::Emergency { ground },
+        ];
+        all.into_iter().find(|purpose| purpose.name() == name)
     }
 }
 
@@ -282,4 +457,8 @@ pub struct Facts {
     pub deposits_for: Option<InstitutionCode>,
     /// Whether the account is an operator's.
     pub operator: bool,
+    /// The roles of [`Role::APPOINTED`] that it holds.
+    pub holds: BTreeSet<Role>,
+    /// The ground that the request points to, where it is open and the asker's own.
+    pub ground: Option<Ground>,
 }

@@ -1,6 +1,7 @@
 //! The two answers of the door. Both carry an explanation, and both are recorded.
 
 use crate::ask::{Action, Actor, InstitutionCode, Owner, Purpose, Target};
+use crate::share::Share;
 use base::Id16;
 use std::collections::BTreeSet;
 
@@ -99,6 +100,7 @@ pub struct Permit {
     pub(crate) action: Action,
     pub(crate) purpose: Purpose,
     pub(crate) scope: Scope,
+    pub(crate) share: Share,
     pub(crate) context: Context,
     pub(crate) epoch: u64,
     pub(crate) explanation: String,
@@ -133,6 +135,12 @@ impl Permit {
     #[must_use]
     pub const fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// How much of what it reaches may be seen. Whoever gives resources out asks [`Share::includes`] of each.
+    #[must_use]
+    pub const fn share(&self) -> &Share {
+        &self.share
     }
 
     /// The policy epoch it was made in; the store refuses it in a later one.
@@ -197,6 +205,8 @@ pub enum DenialReason {
     Role,
     /// The purpose does not fit the action.
     Purpose,
+    /// Nothing that is open gives a reason to look: no request, visit, consent, order, appointment or broken glass.
+    Ground,
 }
 
 impl DenialReason {
@@ -209,6 +219,7 @@ impl DenialReason {
             Self::OtherInstitution => "other-institution",
             Self::Role => "role",
             Self::Purpose => "purpose",
+            Self::Ground => "ground",
         }
     }
 }

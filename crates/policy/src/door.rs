@@ -2,7 +2,10 @@
 
 use crate::decision::Context;
 use crate::rules::{DoorError, Need, Question, Rule, Rules};
-use crate::{Action, Assurance, Decision, Denial, DenialReason, Facts, Permit, Request, Role, Scope, Target};
+use crate::{
+    Action, Assurance, Decision, Denial, DenialReason, Facts, Ground, OwnPatient, Permit, Request, Role, Scope, Share,
+    Target,
+};
 use base::Random;
 use std::collections::BTreeMap;
 
@@ -35,6 +38,7 @@ impl Door {
             action: request.action,
             purpose: request.purpose.clone(),
             context: self.context(&question, &scope),
+            share: share(request, facts),
             scope,
             epoch: facts.epoch,
             explanation: yes.join(","),
@@ -51,7 +55,7 @@ impl Door {
     fn context(&self, question: &Question<'_>, scope: &Scope) -> Context {
         let mut context = Context::default();
         let Scope::Patients(patients) = scope else { return context };
-        for own in question.facts.patients.iter().filter(|own| patients.contains(&own.patient)) {
+        for own in question.reached().iter().filter(|own| patients.contains(&own.patient)) {
             if context.institutions.contains(&own.institution) {
                 continue;
             }
@@ -92,9 +96,10 @@ impl Door {
             missing.push(DenialReason::Assurance);
         }
         let holds_role = match role {
-            Role::Patient | Role::Job => true,
+            Role::Patient | Role::Representative | Role::Job => true,
             Role::Depositor => facts.deposits_for.is_some(),
             Role::Operator => facts.operator,
+            appointed => facts.holds.contains(&appointed),
         };
         if !holds_role {
             missing.push(DenialReason::Role);
@@ -105,8 +110,11 @@ impl Door {
         let otherwise_right =
             Question { assurance: Assurance::Two, purpose: nearest.purpose, ..question(request, facts) };
         if missing.is_empty() || (holds_role && self.rules.saying_yes(&otherwise_right).is_empty()) {
-            let depositor = role == Role::Depositor;
-            missing.push(if depositor { DenialReason::OtherInstitution } else { DenialReason::NotYours });
+            missing.push(match role {
+                Role::Depositor => DenialReason::OtherInstitution,
+                _ if nearest.on_ground => DenialReason::Ground,
+                _ => DenialReason::NotYours,
+            });
         }
         (nearest.rule.clone(), missing)
     }
@@ -121,25 +129,72 @@ fn question<'a>(request: &'a Request, facts: &'a Facts) -> Question<'a> {
         action: request.action,
         target: &request.target,
         purpose: request.purpose.name(),
+        ground: ground(request, facts),
         facts,
     }
+}
+
+/// The ground that the request points to, where the facts have it.
+fn ground<'a>(request: &Request, facts: &'a Facts) -> Option<&'a Ground> {
+    facts.ground.as_ref().filter(|ground| Some(ground.id) == request.purpose.ground())
+}
+
+/// How much may be seen: all of what is one's own, and of others what the ground says.
+fn share(request: &Request, facts: &Facts) -> Share {
+    match (reads_on_ground(request), ground(request, facts)) {
+        (false, _) => Share::Whole,
+        (true, Some(ground)) => ground.share.clone(),
+        (true, None) => Share::none(),
+    }
+}
+
+fn reads_on_ground(request: &Request) -> bool {
+    let reads =
+        [Action::ReadTimeline, Action::ReadRecord, Action::ReadDocument, Action::Issue].contains(&request.action);
+    reads && request.actor.role != Role::Patient
 }
 
 /// How far a yes reaches: computed from the facts alone, so that no policy can widen it beyond the asker's own.
 /// `None` where role, action and target have no scope together, which makes the answer no.
 fn scope(request: &Request, facts: &Facts) -> Option<Scope> {
     match (request.actor.role, request.action, &request.target) {
-        (Role::Patient, action, Target::Person(_) | Target::Patient(_)) => {
-            let asked = |id| matches!(request.target, Target::Person(_)) || request.target == Target::Patient(id);
-            let own = facts.patients.iter().map(|own| own.patient).filter(|id| asked(*id));
-            let person = facts.person.filter(|_| action == Action::ReadAccessLog);
-            Some(Scope::Patients(own.chain(person).collect()))
+        (Role::Patient, Action::ManageConsent | Action::Appoint, Target::Person(_)) => {
+            Some(Scope::Patients(facts.person.into_iter().collect()))
         }
+        (Role::Patient, action, Target::Person(_) | Target::Patient(_)) => {
+            let person = facts.person.filter(|_| action == Action::ReadAccessLog);
+            Some(Scope::Patients(asked(&request.target, &facts.patients).chain(person).collect()))
+        }
+        (_, _, Target::Person(_) | Target::Patient(_)) if reads_on_ground(request) => {
+            let ground = ground(request, facts)?;
+            Some(Scope::Patients(asked(&request.target, &ground.patients).collect()))
+        }
+        // What is written down about somebody. None of these opens a record.
+        (
+            _,
+            Action::AskGround | Action::BreakGlass | Action::RecordProof,
+            Target::Person(subject) | Target::Patient(subject),
+        ) => Some(Scope::Patients([*subject].into())),
         (Role::Depositor, Action::Deposit | Action::ReadReceipt | Action::LinkPerson, Target::Institution(_)) => {
             facts.deposits_for.clone().map(Scope::Institution)
         }
-        (Role::Operator, Action::ReadStatus | Action::ResetClock, Target::Installation) => Some(Scope::Status),
+        (
+            _,
+            Action::ReadStatus
+            | Action::ResetClock
+            | Action::ConfirmGround
+            | Action::ReviewGlass
+            | Action::Oversee
+            | Action::ManageRights,
+            Target::Installation,
+        ) => Some(Scope::Status),
         (Role::Job, Action::Seal | Action::Repair, Target::Installation) => Some(Scope::Sealed),
         _ => None,
     }
+}
+
+/// Those of some patients that a target is about.
+fn asked<'a>(target: &'a Target, patients: &'a [OwnPatient]) -> impl Iterator<Item = base::Id16> + 'a {
+    let is_asked = |id: &base::Id16| matches!(target, Target::Person(_)) || *target == Target::Patient(*id);
+    patients.iter().map(|own| own.patient).filter(is_asked)
 }

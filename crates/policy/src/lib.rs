@@ -6,9 +6,15 @@
 mod ask;
 mod decision;
 mod door;
+mod ground;
 mod rules;
+mod share;
+mod terms;
 
 pub use ask::{Action, Actor, Assurance, Facts, InstitutionCode, OwnPatient, Owner, Purpose, Request, Role, Target};
 pub use decision::{CONTEXT_TYPES, Decision, Denial, DenialReason, Permit, Scope};
 pub use door::Door;
+pub use ground::{Ground, GroundKind};
 pub use rules::{DoorError, Rule};
+pub use share::{Coded, DataKind, RecordKinds, Sensitive, Share};
+pub use terms::{GroundTerms, ProofCase, ProofFault, ProofRules, Term};

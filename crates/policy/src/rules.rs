@@ -1,20 +1,31 @@
 //! The Cedar policies behind one question: which rules of a role say yes. Knows policies, and nothing of permits.
 
-use crate::ask::{Action, Assurance, Facts, InstitutionCode, Purpose, Role, Target};
+use crate::ask::{Action, Assurance, Facts, InstitutionCode, OwnPatient, Purpose, Role, Target};
+use crate::ground::{Ground, GroundKind};
+use crate::share::Share;
 use base::Id16;
 use cedar_policy::{
-    Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request,
-    RestrictedExpression, Schema, ValidationMode, Validator,
+    ActionConstraint, Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
+    PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::str::FromStr;
 
 const SCHEMA: (&str, &str) = ("door.cedarschema", include_str!("../../../policies/door.cedarschema"));
 
 /// One file a role, so that a decision looks at the rules of the role asked in and at no others.
-const FILES: [(Role, &str, &str); 4] = [
+const FILES: [(Role, &str, &str); 13] = [
     (Role::Patient, "patient.cedar", include_str!("../../../policies/patient.cedar")),
+    (Role::Representative, "representative.cedar", include_str!("../../../policies/representative.cedar")),
+    (Role::Support, "support.cedar", include_str!("../../../policies/support.cedar")),
     (Role::Depositor, "depositor.cedar", include_str!("../../../policies/depositor.cedar")),
+    (Role::Clinician, "clinician.cedar", include_str!("../../../policies/clinician.cedar")),
+    (Role::Pharmacist, "pharmacist.cedar", include_str!("../../../policies/pharmacist.cedar")),
+    (Role::Researcher, "researcher.cedar", include_str!("../../../policies/researcher.cedar")),
+    (Role::Steward, "steward.cedar", include_str!("../../../policies/steward.cedar")),
+    (Role::SecurityOfficer, "security-officer.cedar", include_str!("../../../policies/security-officer.cedar")),
+    (Role::Auditor, "auditor.cedar", include_str!("../../../policies/auditor.cedar")),
+    (Role::Administrator, "administrator.cedar", include_str!("../../../policies/administrator.cedar")),
     (Role::Operator, "operator.cedar", include_str!("../../../policies/operator.cedar")),
     (Role::Job, "job.cedar", include_str!("../../../policies/job.cedar")),
 ];
@@ -52,7 +63,20 @@ pub(crate) struct Question<'a> {
     pub(crate) action: Action,
     pub(crate) target: &'a Target,
     pub(crate) purpose: &'static str,
+    /// The ground that is pointed to, where it is a fact.
+    pub(crate) ground: Option<&'a Ground>,
     pub(crate) facts: &'a Facts,
+}
+
+impl<'a> Question<'a> {
+    /// The patients whose data the asker may come to: their own, or those of the ground.
+    pub(crate) fn reached(&self) -> &'a [OwnPatient] {
+        match (self.role, self.ground) {
+            (Role::Patient, _) => &self.facts.patients,
+            (_, Some(ground)) => &ground.patients,
+            (_, None) => &[],
+        }
+    }
 }
 
 /// The policies of all roles, validated.
@@ -61,6 +85,8 @@ pub(crate) struct Rules {
     authorizer: Authorizer,
     types: Types,
     by_role: BTreeMap<Role, PolicySet>,
+    /// Names of the actions that a role's policies are about.
+    named: BTreeMap<Role, BTreeSet<String>>,
     listed: Vec<Rule>,
 }
 
@@ -68,13 +94,14 @@ impl Rules {
     /// The policies that are compiled in.
     pub(crate) fn standard() -> Result<Self, DoorError> {
         let schema = parse_schema(SCHEMA.1)?;
-        let (mut by_role, mut listed) = (BTreeMap::new(), Vec::new());
+        let (mut by_role, mut named, mut listed) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (role, file, text) in FILES {
             let (policies, rules) = parse_policies(&schema, role, file, text)?;
+            named.insert(role, policies.policies().flat_map(actions_of).collect());
             by_role.insert(role, policies);
             listed.extend(rules);
         }
-        Ok(Self { authorizer: Authorizer::new(), types: Types::new(), by_role, listed })
+        Ok(Self { authorizer: Authorizer::new(), types: Types::new(), by_role, named, listed })
     }
 
     /// Every rule.
@@ -115,6 +142,8 @@ impl Rules {
                 if facts.patients.iter().any(|own| own.patient == *id) {
                     parents.extend(facts.person.map(|id| uid(&self.types.person, text(id))));
                 }
+                let of_ground = question.ground.filter(|ground| ground.patients.iter().any(|own| own.patient == *id));
+                parents.extend(of_ground.map(|ground| uid(&self.types.person, text(ground.subject))));
                 uid(&self.types.chart, text(*id))
             }
             Target::Institution(code) => self.institution(code),
@@ -123,7 +152,7 @@ impl Rules {
         let asked = Asked {
             action: question.action.name(),
             resource: Entity::new_no_attrs(resource, parents),
-            circumstances: circumstances(question),
+            circumstances: self.circumstances(question),
         };
         self.put(question, HashMap::new(), asked, schema)
     }
@@ -135,10 +164,11 @@ impl Rules {
         institution: &InstitutionCode,
         schema: Option<&Schema>,
     ) -> (Request, Entities) {
-        let own = question.facts.patients.iter().map(|own| &own.institution);
-        let own = own.map(|code| RestrictedExpression::new_entity_uid(self.institution(code)));
-        let known = HashMap::from([("patient_of".to_owned(), RestrictedExpression::new_set(own))]);
-        let mut circumstances = circumstances(question);
+        let mut known = HashMap::new();
+        if question.role == Role::Patient {
+            known.insert("patient_of".to_owned(), self.institutions(question.reached()));
+        }
+        let mut circumstances = self.circumstances(question);
         circumstances.push(("along_with", RestrictedExpression::new_string(question.action.name().to_owned())));
         let resource = Entity::new_no_attrs(self.institution(institution), HashSet::new());
         self.put(question, known, Asked { action: READ_CONTEXT, resource, circumstances }, schema)
@@ -170,7 +200,11 @@ impl Rules {
             Role::Operator => {
                 attributes.insert("appointed".to_owned(), RestrictedExpression::new_bool(facts.operator));
             }
-            Role::Job => {}
+            Role::Representative | Role::Job => {}
+            appointed => {
+                let holds = RestrictedExpression::new_bool(facts.holds.contains(&appointed));
+                attributes.insert("appointed".to_owned(), holds);
+            }
         }
         let principal = uid(&self.types.roles[&question.role], text(question.account));
         let action = uid(&self.types.action, EntityId::new(asked.action));
@@ -178,12 +212,37 @@ impl Rules {
         let context = Context::from_pairs(circumstances).expect("literals under different keys");
         let asker = Entity::new(principal.clone(), attributes, HashSet::new()).expect("attributes are literals");
         let resource = asked.resource.uid();
-        let entities = Entities::from_entities([asker, asked.resource], schema);
+        let ground = question.ground.map(|ground| self.ground_entity(ground));
+        let entities = Entities::from_entities([asker, asked.resource].into_iter().chain(ground), schema);
         let request = Request::new(principal, action, resource, context, schema);
         (
             request.expect("without a schema every request is taken, and tests hold ours to the schema"),
-            entities.expect("two entities of different types, and tests hold them to the schema"),
+            entities.expect("entities of different types, and tests hold them to the schema"),
         )
+    }
+
+    fn circumstances(&self, question: &Question<'_>) -> Vec<(&'static str, RestrictedExpression)> {
+        let purpose = ("purpose", RestrictedExpression::new_string(question.purpose.to_owned()));
+        let ground = question
+            .ground
+            .map(|ground| ("ground", RestrictedExpression::new_entity_uid(uid(&self.types.ground, text(ground.id)))));
+        std::iter::once(purpose).chain(ground).collect()
+    }
+
+    fn ground_entity(&self, ground: &Ground) -> Entity {
+        let subject = RestrictedExpression::new_entity_uid(uid(&self.types.person, text(ground.subject)));
+        let attributes = HashMap::from([
+            ("kind".to_owned(), RestrictedExpression::new_string(ground.kind.name().to_owned())),
+            ("subject".to_owned(), subject),
+            ("institutions".to_owned(), self.institutions(&ground.patients)),
+        ]);
+        Entity::new(uid(&self.types.ground, text(ground.id)), attributes, HashSet::new())
+            .expect("attributes are literals")
+    }
+
+    fn institutions(&self, patients: &[OwnPatient]) -> RestrictedExpression {
+        let codes = patients.iter().map(|own| self.institution(&own.institution));
+        RestrictedExpression::new_set(codes.map(RestrictedExpression::new_entity_uid))
     }
 
     fn institution(&self, code: &InstitutionCode) -> EntityUid {
@@ -199,10 +258,6 @@ struct Asked {
     action: &'static str,
     resource: Entity,
     circumstances: Vec<(&'static str, RestrictedExpression)>,
-}
-
-fn circumstances(question: &Question<'_>) -> Vec<(&'static str, RestrictedExpression)> {
-    vec![("purpose", RestrictedExpression::new_string(question.purpose.to_owned()))]
 }
 
 fn text(id: Id16) -> EntityId {
@@ -222,6 +277,7 @@ struct Types {
     chart: EntityTypeName,
     institution: EntityTypeName,
     installation: EntityTypeName,
+    ground: EntityTypeName,
 }
 
 impl Types {
@@ -229,7 +285,16 @@ impl Types {
         let name = |text: &str| EntityTypeName::from_str(text).expect("the names below are Cedar identifiers");
         let role = |role| match role {
             Role::Patient => "Patient",
+            Role::Representative => "Representative",
+            Role::Support => "Support",
             Role::Depositor => "Depositor",
+            Role::Clinician => "Clinician",
+            Role::Pharmacist => "Pharmacist",
+            Role::Researcher => "Researcher",
+            Role::Steward => "Steward",
+            Role::SecurityOfficer => "SecurityOfficer",
+            Role::Auditor => "Auditor",
+            Role::Administrator => "Administrator",
             Role::Operator => "Operator",
             Role::Job => "Job",
         };
@@ -240,6 +305,7 @@ impl Types {
             chart: name("Chart"),
             institution: name("Institution"),
             installation: name("Installation"),
+            ground: name("Ground"),
         }
     }
 }
@@ -277,6 +343,16 @@ fn parse_policies(schema: &Schema, role: Role, file: &str, text: &str) -> Result
     Ok((named, rules))
 }
 
+/// Names of the actions that a policy is about.
+fn actions_of(policy: &Policy) -> Vec<String> {
+    let name = |uid: &EntityUid| uid.id().unescaped().to_owned();
+    match policy.action_constraint() {
+        ActionConstraint::Any => Action::ALL.map(|action| action.name().to_owned()).to_vec(),
+        ActionConstraint::Eq(uid) => vec![name(&uid)],
+        ActionConstraint::In(uids) => uids.iter().map(name).collect(),
+    }
+}
+
 fn refused(file: &str, reason: impl ToString) -> DoorError {
     DoorError::Policy { file: file.to_owned(), reason: reason.to_string() }
 }
@@ -287,6 +363,8 @@ pub(crate) struct Need {
     pub(crate) rule: String,
     pub(crate) assurance: Assurance,
     pub(crate) purpose: &'static str,
+    /// Whether it also asks for a ground.
+    pub(crate) on_ground: bool,
 }
 
 impl Rules {
@@ -307,15 +385,31 @@ impl Rules {
 
     fn needs_of(&self, role: Role, action: Action) -> Vec<Need> {
         let mut found: Vec<Need> = Vec::new();
+        if !self.named[&role].contains(action.name()) {
+            return found;
+        }
         for (target, facts) in everybodys_own() {
-            for purpose in Purpose::NAMES {
+            for (purpose, ground) in circumstances() {
+                let ask = |assurance| {
+                    let (account, target, ground) = (Id16::default(), &target, ground.as_ref());
+                    self.saying_yes(&Question {
+                        role,
+                        account,
+                        assurance,
+                        action,
+                        target,
+                        purpose,
+                        ground,
+                        facts: &facts,
+                    })
+                };
+                if ask(Assurance::Two).is_empty() {
+                    continue;
+                }
                 for assurance in [Assurance::None, Assurance::One, Assurance::Two] {
-                    let account = Id16::default();
-                    let question =
-                        Question { role, account, assurance, action, target: &target, purpose, facts: &facts };
-                    for rule in self.saying_yes(&question) {
+                    for rule in ask(assurance) {
                         if !found.iter().any(|need| need.rule == rule && need.purpose == purpose) {
-                            found.push(Need { rule, assurance, purpose });
+                            found.push(Need { rule, assurance, purpose, on_ground: ground.is_some() });
                         }
                     }
                 }
@@ -323,6 +417,22 @@ impl Rules {
         }
         found
     }
+}
+
+/// Every purpose without a ground, and then every kind of ground with the purposes it is for: a rule that needs none is found
+/// without.
+fn circumstances() -> Vec<(&'static str, Option<Ground>)> {
+    let without = Purpose::NAMES.map(|purpose| (purpose, None));
+    let with = GroundKind::ALL
+        .into_iter()
+        .flat_map(|kind| kind.purposes().iter().map(move |purpose| (*purpose, Some(anybodys_ground(kind)))));
+    without.into_iter().chain(with).collect()
+}
+
+/// A ground of a kind about the subject of [`everybodys_own`].
+pub(crate) fn anybodys_ground(kind: GroundKind) -> Ground {
+    let [(_, facts), ..] = everybodys_own();
+    Ground { id: Id16::default(), kind, subject: Id16::default(), patients: facts.patients, share: Share::Whole }
 }
 
 /// One target of each kind, with facts that make it the asker's own.
@@ -336,6 +446,8 @@ pub(crate) fn everybodys_own() -> [(Target, Facts); 4] {
         patients: vec![own],
         deposits_for: Some(institution.clone()),
         operator: true,
+        holds: Role::APPOINTED.into(),
+        ground: None,
     };
     [Target::Person(id), Target::Patient(id), Target::Institution(institution), Target::Installation]
         .map(|target| (target, facts.clone()))
@@ -378,19 +490,23 @@ mod tests {
         let schema = parse_schema(SCHEMA.1).expect("the standard schema is valid");
         let mut permitted = 0;
         for (target, facts) in everybodys_own() {
-            for ((role, action), needs) in rules.needs() {
-                let Need { assurance, purpose, .. } = needs[0];
-                let account = Id16::default();
-                let question = Question { role, account, assurance, action, target: &target, purpose, facts: &facts };
-                if !rules.saying_yes(&question).is_empty() {
+            for (role, action) in rules.needs().into_keys() {
+                for (purpose, ground) in circumstances() {
+                    let (account, ground, assurance) = (Id16::default(), ground.as_ref(), Assurance::Two);
+                    let question =
+                        Question { role, account, assurance, action, target: &target, purpose, ground, facts: &facts };
+                    if rules.saying_yes(&question).is_empty() {
+                        continue;
+                    }
                     let _ = rules.in_cedar(&question, Some(&schema));
                     permitted += 1;
-                    if let Some(own) = facts.patients.first().filter(|_| role == Role::Patient) {
+                    let reads = [Action::ReadTimeline, Action::ReadRecord, Action::ReadDocument, Action::Issue];
+                    if let Some(own) = question.reached().first().filter(|_| reads.contains(&action)) {
                         let _ = rules.context_in_cedar(&question, &own.institution, Some(&schema));
                     }
                 }
             }
         }
-        assert_eq!(permitted, 5 * 2 + 3 + 2 + 2, "patient on person and chart, depositor, operator, job");
+        assert!(permitted > 50, "the questions are not those that are permitted");
     }
 }

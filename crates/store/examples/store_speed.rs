@@ -222,7 +222,7 @@ fn permit(role: Role, action: Action, target: Target, code: &InstitutionCode) ->
         person: Some(account),
         patients: vec![own],
         deposits_for: Some(code.clone()),
-        operator: false,
+        ..Facts::default()
     };
     let actor = Actor { account, role, assurance, name: "speed".to_owned().into(), source: "local".to_owned().into() };
     let request = Request { actor, action, target, purpose };

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::Store;
 use crate::core::{check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
-use crate::facts::{denial_entry, facts};
+use crate::facts::{denial_entry, facts_for};
 use crate::read::READ_MAX;
 use crate::search::counted;
 use crate::types::{institution_from, owner_from};
@@ -37,9 +37,13 @@ impl Store {
             return Ok(());
         }
         let (core, actor) = (self.core(), permit.actor());
+        let now_us = core.clock.now_us();
+        let (action, purpose) = (permit.action(), permit.purpose());
+        let request = |target| Request { actor: actor.clone(), action, target, purpose: purpose.clone() };
         let (facts, asked) = core.readers.snapshot("looking whose a record is", |connection| {
             check_epoch(connection, permit.epoch())?;
-            Ok((facts(connection, actor.account)?, asked(connection, permit, ids)?))
+            let facts = facts_for(connection, &request(Target::Installation), now_us)?;
+            Ok((facts, asked(connection, permit, ids)?))
         })?;
         let mut entries = vec![core.beyond_entry(permit, actor.account)];
         for (owner, (institution, what)) in asked {
@@ -47,10 +51,8 @@ impl Store {
                 Owner::Patient(id) => Target::Patient(id),
                 Owner::Institution(_) => Target::Institution(institution.clone()),
             };
-            let (action, purpose) = (permit.action(), permit.purpose().clone());
-            let request = Request { actor: actor.clone(), action, target, purpose };
             // A yes means that it became the asker's own meanwhile: nothing to report.
-            if let Decision::Denial(denial) = door.decide(&request, &facts, &*core.random) {
+            if let Decision::Denial(denial) = door.decide(&request(target), &facts, &*core.random) {
                 let mut entry = denial_entry(core, &denial);
                 entry.institution = Some(institution);
                 entry.what = counted(what);

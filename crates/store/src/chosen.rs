@@ -12,7 +12,7 @@ use crate::access::Seen;
 use crate::core::{check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::read::HISTORIES_MAX;
-use crate::search::{Order, Query, compose, cut_page, find};
+use crate::search::{Order, Query, compose, cut_page, find, keep_shared};
 use crate::types::{Head, owner_bytes};
 
 /// Most records that can be chosen one by one.
@@ -81,7 +81,9 @@ impl Store {
             check_epoch(connection, permit.epoch())?;
             let (mut found, mut related) = (Vec::new(), Vec::new());
             for owner in patients.iter().map(|patient| Owner::Patient(*patient)) {
+                let from = found.len();
                 find(connection, &sql, owner, &values, &mut found)?;
+                keep_shared(self.core(), connection, permit, owner, &mut found, from)?;
                 check_count("records of one person", found.len(), HISTORIES_MAX)?;
                 if choice != Choice::All {
                     relations(connection, owner, &mut related)?;

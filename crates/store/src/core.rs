@@ -42,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) door: Door,
     pub(crate) content_key: Zeroizing<[u8; 32]>,
     pub(crate) ci_key: Zeroizing<[u8; 32]>,
+    /// For free text in the store's own tables.
+    pub(crate) text_key: Zeroizing<[u8; 32]>,
     pub(crate) logs: [LogState; 2],
     pub(crate) tiles: TileCache,
     pub(crate) closing: AtomicBool,

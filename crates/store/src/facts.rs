@@ -10,7 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use crate::Store;
 use crate::core::{self, Core, check_action};
 use crate::error::{AskError, AtStep, StoreError};
+use crate::grounds;
 use crate::journal::{AccessEntry, AccessResult};
+use crate::rights::{Right, rights};
 use crate::types::{id16_from, institution_from};
 
 /// Most links written in one call.
@@ -25,15 +27,6 @@ pub struct PersonLink {
     pub patient: Id16,
     /// The institution whose patient it is.
     pub institution: InstitutionCode,
-}
-
-/// A right of an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Right {
-    /// To deposit for an institution.
-    Depositor(InstitutionCode),
-    /// To run the installation.
-    Operator,
 }
 
 impl Store {
@@ -51,7 +44,9 @@ impl Store {
     /// [`AskError::Denied`] with the denial, or [`AskError::Store`] where the facts cannot be read or the denial cannot be
     /// recorded.
     pub fn ask(&self, door: &Door, request: Request) -> Result<Permit, AskError> {
-        let facts = self.facts(request.actor.account)?;
+        let now_us = self.core().clock.now_us();
+        let facts =
+            self.core().readers.snapshot("reading facts", |connection| facts_for(connection, &request, now_us))?;
         match door.decide(&request, &facts, &*self.core().random) {
             Decision::Permit(permit) => Ok(permit),
             Decision::Denial(denial) => {
@@ -199,31 +194,6 @@ impl Store {
             Ok(removed)
         })
     }
-
-    /// Gives an account a right. The permits of others stay valid: this only widens.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Commit`].
-    pub fn grant(&self, account: Id16, right: &Right) -> Result<(), StoreError> {
-        let (role, institution) = right_columns(right);
-        self.core().writer.run(1, move |transaction| {
-            let sql = "INSERT OR IGNORE INTO account_right (account, role, institution) VALUES (?, ?, ?)";
-            transaction.execute(sql, params![account.0, role, institution]).at("granting a right").map(|_| ())
-        })
-    }
-
-    /// Takes a right away. Every permit that was made before ends with this: it is refused on its next use.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Commit`].
-    pub fn revoke(&self, account: Id16, right: &Right) -> Result<(), StoreError> {
-        let (role, institution) = right_columns(right);
-        self.core().writer.run(1, move |transaction| {
-            let sql = "DELETE FROM account_right WHERE account = ? AND role = ? AND institution = ?";
-            transaction.execute(sql, params![account.0, role, institution]).at("revoking a right")?;
-            bump_epoch(transaction)
-        })
-    }
 }
 
 impl Right {
@@ -328,22 +298,24 @@ pub(crate) fn facts(connection: &Connection, account: Id16) -> Result<Facts, Sto
         let institution = institution_from(row.get_ref(1).at(step)?.as_str().unwrap_or_default())?;
         patients.push(OwnPatient { patient, institution });
     }
-    let mut deposits_for = None;
-    let mut operator = false;
-    let mut statement = connection
-        .prepare_cached("SELECT role, institution FROM account_right WHERE account = ? ORDER BY 1, 2")
-        .at(step)?;
-    let mut rows = statement.query([account.0]).at(step)?;
-    while let Some(row) = rows.next().at(step)? {
-        match row.get_ref(0).at(step)?.as_str().unwrap_or_default() {
-            "depositor" => {
-                deposits_for = Some(institution_from(row.get_ref(1).at(step)?.as_str().unwrap_or_default())?)
-            }
-            "operator" => operator = true,
-            _ => return Err(StoreError::Damaged { what: "a right", reason: "its role is unknown".to_owned() }),
+    let mut facts = Facts { epoch: core::epoch(connection)?, person, patients, ..Facts::default() };
+    for right in rights(connection, account)? {
+        match right {
+            Right::Depositor(institution) => facts.deposits_for = Some(institution),
+            Right::Operator => facts.operator = true,
+            Right::Appointed { role, .. } => drop(facts.holds.insert(role)),
         }
     }
-    Ok(Facts { epoch: core::epoch(connection)?, person, patients, deposits_for, operator })
+    Ok(facts)
+}
+
+/// The facts for one request: those of the account, and the ground that the request points to.
+pub(crate) fn facts_for(connection: &Connection, request: &Request, now_us: i64) -> Result<Facts, StoreError> {
+    let mut facts = facts(connection, request.actor.account)?;
+    if let Some(id) = request.purpose.ground() {
+        facts.ground = grounds::open_ground(connection, request, id, now_us)?;
+    }
+    Ok(facts)
 }
 
 fn person_of_ci(connection: &Connection, hash: &[u8; 32]) -> Result<Option<Id16>, StoreError> {
@@ -372,13 +344,7 @@ fn link_patient(transaction: &Transaction<'_>, link: &PersonLink) -> Result<bool
     Ok(moved)
 }
 
-fn bump_epoch(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+/// Ends every permit that was made before. To be called in the transaction that narrows anybody's rights.
+pub(crate) fn bump_epoch(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     transaction.execute("UPDATE policy_epoch SET epoch = epoch + 1", []).at("counting the change of rights").map(|_| ())
-}
-
-fn right_columns(right: &Right) -> (&'static str, String) {
-    match right {
-        Right::Depositor(institution) => ("depositor", institution.as_str().to_owned()),
-        Right::Operator => ("operator", String::new()),
-    }
 }

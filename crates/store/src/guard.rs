@@ -11,7 +11,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::error::{AtStep, StoreError};
 
 /// Tables that only the store touches; those of the index begin with `idx_`.
-const OWN: [&str; 21] = [
+const OWN: [&str; 27] = [
     "policy_epoch",
     "resource_version",
     "resource_current",
@@ -32,6 +32,12 @@ const OWN: [&str; 21] = [
     "person",
     "person_patient",
     "account_right",
+    "access_ground",
+    "broken_glass",
+    "access_notice",
+    "representative",
+    "representative_proof",
+    "consent_rule",
     "clock_floor",
 ];
 

@@ -5,6 +5,10 @@
 //! |---|---|
 //! | [`Store::open`] (`open`) | folder, database, keys, journal, threads |
 //! | [`Store::ask`] (`facts`) | facts, people, rights, the door's question |
+//! | [`Store::grant`] (`rights`) | rights of accounts |
+//! | [`Store::ask_ground`], [`Store::break_glass`] (`grounds`, `glass`) | what an access of staff points to |
+//! | [`Store::appoint`], [`Store::give_consent`] (`representatives`, `consents`, `consent_form`) | whom a person lets look |
+//! | (`share`) | what of a person's records a part of them is |
 //! | [`Store::prepare`], [`Store::write`] (`prepare`, `write`, `edition`, `objects`) | the write path |
 //! | [`Store::search`], [`Store::read`], [`Store::histories`], [`Store::objects`] (`search`, `read`, `object_read`) | the read path |
 //! | [`Store::access_log`], [`Store::refuse_beyond`] (`access`, `journal`, `beyond`) | who looked, or tried to |
@@ -24,12 +28,16 @@ mod chosen;
 mod claim;
 mod clock;
 mod connection;
+mod consent_form;
+mod consents;
 mod context;
 mod core;
 mod edition;
 mod error;
 mod extract;
 mod facts;
+mod glass;
+mod grounds;
 mod guard;
 mod index;
 mod jobs;
@@ -40,8 +48,12 @@ mod objects;
 mod open;
 mod prepare;
 mod read;
+mod representatives;
+mod rights;
+mod sealed;
 mod search;
 mod sequencer;
+mod share;
 mod tables;
 mod types;
 mod write;
@@ -51,11 +63,15 @@ pub use access::{ACCESS_PAGE_MAX, AccessCursor, AccessLog, AccessPage, LoggedAcc
 pub use chosen::{CHOICE_MAX, Choice, Chosen, Part};
 pub use claim::{Compared, PatientClaim};
 pub use clock::{Alone, newest_time};
+pub use consent_form::{ConsentFault, ConsentPurpose, ConsentTerms};
+pub use consents::{ConsentEntry, ConsentOffer, commons};
 pub use context::ContextRef;
 pub use edition::Edition;
 pub use error::{AskError, StoreError};
 pub use extract::{Indexing, index_rows};
-pub use facts::{LINKS_MAX, PersonLink, Right};
+pub use facts::{LINKS_MAX, PersonLink};
+pub use glass::{BrokenGlass, GlassNotice, Verdict};
+pub use grounds::{GROUNDS_MAX, GroundEntry, NewGround, REASON_BYTES_MAX, kind_asked_by};
 pub use index::{INDEX_TEXT_BYTES_MAX, IndexRow};
 pub use jobs::{JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, Job};
 pub use journal::{AccessActor, AccessEntry, AccessResult};
@@ -65,6 +81,8 @@ pub use objects::{ObjectHead, ObjectWriter, PreparedObject, object_content};
 pub use open::{Health, OpenStore, Store, StoreConfig};
 pub use prepare::{INDEX_ROWS_MAX, Prepared, version_content};
 pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
+pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative};
+pub use rights::Right;
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
 pub use sequencer::proof::{LeafExtra, LeafProof, WaitingLeaf};
 pub use tables::Tables;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use base::{Id16, wire};
-use policy::{Action, InstitutionCode, Owner, Permit, Scope};
+use policy::{Action, InstitutionCode, Owner, Permit, Scope, Share};
 use rusqlite::{Connection, OptionalExtension, params};
 use vault::{Bytes, FrameAt, FrameHead};
 use zeroize::Zeroizing;
@@ -64,6 +64,10 @@ impl Store {
         let Scope::Patients(patients) = permit.scope() else {
             return Err(StoreError::Scope { what: "patients" });
         };
+        // What is in a file is not known here, so it is no part of a part.
+        if *permit.share() != Share::Whole {
+            return Err(StoreError::Scope { what: "documents, where only a part of the records is shared" });
+        }
         let core = self.core();
         let found = core.readers.snapshot("looking for objects", |connection| {
             check_epoch(connection, permit.epoch())?;

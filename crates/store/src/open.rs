@@ -187,6 +187,7 @@ impl Store {
         with.sites.belong(installation)?;
         let content_key = keyring.secret("content-hash")?;
         let ci_key = keyring.secret("person-ci")?;
+        let text_key = keyring.secret("staff-text")?;
         let logs = [log_state(&keyring, &with.origin, Log::Records)?, log_state(&keyring, &with.origin, Log::Access)?];
         let core = Core {
             config: with.config,
@@ -203,6 +204,7 @@ impl Store {
             door,
             content_key,
             ci_key,
+            text_key,
             logs,
             tiles: TileCache::default(),
             closing: AtomicBool::new(false),

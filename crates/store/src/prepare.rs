@@ -66,6 +66,11 @@ impl Store {
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::Limit`], [`StoreError::Key`], [`StoreError::Seal`].
     pub fn prepare(&self, permit: &Permit, new: NewVersion<'_>) -> Result<Prepared, StoreError> {
         check_action(permit, "prepare", &[Action::Deposit])?;
+        self.prepare_within(permit, new)
+    }
+
+    /// As [`Store::prepare`] for any permit that reaches owner and institution.
+    pub(crate) fn prepare_within(&self, permit: &Permit, new: NewVersion<'_>) -> Result<Prepared, StoreError> {
         if !permit.reaches(new.owner, new.institution) {
             return Err(StoreError::Scope { what: "the institution of the resource" });
         }

@@ -11,6 +11,7 @@ use crate::core::{Core, check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::prepare::{read_body, version_head};
 use crate::sequencer::KIND_VERSION;
+use crate::share::SharedOf;
 use crate::types::{ResourceKey, Version, institution_from, owner_bytes, time_from};
 
 /// Most resources read in one call.
@@ -141,15 +142,22 @@ impl Store {
         for beyond in keys.iter().filter(|key| !reaches(key.owner)) {
             core.record_beyond(permit, beyond.owner, &beyond.resource_type)?;
         }
-        let sealed = core.readers.snapshot("reading resources", |connection| {
+        let (sealed, kept_back) = core.readers.snapshot("reading resources", |connection| {
             check_epoch(connection, permit.epoch())?;
-            let mut sealed = Vec::with_capacity(keys.len());
-            let mut bytes = 0;
+            let (mut sealed, mut kept_back) = (Vec::with_capacity(keys.len()), Vec::new());
+            let (mut shared, mut bytes) = (SharedOf::default(), 0);
             for key in keys.iter().filter(|key| reaches(key.owner)) {
-                frames(connection, key, depth, &mut sealed, &mut bytes)?;
+                if shared.has(core, connection, permit, key)? {
+                    frames(connection, key, depth, &mut sealed, &mut bytes)?;
+                } else {
+                    kept_back.push(key);
+                }
             }
-            Ok(sealed)
+            Ok((sealed, kept_back))
         })?;
+        for key in kept_back {
+            core.record_beyond(permit, key.owner, &key.resource_type)?;
+        }
         let versions: Result<Vec<Version>, _> = sealed.into_iter().map(|one| open(core, permit, one)).collect();
         let versions = versions?;
         let mut seen = Seen::default();

@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 
 use base::{Id16, Timestamp};
-use policy::{Action, Owner, Permit, Scope};
+use policy::{Action, Owner, Permit, Scope, Share};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use crate::Store;
 use crate::access::Seen;
-use crate::core::{check_action, check_count, check_epoch};
+use crate::core::{Core, check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
+use crate::read::HISTORIES_MAX;
+use crate::share::Shared;
 use crate::types::{Head, ResourceKey, id16_from, institution_from, owner_bytes, time_from};
 
 /// Most heads on a page.
@@ -155,14 +157,19 @@ impl Store {
         let conditions = query.types.len() + query.ids.len() + query.matches.len();
         check_count("conditions of a query", conditions, CONDITIONS_MAX)?;
         let limit = if query.limit == 0 { PAGE_MAX } else { query.limit.min(PAGE_MAX) };
-        let (sql, values) = compose(query, limit + 1);
-        let heads = self.core().readers.snapshot("searching", |connection| {
+        // Of a part that is shared, what is left of a page is known once everything was looked at.
+        let fetched = if *permit.share() == Share::Whole { limit + 1 } else { HISTORIES_MAX };
+        let (sql, values) = compose(query, fetched);
+        let core = self.core();
+        let heads = core.readers.snapshot("searching", |connection| {
             check_epoch(connection, permit.epoch())?;
             let mut heads = Vec::new();
             for patient in patients {
                 let owner = Owner::Patient(*patient);
                 if query.owners.is_empty() || query.owners.contains(&owner) {
+                    let from = heads.len();
                     find(connection, &sql, owner, &values, &mut heads)?;
+                    keep_shared(core, connection, permit, owner, &mut heads, from)?;
                 }
             }
             Ok(heads)
@@ -175,6 +182,23 @@ impl Store {
         self.core().record_seen(permit, seen)?;
         Ok(Page { heads: page.0.into_iter().map(|(_, head)| head).collect(), next: page.1 })
     }
+}
+
+/// Leaves of what was found of an owner, from a place on, what the permit shares.
+pub(crate) fn keep_shared(
+    core: &Core,
+    connection: &Connection,
+    permit: &Permit,
+    owner: Owner,
+    found: &mut Vec<Found>,
+    from: usize,
+) -> Result<(), StoreError> {
+    if *permit.share() != Share::Whole {
+        let shared = Shared::of(core, connection, permit, owner)?;
+        let tail = found.split_off(from);
+        found.extend(tail.into_iter().filter(|(_, head)| shared.has(&head.key)));
+    }
+    Ok(())
 }
 
 /// A head with its date as it sorts.

@@ -39,6 +39,21 @@ impl Store {
         extra: Option<Extra>,
     ) -> Result<Written, StoreError> {
         check_action(permit, "write", &[Action::Deposit])?;
+        let guard = self.core().room.clone();
+        self.commit(permit, versions, objects, move |transaction, outcomes| match extra {
+            Some(extra) => guard.within(|| extra(transaction, outcomes)).at("writing the rows that belong to it"),
+            None => Ok(()),
+        })
+    }
+
+    /// As [`Store::write`] for any permit that reaches what is written, with what else belongs into the transaction.
+    pub(crate) fn commit(
+        &self,
+        permit: &Permit,
+        versions: Vec<Prepared>,
+        objects: Vec<PreparedObject>,
+        more: impl FnOnce(&Transaction<'_>, &[Outcome]) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<Written, StoreError> {
         check_count("resources and objects in one write", versions.len() + objects.len(), WRITE_MAX)?;
         let reaches = versions.iter().all(|one| permit.reaches(one.owner, &one.institution))
             && objects.iter().all(|one| permit.reaches(one.owner, &one.institution));
@@ -50,7 +65,6 @@ impl Store {
         let new = core.keyring.persist_new()?;
         let keys = new.keys().to_vec();
         let (epoch, random, recorded_us) = (permit.epoch(), Arc::clone(&core.random), core.clock.now_us());
-        let guard = core.room.clone();
         let rows = versions.len() * 4 + objects.len() * 4 + 1;
         let (written, waiting) = core.writer.run(rows, move |transaction| {
             check_epoch(transaction, epoch)?;
@@ -60,9 +74,7 @@ impl Store {
                 versions.into_iter().map(|one| batch.version(one)).collect::<Result<_, _>>()?;
             let objects: Vec<Outcome> =
                 objects.iter().map(|one| objects::insert(transaction, one, recorded_us)).collect::<Result<_, _>>()?;
-            if let Some(extra) = extra {
-                guard.within(|| extra(transaction, &versions)).at("writing the rows that belong to it")?;
-            }
+            more(transaction, &versions)?;
             let (ticket, waiting) = ticket(transaction)?;
             Ok((Written { versions, objects, ticket }, waiting))
         })?;

@@ -267,6 +267,10 @@ fn may_open(permit: &Permit, kind: FrameKind, name: &KeyName) -> bool {
         (Action::ReadTimeline | Action::ReadRecord | Action::ReadDocument | Action::Issue, KeyName::Group(group)) => {
             permit.reaches(group.owner, &group.institution) || is_context(permit, kind, group)
         }
+        // A person's consents are the person's own, and the scope reaches nothing else.
+        (Action::ManageConsent, KeyName::Group(group)) => {
+            kind == FrameKind::Resource && permit.reaches(group.owner, &group.institution)
+        }
         // A receipt is the institution's own; its scope reaches the patients too, whose records it must not open.
         (Action::ReadReceipt, KeyName::Group(group)) => {
             kind == FrameKind::Event

@@ -2,7 +2,10 @@
 
 use crate::{code, id, request};
 use base::{Id16, SeededRandom};
-use policy::{Action, Assurance, Decision, Door, Facts, OwnPatient, Owner, Purpose, Request, Role, Scope, Target};
+use policy::{
+    Action, Assurance, Decision, Door, Facts, Ground, GroundKind, OwnPatient, Owner, Purpose, Request, Role, Scope,
+    Share, Target,
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -27,8 +30,7 @@ fn targets() -> impl Strategy<Value = Target> {
 
 fn requests() -> impl Strategy<Value = Request> {
     let assurance = prop::sample::select(vec![Assurance::None, Assurance::One, Assurance::Two]);
-    let purpose =
-        prop::sample::select(vec![Purpose::OwnRecords, Purpose::Custody { deposit: id("x") }, Purpose::Operation]);
+    let purpose = prop::sample::select(purposes());
     let asked = (
         prop::sample::select(Role::ALL.to_vec()),
         assurance,
@@ -41,6 +43,28 @@ fn requests() -> impl Strategy<Value = Request> {
     })
 }
 
+/// All of them; those on a ground with the ground that facts may have, and with another.
+fn purposes() -> Vec<Purpose> {
+    let on_ground = GroundKind::ALL.into_iter().flat_map(|kind| kind.purposes());
+    let on_ground = on_ground.flat_map(|name| ["ground", "other"].map(|ground| Purpose::with_ground(name, id(ground))));
+    let mut all: Vec<Purpose> = on_ground.map(|purpose| purpose.expect("a purpose on a ground")).collect();
+    let without = [Purpose::OwnRecords, Purpose::Custody { deposit: id("x") }, Purpose::Operation, Purpose::Oversight];
+    all.extend(without);
+    all
+}
+
+fn grounds() -> impl Strategy<Value = Ground> {
+    let kinds = prop::sample::select(GroundKind::ALL.to_vec());
+    let shares = prop::sample::select(vec!["whole", "visits;", "visits tests;mental-health", ";"]);
+    (kinds, names(), prop::collection::vec(names(), 0..3), shares).prop_map(|(kind, subject, patients, share)| Ground {
+        id: id("ground"),
+        kind,
+        subject,
+        patients: patients.into_iter().map(|patient| OwnPatient { patient, institution: code("a") }).collect(),
+        share: Share::from_text(share).expect("a share"),
+    })
+}
+
 fn facts() -> impl Strategy<Value = Facts> {
     let known = (
         any::<u64>(),
@@ -48,14 +72,22 @@ fn facts() -> impl Strategy<Value = Facts> {
         prop::collection::vec(names(), 0..3),
         prop::option::of(prop::sample::select(&NAMES[..])),
         any::<bool>(),
+        prop::sample::subsequence(Role::APPOINTED.to_vec(), 0..=Role::APPOINTED.len()),
+        prop::option::weighted(0.8, grounds()),
     );
-    known.prop_map(|(epoch, person, patients, deposits_for, operator)| Facts {
+    known.prop_map(|(epoch, person, patients, deposits_for, operator, holds, ground)| Facts {
         epoch,
         person,
         patients: patients.into_iter().map(|patient| OwnPatient { patient, institution: code("a") }).collect(),
         deposits_for: deposits_for.map(code),
         operator,
+        holds: holds.into_iter().collect(),
+        ground,
     })
+}
+
+fn reads(action: Action) -> bool {
+    [Action::ReadTimeline, Action::ReadRecord, Action::ReadDocument, Action::Issue].contains(&action)
 }
 
 proptest! {
@@ -70,7 +102,8 @@ proptest! {
         if permit.reaches_context_of(&code("a")) {
             prop_assert!(matches!(request.action, Action::ReadTimeline | Action::ReadRecord | Action::Issue));
             let Scope::Patients(reached) = permit.scope() else { panic!("context of no patient") };
-            prop_assert!(facts.patients.iter().any(|own| reached.contains(&own.patient)));
+            let grounds = facts.ground.iter().flat_map(|ground| &ground.patients);
+            prop_assert!(facts.patients.iter().chain(grounds).any(|own| reached.contains(&own.patient)));
         }
         prop_assert!(!permit.reaches_context_of(&code("b")), "nobody is a patient there");
         let own: BTreeSet<Id16> = facts.patients.iter().map(|own| own.patient).chain(facts.person).collect();
@@ -85,6 +118,32 @@ proptest! {
                 for other in others {
                     prop_assert!(!permit.reaches(Owner::Patient(other), &code("a")));
                 }
+            }
+            (role, Scope::Patients(reached)) if reads(request.action) => {
+                let ground = facts.ground.as_ref().expect("nobody else reads without a ground");
+                prop_assert_eq!(request.purpose.ground(), Some(ground.id));
+                prop_assert!(ground.kind.purposes().contains(&request.purpose.name()));
+                prop_assert!(role == Role::Representative || facts.holds.contains(&role));
+                prop_assert_eq!(request.actor.assurance, Assurance::Two);
+                prop_assert_eq!(permit.share(), &ground.share);
+                let given: BTreeSet<Id16> = ground.patients.iter().map(|own| own.patient).collect();
+                prop_assert!(reached.is_subset(&given));
+                match request.target {
+                    Target::Patient(one) => prop_assert!(reached.iter().all(|id| *id == one)),
+                    Target::Person(one) => prop_assert_eq!(one, ground.subject),
+                    _ => prop_assert!(false, "a record of nobody"),
+                }
+            }
+            (role, Scope::Patients(reached)) => {
+                prop_assert!(facts.holds.contains(&role));
+                let written = [Action::AskGround, Action::BreakGlass, Action::RecordProof];
+                prop_assert!(written.contains(&request.action), "{:?}", request.action);
+                let [Target::Person(one) | Target::Patient(one)] = [&request.target] else { panic!("about nobody") };
+                prop_assert_eq!(reached, &BTreeSet::from([*one]));
+            }
+            (Role::Steward | Role::SecurityOfficer | Role::Auditor | Role::Administrator, Scope::Status) => {
+                prop_assert!(facts.holds.contains(&request.actor.role));
+                prop_assert_eq!(request.actor.assurance, Assurance::Two);
             }
             (Role::Depositor, Scope::Institution(reached)) => {
                 prop_assert_eq!(Some(reached), facts.deposits_for.as_ref());

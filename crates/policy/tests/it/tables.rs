@@ -2,7 +2,10 @@
 
 use crate::{code, id, request};
 use base::{Id16, SeededRandom};
-use policy::{Action, Assurance, Decision, Door, Facts, OwnPatient, Owner, Permit, Purpose, Role, Scope, Target};
+use policy::{
+    Action, Assurance, Decision, Door, Facts, Ground, GroundKind, OwnPatient, Owner, Permit, Purpose, Role, Scope,
+    Share, Target,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -75,6 +78,8 @@ fn check(door: &Door, table: &Value, case: &Value, action: Action, target: &str,
         Decision::Permit(permit) => {
             assert_eq!(case["permit"].as_str(), Some(permit.explanation()), "{label}");
             assert_eq!(*permit.scope(), parse_scope(&case["scope"]), "{label}");
+            let share = case["share"].as_str().unwrap_or("whole");
+            assert_eq!(permit.share().to_text(), share, "{label}");
             assert_eq!((permit.action(), permit.epoch()), (action, facts.epoch), "{label}");
             check_context(&permit, &case["context"], label);
         }
@@ -146,7 +151,11 @@ fn purpose(case: &Value) -> Purpose {
         "own-records" => Purpose::OwnRecords,
         "custody" => Purpose::Custody { deposit: id("deposit") },
         "operation" => Purpose::Operation,
-        other => panic!("no purpose {other}"),
+        "oversight" => Purpose::Oversight,
+        other => {
+            let (name, ground) = other.split_once(':').unwrap_or_else(|| panic!("no purpose {other}"));
+            Purpose::with_ground(name, id(ground)).unwrap_or_else(|| panic!("no purpose {name}"))
+        }
     }
 }
 
@@ -172,12 +181,24 @@ fn parse_scope(scope: &Value) -> Scope {
 
 fn facts(account: &Value) -> Facts {
     assert!(account.is_object(), "the case names an account that the table does not have");
-    let patients = account["charts"].as_object().cloned().unwrap_or_default();
-    let own = |(name, number): (String, Value)| OwnPatient { patient: id(&name), institution: code(text(&number)) };
+    let patients = |charts: &Value| -> Vec<OwnPatient> {
+        let own = |(name, number): (String, Value)| OwnPatient { patient: id(&name), institution: code(text(&number)) };
+        charts.as_object().cloned().unwrap_or_default().into_iter().map(own).collect()
+    };
+    let holds = |name: &str| Role::from_name(name).unwrap_or_else(|| panic!("no role {name}"));
+    let ground = |ground: &Value| Ground {
+        id: id(text(&ground["id"])),
+        kind: GroundKind::from_name(text(&ground["kind"])).expect("a kind of ground"),
+        subject: id(text(&ground["subject"])),
+        patients: patients(&ground["charts"]),
+        share: Share::from_text(ground["share"].as_str().unwrap_or("whole")).expect("a share"),
+    };
     Facts {
         epoch: 7,
         person: account["person"].as_str().map(id),
-        patients: patients.into_iter().map(own).collect(),
+        patients: patients(&account["charts"]),
+        holds: account["holds"].as_array().into_iter().flatten().map(|name| holds(text(name))).collect(),
+        ground: account["ground"].is_object().then(|| ground(&account["ground"])),
         deposits_for: account["deposits_for"].as_str().map(code),
         operator: account["operator"].as_bool().unwrap_or(false),
     }

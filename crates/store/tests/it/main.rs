@@ -1,13 +1,17 @@
 //! Stories of the store on real folders: what is written, found, read, refused, logged and sealed, and what survives.
 
 mod clock;
+mod consents;
 mod context;
 mod crash;
 mod editions;
+mod grounds;
 mod journal;
 mod objects;
 mod people;
 mod permits;
+mod races;
 mod sealing;
+mod staff;
 mod support;
 mod writing;

@@ -111,6 +111,9 @@ pub fn request(role: Role, account: Id16, action: Action, target: Target) -> Req
         Role::Depositor => (Assurance::One, Purpose::Custody { deposit: Id16([1; 16]) }),
         Role::Operator => (Assurance::One, Purpose::Operation),
         Role::Job => (Assurance::None, Purpose::Operation),
+        Role::Administrator => (Assurance::Two, Purpose::Operation),
+        // Who reads on a ground says which.
+        _ => (Assurance::Two, Purpose::Oversight),
     };
     let actor =
         Actor { account, role, assurance, name: "홍길동".to_owned().into(), source: "127.0.0.1".to_owned().into() };

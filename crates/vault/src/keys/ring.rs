@@ -118,7 +118,7 @@ impl Keyring {
         Ok(ring)
     }
 
-    /// The key of a group, made when it is missing and the permit is one to write (deposit or issue).
+    /// The key of a group, made when it is missing and the permit is one to write (deposit, issue or consent).
     /// A new key is *pending*: what is sealed under it may be acknowledged only after [`Keyring::persist_new`].
     pub fn group(&self, permit: &Permit, name: &GroupName) -> Result<Arc<GroupKey>, KeyError> {
         let action = permit.action();
@@ -131,7 +131,9 @@ impl Keyring {
         let full = KeyName::Group(name.clone());
         let key = match self.0.find(&full)? {
             Some(key) => key,
-            None if matches!(action, Action::Deposit | Action::Issue) => self.0.find_or_make(&full)?,
+            None if matches!(action, Action::Deposit | Action::Issue | Action::ManageConsent) => {
+                self.0.find_or_make(&full)?
+            }
             None => return Err(KeyError::Refused { action: action.name() }),
         };
         lock(&self.0.state).groups.put(name.clone(), Arc::clone(&key));

@@ -1,0 +1,254 @@
+//! Terms that are data with an edition: how long a ground stays open and when a review is due (`policies/grounds.toml`), and what
+//! must be seen of whoever acts for a person (`policies/representatives.toml`). Pure: days and hours are handed in.
+
+use crate::ground::GroundKind;
+use crate::rules::DoorError;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+const GROUNDS: (&str, &str) = ("grounds.toml", include_str!("../../../policies/grounds.toml"));
+const CASES: (&str, &str) = ("representatives.toml", include_str!("../../../policies/representatives.toml"));
+
+static GROUND_TERMS: LazyLock<GroundTerms> =
+    LazyLock::new(|| GroundTerms::parse(GROUNDS.1).expect("tests parse the compiled-in terms of grounds"));
+static PROOF_RULES: LazyLock<ProofRules> =
+    LazyLock::new(|| ProofRules::parse(CASES.1).expect("tests parse the compiled-in cases of representatives"));
+
+/// How long grounds stay open.
+#[derive(Debug)]
+pub struct GroundTerms {
+    terms: Vec<(GroundKind, Term)>,
+}
+
+/// The terms of one kind of ground.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    /// Most hours that it stays open.
+    pub hours: i64,
+    /// Hours until a review is due; `None` where none is.
+    pub review_hours: Option<i64>,
+}
+
+impl GroundTerms {
+    /// The terms that are compiled in.
+    #[must_use]
+    pub fn standard() -> &'static Self {
+        &GROUND_TERMS
+    }
+
+    /// The terms of a kind; `None` for appointments, which have rules of their own. Those of a consent are the longest it may last.
+    #[must_use]
+    pub fn of(&self, kind: GroundKind) -> Option<Term> {
+        self.terms.iter().find(|(one, _)| *one == kind).map(|(_, term)| *term)
+    }
+
+    fn parse(text: &str) -> Result<Self, DoorError> {
+        let refused = |reason: String| DoorError::Policy { file: GROUNDS.0.to_owned(), reason };
+        let file: GroundsFile = toml::from_str(text).map_err(|fault| refused(fault.to_string()))?;
+        let mut terms = Vec::new();
+        for row in file.ground {
+            let kind = GroundKind::from_name(&row.kind).ok_or_else(|| refused(format!("no kind {}", row.kind)))?;
+            let all = std::iter::once(row.hours).chain(row.review_hours);
+            if all.into_iter().any(|hours| !(1..=24 * 366).contains(&hours)) {
+                return Err(refused(format!("hours of {} are not between one and a year", row.kind)));
+            }
+            terms.push((kind, Term { hours: row.hours, review_hours: row.review_hours }));
+        }
+        Ok(Self { terms })
+    }
+}
+
+/// What must be seen of whoever acts for a person.
+#[derive(Debug)]
+pub struct ProofRules {
+    edition: String,
+    days_max: i64,
+    cases: Vec<ProofCase>,
+}
+
+/// One case in which somebody may act for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofCase {
+    /// Its name in tables and forms.
+    pub slug: String,
+    /// Where it stands.
+    pub source: String,
+    /// What must be seen, by name.
+    pub proofs: Vec<String>,
+    /// Whether the person says so themselves, in the portal.
+    pub by_person: bool,
+    /// The person is at least this old.
+    pub age_from: Option<i64>,
+    /// The person is younger than this; the appointment ends with the day they no longer are.
+    pub age_below: Option<i64>,
+}
+
+/// Why somebody may not act for a person as told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProofFault {
+    /// There is no such case.
+    #[error("there is no such case of a representative")]
+    Case,
+    /// The case is for people of another age.
+    #[error("the case is for people of another age")]
+    Age,
+    /// Some of what must be seen was not seen.
+    #[error("not all proofs were seen: {}", missing.join(", "))]
+    Missing {
+        /// Names of those that were not.
+        missing: Vec<String>,
+    },
+}
+
+impl ProofRules {
+    /// The cases that are compiled in.
+    #[must_use]
+    pub fn standard() -> &'static Self {
+        &PROOF_RULES
+    }
+
+    /// Their edition, to be kept with each appointment.
+    #[must_use]
+    pub fn edition(&self) -> &str {
+        &self.edition
+    }
+
+    /// The longest an appointment lasts, in days.
+    #[must_use]
+    pub const fn days_max(&self) -> i64 {
+        self.days_max
+    }
+
+    /// Every case.
+    #[must_use]
+    pub fn cases(&self) -> &[ProofCase] {
+        &self.cases
+    }
+
+    /// Whether what was seen is enough in a case, for a person of this age in full years (`None` where it is not known, which
+    /// is enough for no case that asks for one).
+    ///
+    /// # Errors
+    /// [`ProofFault`], which says what is missing.
+    pub fn check(&self, slug: &str, age: Option<i64>, seen: &BTreeSet<String>) -> Result<&ProofCase, ProofFault> {
+        let case = self.cases.iter().find(|case| case.slug == slug).ok_or(ProofFault::Case)?;
+        let old_enough = case.age_from.is_none_or(|from| age.is_some_and(|age| age >= from));
+        let young_enough = case.age_below.is_none_or(|below| age.is_some_and(|age| age < below));
+        if !old_enough || !young_enough {
+            return Err(ProofFault::Age);
+        }
+        let missing: Vec<String> = case.proofs.iter().filter(|proof| !seen.contains(*proof)).cloned().collect();
+        if missing.is_empty() { Ok(case) } else { Err(ProofFault::Missing { missing }) }
+    }
+
+    fn parse(text: &str) -> Result<Self, DoorError> {
+        let refused = |reason: String| DoorError::Policy { file: CASES.0.to_owned(), reason };
+        let file: CasesFile = toml::from_str(text).map_err(|fault| refused(fault.to_string()))?;
+        let mut cases: Vec<ProofCase> = Vec::new();
+        for row in file.case {
+            if row.proofs.is_empty() || cases.iter().any(|case| case.slug == row.slug) {
+                return Err(refused(format!("case {} has no proof or stands twice", row.slug)));
+            }
+            cases.push(ProofCase {
+                slug: row.slug,
+                source: row.source,
+                proofs: row.proofs,
+                by_person: row.by_person,
+                age_from: row.age_from,
+                age_below: row.age_below,
+            });
+        }
+        Ok(Self { edition: file.version, days_max: file.days_max, cases })
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroundsFile {
+    #[serde(rename = "version")]
+    _version: String,
+    #[serde(rename = "valid_from")]
+    _valid_from: String,
+    ground: Vec<GroundRow>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroundRow {
+    kind: String,
+    hours: i64,
+    review_hours: Option<i64>,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CasesFile {
+    version: String,
+    #[serde(rename = "valid_from")]
+    _valid_from: String,
+    days_max: i64,
+    case: Vec<CaseRow>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseRow {
+    slug: String,
+    source: String,
+    proofs: Vec<String>,
+    #[serde(default)]
+    by_person: bool,
+    age_from: Option<i64>,
+    age_below: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(slug: &str, age: Option<i64>, seen: &[&str]) -> Result<(), ProofFault> {
+        let seen = seen.iter().map(|proof| (*proof).to_owned()).collect();
+        ProofRules::standard().check(slug, age, &seen).map(drop)
+    }
+
+    #[test]
+    fn every_ground_that_staff_ask_for_has_its_term() {
+        let kinds = [GroundKind::Request, GroundKind::Visit, GroundKind::Order, GroundKind::Migration];
+        assert!(kinds.iter().all(|kind| GroundTerms::standard().of(*kind).is_some_and(|term| term.hours > 0)));
+        let glass = GroundTerms::standard().of(GroundKind::BreakGlass).expect("a term");
+        assert!(glass.hours <= 24 && glass.review_hours.is_some());
+        assert_eq!(GroundTerms::standard().of(GroundKind::Appointment), None);
+    }
+
+    #[test]
+    fn who_acts_for_another_proves_it_as_the_case_asks() {
+        let family = ["own-id", "family-proof", "patient-consent", "patient-id"];
+        assert_eq!(check("spouse-or-lineal", Some(40), &family), Ok(()));
+        assert_eq!(check("spouse-or-lineal", Some(13), &family), Err(ProofFault::Age));
+        assert_eq!(check("spouse-or-lineal-of-child", Some(13), &["own-id", "family-proof"]), Ok(()));
+        assert_eq!(check("parent-online", Some(18), &["own-id", "family-proof"]), Ok(()));
+        assert_eq!(check("parent-online", Some(19), &["own-id", "family-proof"]), Err(ProofFault::Age));
+        assert_eq!(check("parent-online", None, &["own-id", "family-proof"]), Err(ProofFault::Age));
+        let missing = vec!["no-nearer-family".to_owned()];
+        assert_eq!(check("sibling", Some(40), &family), Err(ProofFault::Missing { missing }));
+        let missing = vec!["death-certificate".to_owned()];
+        assert_eq!(check("deceased", None, &["own-id", "family-proof"]), Err(ProofFault::Missing { missing }));
+        assert_eq!(check("friend", Some(40), &family), Err(ProofFault::Case));
+    }
+
+    #[test]
+    fn every_proof_that_is_left_out_is_missed() {
+        for case in ProofRules::standard().cases() {
+            let age = case.age_from.or(case.age_below.map(|below| below - 1));
+            for left_out in &case.proofs {
+                let seen: Vec<&str> =
+                    case.proofs.iter().filter(|proof| *proof != left_out).map(String::as_str).collect();
+                let missing = vec![left_out.clone()];
+                assert_eq!(check(&case.slug, age, &seen), Err(ProofFault::Missing { missing }), "{}", case.slug);
+            }
+            assert!(!case.source.is_empty());
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Consents of people: Consent resources among the person's own records, and the rules made of them for the door. Giving, changing
+//! and withdrawing one writes a version and its rules in one transaction, and ends every permit that was made before.
+
+use std::collections::BTreeSet;
+
+use base::{Clock, Id16, Timestamp};
+use policy::{Action, GroundKind, GroundTerms, InstitutionCode, Owner, Permit, Purpose, Request, Role, Share};
+use rusqlite::{Connection, Transaction, params};
+use vault::ClassName;
+
+use crate::Store;
+use crate::access::Seen;
+use crate::consent_form::{ConsentFault, ConsentTerms};
+use crate::core::{check_action, check_count, check_epoch};
+use crate::edition::Edition;
+use crate::error::{AtStep, StoreError};
+use crate::facts::bump_epoch;
+use crate::grounds::{HOUR_US, Opened, nowhere, places_of};
+use crate::index::IndexRow;
+use crate::read::{frames, open as open_version};
+use crate::types::{NewVersion, ResourceKey, Ticket, id16_from, institution_from, owner_bytes, time_from};
+
+/// Consents that one person may have, withdrawn ones included.
+pub const CONSENTS_MAX: usize = 500;
+/// Years that a consent is kept after it was written, as the longest class of records is.
+const YEARS_KEPT: i16 = 10;
+const KIND: &str = "Consent";
+
+/// The institution that consents belong to: the commons itself.
+#[must_use]
+pub fn commons() -> InstitutionCode {
+    InstitutionCode::new("hanmaru").expect("seven letters are a code")
+}
+
+/// A consent of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentEntry {
+    /// Which.
+    pub id: Id16,
+    /// What it says; a fault where it cannot be read, and then it shares nothing.
+    pub terms: Result<ConsentTerms, ConsentFault>,
+    /// Whether it was not withdrawn.
+    pub is_active: bool,
+    /// When this version was written.
+    pub recorded: Timestamp,
+    /// How often it was written: 1 unless it was changed or withdrawn.
+    pub version: u32,
+}
+
+/// A consent that somebody may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentOffer {
+    /// The consent: the ground that a request names.
+    pub consent: Id16,
+    /// For what ([`policy::Purpose::name`]).
+    pub purpose: String,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+impl Store {
+    /// Gives a consent. Takes a permit for [`Action::ManageConsent`] of the person. Accepted when it returns; wait for the
+    /// ticket to have it sealed.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`]; [`StoreError::Missing`]
+    /// where the terms name nobody, nothing or no time that a consent can have; and those of [`Store::write`].
+    pub fn give_consent(&self, permit: &Permit, terms: &ConsentTerms) -> Result<(Id16, Ticket), StoreError> {
+        let id = Id16::random(&*self.core().random);
+        let ticket = self.write_consent(permit, id, terms, true)?;
+        Ok((id, ticket))
+    }
+
+    /// Puts other terms in the place of a consent's.
+    ///
+    /// # Errors
+    /// As [`Store::give_consent`]; [`StoreError::Missing`] where there is no such consent.
+    pub fn change_consent(&self, permit: &Permit, id: Id16, terms: &ConsentTerms) -> Result<Ticket, StoreError> {
+        self.consent(permit, terms.person, id)?;
+        self.write_consent(permit, id, terms, true)
+    }
+
+    /// Withdraws a consent: from the moment this returns, every request that rests on it is refused.
+    ///
+    /// # Errors
+    /// As [`Store::change_consent`].
+    pub fn withdraw_consent(&self, permit: &Permit, person: Id16, id: Id16) -> Result<Ticket, StoreError> {
+        match self.consent(permit, person, id)?.terms {
+            Ok(terms) => self.write_consent(permit, id, &terms, false),
+            // What cannot be read shares nothing already.
+            Err(_) => Err(StoreError::Missing { what: "consent that can be read" }),
+        }
+    }
+
+    /// All consents of a person, newest first, withdrawn ones included. Takes a permit for [`Action::ManageConsent`] of the
+    /// person; the entry in the access journal is durable before this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`],
+    /// [`StoreError::JournalUnavailable`], [`StoreError::Database`], [`StoreError::Seal`].
+    pub fn consents(&self, permit: &Permit, person: Id16) -> Result<Vec<ConsentEntry>, StoreError> {
+        check_consent_permit(permit, "consents", person)?;
+        let (core, step, owner) = (self.core(), "reading consents", Owner::Patient(person));
+        let sealed = core.readers.snapshot(step, |connection| {
+            check_epoch(connection, permit.epoch())?;
+            let sql = "SELECT id FROM resource_current WHERE owner = ? AND type = ? AND institution = ? \
+                       ORDER BY recorded_us DESC, id";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let mut rows = statement.query(params![owner_bytes(owner), KIND, commons().as_str()]).at(step)?;
+            let (mut sealed, mut bytes) = (Vec::new(), 0);
+            while let Some(row) = rows.next().at(step)? {
+                let id = id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
+                check_count("consents of one person", sealed.len() + 1, CONSENTS_MAX)?;
+                let key = ResourceKey { owner, resource_type: KIND.to_owned(), id };
+                frames(connection, &key, 1, &mut sealed, &mut bytes)?;
+            }
+            Ok(sealed)
+        })?;
+        let mut entries = Vec::with_capacity(sealed.len());
+        let mut seen = Seen::default();
+        for one in sealed {
+            let version = open_version(core, permit, one)?;
+            seen.add(owner, &version.institution, KIND);
+            let read = ConsentTerms::read(version.bytes.expose(), person);
+            let id = version.source_id.expose().parse().map_err(|_| StoreError::Damaged {
+                what: "a consent",
+                reason: "its id is not one of ours".to_owned(),
+            })?;
+            let is_active = matches!(read, Ok((true, _)));
+            let (recorded, version) = (version.recorded, version.version);
+            entries.push(ConsentEntry { id, terms: read.map(|(_, terms)| terms), is_active, recorded, version });
+        }
+        core.record_seen(permit, seen)?;
+        Ok(entries)
+    }
+
+    /// Consents of a subject that whoever asks may use now, as their institution is named in them. Takes a permit for
+    /// [`Action::AskGround`] about the subject.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Database`].
+    pub fn consent_offers(&self, permit: &Permit, subject: Id16) -> Result<Vec<ConsentOffer>, StoreError> {
+        check_action(permit, "consent_offers", &[Action::AskGround])?;
+        if !permit.reaches(Owner::Patient(subject), &nowhere()) {
+            return Err(StoreError::Scope { what: "the person whose consents they are" });
+        }
+        let (now_us, step) = (self.core().clock.now_us(), "looking for consents");
+        let actor = permit.actor();
+        self.core().readers.snapshot(step, |connection| {
+            check_epoch(connection, permit.epoch())?;
+            let places = places_of(connection, actor.account, actor.role)?;
+            let purpose = purpose_of(actor.role);
+            let sql = "SELECT DISTINCT consent, grantee, until_us FROM consent_rule \
+                       WHERE person = ? AND purpose = ? AND from_us <= ?3 AND until_us > ?3";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let mut rows = statement.query(params![subject.0, purpose, now_us]).at(step)?;
+            let mut offers: Vec<ConsentOffer> = Vec::new();
+            while let Some(row) = rows.next().at(step)? {
+                let consent = id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
+                let grantee: String = row.get(1).at(step)?;
+                let is_mine = places.iter().any(|place| place.as_str() == grantee);
+                if is_mine && offers.iter().all(|offer| offer.consent != consent) {
+                    let until = time_from(row.get(2).at(step)?)?;
+                    offers.push(ConsentOffer { consent, purpose: purpose.to_owned(), until });
+                }
+            }
+            Ok(offers)
+        })
+    }
+
+    fn consent(&self, permit: &Permit, person: Id16, id: Id16) -> Result<ConsentEntry, StoreError> {
+        let mut all = self.consents(permit, person)?.into_iter();
+        all.find(|entry| entry.id == id).ok_or(StoreError::Missing { what: "consent" })
+    }
+
+    fn write_consent(
+        &self,
+        permit: &Permit,
+        id: Id16,
+        terms: &ConsentTerms,
+        is_active: bool,
+    ) -> Result<Ticket, StoreError> {
+        check_consent_permit(permit, "write_consent", terms.person)?;
+        let (core, person) = (self.core(), terms.person);
+        let now = core.clock.now();
+        let longest = GroundTerms::standard().of(GroundKind::Consent).map_or(0, |term| term.hours * HOUR_US);
+        let lasts_us = terms.until.as_microsecond() - terms.from.as_microsecond().max(now.as_microsecond());
+        let bytes = terms.to_bytes(id, now, is_active);
+        // What is written is what is read: terms that the strict reader does not give back are refused here.
+        let is_good = ConsentTerms::read(&bytes, person).as_ref() == Ok(&(is_active, terms.clone()));
+        if !is_good || (is_active && !(1..=longest).contains(&lasts_us)) {
+            return Err(StoreError::Missing { what: "recipient, kind or time that a consent can have" });
+        }
+        let (institution, source_id) = (commons(), id.to_string());
+        let class = ClassName::new("chart").ok_or(StoreError::Missing { what: "class of consents" })?;
+        let year = now.to_zoned(jiff::tz::TimeZone::UTC).year().saturating_add(YEARS_KEPT);
+        let status = if is_active { "active" } else { "inactive" };
+        let version = self.prepare_within(
+            permit,
+            NewVersion {
+                owner: Owner::Patient(person),
+                institution: &institution,
+                resource_type: KIND,
+                source_id: &source_id,
+                class: &class,
+                expiry_year: u16::try_from(year).unwrap_or(u16::MAX),
+                bytes: &bytes,
+                date: Some(now),
+                encounter: None,
+                index: vec![IndexRow::Token { param: "status", system: String::new(), code: status.to_owned() }],
+                // What comes later is what holds: the epoch keeps two changes at once apart.
+                edition: Edition::default(),
+            },
+        )?;
+        let rules = is_active.then(|| terms.clone());
+        let written = self.commit(permit, vec![version], vec![], move |transaction, _| {
+            replace_rules(transaction, person, id, rules.as_ref())?;
+            bump_epoch(transaction)
+        })?;
+        Ok(written.ticket)
+    }
+}
+
+fn check_consent_permit(permit: &Permit, call: &'static str, person: Id16) -> Result<(), StoreError> {
+    check_action(permit, call, &[Action::ManageConsent])?;
+    if permit.reaches(Owner::Patient(person), &commons()) {
+        Ok(())
+    } else {
+        Err(StoreError::Scope { what: "the person whose consents they are" })
+    }
+}
+
+/// Puts the rules of a consent in the place of those that it had; none where it is withdrawn.
+fn replace_rules(
+    transaction: &Transaction<'_>,
+    person: Id16,
+    consent: Id16,
+    terms: Option<&ConsentTerms>,
+) -> Result<(), StoreError> {
+    let step = "writing the rules of a consent";
+    let sql = "DELETE FROM consent_rule WHERE person = ? AND consent = ?";
+    transaction.execute(sql, params![person.0, consent.0]).at(step)?;
+    let Some(terms) = terms else { return Ok(()) };
+    let institutions: Vec<&str> = if terms.institutions.is_empty() {
+        vec![""]
+    } else {
+        terms.institutions.iter().map(InstitutionCode::as_str).collect()
+    };
+    let (share, mut rule) = (terms.share().to_text(), 0_i64);
+    let sql = "INSERT INTO consent_rule VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let (from_us, until_us) = (terms.from.as_microsecond(), terms.until.as_microsecond());
+    for grantee in &terms.grantees {
+        for purpose in &terms.purposes {
+            for institution in &institutions {
+                let values = params![
+                    person.0,
+                    consent.0,
+                    rule,
+                    grantee.as_str(),
+                    purpose.name(),
+                    institution,
+                    share,
+                    from_us,
+                    until_us
+                ];
+                transaction.prepare_cached(sql).at(step)?.execute(values).at(step)?;
+                rule += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The purpose for which a role uses consents.
+const fn purpose_of(role: Role) -> &'static str {
+    match role {
+        Role::Pharmacist => "dispensing",
+        _ => "care",
+    }
+}
+
+/// The consent that a request names, where it is one that whoever asks may use now for what they say.
+pub(crate) fn open(
+    connection: &Connection,
+    request: &Request,
+    id: Id16,
+    now_us: i64,
+) -> Result<Option<Opened>, StoreError> {
+    let purpose = match (&request.purpose, request.actor.role) {
+        (Purpose::Care { .. }, Role::Clinician) | (Purpose::Dispensing { .. }, Role::Pharmacist) => {
+            request.purpose.name()
+        }
+        _ => return Ok(None),
+    };
+    let step = "looking for a consent";
+    let places = places_of(connection, request.actor.account, request.actor.role)?;
+    let sql = "SELECT person, grantee, institution, share FROM consent_rule \
+               WHERE consent = ? AND purpose = ? AND from_us <= ?3 AND until_us > ?3 ORDER BY rule";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let mut rows = statement.query(params![id.0, purpose, now_us]).at(step)?;
+    let mut found: Option<(Id16, String)> = None;
+    let mut institutions: BTreeSet<String> = BTreeSet::new();
+    while let Some(row) = rows.next().at(step)? {
+        let person = id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
+        let (grantee, institution, share): (String, String, String) =
+            (row.get(1).at(step)?, row.get(2).at(step)?, row.get(3).at(step)?);
+        if !places.iter().any(|place| place.as_str() == grantee) {
+            continue;
+        }
+        if !institution.is_empty() {
+            institution_from(&institution)?;
+        }
+        let rule = (person, share);
+        // A consent has one share; a rule that says another widens nothing.
+        if *found.get_or_insert_with(|| rule.clone()) == rule {
+            institutions.insert(institution);
+        }
+    }
+    let Some((subject, share)) = found else { return Ok(None) };
+    let institutions = if institutions.contains("") { Vec::new() } else { institutions.into_iter().collect() };
+    let read = Share::from_text(&share).filter(|share| *share != Share::Whole);
+    Ok(read.map(|share| Opened { kind: GroundKind::Consent, subject, institutions, share }))
+}

@@ -1,0 +1,432 @@
+//! What an access of somebody else than the person points to: asked for, confirmed by another, open for a time, closed; and the
+//! lookup of the one that a request names. No record is opened here.
+
+use base::{Id16, Redacted, Timestamp};
+use policy::{
+    Action, Ground, GroundKind, GroundTerms, InstitutionCode, OwnPatient, Owner, Permit, Purpose, Request, Role, Share,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::Store;
+use crate::core::{Core, check_action, check_count, check_epoch};
+use crate::error::{AtStep, StoreError};
+use crate::facts::bump_epoch;
+use crate::rights::{Right, rights};
+use crate::types::{id16_from, institution_from, owner_bytes, time_from};
+use crate::{consents, representatives, sealed};
+
+/// Longest reason and longest note, in bytes.
+pub const REASON_BYTES_MAX: usize = 2_000;
+/// Most grounds, reviews or appointments in one answer.
+pub const GROUNDS_MAX: usize = 500;
+/// Microseconds of an hour.
+pub(crate) const HOUR_US: i64 = 3_600_000_000;
+
+/// A ground to be asked for.
+#[derive(Debug, Clone)]
+pub struct NewGround {
+    /// Whom it is about: a person, or one patient.
+    pub subject: Id16,
+    /// Only what this institution has; `None` for all that the subject has.
+    pub institution: Option<InstitutionCode>,
+    /// How much of it.
+    pub share: Share,
+    /// Why.
+    pub reason: Redacted<String>,
+}
+
+/// A ground as it stands in the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroundEntry {
+    /// Which.
+    pub id: Id16,
+    /// Of what kind.
+    pub kind: GroundKind,
+    /// Whom it is about.
+    pub subject: Id16,
+    /// Who may look.
+    pub account: Id16,
+    /// In which role.
+    pub role: Role,
+    /// Only what this institution has.
+    pub institution: Option<InstitutionCode>,
+    /// How much of it.
+    pub share: Share,
+    /// Why.
+    pub reason: Redacted<String>,
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// When it ends by itself.
+    pub until: Timestamp,
+    /// When somebody else confirmed it.
+    pub confirmed: Option<Timestamp>,
+    /// When it was closed.
+    pub closed: Option<Timestamp>,
+}
+
+/// The kind of ground that a role asks for.
+#[must_use]
+pub const fn kind_asked_by(role: Role) -> Option<GroundKind> {
+    match role {
+        Role::Support => Some(GroundKind::Request),
+        Role::Clinician => Some(GroundKind::Visit),
+        Role::Pharmacist => Some(GroundKind::Order),
+        Role::Steward => Some(GroundKind::Migration),
+        _ => None,
+    }
+}
+
+impl Store {
+    /// Asks for a ground, which opens once somebody else has confirmed it. Takes a permit for [`Action::AskGround`] about the
+    /// subject; the ground has the id that the permit's purpose names. A visit and an order are asked for by who holds the
+    /// role at an institution; a visit reaches what that institution has.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`],
+    /// [`StoreError::Missing`] where no reason is given, [`StoreError::Database`].
+    pub fn ask_ground(&self, permit: &Permit, new: NewGround) -> Result<Id16, StoreError> {
+        check_action(permit, "ask_ground", &[Action::AskGround])?;
+        let role = permit.actor().role;
+        let kind = kind_asked_by(role).ok_or(StoreError::Scope { what: "a ground that this role asks for" })?;
+        let new = Insert { kind, role, new, now_us: self.core().clock.now_us(), confirmed: false };
+        self.insert_ground(permit, new, |_, _| Ok(()))
+    }
+
+    /// Writes a ground, and what belongs to it, in one transaction.
+    pub(crate) fn insert_ground(
+        &self,
+        permit: &Permit,
+        insert: Insert,
+        more: impl FnOnce(&rusqlite::Transaction<'_>, Id16) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<Id16, StoreError> {
+        let Insert { kind, role, new, now_us, confirmed } = insert;
+        if !permit.reaches(Owner::Patient(new.subject), &nowhere()) {
+            return Err(StoreError::Scope { what: "the person whom the ground is about" });
+        }
+        let id = permit.purpose().ground().ok_or(StoreError::Missing { what: "id of the ground" })?;
+        let reason = checked_text(&new.reason)?;
+        let core = self.core();
+        let reason = sealed::seal(&core.text_key, &id.0, reason, &*core.random);
+        let term = GroundTerms::standard().of(kind).ok_or(StoreError::Missing { what: "term of this kind" })?;
+        let (account, epoch, until_us) = (permit.actor().account, permit.epoch(), now_us + term.hours * HOUR_US);
+        core.writer.run(2, move |transaction| {
+            let step = "writing a ground";
+            check_epoch(transaction, epoch)?;
+            let institution = reach(transaction, account, role, kind, new.institution)?;
+            let confirmation = confirmed.then_some((account.0, now_us));
+            let sql = "INSERT INTO access_ground \
+                       (subject, id, kind, account, role, institution, share, reason, asked_us, until_us, confirmed_by, confirmed_us) \
+                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            let values = params![
+                new.subject.0,
+                id.0,
+                kind.name(),
+                account.0,
+                role.name(),
+                institution,
+                new.share.to_text(),
+                reason,
+                now_us,
+                until_us,
+                confirmation.map(|(by, _)| by),
+                confirmation.map(|(_, at)| at)
+            ];
+            transaction.execute(sql, values).at(step)?;
+            more(transaction, id)?;
+            Ok(id)
+        })
+    }
+
+    /// Confirms a ground that somebody else asked for: it opens now, for as long as its kind says. Takes a permit for
+    /// [`Action::ConfirmGround`].
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::StaleEpoch`]; [`StoreError::Missing`] where there is none that waits, or it is the
+    /// asker's own; [`StoreError::Database`].
+    pub fn confirm_ground(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
+        check_action(permit, "confirm_ground", &[Action::ConfirmGround])?;
+        let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), self.core().clock.now_us());
+        self.core().writer.run(1, move |transaction| {
+            let step = "confirming a ground";
+            check_epoch(transaction, epoch)?;
+            let sql = "SELECT kind FROM access_ground \
+                       WHERE id = ? AND account <> ? AND confirmed_us IS NULL AND closed_us IS NULL";
+            let kind: Option<String> =
+                transaction.query_row(sql, params![id.0, by.0], |row| row.get(0)).optional().at(step)?;
+            let term = kind.and_then(|kind| GroundTerms::standard().of(GroundKind::from_name(&kind)?));
+            let term = term.ok_or(StoreError::Missing { what: "ground that waits for another to confirm it" })?;
+            let sql = "UPDATE access_ground SET confirmed_by = ?, confirmed_us = ?, until_us = ? WHERE id = ?";
+            let values = params![by.0, now_us, now_us + term.hours * HOUR_US, id.0];
+            transaction.execute(sql, values).at(step).map(|_| ())
+        })
+    }
+
+    /// Closes a ground: permits that were made on it are refused from now on. Takes a permit for [`Action::ConfirmGround`], or
+    /// one for [`Action::AskGround`] of whose ground it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Missing`] where there is none that is open,
+    /// [`StoreError::Database`].
+    pub fn close_ground(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
+        check_action(permit, "close_ground", &[Action::ConfirmGround, Action::AskGround])?;
+        let own_only = permit.action() == Action::AskGround;
+        let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), self.core().clock.now_us());
+        self.core().writer.run(1, move |transaction| {
+            check_epoch(transaction, epoch)?;
+            let sql = "UPDATE access_ground SET closed_by = ?, closed_us = ? \
+                       WHERE id = ? AND closed_us IS NULL AND (account = ?1 OR NOT ?)";
+            let changed = transaction.execute(sql, params![by.0, now_us, id.0, own_only]).at("closing a ground")?;
+            if changed == 0 {
+                return Err(StoreError::Missing { what: "open ground" });
+            }
+            bump_epoch(transaction)
+        })
+    }
+
+    /// Grounds that are open or wait to be confirmed, newest first. Takes a permit for [`Action::ConfirmGround`] or
+    /// [`Action::Oversee`]; that they were looked at is journalled.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::JournalUnavailable`], [`StoreError::Database`].
+    pub fn grounds(&self, permit: &Permit) -> Result<Vec<GroundEntry>, StoreError> {
+        check_action(permit, "grounds", &[Action::ConfirmGround, Action::Oversee])?;
+        let sql = "closed_us IS NULL AND until_us > ?1 AND ?2 IS NOT NULL";
+        let found = self.find_grounds(Some(permit), sql, permit.actor().account)?;
+        let core = self.core();
+        let mut entry = core.entry(permit, permit.actor().account);
+        entry.what = vec![("ground".to_owned(), found.len() as u32)];
+        core.record(&[entry])?;
+        Ok(found)
+    }
+
+    /// The grounds of an account that are open or wait to be confirmed, newest first: for the account's own pages.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn own_grounds(&self, account: Id16) -> Result<Vec<GroundEntry>, StoreError> {
+        self.find_grounds(None, "closed_us IS NULL AND until_us > ?1 AND account = ?2", account)
+    }
+
+    fn find_grounds(
+        &self,
+        permit: Option<&Permit>,
+        condition: &str,
+        account: Id16,
+    ) -> Result<Vec<GroundEntry>, StoreError> {
+        let (core, step) = (self.core(), "reading grounds");
+        let sql = format!(
+            "SELECT id, kind, subject, account, role, institution, share, reason, asked_us, until_us, confirmed_us, closed_us \
+             FROM access_ground WHERE {condition} ORDER BY asked_us DESC, id LIMIT {GROUNDS_MAX}"
+        );
+        let now_us = core.clock.now_us();
+        core.readers.snapshot(step, |connection| {
+            if let Some(permit) = permit {
+                check_epoch(connection, permit.epoch())?;
+            }
+            let mut statement = connection.prepare_cached(&sql).at(step)?;
+            let mut rows = statement.query(params![now_us, account.0]).at(step)?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next().at(step)? {
+                found.push(entry_from(core, row)?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// Whom a patient of an institution is: the person, or the patient where nobody is linked to it. Takes a permit for
+    /// [`Action::AskGround`] or [`Action::BreakGlass`] about that patient.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Missing`] where there is none,
+    /// [`StoreError::Database`].
+    pub fn subject_of(&self, permit: &Permit, patient: Id16) -> Result<Id16, StoreError> {
+        check_action(permit, "subject_of", &[Action::AskGround, Action::BreakGlass])?;
+        if !permit.reaches(Owner::Patient(patient), &nowhere()) {
+            return Err(StoreError::Scope { what: "the patient" });
+        }
+        let step = "looking whom a patient is";
+        self.core().readers.snapshot(step, |connection| {
+            check_epoch(connection, permit.epoch())?;
+            let mut statement =
+                connection.prepare_cached("SELECT person FROM person_patient WHERE patient = ?").at(step)?;
+            let person: Option<[u8; 16]> = statement.query_row([patient.0], |row| row.get(0)).optional().at(step)?;
+            match person {
+                Some(person) => Ok(Id16(person)),
+                None if patients_of(connection, patient, "")?.is_empty() => {
+                    Err(StoreError::Missing { what: "patient" })
+                }
+                None => Ok(patient),
+            }
+        })
+    }
+}
+
+/// A ground that is to be written.
+pub(crate) struct Insert {
+    pub(crate) kind: GroundKind,
+    pub(crate) role: Role,
+    pub(crate) new: NewGround,
+    pub(crate) now_us: i64,
+    /// Whether it is open at once.
+    pub(crate) confirmed: bool,
+}
+
+/// The institution whose records a new ground reaches: the asker's own for a visit, else what was asked for.
+fn reach(
+    connection: &Connection,
+    account: Id16,
+    role: Role,
+    kind: GroundKind,
+    asked: Option<InstitutionCode>,
+) -> Result<String, StoreError> {
+    if kind != GroundKind::Visit {
+        return Ok(asked.map(|code| code.to_string()).unwrap_or_default());
+    }
+    let places: Vec<InstitutionCode> = places_of(connection, account, role)?;
+    let place = match asked {
+        Some(asked) => places.into_iter().find(|place| *place == asked),
+        None => places.into_iter().next(),
+    };
+    place.map(|place| place.to_string()).ok_or(StoreError::Scope { what: "an institution where the role is held" })
+}
+
+/// The institutions at which an account holds a role.
+pub(crate) fn places_of(
+    connection: &Connection,
+    account: Id16,
+    role: Role,
+) -> Result<Vec<InstitutionCode>, StoreError> {
+    let places = rights(connection, account)?.into_iter().filter_map(|right| match right {
+        Right::Appointed { role: held, institution } if held == role => institution,
+        _ => None,
+    });
+    Ok(places.collect())
+}
+
+/// What a lookup of a ground finds.
+pub(crate) struct Opened {
+    pub(crate) kind: GroundKind,
+    pub(crate) subject: Id16,
+    /// Institutions whose records it reaches; empty for all.
+    pub(crate) institutions: Vec<String>,
+    pub(crate) share: Share,
+}
+
+/// The ground that a request names, where it is open at `now_us` and for whoever asks. Anything else, what cannot be read
+/// included, is no ground.
+pub(crate) fn open_ground(
+    connection: &Connection,
+    request: &Request,
+    id: Id16,
+    now_us: i64,
+) -> Result<Option<Ground>, StoreError> {
+    let account = request.actor.account;
+    let opened = match request.purpose {
+        Purpose::Representation { .. } => representatives::open(connection, account, id, now_us)?,
+        _ => match staff_ground(connection, account, request.actor.role, id, now_us)? {
+            Some(opened) => Some(opened),
+            None => consents::open(connection, request, id, now_us)?,
+        },
+    };
+    let Some(Opened { kind, subject, institutions, share }) = opened else { return Ok(None) };
+    let mut patients = Vec::new();
+    for institution in if institutions.is_empty() { vec![String::new()] } else { institutions } {
+        patients.extend(patients_of(connection, subject, &institution)?);
+    }
+    Ok(Some(Ground { id, kind, subject, patients, share }))
+}
+
+fn staff_ground(
+    connection: &Connection,
+    account: Id16,
+    role: Role,
+    id: Id16,
+    now_us: i64,
+) -> Result<Option<Opened>, StoreError> {
+    let step = "looking for a ground";
+    let sql = "SELECT kind, subject, institution, share FROM access_ground WHERE id = ? AND account = ? AND role = ? \
+               AND closed_us IS NULL AND confirmed_us <= ?4 AND until_us > ?4";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let row: Option<(String, [u8; 16], String, String)> = statement
+        .query_row(params![id.0, account.0, role.name(), now_us], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
+        .optional()
+        .at(step)?;
+    let Some((kind, subject, institution, share)) = row else { return Ok(None) };
+    let read = GroundKind::from_name(&kind).zip(Share::from_text(&share));
+    Ok(read.map(|(kind, share)| Opened {
+        kind,
+        subject: Id16(subject),
+        institutions: Some(institution).filter(|code| !code.is_empty()).into_iter().collect(),
+        share,
+    }))
+}
+
+/// The patients that a subject is, at one institution or (where it is empty) at all.
+fn patients_of(connection: &Connection, subject: Id16, institution: &str) -> Result<Vec<OwnPatient>, StoreError> {
+    let step = "looking for the patients of a ground";
+    let sql = "SELECT patient, institution FROM person_patient WHERE person = ?1 AND (?2 = '' OR institution = ?2) \
+               UNION SELECT patient, institution FROM person_patient WHERE patient = ?1 AND (?2 = '' OR institution = ?2)";
+    let mut patients = Vec::new();
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let mut rows = statement.query(params![subject.0, institution]).at(step)?;
+    while let Some(row) = rows.next().at(step)? {
+        let patient = id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
+        let institution = institution_from(row.get_ref(1).at(step)?.as_str().unwrap_or_default())?;
+        patients.push(OwnPatient { patient, institution });
+    }
+    if patients.is_empty() {
+        // A patient whom nobody is linked to.
+        let sql = "SELECT institution FROM resource_current WHERE owner = ? AND type = 'Patient' AND (?2 = '' OR institution = ?2)";
+        let mut statement = connection.prepare_cached(sql).at(step)?;
+        let owner = owner_bytes(Owner::Patient(subject));
+        let code: Option<String> =
+            statement.query_row(params![owner, institution], |row| row.get(0)).optional().at(step)?;
+        if let Some(code) = code {
+            patients.push(OwnPatient { patient: subject, institution: institution_from(&code)? });
+        }
+    }
+    Ok(patients)
+}
+
+fn entry_from(core: &Core, row: &Row<'_>) -> Result<GroundEntry, StoreError> {
+    let step = "reading grounds";
+    let id = |at: usize| id16_from(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());
+    let text = |at: usize| row.get_ref(at).at(step).map(|value| value.as_str().unwrap_or_default());
+    let time = |at: usize| time_from(row.get(at).at(step)?);
+    let optional = |at: usize| -> Result<Option<Timestamp>, StoreError> {
+        row.get::<_, Option<i64>>(at).at(step)?.map(time_from).transpose()
+    };
+    let damaged = |what: &str| StoreError::Damaged { what: "a ground", reason: format!("its {what} is unknown") };
+    let code = text(5)?;
+    Ok(GroundEntry {
+        id: id(0)?,
+        kind: GroundKind::from_name(text(1)?).ok_or_else(|| damaged("kind"))?,
+        subject: id(2)?,
+        account: id(3)?,
+        role: Role::from_name(text(4)?).ok_or_else(|| damaged("role"))?,
+        institution: if code.is_empty() { None } else { Some(institution_from(code)?) },
+        share: Share::from_text(text(6)?).ok_or_else(|| damaged("share"))?,
+        reason: sealed::open(&core.text_key, &id(0)?.0, row.get_ref(7).at(step)?.as_blob().unwrap_or_default())?,
+        asked: time(8)?,
+        until: time(9)?,
+        confirmed: optional(10)?,
+        closed: optional(11)?,
+    })
+}
+
+/// A reason or note that says something and is not too long.
+pub(crate) fn checked_text(text: &Redacted<String>) -> Result<&str, StoreError> {
+    let text = text.expose().trim();
+    if text.is_empty() {
+        return Err(StoreError::Missing { what: "reason" });
+    }
+    check_count("bytes of a reason", text.len(), REASON_BYTES_MAX)?;
+    Ok(text)
+}
+
+/// A code for questions about a scope of patients, whose answer does not depend on an institution.
+pub(crate) fn nowhere() -> InstitutionCode {
+    InstitutionCode::new("0").expect("one digit is a code")
+}

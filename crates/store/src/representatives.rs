@@ -1,0 +1,232 @@
+//! Who may act for a person: named by the person, or recorded by support staff with the proofs that they saw; looked up when a
+//! representative asks; ended by the person or by staff.
+
+use std::collections::BTreeSet;
+
+use base::{Id16, Timestamp};
+use policy::{Action, GroundKind, InstitutionCode, Owner, Permit, ProofRules, Share};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::Store;
+use crate::core::{check_action, check_count, check_epoch};
+use crate::error::{AtStep, StoreError};
+use crate::facts::bump_epoch;
+use crate::grounds::{GROUNDS_MAX, Opened, nowhere};
+use crate::types::{id16_from, institution_from, time_from};
+
+/// Microseconds of a day.
+const DAY_US: i64 = 24 * crate::grounds::HOUR_US;
+/// Appointments of one person that are open at a time.
+pub const REPRESENTATIVES_MAX: usize = 50;
+
+/// Somebody who is to act for a person.
+#[derive(Debug, Clone)]
+pub struct NewRepresentative {
+    /// For whom.
+    pub person: Id16,
+    /// Who: the person's account.
+    pub agent: Id16,
+    /// The case of [`ProofRules`] that it is.
+    pub proof_case: String,
+    /// Age of the person in full years, where known.
+    pub age: Option<i64>,
+    /// Proofs that were seen, by name.
+    pub seen: BTreeSet<String>,
+    /// Only what this institution has; `None` for all.
+    pub institution: Option<InstitutionCode>,
+    /// How much of it.
+    pub share: Share,
+    /// Until when, at most [`ProofRules::days_max`] from now.
+    pub until: Timestamp,
+}
+
+/// Somebody who may act for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Representative {
+    /// The appointment: the ground that the representative's requests name.
+    pub id: Id16,
+    /// For whom.
+    pub person: Id16,
+    /// Who.
+    pub agent: Id16,
+    /// The case of [`ProofRules`] that it is.
+    pub proof_case: String,
+    /// Only what this institution has.
+    pub institution: Option<InstitutionCode>,
+    /// How much of it.
+    pub share: Share,
+    /// Who wrote it down: the person, or staff.
+    pub recorded_by: Id16,
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// When it was ended before that.
+    pub ended: Option<Timestamp>,
+}
+
+impl Store {
+    /// Writes down who may act for a person. Takes a permit for [`Action::Appoint`] of the person, for cases that rest on the
+    /// person's own word, or one for [`Action::RecordProof`] about the person, for the others.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`]; [`StoreError::Missing`]
+    /// where the proofs are not enough (ask [`ProofRules::check`] what lacks), the agent is nobody, or the end is not within
+    /// the time that appointments last; [`StoreError::Database`].
+    pub fn appoint(&self, permit: &Permit, new: NewRepresentative) -> Result<Id16, StoreError> {
+        check_action(permit, "appoint", &[Action::Appoint, Action::RecordProof])?;
+        if !permit.reaches(Owner::Patient(new.person), &nowhere()) {
+            return Err(StoreError::Scope { what: "the person who is represented" });
+        }
+        let rules = ProofRules::standard();
+        let enough = rules.check(&new.proof_case, new.age, &new.seen);
+        let case = enough.map_err(|_| StoreError::Missing { what: "proof of who may act for a person" })?;
+        if case.by_person != (permit.action() == Action::Appoint) {
+            return Err(StoreError::Scope { what: "a case that is proved in this way" });
+        }
+        let core = self.core();
+        let (id, by, epoch, now_us) =
+            (Id16::random(&*core.random), permit.actor().account, permit.epoch(), core.clock.now_us());
+        let until_us = new.until.as_microsecond();
+        if new.agent == new.person || until_us <= now_us || until_us > now_us + rules.days_max() * DAY_US {
+            return Err(StoreError::Missing { what: "agent and end that an appointment can have" });
+        }
+        core.writer.run(new.seen.len() + 1, move |transaction| {
+            let step = "writing an appointment";
+            check_epoch(transaction, epoch)?;
+            let is_person = transaction
+                .prepare_cached("SELECT 1 FROM person WHERE id = ?")
+                .at(step)?
+                .exists([new.agent.0])
+                .at(step)?;
+            if !is_person {
+                return Err(StoreError::Missing { what: "agent and end that an appointment can have" });
+            }
+            let sql = "SELECT count(*) FROM representative WHERE person = ? AND ended_us IS NULL AND until_us > ?";
+            let open: i64 = transaction.query_row(sql, params![new.person.0, now_us], |row| row.get(0)).at(step)?;
+            check_count("representatives of one person", open.unsigned_abs() as usize + 1, REPRESENTATIVES_MAX)?;
+            let sql = "INSERT INTO representative \
+                       (person, id, agent, proof_case, edition, institution, share, recorded_by, from_us, until_us) \
+                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            let values = params![
+                new.person.0,
+                id.0,
+                new.agent.0,
+                new.proof_case,
+                rules.edition(),
+                new.institution.map(|code| code.to_string()).unwrap_or_default(),
+                new.share.to_text(),
+                by.0,
+                now_us,
+                until_us
+            ];
+            transaction.execute(sql, values).at(step)?;
+            let sql = "INSERT INTO representative_proof (person, representative, proof, seen_by, seen_us) VALUES (?, ?, ?, ?, ?)";
+            for proof in &new.seen {
+                transaction.execute(sql, params![new.person.0, id.0, proof, by.0, now_us]).at(step)?;
+            }
+            Ok(id)
+        })
+    }
+
+    /// Ends an appointment: permits that were made on it are refused from now on. Takes a permit as [`Store::appoint`] does,
+    /// about the person.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Missing`] where there is none that
+    /// is open, [`StoreError::Database`].
+    pub fn end_representative(&self, permit: &Permit, person: Id16, id: Id16) -> Result<(), StoreError> {
+        check_action(permit, "end_representative", &[Action::Appoint, Action::RecordProof])?;
+        if !permit.reaches(Owner::Patient(person), &nowhere()) {
+            return Err(StoreError::Scope { what: "the person who is represented" });
+        }
+        let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), self.core().clock.now_us());
+        self.core().writer.run(1, move |transaction| {
+            check_epoch(transaction, epoch)?;
+            let sql =
+                "UPDATE representative SET ended_by = ?, ended_us = ? WHERE person = ? AND id = ? AND ended_us IS NULL";
+            let changed =
+                transaction.execute(sql, params![by.0, now_us, person.0, id.0]).at("ending an appointment")?;
+            if changed == 0 {
+                return Err(StoreError::Missing { what: "appointment that is open" });
+            }
+            bump_epoch(transaction)
+        })
+    }
+
+    /// Who may act or might have acted for a person, newest first. Takes a permit as [`Store::appoint`] does.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Database`].
+    pub fn representatives(&self, permit: &Permit, person: Id16) -> Result<Vec<Representative>, StoreError> {
+        check_action(permit, "representatives", &[Action::Appoint, Action::RecordProof])?;
+        if !permit.reaches(Owner::Patient(person), &nowhere()) {
+            return Err(StoreError::Scope { what: "the person who is represented" });
+        }
+        self.core().readers.snapshot("reading appointments", |connection| {
+            check_epoch(connection, permit.epoch())?;
+            listed(connection, "person = ?", person)
+        })
+    }
+
+    /// For whom an account may act or might have acted, newest first: for the account's own pages.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn represented_by(&self, account: Id16) -> Result<Vec<Representative>, StoreError> {
+        self.core().readers.snapshot("reading appointments", |connection| listed(connection, "agent = ?", account))
+    }
+}
+
+fn listed(connection: &Connection, condition: &str, id: Id16) -> Result<Vec<Representative>, StoreError> {
+    let step = "reading appointments";
+    let sql = format!(
+        "SELECT id, person, agent, proof_case, institution, share, recorded_by, from_us, until_us, ended_us \
+         FROM representative WHERE {condition} ORDER BY from_us DESC, id LIMIT {GROUNDS_MAX}"
+    );
+    let mut statement = connection.prepare_cached(&sql).at(step)?;
+    let mut rows = statement.query([id.0]).at(step)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().at(step)? {
+        let id = |at: usize| id16_from(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());
+        let (code, share): (String, String) = (row.get(4).at(step)?, row.get(5).at(step)?);
+        let unknown = || StoreError::Damaged { what: "an appointment", reason: "its share is unknown".to_owned() };
+        found.push(Representative {
+            id: id(0)?,
+            person: id(1)?,
+            agent: id(2)?,
+            proof_case: row.get(3).at(step)?,
+            institution: if code.is_empty() { None } else { Some(institution_from(&code)?) },
+            share: Share::from_text(&share).ok_or_else(unknown)?,
+            recorded_by: id(6)?,
+            from: time_from(row.get(7).at(step)?)?,
+            until: time_from(row.get(8).at(step)?)?,
+            ended: row.get::<_, Option<i64>>(9).at(step)?.map(time_from).transpose()?,
+        });
+    }
+    Ok(found)
+}
+
+/// The appointment of this id, where it is this account's and open.
+pub(crate) fn open(
+    connection: &Connection,
+    account: Id16,
+    id: Id16,
+    now_us: i64,
+) -> Result<Option<Opened>, StoreError> {
+    let step = "looking for an appointment";
+    let sql = "SELECT person, institution, share FROM representative WHERE id = ? AND agent = ? AND ended_us IS NULL \
+               AND from_us <= ?3 AND until_us > ?3";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let row: Option<([u8; 16], String, String)> = statement
+        .query_row(params![id.0, account.0, now_us], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()
+        .at(step)?;
+    let Some((person, institution, share)) = row else { return Ok(None) };
+    Ok(Share::from_text(&share).map(|share| Opened {
+        kind: GroundKind::Appointment,
+        subject: Id16(person),
+        institutions: Some(institution).filter(|code| !code.is_empty()).into_iter().collect(),
+        share,
+    }))
+}

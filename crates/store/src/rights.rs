@@ -1,0 +1,169 @@
+//! Rights of accounts: the roles they hold, given and taken. Taking one ends every permit that was made before.
+
+use base::Id16;
+use policy::{Action, InstitutionCode, Permit, Role};
+use rusqlite::{Connection, params};
+
+use crate::Store;
+use crate::core::{check_action, check_epoch};
+use crate::error::{AtStep, StoreError};
+use crate::facts::bump_epoch;
+use crate::types::{id16_from, institution_from};
+
+/// A right of an account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// To deposit for an institution.
+    Depositor(InstitutionCode),
+    /// To run the installation.
+    Operator,
+    /// A role of [`Role::APPOINTED`].
+    Appointed {
+        /// Which.
+        role: Role,
+        /// The institution that it is held at; clinicians and pharmacists have one.
+        institution: Option<InstitutionCode>,
+    },
+}
+
+impl Right {
+    /// The role that it gives.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        match self {
+            Self::Depositor(_) => Role::Depositor,
+            Self::Operator => Role::Operator,
+            Self::Appointed { role, .. } => *role,
+        }
+    }
+
+    fn columns(&self) -> Result<(&'static str, String), StoreError> {
+        let institution = match self {
+            Self::Depositor(institution) => Some(institution),
+            Self::Operator => None,
+            Self::Appointed { role, institution } => {
+                let at_institution = matches!(role, Role::Clinician | Role::Pharmacist);
+                if !Role::APPOINTED.contains(role) || at_institution != institution.is_some() {
+                    return Err(StoreError::Scope { what: "a role that accounts are appointed to in this way" });
+                }
+                institution.as_ref()
+            }
+        };
+        Ok((self.role().name(), institution.map(ToString::to_string).unwrap_or_default()))
+    }
+}
+
+impl Store {
+    /// Gives an account a right. The permits of others stay valid: this only widens. For the command line and for jobs of the
+    /// program; people go through [`Store::grant_as`].
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`] where the role is not one that accounts are appointed to, or lacks its institution;
+    /// [`StoreError::Database`], [`StoreError::Commit`].
+    pub fn grant(&self, account: Id16, right: &Right) -> Result<(), StoreError> {
+        let (role, institution) = right.columns()?;
+        self.core().writer.run(1, move |transaction| {
+            let sql = "INSERT OR IGNORE INTO account_right (account, role, institution) VALUES (?, ?, ?)";
+            transaction.execute(sql, params![account.0, role, institution]).at("granting a right").map(|_| ())
+        })
+    }
+
+    /// Takes a right away. Every permit that was made before ends with this: it is refused on its next use.
+    ///
+    /// # Errors
+    /// As [`Store::grant`].
+    pub fn revoke(&self, account: Id16, right: &Right) -> Result<(), StoreError> {
+        let (role, institution) = right.columns()?;
+        self.core().writer.run(1, move |transaction| {
+            let sql = "DELETE FROM account_right WHERE account = ? AND role = ? AND institution = ?";
+            transaction.execute(sql, params![account.0, role, institution]).at("revoking a right")?;
+            bump_epoch(transaction)
+        })
+    }
+
+    /// Takes every right of an account away and closes its grounds, as when somebody leaves. Gives how many rights it had.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Commit`].
+    pub fn revoke_all(&self, account: Id16) -> Result<u64, StoreError> {
+        let now_us = self.core().clock.now_us();
+        self.core().writer.run(1, move |transaction| {
+            let step = "revoking every right";
+            let sql = "DELETE FROM account_right WHERE account = ?";
+            let removed = transaction.execute(sql, [account.0]).at(step)?;
+            let sql = "UPDATE access_ground SET closed_us = ?, closed_by = ?2 WHERE account = ?2 AND closed_us IS NULL";
+            transaction.execute(sql, params![now_us, account.0]).at(step)?;
+            bump_epoch(transaction)?;
+            Ok(removed as u64)
+        })
+    }
+
+    /// As [`Store::grant`] and [`Store::revoke`], by an administrator: takes a permit for [`Action::ManageRights`]. Nobody gives
+    /// a right to themselves.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Scope`], and those of [`Store::grant`].
+    pub fn grant_as(&self, permit: &Permit, account: Id16, right: &Right) -> Result<(), StoreError> {
+        check_action(permit, "grant_as", &[Action::ManageRights])?;
+        if permit.actor().account == account {
+            return Err(StoreError::Scope { what: "a right of one's own" });
+        }
+        let (role, institution) = right.columns()?;
+        let epoch = permit.epoch();
+        self.core().writer.run(1, move |transaction| {
+            check_epoch(transaction, epoch)?;
+            let sql = "INSERT OR IGNORE INTO account_right (account, role, institution) VALUES (?, ?, ?)";
+            transaction.execute(sql, params![account.0, role, institution]).at("granting a right").map(|_| ())
+        })
+    }
+
+    /// The rights of an account. For the command line and pages of the account itself.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn rights(&self, account: Id16) -> Result<Vec<Right>, StoreError> {
+        self.core().readers.snapshot("reading rights", |connection| rights(connection, account))
+    }
+
+    /// The accounts that hold a role, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn holders(&self, role: Role) -> Result<Vec<Id16>, StoreError> {
+        let step = "reading who holds a role";
+        self.core().readers.snapshot(step, |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT DISTINCT account FROM account_right WHERE role = ?").at(step)?;
+            let mut rows = statement.query([role.name()]).at(step)?;
+            let mut holders = Vec::new();
+            while let Some(row) = rows.next().at(step)? {
+                holders.push(id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?);
+            }
+            Ok(holders)
+        })
+    }
+}
+
+/// The rights of an account, in order.
+pub(crate) fn rights(connection: &Connection, account: Id16) -> Result<Vec<Right>, StoreError> {
+    let step = "reading rights";
+    let mut statement = connection
+        .prepare_cached("SELECT role, institution FROM account_right WHERE account = ? ORDER BY 1, 2")
+        .at(step)?;
+    let mut rows = statement.query([account.0]).at(step)?;
+    let mut rights = Vec::new();
+    while let Some(row) = rows.next().at(step)? {
+        let name = row.get_ref(0).at(step)?.as_str().unwrap_or_default();
+        let unknown = || StoreError::Damaged { what: "a right", reason: "its role is unknown".to_owned() };
+        let role = Role::from_name(name).ok_or_else(unknown)?;
+        let code = row.get_ref(1).at(step)?.as_str().unwrap_or_default();
+        let institution = if code.is_empty() { None } else { Some(institution_from(code)?) };
+        rights.push(match (role, institution) {
+            (Role::Depositor, Some(institution)) => Right::Depositor(institution),
+            (Role::Operator, None) => Right::Operator,
+            (role, institution) if Role::APPOINTED.contains(&role) => Right::Appointed { role, institution },
+            _ => return Err(unknown()),
+        });
+    }
+    Ok(rights)
+}

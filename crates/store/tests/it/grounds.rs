@@ -1,0 +1,243 @@
+//! Nobody reads by role alone: grounds that are asked for and confirmed, broken glass and its review, representatives.
+
+use base::{Clock, Id16, Redacted};
+use policy::{Action, DenialReason, Permit, Purpose, Role, Share, Target};
+use store::{AccessPage, NewGround, NewRepresentative, Right, StoreError, Verdict};
+
+use crate::staff::*;
+use crate::support::*;
+
+const VISIT: Id16 = Id16([0x11; 16]);
+const GLASS: Id16 = Id16([0x22; 16]);
+
+fn care() -> Purpose {
+    Purpose::Care { ground: VISIT }
+}
+
+fn asked_visit(ward: &Ward) -> Permit {
+    let permit =
+        ward.ask(Role::Clinician, DOCTOR, Action::AskGround, ward.about(), care()).expect("a clinician may ask");
+    let new = NewGround { subject: ward.person, institution: None, share: Share::Whole, reason: ward.reason() };
+    assert_eq!(ward.store.ask_ground(&permit, new).expect("it is written"), VISIT);
+    permit
+}
+
+#[test]
+fn a_ground_opens_when_another_confirms_it_and_ends_when_it_is_closed() {
+    let ward = Ward::new();
+    assert_eq!(ward.doctor(care()).expect_err("by role alone"), DenialReason::Ground);
+    asked_visit(&ward);
+    assert_eq!(ward.doctor(care()).expect_err("it waits"), DenialReason::Ground);
+
+    ward.store.grant(DOCTOR, &Right::Appointed { role: Role::Steward, institution: None }).expect("granted");
+    let own = ward.office(Role::Steward, DOCTOR, Action::ConfirmGround);
+    assert!(matches!(ward.store.confirm_ground(&own, VISIT), Err(StoreError::Missing { .. })), "one's own");
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    let waiting = ward.store.grounds(&steward).expect("a list");
+    assert_eq!((waiting.len(), waiting[0].confirmed), (1, None));
+    assert_eq!(waiting[0].reason.expose(), ward.reason().expose());
+    ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
+    assert!(ward.store.confirm_ground(&steward, VISIT).is_err(), "once");
+
+    let permit = ward.doctor(care()).expect("it is open");
+    assert_eq!(ward.read(&permit).expect("an answer"), ["c1"], "a visit reaches what its institution has");
+    let elsewhere = ward.ask(Role::Clinician, CLERK, Action::ReadRecord, ward.about(), care());
+    assert!(elsewhere.is_err(), "it is the doctor's alone");
+
+    let entries = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
+    let seen =
+        entries.entries.iter().find(|logged| logged.entry.actor.account == DOCTOR && logged.entry.what.len() == 1);
+    let explanation = &seen.expect("the person sees it").entry.explanation;
+    assert_eq!(*explanation, format!("clinician-visit on {VISIT}"));
+
+    ward.store.close_ground(&steward, VISIT).expect("closed");
+    assert!(matches!(ward.read(&permit), Err(StoreError::StaleEpoch { .. })), "on the very next use");
+    assert_eq!(ward.doctor(care()).expect_err("closed"), DenialReason::Ground);
+}
+
+#[test]
+fn a_ground_ends_by_itself_and_with_the_right() {
+    let ward = Ward::new();
+    asked_visit(&ward);
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
+    assert!(ward.doctor(care()).is_ok());
+    ward.clock.advance(24 * 3600);
+    assert_eq!(ward.doctor(care()).expect_err("a visit lasts a day"), DenialReason::Ground);
+
+    let ward = Ward::new();
+    asked_visit(&ward);
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
+    let permit = ward.doctor(care()).expect("it is open");
+    assert_eq!(ward.store.revoke_all(DOCTOR).expect("revoked"), 1);
+    assert!(matches!(ward.read(&permit), Err(StoreError::StaleEpoch { .. })));
+    assert_eq!(ward.doctor(care()).expect_err("no doctor any more"), DenialReason::Role);
+    let right = Right::Appointed { role: Role::Clinician, institution: Some(institution()) };
+    ward.store.grant(DOCTOR, &right).expect("granted");
+    assert_eq!(ward.doctor(care()).expect_err("its grounds stay closed"), DenialReason::Ground);
+}
+
+#[test]
+fn a_visit_is_at_an_institution_of_the_doctor_and_about_who_was_named() {
+    let ward = Ward::new();
+    let permit = ward.ask(Role::Clinician, DOCTOR, Action::AskGround, ward.about(), care()).expect("a permit");
+    let new = |subject, institution| NewGround { subject, institution, share: Share::Whole, reason: ward.reason() };
+    let elsewhere = new(ward.person, Some(other_institution()));
+    assert!(matches!(ward.store.ask_ground(&permit, elsewhere), Err(StoreError::Scope { .. })));
+    let another = new(Id16([9; 16]), None);
+    assert!(matches!(ward.store.ask_ground(&permit, another), Err(StoreError::Scope { .. })));
+    let silent = NewGround { reason: Redacted::new("  ".to_owned()), ..new(ward.person, None) };
+    assert!(matches!(ward.store.ask_ground(&permit, silent), Err(StoreError::Missing { .. })));
+    let long = NewGround { reason: Redacted::new("가".repeat(store::REASON_BYTES_MAX)), ..new(ward.person, None) };
+    assert!(matches!(ward.store.ask_ground(&permit, long), Err(StoreError::Limit { .. })));
+    assert_eq!(count(&ward.house, "SELECT count(*) FROM access_ground"), 0);
+    ward.store.ask_ground(&permit, new(ward.person, None)).expect("it is written");
+    let clear =
+        format!("SELECT count(*) FROM access_ground WHERE instr(reason, CAST('{}' AS BLOB))", ward.reason().expose());
+    assert_eq!(count(&ward.house, &clear), 0, "reasons stand sealed");
+}
+
+#[test]
+fn a_broken_glass_is_told_at_once_and_reviewed() {
+    let ward = Ward::new();
+    let emergency = || Purpose::Emergency { ground: GLASS };
+    assert_eq!(ward.doctor(emergency()).expect_err("the glass is whole"), DenialReason::Ground);
+    let permit =
+        ward.ask(Role::Clinician, DOCTOR, Action::BreakGlass, ward.about(), emergency()).expect("a clinician may");
+    let break_it =
+        |reason: &str, second| ward.store.break_glass(&permit, ward.person, Redacted::new(reason.to_owned()), second);
+    assert!(matches!(break_it("", OFFICER), Err(StoreError::Missing { .. })), "without a reason");
+    assert!(matches!(break_it("응급", DOCTOR), Err(StoreError::Missing { .. })), "without a second person");
+    assert!(matches!(break_it("응급", Id16([9; 16])), Err(StoreError::Missing { .. })), "who holds no right");
+    assert_eq!(break_it("응급", CLERK).expect("broken"), GLASS);
+
+    let read = ward.doctor(emergency()).expect("open at once");
+    assert_eq!(ward.read(&read).expect("an answer"), ["c1", "c2"]);
+    for told in [CLERK, OFFICER] {
+        assert_eq!(ward.store.glass_notices(told).expect("notices").len(), 1);
+    }
+    ward.store.glass_notices_seen(CLERK).expect("noted");
+    assert!(ward.store.glass_notices(CLERK).expect("notices").is_empty());
+    let log = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
+    assert!(log.entries.iter().any(|logged| logged.entry.action == "break-glass"), "the person sees it");
+
+    let officer = ward.office(Role::SecurityOfficer, OFFICER, Action::Oversee);
+    let due = ward.store.broken_glass(&officer).expect("a list");
+    assert_eq!((due.len(), due[0].second, due[0].review), (1, CLERK, None));
+    assert!(!due[0].is_overdue(ward.clock.now()) && ward.store.reviews_overdue().expect("a number") == 0);
+    ward.clock.advance(73 * 3600);
+    assert!(due[0].is_overdue(ward.clock.now()) && ward.store.reviews_overdue().expect("a number") == 1);
+    assert_eq!(ward.doctor(emergency()).expect_err("it is over"), DenialReason::Ground);
+
+    let note = Redacted::new("이송 기록을 확인함".to_owned());
+    ward.store.grant(DOCTOR, &Right::Appointed { role: Role::SecurityOfficer, institution: None }).expect("granted");
+    let own = ward.office(Role::SecurityOfficer, DOCTOR, Action::ReviewGlass);
+    assert!(ward.store.review_glass(&own, GLASS, Verdict::Justified, &note).is_err(), "nobody reviews themselves");
+    let review = ward.office(Role::SecurityOfficer, OFFICER, Action::ReviewGlass);
+    ward.store.review_glass(&review, GLASS, Verdict::NotJustified, &note).expect("reviewed");
+    assert!(ward.store.review_glass(&review, GLASS, Verdict::Justified, &note).is_err(), "once");
+    let officer = ward.office(Role::SecurityOfficer, OFFICER, Action::Oversee);
+    let done = ward.store.broken_glass(&officer).expect("a list");
+    assert!(matches!(done[0].review, Some((OFFICER, _, Verdict::NotJustified))));
+    assert_eq!(ward.store.reviews_overdue().expect("a number"), 0);
+}
+
+fn appointment(ward: &Ward, agent: Id16, proof_case: &str, seen: &[&str]) -> NewRepresentative {
+    NewRepresentative {
+        person: ward.person,
+        agent,
+        proof_case: proof_case.to_owned(),
+        age: Some(44),
+        seen: seen.iter().map(|proof| (*proof).to_owned()).collect(),
+        institution: Some(institution()),
+        share: Share::Whole,
+        until: "2027-01-01T00:00:00Z".parse().expect("a time"),
+    }
+}
+
+#[test]
+fn a_representative_reads_what_the_person_named_until_it_ends() {
+    let ward = Ward::new();
+    let agent = ward.store.person_for_ci(&[8; 32]).expect("a person");
+    let permit = ward.own(Action::Appoint);
+    let new = || appointment(&ward, agent, "appointed", &["own-word"]);
+    let refused = |new| assert!(ward.store.appoint(&permit, new).is_err());
+    refused(NewRepresentative { agent: ward.person, ..new() });
+    refused(NewRepresentative { agent: Id16([9; 16]), ..new() });
+    refused(NewRepresentative { until: "2026-01-01T00:00:00Z".parse().expect("a time"), ..new() });
+    refused(NewRepresentative { until: "2028-01-01T00:00:00Z".parse().expect("a time"), ..new() });
+    refused(NewRepresentative { seen: [].into(), ..new() });
+    refused(NewRepresentative { person: agent, ..new() });
+    refused(appointment(&ward, agent, "deceased", &["own-id", "family-proof", "death-certificate"]));
+    let id = ward.store.appoint(&permit, new()).expect("named");
+
+    let ask = |account, id| {
+        let purpose = Purpose::Representation { ground: id };
+        ward.ask(Role::Representative, account, Action::ReadRecord, ward.about(), purpose)
+    };
+    let read = ask(agent, id).expect("it is open");
+    assert_eq!(ward.read(&read).expect("an answer"), ["c1"], "of the institution that was named");
+    assert_eq!(ask(DOCTOR, id).expect_err("another's"), DenialReason::Ground);
+    assert_eq!(ask(agent, VISIT).expect_err("no such"), DenialReason::Ground);
+    assert_eq!(ward.store.represented_by(agent).expect("a list").len(), 1);
+
+    ward.store.end_representative(&permit, ward.person, id).expect("ended");
+    assert!(matches!(ward.read(&read), Err(StoreError::StaleEpoch { .. })));
+    assert_eq!(ask(agent, id).expect_err("ended"), DenialReason::Ground);
+    let own = ward.own(Action::Appoint);
+    let listed = ward.store.representatives(&own, ward.person).expect("a list");
+    assert!(listed.len() == 1 && listed[0].ended.is_some());
+}
+
+#[test]
+fn staff_record_a_representative_with_the_proofs_they_saw_on_an_open_request() {
+    let ward = Ward::new();
+    let agent = ward.store.person_for_ci(&[8; 32]).expect("a person");
+    let request = Id16([0x33; 16]);
+    let purpose = || Purpose::Application { ground: request };
+    let record = || ward.ask(Role::Support, CLERK, Action::RecordProof, ward.about(), purpose());
+    assert_eq!(record().expect_err("no request"), DenialReason::Ground);
+    let permit = ward.ask(Role::Support, CLERK, Action::AskGround, ward.about(), purpose()).expect("a clerk may ask");
+    let new = NewGround { subject: ward.person, institution: None, share: Share::Whole, reason: ward.reason() };
+    ward.store.ask_ground(&permit, new).expect("it is written");
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, request).expect("confirmed");
+    let permit = record().expect("a permit");
+    let proofs = ["own-id", "family-proof", "patient-consent", "patient-id"];
+    for left_out in proofs {
+        let seen: Vec<&str> = proofs.into_iter().filter(|proof| *proof != left_out).collect();
+        let refused = ward.store.appoint(&permit, appointment(&ward, agent, "spouse-or-lineal", &seen));
+        assert!(matches!(refused, Err(StoreError::Missing { .. })), "{left_out}");
+    }
+    let by_word = ward.store.appoint(&permit, appointment(&ward, agent, "appointed", &["own-word"]));
+    assert!(matches!(by_word, Err(StoreError::Scope { .. })), "the person's own word is the person's to give");
+    let id = ward.store.appoint(&permit, appointment(&ward, agent, "spouse-or-lineal", &proofs)).expect("recorded");
+    assert_eq!(count(&ward.house, "SELECT count(*) FROM representative_proof"), 4);
+    let purpose = Purpose::Representation { ground: id };
+    let read = ward.ask(Role::Representative, agent, Action::Issue, ward.about(), purpose.clone()).expect("a permit");
+    assert_eq!(ward.read(&read).expect("an answer"), ["c1"]);
+    ward.clock.advance(60 * 24 * 3600);
+    assert!(ward.ask(Role::Representative, agent, Action::Issue, ward.about(), purpose).is_err(), "its end has come");
+}
+
+#[test]
+fn an_administrator_gives_rights_to_others_and_opens_nothing() {
+    let ward = Ward::new();
+    let administrator = Id16([0xb1; 16]);
+    let right = Right::Appointed { role: Role::Administrator, institution: None };
+    ward.store.grant(administrator, &right).expect("granted");
+    let permit =
+        ward.ask(Role::Administrator, administrator, Action::ManageRights, Target::Installation, Purpose::Operation);
+    let permit = permit.expect("a permit");
+    let auditor = Right::Appointed { role: Role::Auditor, institution: None };
+    assert!(matches!(ward.store.grant_as(&permit, administrator, &auditor), Err(StoreError::Scope { .. })));
+    ward.store.grant_as(&permit, CLERK, &auditor).expect("granted");
+    assert!(ward.store.rights(CLERK).expect("a list").contains(&auditor));
+    let nowhere = Right::Appointed { role: Role::Clinician, institution: None };
+    assert!(matches!(ward.store.grant_as(&permit, CLERK, &nowhere), Err(StoreError::Scope { .. })));
+    let patient = Right::Appointed { role: Role::Patient, institution: None };
+    assert!(ward.store.grant(CLERK, &patient).is_err());
+    assert!(ward.read(&permit).is_err());
+    assert_eq!(ward.store.holders(Role::Auditor).expect("a list"), [CLERK]);
+}
