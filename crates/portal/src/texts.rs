@@ -60,10 +60,20 @@ impl Locale {
 
 static KOREAN: LazyLock<Texts> = LazyLock::new(|| Texts::load(Locale::Korean, KOREAN_SOURCE));
 static ENGLISH: LazyLock<Texts> = LazyLock::new(|| Texts::load(Locale::English, ENGLISH_SOURCE));
-const KOREAN_SOURCE: &str =
-    concat!(include_str!("../locales/ko/portal.ftl"), "\n", include_str!("../locales/ko/identity.ftl"));
-const ENGLISH_SOURCE: &str =
-    concat!(include_str!("../locales/en/portal.ftl"), "\n", include_str!("../locales/en/identity.ftl"));
+const KOREAN_SOURCE: &str = concat!(
+    include_str!("../locales/ko/portal.ftl"),
+    "\n",
+    include_str!("../locales/ko/identity.ftl"),
+    "\n",
+    include_str!("../locales/ko/doors.ftl")
+);
+const ENGLISH_SOURCE: &str = concat!(
+    include_str!("../locales/en/portal.ftl"),
+    "\n",
+    include_str!("../locales/en/identity.ftl"),
+    "\n",
+    include_str!("../locales/en/doors.ftl")
+);
 
 /// The texts of one language.
 pub struct Texts {

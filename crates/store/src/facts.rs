@@ -196,42 +196,6 @@ impl Store {
     }
 }
 
-impl Right {
-    /// The right of a role's name, with the institution where the role is for one alone; `None` where there is none such.
-    #[must_use]
-    pub fn of(role: &str, institution: Option<&InstitutionCode>) -> Option<Self> {
-        match (role, institution) {
-            ("depositor", Some(institution)) => Some(Self::Depositor(institution.clone())),
-            ("operator", None) => Some(Self::Operator),
-            _ => None,
-        }
-    }
-}
-
-impl Store {
-    /// Takes every right of an account away and does what a room does beside that on its own tables, in one transaction. Every
-    /// permit that was made before ends with this. Gives what `beside` gave, and how many rights there were; where it gave
-    /// nothing, the rights stay.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`] with the error of `beside`, which undoes all, [`StoreError::Commit`].
-    pub fn revoke_all<T: Send + 'static>(
-        &self,
-        account: Id16,
-        name: &'static str,
-        beside: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Option<T>> + Send + 'static,
-    ) -> Result<Option<(T, usize)>, StoreError> {
-        let guard = self.core().room.clone();
-        self.core().writer.run(1, move |transaction| {
-            let Some(given) = guard.within(|| beside(transaction)).at(name)? else { return Ok(None) };
-            let sql = "DELETE FROM account_right WHERE account = ?";
-            let rights = transaction.execute(sql, [account.0]).at("revoking every right")?;
-            bump_epoch(transaction)?;
-            Ok(Some((given, rights)))
-        })
-    }
-}
-
 /// The permit of a job of the store's own, for sealed bytes.
 pub(crate) fn own_job_permit(core: &Core, job: &str, action: Action) -> Result<Permit, StoreError> {
     let facts = core.readers.snapshot("reading the epoch", |connection| {

@@ -2,7 +2,7 @@
 
 use base::Id16;
 use policy::{Action, InstitutionCode, Permit, Role};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
 use crate::Store;
 use crate::core::{check_action, check_epoch};
@@ -27,6 +27,18 @@ pub enum Right {
 }
 
 impl Right {
+    /// The right of a role's name, with the institution where the role is for one alone; `None` where there is none such.
+    #[must_use]
+    pub fn of(role: &str, institution: Option<&InstitutionCode>) -> Option<Self> {
+        let role = Role::from_name(role)?;
+        let right = match (role, institution) {
+            (Role::Depositor, Some(institution)) => Self::Depositor(institution.clone()),
+            (Role::Operator, None) => Self::Operator,
+            (role, institution) => Self::Appointed { role, institution: institution.cloned() },
+        };
+        right.columns().is_ok().then_some(right)
+    }
+
     /// The role that it gives.
     #[must_use]
     pub const fn role(&self) -> Role {
@@ -81,20 +93,28 @@ impl Store {
         })
     }
 
-    /// Takes every right of an account away and closes its grounds, as when somebody leaves. Gives how many rights it had.
+    /// Takes every right of an account away, closes its grounds, and does what a room does beside that on its own tables, in one
+    /// transaction. Every permit that was made before ends with this. Gives what `beside` gave, and how many rights there were;
+    /// where it gave nothing, the rights stay.
     ///
     /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Commit`].
-    pub fn revoke_all(&self, account: Id16) -> Result<u64, StoreError> {
-        let now_us = self.core().clock.now_us();
+    /// [`StoreError::Database`] with the error of `beside`, which undoes all, [`StoreError::Commit`].
+    pub fn revoke_all<T: Send + 'static>(
+        &self,
+        account: Id16,
+        name: &'static str,
+        beside: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Option<T>> + Send + 'static,
+    ) -> Result<Option<(T, usize)>, StoreError> {
+        let (guard, now_us) = (self.core().room.clone(), self.core().clock.now_us());
         self.core().writer.run(1, move |transaction| {
             let step = "revoking every right";
+            let Some(given) = guard.within(|| beside(transaction)).at(name)? else { return Ok(None) };
             let sql = "DELETE FROM account_right WHERE account = ?";
-            let removed = transaction.execute(sql, [account.0]).at(step)?;
+            let rights = transaction.execute(sql, [account.0]).at(step)?;
             let sql = "UPDATE access_ground SET closed_us = ?, closed_by = ?2 WHERE account = ?2 AND closed_us IS NULL";
             transaction.execute(sql, params![now_us, account.0]).at(step)?;
             bump_epoch(transaction)?;
-            Ok(removed as u64)
+            Ok(Some((given, rights)))
         })
     }
 

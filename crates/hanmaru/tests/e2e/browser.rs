@@ -318,9 +318,8 @@ impl Browser {
         let made = command.arg("--config").arg(self.world.scratch("data/hanmaru.toml")).output().await?;
         let said = String::from_utf8_lossy(&made.stdout).into_owned();
         let link = said.lines().find(|line| line.contains("/staff/enrol/"));
-        link.map(ToOwned::to_owned).ok_or_else(|| {
-            format!("no invitation: {said} {}", String::from_utf8_lossy(&made.stderr)).into()
-        })
+        link.map(ToOwned::to_owned)
+            .ok_or_else(|| format!("no invitation: {said} {}", String::from_utf8_lossy(&made.stderr)).into())
     }
 
     /// A command of Chromium's own, for what WebDriver has none.

@@ -15,7 +15,18 @@ use policy::InstitutionCode;
 use store::Right;
 
 /// Roles that can be given here, and whether each is for one institution.
-const ROLES: [(&str, bool); 2] = [("operator", false), ("depositor", true)];
+const ROLES: [(&str, bool); 10] = [
+    ("operator", false),
+    ("depositor", true),
+    ("support", false),
+    ("clinician", true),
+    ("pharmacist", true),
+    ("researcher", false),
+    ("steward", false),
+    ("security-officer", false),
+    ("auditor", false),
+    ("administrator", false),
+];
 
 #[derive(Template)]
 #[template(path = "staff_people.html")]

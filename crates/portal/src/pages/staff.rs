@@ -14,6 +14,7 @@ use axum::http::header;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use base::{Id16, Redacted};
 use identity::{DEVICE_COOKIE, DEVICE_S, PasskeyAsk, SESSION_COOKIE, SignedIn};
+use policy::Role;
 
 #[derive(Template)]
 #[template(path = "staff_home.html")]
@@ -49,7 +50,8 @@ impl StaffHomePage {
 
 /// Whether an account may invite staff and end their accounts. Every other page of staff asks the door itself.
 pub(crate) fn administers(portal: &Portal, account: Id16) -> Result<bool, PageError> {
-    Ok(portal.archive().store().facts(account)?.operator)
+    let facts = portal.archive().store().facts(account)?;
+    Ok(facts.operator || facts.holds.contains(&Role::Administrator))
 }
 
 /// `GET /staff`

@@ -70,7 +70,8 @@ fn a_ground_ends_by_itself_and_with_the_right() {
     let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
     ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
     let permit = ward.doctor(care()).expect("it is open");
-    assert_eq!(ward.store.revoke_all(DOCTOR).expect("revoked"), 1);
+    let revoked = ward.store.revoke_all(DOCTOR, "a test", |_| Ok(Some(()))).expect("revoked");
+    assert_eq!(revoked, Some(((), 1)));
     assert!(matches!(ward.read(&permit), Err(StoreError::StaleEpoch { .. })));
     assert_eq!(ward.doctor(care()).expect_err("no doctor any more"), DenialReason::Role);
     let right = Right::Appointed { role: Role::Clinician, institution: Some(institution()) };
