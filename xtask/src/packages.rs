@@ -22,7 +22,7 @@ const TO_BUILD: [Package; 1] =
     [Package { name: "build-essential", there: Sign::Program("cc"), why: "compiles the C parts of SQLite and TLS" }];
 
 /// What the tests need besides.
-const TO_TEST: [Package; 7] = [
+const TO_TEST: [Package; 9] = [
     Package { name: "chromium", there: Sign::Program("chromium"), why: "the browser that walks every journey" },
     Package { name: "chromium-driver", there: Sign::Program("chromedriver"), why: "drives the browser" },
     Package {
@@ -32,7 +32,17 @@ const TO_TEST: [Package; 7] = [
     },
     Package { name: "poppler-utils", there: Sign::Program("pdftotext"), why: "reads issued PDFs as others do" },
     Package { name: "qpdf", there: Sign::Program("qpdf"), why: "checks that issued PDFs are well formed" },
-    Package { name: "openssl", there: Sign::Program("openssl"), why: "makes the certificate of a served portal" },
+    Package {
+        name: "openssl",
+        there: Sign::Program("openssl"),
+        why: "makes the certificate of a served portal, and is a time-stamp authority",
+    },
+    Package { name: "golang-go", there: Sign::Program("go"), why: "reads our logs as others do" },
+    Package {
+        name: "golang-golang-x-mod-dev",
+        there: Sign::Folder("/usr/share/gocode/src/golang.org/x/mod"),
+        why: "Go's packages for logs of this kind",
+    },
     Package { name: "npm", there: Sign::Program("npm"), why: "fetches axe-core" },
 ];
 

@@ -1,6 +1,7 @@
 //! How the hall is doing, in sentences for an operator: what stops it, and what does not yet. Measures nothing itself.
 
 use crate::hall::Hall;
+use store::Witnessed;
 
 /// Seconds by which the clock may be behind the newest time recorded before that is a fault.
 const CLOCK_BEHIND_S: u64 = 60;
@@ -19,6 +20,9 @@ impl Condition {
     pub fn of(hall: &Hall) -> Self {
         let health = hall.store().health();
         let mut condition = Self { faults: health.faults.into_iter().flatten().collect(), notes: Vec::new() };
+        for (place, log) in LOGS.into_iter().enumerate() {
+            condition.notes.extend(unwitnessed(log, health.published[place], health.witnessed[place].as_ref()));
+        }
         if let Err(error) = hall.store().probe() {
             condition.faults.push(format!("nobody can read or write records: {error}"));
         }
@@ -55,6 +59,17 @@ impl Condition {
     }
 }
 
+/// The logs, by their places in a report of health.
+pub const LOGS: [&str; 2] = ["records", "access"];
+
+/// What is to be said of a log whose newest entries are sealed and not witnessed.
+pub fn unwitnessed(log: &str, sealed: u64, witnessed: Option<&Witnessed>) -> Option<String> {
+    let Witnessed { size, fault } = witnessed?;
+    // A head is published a moment before it is noted as witnessed; only a fault that was told is one.
+    let fault = fault.as_ref().filter(|_| *size < sealed)?;
+    Some(format!("log {log}: {} of {sealed} entries are sealed and NOT witnessed: {fault}", sealed - size))
+}
+
 /// What is wrong where the clock is so far behind what was recorded.
 pub fn clock_fault(behind_s: u64) -> Option<String> {
     (behind_s > CLOCK_BEHIND_S).then(|| {
@@ -78,6 +93,15 @@ mod tests {
         condition.away("site", away(&["b", "c"]), 3, 2, "nothing is sealed");
         assert_eq!(condition.faults, ["1 of 3 sites can be used and 2 must be: nothing is sealed"]);
         assert_eq!(condition.notes.len(), 3);
+    }
+
+    #[test]
+    fn entries_without_a_quorum_are_counted() {
+        let witnessed = |size, fault: Option<&str>| Witnessed { size, fault: fault.map(str::to_owned) };
+        assert_eq!(unwitnessed("records", 9, None), None);
+        assert_eq!(unwitnessed("records", 9, Some(&witnessed(9, None))), None);
+        let said = unwitnessed("records", 9, Some(&witnessed(4, Some("witness W is away")))).expect("said");
+        assert_eq!(said, "log records: 5 of 9 entries are sealed and NOT witnessed: witness W is away");
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Config {
     pub log: Log,
     /// Health, readiness and metrics, on an address of their own that only the operator reaches.
     pub operator: Operator,
+    /// Independent witnesses of the logs.
+    pub witnesses: Option<Witnesses>,
     /// Set by `hanmaru demo` alone: made-up people, a stand-in agency, plain HTTP on loopback.
     #[serde(default)]
     pub demo: bool,
@@ -157,6 +159,14 @@ impl Default for Log {
     }
 }
 
+/// Independent witnesses of the logs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witnesses {
+    /// The policy file (C2SP `tlog-policy`): who they are, where, and how many of them make a quorum.
+    pub policy: PathBuf,
+}
+
 /// The operator's address.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -230,6 +240,7 @@ impl Config {
         let mut paths = vec![&mut self.data, &mut self.keys.root, &mut self.agency.client_secret_file];
         paths.extend(self.sites.iter_mut().map(|site| &mut site.folder));
         paths.extend(self.key_stores.iter_mut().map(|store| &mut store.folder));
+        paths.extend(self.witnesses.iter_mut().map(|witnesses| &mut witnesses.policy));
         if let Some(tls) = &mut self.tls {
             paths.extend([&mut tls.certificate, &mut tls.key]);
         }

@@ -2,6 +2,7 @@
 
 use crate::commands;
 use crate::config::{Config, ConfigError};
+use crate::witnesses;
 use archive::{Archive, ArchiveConfig};
 use base::{Clock, Random, SystemClock, SystemRandom};
 use identity::{Identity, IdentityConfig};
@@ -55,6 +56,9 @@ pub enum HallError {
     /// The log level is not one.
     #[error("[log] level {0:?} is neither a level (error, warn, info, debug) nor a filter such as info,store=debug")]
     LogLevel(String),
+    /// The policy about witnesses cannot be used.
+    #[error("[witnesses] policy: {0}")]
+    Witnesses(String),
     /// The sites.
     #[error(transparent)]
     Sites(#[from] vault::SiteError),
@@ -137,6 +141,8 @@ impl Hall {
     ) -> Result<Self, HallError> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let witnessing = config.witnesses.as_ref().map(|with| witnesses::open(&with.policy)).transpose();
+        let witnessing = witnessing.map_err(HallError::Witnesses)?;
         let sites = Sites::open(sites(config), QUORUM)?;
         let key_stores = match why {
             For::Work => KeyStores::open(key_stores(config), QUORUM)?,
@@ -152,6 +158,7 @@ impl Hall {
             random,
             limits: config.limits.limits(),
             config: StoreConfig { sequencer: matches!(why, For::Work), ..StoreConfig::default() },
+            witnessing,
         })?;
         let door = Arc::new(Door::standard()?);
         let inspector = Some(commands::inspect::command());

@@ -4,6 +4,9 @@ mod commands;
 mod condition;
 mod config;
 mod hall;
+mod public_log;
+mod web;
+mod witnesses;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -26,6 +29,10 @@ enum Command {
     Deposit(commands::deposit::Deposit),
     /// Checks an issued PDF offline, against pinned keys.
     Verify(commands::verify::Verify),
+    /// Checks a log from outside, at an address or in a folder, against pinned keys and what was seen before.
+    AuditLog(commands::audit_log::AuditLog),
+    /// Runs an independent witness of logs.
+    Witness(commands::witness::WitnessCommand),
     /// Prints the public keys of this installation's logs, to be pinned by whoever verifies; or mends the key stores.
     Keys(commands::keys::Keys),
     /// Lets time go on after this machine's clock ran ahead and was set right.
@@ -58,6 +65,8 @@ fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Deposit(command) => command.run(),
         Command::Verify(command) => command.run(),
+        Command::AuditLog(command) => command.run(),
+        Command::Witness(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Clock(command) => command.run(),
         Command::Institutions(command) => command.run(),

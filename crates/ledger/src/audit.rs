@@ -7,7 +7,8 @@ use crate::appender::Appender;
 use crate::checkpoint::Checkpoint;
 use crate::hash::{Hash, leaf_hash};
 use crate::tiles::{
-    BundleSource, TILE_HEIGHT, TileId, TileSource, check_size, first_entries, path, read_bundle, read_tile,
+    BundleSource, TILE_HEIGHT, TileId, TilePath, TileSource, check_size, decode_bundle, encode_bundle, first_entries,
+    path, read_bundle, read_tile,
 };
 
 /// Checks every entry bundle and every hash tile that a log has under `checkpoint`. Holds one bundle at a time.
@@ -16,13 +17,32 @@ use crate::tiles::{
 /// [`Error::Source`], [`Error::TileLength`] or [`Error::Bundle`] where a file cannot be read, [`Error::TileContent`] where a
 /// tile is not that of the entries, [`Error::RootMismatch`] where all tiles are and the root is not.
 pub fn audit<S: TileSource + BundleSource + ?Sized>(checkpoint: &Checkpoint, source: &S) -> Result<(), Error> {
+    audit_since(checkpoint, None, source)
+}
+
+/// As [`audit`], and checks that the log continues an earlier head of it, whose size is at most that of the checkpoint.
+///
+/// # Errors
+/// Those of [`audit`]; [`Error::SizeOrder`] where the log has become shorter, and [`Error::RootMismatch`] over the root of the
+/// earlier head where the log has another history.
+pub fn audit_since<S: TileSource + BundleSource + ?Sized>(
+    checkpoint: &Checkpoint,
+    earlier: Option<&Checkpoint>,
+    source: &S,
+) -> Result<(), Error> {
     let size = checkpoint.size;
     check_size(size)?;
+    if let Some(earlier) = earlier.filter(|earlier| earlier.size > size) {
+        return Err(Error::SizeOrder { old: earlier.size, new: size });
+    }
     let mut log = Appender::new();
     while let Some(TileId { index, width, .. }) = TileId::in_tree(0, log.size() >> TILE_HEIGHT, size) {
         let bytes = read_bundle(source, index, width)?;
         let (entries, _) = first_entries(&bytes, width)?;
         let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+        if let Some(earlier) = earlier {
+            check_earlier(&log, &leaves, earlier)?;
+        }
         for (id, computed) in log.append(&leaves).tiles {
             // A tile that will still become wider is compared when it is as wide as this checkpoint has it.
             let final_width = TileId::in_tree(id.level, id.index, size) == Some(id);
@@ -38,6 +58,48 @@ pub fn audit<S: TileSource + BundleSource + ?Sized>(checkpoint: &Checkpoint, sou
         return Ok(());
     }
     Err(Error::RootMismatch { what: "root of all entries", computed: log.root(), expected: checkpoint.root })
+}
+
+/// Where the earlier head lies within the next leaves, the root there must be its root.
+fn check_earlier(log: &Appender, leaves: &[Hash], earlier: &Checkpoint) -> Result<(), Error> {
+    let within = earlier.size.checked_sub(log.size()).and_then(|more| leaves.get(..usize::try_from(more).ok()?));
+    let Some(within) = within else { return Ok(()) };
+    let mut frontier = log.frontier().clone();
+    within.iter().for_each(|leaf| frontier.append(*leaf));
+    if frontier.root() == earlier.root {
+        return Ok(());
+    }
+    Err(Error::RootMismatch { what: "root at an earlier head", computed: frontier.root(), expected: earlier.root })
+}
+
+/// Checks one file that stands under a public name of a log whose tiles are known to be those of a checkpoint of `size`
+/// leaves: is it that tile or bundle, or a beginning of it as it was earlier? Files of a later checkpoint are passed over.
+///
+/// # Errors
+/// [`Error::TileContent`], [`Error::Bundle`], and those of reading.
+pub fn audit_file<S: TileSource + BundleSource + ?Sized>(
+    path: &TilePath,
+    bytes: &[u8],
+    size: u64,
+    source: &S,
+) -> Result<(), Error> {
+    let same = match *path {
+        TilePath::Hashes(id) => match TileId::in_tree(id.level, id.index, size) {
+            Some(known) if known.width >= id.width => {
+                read_tile(source, &known)?.get(..id.byte_len()).is_some_and(|known| known == bytes)
+            }
+            _ => true,
+        },
+        TilePath::Entries { index, width } => match TileId::in_tree(0, index, size) {
+            Some(known) if known.width >= width => {
+                let known = read_bundle(source, index, known.width)?;
+                let (entries, _) = first_entries(&known, width)?;
+                decode_bundle(bytes, width)? == entries && encode_bundle(&entries)? == bytes
+            }
+            _ => true,
+        },
+    };
+    if same { Ok(()) } else { Err(Error::TileContent { path: path.to_string() }) }
 }
 
 #[cfg(test)]
@@ -75,6 +137,87 @@ mod tests {
             other.insert(TilePath::Hashes(id), bytes);
             let error = audit(&checkpoint, &other).expect_err("changed");
             assert!(matches!(error, Error::TileContent { path: found } if found == path(&id)));
+        }
+    }
+
+    #[test]
+    fn another_history_and_a_shorter_log_are_found() {
+        let (checkpoint, stored) = log(1_000);
+        for size in [0, 1, 255, 256, 257, 999, 1_000] {
+            let (earlier, _) = log(size);
+            audit_since(&checkpoint, Some(&earlier), &stored).expect("it continues");
+            let fork = Checkpoint { root: leaf_hash(b"other"), ..earlier };
+            let error = audit_since(&checkpoint, Some(&fork), &stored).expect_err("another history");
+            assert!(matches!(error, Error::RootMismatch { .. }), "{size}: {error}");
+        }
+        let (later, _) = log(1_001);
+        let error = audit_since(&checkpoint, Some(&later), &stored).expect_err("shorter");
+        assert!(matches!(error, Error::SizeOrder { old: 1_001, new: 1_000 }));
+    }
+
+    #[test]
+    fn any_flipped_bit_of_a_small_log_is_found() {
+        flip(&[3, 40, 21], 1);
+        // With full tiles and a second level, one bit of eleven.
+        flip(&[3, 254, 20], 11);
+    }
+
+    /// Grows a log in steps, so that partial tiles of earlier checkpoints stand beside the others, and flips bits of all files.
+    fn flip(batches: &[u64], step: usize) {
+        let (mut log, mut files, mut stored) = (LogAppender::new(), Vec::new(), MemoryTiles::new());
+        for count in batches.iter().copied() {
+            let from = log.size();
+            let entries: Vec<Commitment> =
+                (from..from + count).map(|i| commit(&[3; 32], EntryKind::Resource, &i.to_be_bytes())).collect();
+            let batch = log.append(&entries);
+            stored.absorb(&batch);
+            files.extend(batch.files);
+        }
+        let checkpoint = Checkpoint::new("log.example", log.size(), log.root());
+        let whole = |stored: &MemoryTiles, files: &[(TilePath, Vec<u8>)]| {
+            audit(&checkpoint, stored)?;
+            files.iter().try_for_each(|(path, bytes)| audit_file(path, bytes, checkpoint.size, stored))
+        };
+        whole(&stored, &files).expect("nothing is changed");
+        for place in 0..files.len() {
+            for bit in (0..files[place].1.len() * 8).step_by(step) {
+                let (path, mut bytes) = files[place].clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                let current = match path {
+                    TilePath::Hashes(id) => TileId::in_tree(id.level, id.index, checkpoint.size) == Some(id),
+                    TilePath::Entries { index, width } => {
+                        TileId::in_tree(0, index, checkpoint.size).is_some_and(|id| id.width == width)
+                    }
+                };
+                let found = if current {
+                    let mut changed = stored.clone();
+                    changed.insert(path, bytes);
+                    audit(&checkpoint, &changed)
+                } else {
+                    audit_file(&path, &bytes, checkpoint.size, &stored)
+                };
+                assert!(found.is_err(), "bit {bit} of {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_flipped_bit_of_a_checkpoint_is_found() {
+        use crate::{CosignerKey, Note, SignerKey, TrustPolicy};
+        let key = SignerKey::from_seed("log.example", &[1; 32]).expect("good name");
+        let witness = CosignerKey::from_seed("w.example", &[2; 32]).expect("good name");
+        let (checkpoint, _) = log(10);
+        let signed = checkpoint.sign(&key).expect("own key");
+        let mut note = Note::parse(&signed.note).expect("a note");
+        note.add(witness.cosign(note.text().as_bytes(), 1_700_000_000)).expect("room");
+        let text = format!("log {}\nwitness W {}\nquorum W\n", key.verifier().encode(), witness.witness().encode());
+        let policy = TrustPolicy::parse(text.as_bytes()).expect("a policy");
+        let bytes = note.to_bytes();
+        policy.verify(&bytes).expect("signed and cosigned");
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(policy.verify(&changed).is_err(), "bit {bit}");
         }
     }
 

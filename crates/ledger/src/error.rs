@@ -177,4 +177,28 @@ pub enum Error {
         /// Leaves under the published checkpoint.
         published_size: u64,
     },
+    /// A text that is not a trust policy.
+    #[error("trust policy, line {line}: {reason}")]
+    TrustPolicy {
+        /// The line, counted from 1; the line after the last where something is missing.
+        line: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A checkpoint without the cosignatures that the policy asks for.
+    #[error("checkpoint of {origin} is cosigned by {found} known witnesses, which is no quorum")]
+    NoQuorum {
+        /// Origin line of the checkpoint.
+        origin: String,
+        /// Known witnesses that have cosigned.
+        found: usize,
+    },
+    /// Bytes that are not a request to a witness, or not its answer.
+    #[error("witness {what} is malformed: {reason}")]
+    Witness {
+        /// `request` or `answer`.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
 }

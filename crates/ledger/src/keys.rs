@@ -13,12 +13,22 @@ use crate::Error;
 use crate::note::NoteSignature;
 
 /// Signature type of Ed25519 over the text of the note (C2SP `signed-note`).
-const ED25519_TYPE: u8 = 0x01;
+const ED25519_TYPE: KeyType = KeyType { byte: 0x01, refusal: "its type is not Ed25519 (0x01)" };
+/// Signature type of Ed25519 with a time, over a checkpoint (C2SP `tlog-cosignature`).
+pub(crate) const COSIGNATURE_TYPE: KeyType =
+    KeyType { byte: 0x04, refusal: "its type is not that of an Ed25519 cosigner (0x04)" };
 /// Longest name of a key, in bytes.
 pub const KEY_NAME_LEN_MAX: usize = 255;
 /// Longest text of a key that is read: a name, a prefix and 33 bytes in base64.
 const KEY_TEXT_LEN_MAX: usize = KEY_NAME_LEN_MAX + 80;
-const SIGNER_PREFIX: &str = "PRIVATE+KEY+";
+pub(crate) const SIGNER_PREFIX: &str = "PRIVATE+KEY+";
+
+/// What a key is for: the byte before it in texts, and how another byte is refused.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyType {
+    byte: u8,
+    refusal: &'static str,
+}
 
 /// A key that checks signatures: `<name>+<id in hexadecimal>+<base64 of type and public key>`.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -42,9 +52,7 @@ impl VerifierKey {
     /// [`Error::Key`] for a name that a note cannot carry.
     pub fn new(name: &str, public: [u8; 32]) -> Result<Self, Error> {
         check_name(name, "verifier")?;
-        let name_and_type = [name.as_bytes(), b"\n", &[ED25519_TYPE], &public].concat();
-        let [a, b, c, d, ..] = base::sha256(&name_and_type);
-        Ok(Self { name: name.to_owned(), id: u32::from_be_bytes([a, b, c, d]), public })
+        Ok(Self { name: name.to_owned(), id: key_id(name, ED25519_TYPE, &public), public })
     }
 
     /// Reads what [`VerifierKey::encode`] wrote.
@@ -52,7 +60,7 @@ impl VerifierKey {
     /// # Errors
     /// [`Error::Key`] for any other text, for a type that is not Ed25519, and for an id that is not that of the key.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let (name, id, public) = parse_parts(text, "verifier")?;
+        let (name, id, public) = parse_parts(text, "verifier", ED25519_TYPE)?;
         let key = Self::new(name, *public)?;
         if key.id != id { Err(refuse("verifier", "its id does not match its name and key")) } else { Ok(key) }
     }
@@ -60,7 +68,7 @@ impl VerifierKey {
     /// The key as text, to be pinned and published.
     #[must_use]
     pub fn encode(&self) -> String {
-        format!("{}+{:08x}+{}", self.name, self.id, encode_typed(&self.public).as_str())
+        format!("{}+{:08x}+{}", self.name, self.id, encode_typed(ED25519_TYPE, &self.public).as_str())
     }
 
     /// Name of the key; of a log's key, the origin of the log.
@@ -105,9 +113,7 @@ impl SignerKey {
     /// [`Error::Key`] for a name that a note cannot carry.
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self, Error> {
         check_name(name, "signer")?;
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| refuse("signer", "its seed gives no key"))?;
-        let mut public = [0; 32];
-        public.copy_from_slice(pair.public_key().as_ref());
+        let (pair, public) = key_pair(seed)?;
         Ok(Self { verifier: VerifierKey::new(name, public)?, seed: Zeroizing::new(*seed), pair })
     }
 
@@ -117,7 +123,7 @@ impl SignerKey {
     /// [`Error::Key`] for any other text, for a type that is not Ed25519, and for an id that is not that of the key.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let rest = text.strip_prefix(SIGNER_PREFIX).ok_or(refuse("signer", "it does not begin with PRIVATE+KEY+"))?;
-        let (name, id, seed) = parse_parts(rest, "signer")?;
+        let (name, id, seed) = parse_parts(rest, "signer", ED25519_TYPE)?;
         let key = Self::from_seed(name, &seed)?;
         if key.id() != id { Err(refuse("signer", "its id does not match its name and key")) } else { Ok(key) }
     }
@@ -125,7 +131,7 @@ impl SignerKey {
     /// The secret key as text. It leaves memory when dropped.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<String> {
-        let typed = encode_typed(&self.seed);
+        let typed = encode_typed(ED25519_TYPE, &self.seed);
         Zeroizing::new(format!("{SIGNER_PREFIX}{}+{:08x}+{}", self.name(), self.id(), typed.as_str()))
     }
 
@@ -173,26 +179,44 @@ pub(crate) fn is_key_name(name: &str) -> bool {
 }
 
 /// Our own keys and those we trust are held to more than notes are: short names without control characters.
-fn check_name(name: &str, what: &'static str) -> Result<(), Error> {
+pub(crate) fn check_name(name: &str, what: &'static str) -> Result<(), Error> {
     if is_key_name(name) && name.len() <= KEY_NAME_LEN_MAX && !name.contains(char::is_control) {
         return Ok(());
     }
     Err(refuse(what, "its name must be 1 to 255 bytes without spaces, control characters and plus"))
 }
 
-const fn refuse(what: &'static str, reason: &'static str) -> Error {
+pub(crate) const fn refuse(what: &'static str, reason: &'static str) -> Error {
     Error::Key { what, reason }
 }
 
+/// The short id of a key: the first four bytes of SHA-256 over name, newline, type and public key.
+pub(crate) fn key_id(name: &str, kind: KeyType, public: &[u8; 32]) -> u32 {
+    let [a, b, c, d, ..] = base::sha256(&[name.as_bytes(), b"\n", &[kind.byte], public].concat());
+    u32::from_be_bytes([a, b, c, d])
+}
+
+/// The key pair of a secret seed, and its public half.
+pub(crate) fn key_pair(seed: &[u8; 32]) -> Result<(Ed25519KeyPair, [u8; 32]), Error> {
+    let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| refuse("signer", "its seed gives no key"))?;
+    let mut public = [0; 32];
+    public.copy_from_slice(pair.public_key().as_ref());
+    Ok((pair, public))
+}
+
 /// Base64 of the type and 32 bytes of key.
-fn encode_typed(key: &[u8; 32]) -> Zeroizing<String> {
-    let mut typed = Zeroizing::new([ED25519_TYPE; 33]);
+pub(crate) fn encode_typed(kind: KeyType, key: &[u8; 32]) -> Zeroizing<String> {
+    let mut typed = Zeroizing::new([kind.byte; 33]);
     typed[1..].copy_from_slice(key);
     Zeroizing::new(STANDARD.encode(*typed))
 }
 
 /// Name, id and the 32 bytes of key of `<name>+<id>+<base64>`.
-fn parse_parts<'a>(text: &'a str, what: &'static str) -> Result<(&'a str, u32, Zeroizing<[u8; 32]>), Error> {
+pub(crate) fn parse_parts<'a>(
+    text: &'a str,
+    what: &'static str,
+    kind: KeyType,
+) -> Result<(&'a str, u32, Zeroizing<[u8; 32]>), Error> {
     if text.len() > KEY_TEXT_LEN_MAX {
         return Err(refuse(what, "it is too long"));
     }
@@ -207,11 +231,11 @@ fn parse_parts<'a>(text: &'a str, what: &'static str) -> Result<(&'a str, u32, Z
     let id = u32::from_str_radix(id, 16).map_err(|_| refuse(what, "its id is not eight hexadecimal digits"))?;
     let typed = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| refuse(what, "its last part is not base64"))?);
     match typed.split_first() {
-        Some((&ED25519_TYPE, bytes)) => {
+        Some((byte, bytes)) if *byte == kind.byte => {
             let bytes = bytes.try_into().map_err(|_| refuse(what, "an Ed25519 key has 32 bytes"))?;
             Ok((name, id, Zeroizing::new(bytes)))
         }
-        Some(_) => Err(refuse(what, "its type is not Ed25519 (0x01)")),
+        Some(_) => Err(refuse(what, kind.refusal)),
         None => Err(refuse(what, "its last part is empty")),
     }
 }

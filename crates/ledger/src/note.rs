@@ -195,7 +195,7 @@ impl NoteSignature {
         }
     }
 
-    fn write(&self, note: &mut String) {
+    pub(crate) fn write(&self, note: &mut String) {
         note.push_str(SIGNATURE_PREFIX);
         note.push_str(&self.name);
         note.push(' ');

@@ -8,7 +8,7 @@ use archive::Archive;
 use base::Id16;
 use base::limits::Limits;
 use identity::Identity;
-use ledger::VerifierKey;
+use ledger::{TrustPolicy, VerifierKey};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -25,6 +25,8 @@ pub struct PortalConfig {
     pub behind_proxy: bool,
     /// Keys of the log `records`, shown for offline checks and used for uploaded files.
     pub verifier_keys: Vec<VerifierKey>,
+    /// The rule by which uploaded files are checked: those keys, and the witnesses where there are any.
+    pub trust: TrustPolicy,
     /// Limits on what comes from outside.
     pub limits: Limits,
     /// Documents made at the same time; further people wait for a turn.
@@ -42,6 +44,7 @@ impl PortalConfig {
             demo: false,
             agency_origin: agency_origin.trim_end_matches('/').to_owned(),
             behind_proxy: false,
+            trust: TrustPolicy::without_witnesses(&verifier_keys),
             verifier_keys,
             limits,
             issues_at_once: 2,

@@ -206,6 +206,7 @@ fn open(folder: &Path) -> Store {
         random,
         limits: Limits::default(),
         config: StoreConfig::default(),
+        witnessing: None,
     })
     .expect("the store opens")
 }

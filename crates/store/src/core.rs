@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use base::Random;
 use base::limits::Limits;
+use ledger::TrustPolicy;
 use policy::{Action, Door, Permit};
 use rusqlite::Connection;
 use vault::{Keyring, Sites};
@@ -45,6 +46,8 @@ pub(crate) struct Core {
     /// For free text in the store's own tables.
     pub(crate) text_key: Zeroizing<[u8; 32]>,
     pub(crate) logs: [LogState; 2],
+    /// The rule about witnesses, where there is one.
+    pub(crate) trust: Option<TrustPolicy>,
     pub(crate) tiles: TileCache,
     pub(crate) closing: AtomicBool,
 }

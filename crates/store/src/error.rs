@@ -105,6 +105,29 @@ pub enum StoreError {
         /// Leaves in the database.
         database_size: u64,
     },
+    /// A witness holds a newer head of a log than the database, or another: signing would show two histories.
+    #[error(
+        "witness {witness} holds the log {log} at {witness_size} leaves, and the database at {database_size} is older or \
+         another: nothing is signed; restore the newer database, or rebuild from a site"
+    )]
+    WitnessAhead {
+        /// Which log.
+        log: String,
+        /// The witness, as the policy calls it.
+        witness: String,
+        /// Leaves that the witness holds.
+        witness_size: u64,
+        /// Leaves in the database.
+        database_size: u64,
+    },
+    /// What was written is sealed, and no quorum of witnesses has cosigned it yet.
+    #[error("sealed, but not witnessed after {waited_ms} ms: {reason}")]
+    NotWitnessed {
+        /// How long was waited.
+        waited_ms: u64,
+        /// What keeps the witnesses.
+        reason: String,
+    },
     /// There is no database.
     #[error(
         "{path} is missing; mount its disk or restore it, and make it with `hanmaru init` only where the installation is new"

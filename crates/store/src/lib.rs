@@ -13,6 +13,7 @@
 //! | [`Store::search`], [`Store::read`], [`Store::histories`], [`Store::objects`] (`search`, `read`, `object_read`) | the read path |
 //! | [`Store::access_log`], [`Store::refuse_beyond`] (`access`, `journal`, `beyond`) | who looked, or tried to |
 //! | [`Store::wait_sealed`], [`Store::commit_leaf`], [`Store::proof`] (`sequencer`) | sealing |
+//! | [`Witnessing`], [`Store::wait_witnessed`] (`witnessing`, `sequencer`) | witnesses of the logs |
 //! | [`Store::tables`] (`tables`) | operational tables of the rooms |
 //! | [`Store::add_job`] (`jobs`) | jobs |
 //! | [`Store::clock`], [`Store::reset_clock`] (`clock`) | time that never goes back, unless an operator says so |
@@ -56,6 +57,7 @@ mod sequencer;
 mod share;
 mod tables;
 mod types;
+mod witnessing;
 mod write;
 mod writer;
 
@@ -87,4 +89,5 @@ pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
 pub use sequencer::proof::{LeafExtra, LeafProof, WaitingLeaf};
 pub use tables::Tables;
 pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written, resource_id};
+pub use witnessing::{WitnessReply, WitnessTransport, Witnessed, Witnessing};
 pub use write::{Extra, WRITE_MAX};

@@ -20,8 +20,9 @@ use crate::core::{Core, check_action};
 use crate::error::{OnFile, StoreError};
 use crate::journal::Journal;
 use crate::keys::TableIndex;
-use crate::sequencer::{self, LogState, tiles::TileCache};
+use crate::sequencer::{self, LogState, panel::Panel, tiles::TileCache};
 use crate::types::Log;
+use crate::witnessing::{Witnessed, Witnessing};
 use crate::writer::Writer;
 
 /// Name of the database in the store's folder.
@@ -52,6 +53,8 @@ pub struct OpenStore {
     pub limits: Limits,
     /// How it works.
     pub config: StoreConfig,
+    /// Who cosigns its checkpoints, where anybody does.
+    pub witnessing: Option<Witnessing>,
 }
 
 /// How a store works. The default is right for one machine.
@@ -135,6 +138,8 @@ pub struct Health {
     pub waiting: [u64; 2],
     /// Why a sequencer does not get on, where one does not.
     pub faults: [Option<String>; 2],
+    /// How far each log is witnessed; `None` where the installation has no witnesses.
+    pub witnessed: [Option<Witnessed>; 2],
     /// How each site is doing.
     pub sites: Vec<SiteStatus>,
 }
@@ -188,7 +193,12 @@ impl Store {
         let content_key = keyring.secret("content-hash")?;
         let ci_key = keyring.secret("person-ci")?;
         let text_key = keyring.secret("staff-text")?;
-        let logs = [log_state(&keyring, &with.origin, Log::Records)?, log_state(&keyring, &with.origin, Log::Access)?];
+        // Only a process that seals asks witnesses.
+        let asked = with.witnessing.as_ref().filter(|_| with.config.sequencer);
+        let logs = [
+            log_state(&keyring, &with.origin, Log::Records, asked)?,
+            log_state(&keyring, &with.origin, Log::Access, asked)?,
+        ];
         let core = Core {
             config: with.config,
             limits: with.limits,
@@ -206,6 +216,7 @@ impl Store {
             ci_key,
             text_key,
             logs,
+            trust: with.witnessing.map(|witnessing| witnessing.policy),
             tiles: TileCache::default(),
             closing: AtomicBool::new(false),
             folder: with.folder,
@@ -272,6 +283,7 @@ impl Store {
             published: [logs[0].published_size(), logs[1].published_size()],
             waiting: Log::ALL.map(waiting),
             faults: [logs[0].fault(), logs[1].fault()],
+            witnessed: Log::ALL.map(|log| self.witnessed(log).ok().flatten()),
             sites: core.sites.status(),
         }
     }
@@ -330,9 +342,16 @@ fn installation(keyring: &Keyring) -> Result<Id16, StoreError> {
     Ok(Id16(*digest.first_chunk().expect("32 bytes have a first 16")))
 }
 
-fn log_state(keyring: &Keyring, origin: &str, log: Log) -> Result<LogState, StoreError> {
+fn log_state(
+    keyring: &Keyring,
+    origin: &str,
+    log: Log,
+    witnessing: Option<&Witnessing>,
+) -> Result<LogState, StoreError> {
     let origin = format!("{origin}/{}", log.name());
     let seed = keyring.secret(&format!("log-{}", log.name()))?;
     let signer = SignerKey::from_seed(&origin, &seed)?;
-    Ok(LogState::new(log, &origin, signer))
+    let witnessing = witnessing.filter(|with| with.policy.asks_for_witnesses());
+    let panel = witnessing.map(|with| Panel::start(log, with)).transpose()?;
+    Ok(LogState::new(log, &origin, signer, panel))
 }

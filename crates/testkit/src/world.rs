@@ -161,6 +161,7 @@ fn open(folder: &Path, limits: &Limits, clock: Arc<ManualClock>, opened: &Atomic
         random,
         limits: limits.clone(),
         config: StoreConfig::default(),
+        witnessing: None,
     });
     let store = store.map_err(|error| text(&error))?;
     let door = Arc::new(Door::standard().map_err(|error| text(&error))?);

@@ -16,6 +16,7 @@ use base::{Id16, Timestamp};
 use fhir::json::Value;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Zoned};
+use ledger::TrustPolicy;
 use policy::{InstitutionCode, Permit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -158,7 +159,9 @@ impl Archive {
     /// # Errors
     /// [`VerifyFault`]: what does not match.
     pub fn verify(&self, bytes: &[u8]) -> Result<Verified, VerifyFault> {
-        verify::verify(bytes, &[self.store().verifier_key(Log::Records)])
+        let witnesses: Vec<_> = self.store().trust().witnesses().iter().map(|witness| witness.key.clone()).collect();
+        let records = TrustPolicy::without_witnesses(&[self.store().verifier_key(Log::Records)]);
+        verify::verify_by(bytes, &records.with_witnesses(&witnesses))
     }
 
     /// What was chosen, in all its versions; the Patient is among it, and so are the visits that head the rest, whose keys come

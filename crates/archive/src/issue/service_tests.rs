@@ -48,6 +48,7 @@ impl House {
             random,
             limits: Limits::default(),
             config: StoreConfig::default(),
+            witnessing: None,
         });
         let store = store.expect("the store opens");
         let door = || Door::standard().expect("the door");

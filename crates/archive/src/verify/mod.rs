@@ -5,7 +5,7 @@
 
 use crate::issue::DocumentNumber;
 use crate::issue::stamp::{ProofText, REGION_HEAD, REGION_LEN, content_hash, leaf_content, rfind};
-use ledger::{EntryKind, Note, SignedCheckpoint, VerifierKey, commit, leaf_hash, verify_inclusion};
+use ledger::{Cosignature, EntryKind, Note, TrustPolicy, VerifierKey, commit, leaf_hash, verify_inclusion};
 
 /// A file that was issued and has not changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub struct Verified {
     pub size: u64,
     /// Keys that signed the checkpoint, all of them pinned.
     pub signed_by: Vec<String>,
+    /// Known witnesses that cosigned the checkpoint.
+    pub cosigned_by: Vec<Cosignature>,
+    /// Whether these are the quorum that the policy asks for; always so where it asks for none.
+    pub quorum: bool,
 }
 
 /// What does not match. One fault is named, the first that makes the file untrustworthy.
@@ -75,18 +79,28 @@ fn gap(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "its end is missing".to_owned(), |bytes| format!("{bytes} bytes are missing"))
 }
 
-/// Verifies a file against the pinned keys of the log.
+/// Verifies a file against the pinned keys of the log, where it has no witnesses.
 ///
 /// # Errors
 /// [`VerifyFault`]: exactly what does not match.
 pub fn verify(bytes: &[u8], pinned: &[VerifierKey]) -> Result<Verified, VerifyFault> {
+    verify_by(bytes, &TrustPolicy::without_witnesses(pinned))
+}
+
+/// Verifies a file against a policy of pinned logs and witnesses. A quorum is said and not demanded: a document may have been
+/// issued while the witnesses were away.
+///
+/// # Errors
+/// [`VerifyFault`]: exactly what does not match.
+pub fn verify_by(bytes: &[u8], trust: &TrustPolicy) -> Result<Verified, VerifyFault> {
     let region = region_of(bytes)?;
     let filling = &bytes[region.clone()];
     if filling.iter().all(|byte| *byte == b' ') {
         return Err(VerifyFault::NeverSealed);
     }
     let proof = ProofText::parse(filling).map_err(|reason| VerifyFault::ProofAltered { reason: reason.to_owned() })?;
-    let (size, origin, signed_by) = open_checkpoint(&proof, pinned)?;
+    let opened = open_checkpoint(&proof, trust)?;
+    let size = &opened.head;
     // From here on the log's own words are known to be genuine; what they say is compared with the file.
     let hash = content_hash(bytes, &region);
     let computed = size.holds(&proof, &hash);
@@ -101,7 +115,16 @@ pub fn verify(bytes: &[u8], pinned: &[VerifierKey]) -> Result<Verified, VerifyFa
             reason: "its length or content hash is another than the file's".to_owned(),
         });
     }
-    Ok(Verified { number: proof.number, content: hash, origin, index: proof.proof.index, size: size.size, signed_by })
+    Ok(Verified {
+        number: proof.number,
+        content: hash,
+        origin: opened.origin,
+        index: proof.proof.index,
+        size: size.size,
+        signed_by: opened.signed_by,
+        cosigned_by: opened.cosigned_by,
+        quorum: opened.quorum,
+    })
 }
 
 /// Where the region lies: behind the last head of one.
@@ -145,13 +168,22 @@ impl Head {
     }
 }
 
+/// What a checkpoint in a proof says, and who says it.
+struct OpenedCheckpoint {
+    head: Head,
+    origin: String,
+    signed_by: Vec<String>,
+    cosigned_by: Vec<Cosignature>,
+    quorum: bool,
+}
+
 /// Opens the checkpoint. Every signature on it must be by a pinned key: what nobody can check could be changed unnoticed.
-fn open_checkpoint(proof: &ProofText, pinned: &[VerifierKey]) -> Result<(Head, String, Vec<String>), VerifyFault> {
+fn open_checkpoint(proof: &ProofText, trust: &TrustPolicy) -> Result<OpenedCheckpoint, VerifyFault> {
     let altered = |error: ledger::Error| VerifyFault::ProofAltered { reason: error.to_string() };
     let bytes = &proof.proof.checkpoint_note;
     let note = Note::parse(bytes).map_err(altered)?;
-    let (signed, opened) = match SignedCheckpoint::open_with_signatures(bytes, pinned) {
-        Ok(opened) => opened,
+    let found = match trust.inspect(bytes) {
+        Ok(found) => found,
         Err(ledger::Error::Signature { .. }) => return Err(VerifyFault::Signature),
         Err(ledger::Error::Untrusted { .. }) => {
             let name = note.signatures().first().map(|signature| signature.name.clone()).unwrap_or_default();
@@ -159,15 +191,21 @@ fn open_checkpoint(proof: &ProofText, pinned: &[VerifierKey]) -> Result<(Head, S
         }
         Err(other) => return Err(altered(other)),
     };
-    if let Some(unknown) = opened.unverified.first() {
+    if let Some(unknown) = found.unknown.first() {
         return Err(VerifyFault::UnknownKey { name: unknown.name.clone() });
     }
-    if opened.verified.len() != note.signatures().len() || note.to_bytes() != *bytes {
+    let known = found.log_signatures.len() + found.cosignatures.len();
+    if known != note.signatures().len() || note.to_bytes() != *bytes {
         return Err(VerifyFault::ProofAltered { reason: "its checkpoint is not spelt as it is issued".to_owned() });
     }
-    let checkpoint = signed.checkpoint;
-    let signed_by = opened.verified.into_iter().map(|signature| signature.name).collect();
-    Ok((Head { size: checkpoint.size, root: checkpoint.root }, checkpoint.origin, signed_by))
+    let checkpoint = found.signed.checkpoint;
+    Ok(OpenedCheckpoint {
+        head: Head { size: checkpoint.size, root: checkpoint.root },
+        origin: checkpoint.origin,
+        signed_by: found.log_signatures.into_iter().map(|signature| signature.name).collect(),
+        cosigned_by: found.cosignatures,
+        quorum: found.quorum,
+    })
 }
 
 #[cfg(test)]

@@ -185,6 +185,34 @@ fn only_pinned_keys_count() {
 }
 
 #[test]
+fn known_witnesses_are_told_and_changed_cosignatures_found() {
+    let witness = ledger::CosignerKey::from_seed("witness.example/w", &[6; 32]).expect("a plain name");
+    let region = ISSUED.region.clone();
+    let cosigned = |signature: &dyn Fn(&[u8]) -> ledger::NoteSignature| {
+        let mut proof = ProofText::parse(&ISSUED.bytes[region.clone()]).expect("the issued region");
+        let mut note = Note::parse(&proof.proof.checkpoint_note).expect("a note");
+        note.add(signature(note.text().as_bytes())).expect("room");
+        proof.proof.checkpoint_note = note.to_bytes();
+        let mut text = proof.to_bytes();
+        text.resize(REGION_LEN, b' ');
+        let mut bytes = ISSUED.bytes.clone();
+        bytes[region.clone()].copy_from_slice(&text);
+        bytes
+    };
+    let bytes = cosigned(&|text| witness.cosign(text, 1_700_000_000));
+    assert_eq!(verify(&bytes, &pinned()), Err(VerifyFault::UnknownKey { name: "witness.example/w".into() }));
+    let policy = format!("witness W {}\nquorum W\n", witness.witness().encode());
+    let policy = TrustPolicy::parse(policy.as_bytes()).expect("a policy").with_logs(&pinned());
+    let verified = verify_by(&bytes, &policy).expect("both are known");
+    assert!(verified.quorum);
+    assert_eq!(verified.cosigned_by, [Cosignature { witness: "W".to_owned(), time_s: 1_700_000_000 }]);
+    let alone = verify_by(&ISSUED.bytes, &policy).expect("signed by the log");
+    assert!(!alone.quorum && alone.cosigned_by.is_empty());
+    let other = cosigned(&|_| witness.cosign(b"another text\n", 1_700_000_000));
+    assert_eq!(verify_by(&other, &policy), Err(VerifyFault::Signature));
+}
+
+#[test]
 fn what_is_not_ours_is_said_to_be() {
     assert_eq!(verify(b"", &pinned()), Err(VerifyFault::NotPdf));
     assert_eq!(verify(b"PK\x03\x04", &pinned()), Err(VerifyFault::NotPdf));

@@ -1,6 +1,7 @@
 //! The commands, one file each: arguments, calls to the crates below, words for the terminal.
 
 pub mod agency;
+pub mod audit_log;
 pub mod bench;
 pub mod clock;
 pub mod demo;
@@ -14,3 +15,4 @@ pub mod serve;
 pub mod staff;
 pub mod status;
 pub mod verify;
+pub mod witness;

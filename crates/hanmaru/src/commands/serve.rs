@@ -4,6 +4,7 @@ use crate::Failure;
 use crate::condition::Condition;
 use crate::config::{Config, Tls};
 use crate::hall::{Hall, configured};
+use crate::public_log;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -68,9 +69,11 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
     let agency = origin_of(&config.agency.issuer);
     let keys = hall.store().verifier_keys().iter().map(|key| VerifierKey::parse(key)).collect::<Result<Vec<_>, _>>()?;
     let mut with = PortalConfig::new(&config.public_url, &agency, keys, config.limits.limits());
+    with.trust = hall.store().trust();
     with.demo = config.demo;
     with.behind_proxy = config.behind_proxy;
     let portal = portal::router(Portal::new(hall.archive.clone(), identity.clone(), with));
+    let portal = portal.merge(public_log::routes(hall.store().clone()));
     let operator = operator_routes(hall.clone(), identity, metrics);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(config, portal, operator, ready))
@@ -109,7 +112,7 @@ async fn run(config: &Config, portal: Router, operator: Router, ready: impl FnOn
     Ok(())
 }
 
-async fn certificate(tls: &Tls) -> Result<RustlsConfig, Failure> {
+pub async fn certificate(tls: &Tls) -> Result<RustlsConfig, Failure> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let read = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await;
     read.map_err(|error| {
@@ -118,12 +121,12 @@ async fn certificate(tls: &Tls) -> Result<RustlsConfig, Failure> {
 }
 
 /// Nobody may hold a connection open by sending a request's head slowly, or nothing at all.
-fn patience(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
+pub fn patience(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_WAIT).keep_alive_timeout(HEAD_WAIT);
 }
 
-async fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, Failure> {
+pub async fn listen(address: SocketAddr) -> Result<tokio::net::TcpListener, Failure> {
     let bound = tokio::net::TcpListener::bind(address).await;
     bound.map_err(|error| {
         format!("cannot listen on {address}: {error}; choose another address in the configuration").into()
@@ -185,6 +188,9 @@ async fn figures(hall: Arc<Hall>, metrics: PrometheusHandle) -> String {
         for (place, log) in ["records", "access"].into_iter().enumerate() {
             metrics::gauge!("hanmaru_log_entries", "log" => log).set(health.published[place] as f64);
             metrics::gauge!("hanmaru_log_waiting", "log" => log).set(health.waiting[place] as f64);
+            if let Some(witnessed) = &health.witnessed[place] {
+                metrics::gauge!("hanmaru_log_witnessed", "log" => log).set(witnessed.size as f64);
+            }
         }
         for site in health.sites {
             metrics::gauge!("hanmaru_site_reachable", "site" => site.name.clone())

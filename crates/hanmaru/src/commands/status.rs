@@ -1,7 +1,7 @@
 //! `hanmaru status`: how the installation is doing, in plain words. It changes nothing unless asked to repair.
 
 use crate::Failure;
-use crate::condition::clock_fault;
+use crate::condition::{clock_fault, unwitnessed};
 use crate::hall::{Hall, configured};
 use policy::Action;
 use std::path::PathBuf;
@@ -41,6 +41,13 @@ impl Status {
             if let Some(fault) = &health.faults[place] {
                 println!("  cannot seal: {fault}");
                 well = false;
+            }
+            if let Some(witnessed) = &health.witnessed[place] {
+                println!("  {} of them witnessed by a quorum", witnessed.size);
+                if let Some(fault) = unwitnessed(log, health.published[place], Some(witnessed)) {
+                    println!("  {fault}");
+                    well = false;
+                }
             }
         }
         for site in &health.sites {

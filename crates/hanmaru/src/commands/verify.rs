@@ -1,8 +1,10 @@
 //! `hanmaru verify`: checks an issued PDF offline.
 
 use crate::Failure;
+use crate::witnesses::read_policy;
+use base::Timestamp;
 use base::limits::Limits;
-use ledger::VerifierKey;
+use ledger::{TrustPolicy, VerifierKey, WitnessKey};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,31 +14,37 @@ use std::process::ExitCode;
 pub struct Verify {
     /// The PDF.
     file: PathBuf,
-    /// A file with pinned public keys of the issuing log, one a line, as `hanmaru keys` prints them.
-    #[arg(long, value_name = "FILE", required_unless_present = "key")]
+    /// A file with pinned public keys of the issuing log, one a line, as `hanmaru keys` prints them; those of witnesses may stand
+    /// there too.
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["key", "policy"])]
     keys: Option<PathBuf>,
-    /// A pinned public key.
+    /// A pinned public key of the log, or of a witness.
     #[arg(long, value_name = "KEY")]
     key: Vec<String>,
+    /// A policy file (C2SP tlog-policy): pinned logs and witnesses, and how many of these must have cosigned.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 }
 
 impl Verify {
     /// Says what the file is; exit status 1 where it is not as issued.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        let mut texts = self.key;
-        if let Some(path) = &self.keys {
-            let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, &error))?;
-            texts.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
-        }
-        let pinned = texts.iter().map(|text| VerifierKey::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        let trust = pinned(&self.key, self.keys.as_deref(), self.policy.as_deref())?;
         let bytes = read_limited(&self.file, Limits::default().verify_bytes)?;
-        match archive::verify::verify(&bytes, &pinned) {
+        match archive::verify::verify_by(&bytes, &trust) {
             Ok(document) => {
                 println!("{}: as issued, unchanged", self.file.display());
                 println!("  document {}", document.number);
                 println!("  leaf {} of {} in {}", document.index, document.size, document.origin);
                 for signer in document.signed_by {
                     println!("  signed by {signer}");
+                }
+                for cosignature in &document.cosigned_by {
+                    println!("  cosigned by {} at {}", cosignature.witness, time_text(cosignature.time_s));
+                }
+                if !document.quorum {
+                    println!("  NOT witnessed: too few of the policy's witnesses have cosigned");
+                    return Ok(ExitCode::from(1));
                 }
                 Ok(ExitCode::SUCCESS)
             }
@@ -46,6 +54,33 @@ impl Verify {
             }
         }
     }
+}
+
+/// The policy that these keys and this file make. Keys of type 04 are those of witnesses.
+pub fn pinned(keys: &[String], file: Option<&Path>, policy: Option<&Path>) -> Result<TrustPolicy, Failure> {
+    let mut texts = keys.to_vec();
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, &error))?;
+        texts.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+    }
+    let (mut logs, mut witnesses) = (Vec::new(), Vec::new());
+    for text in texts {
+        match WitnessKey::parse(&text) {
+            Ok(key) => witnesses.push(key),
+            Err(_) => logs.push(VerifierKey::parse(&text)?),
+        }
+    }
+    let trust = match policy {
+        Some(path) => read_policy(path)?.with_logs(&logs),
+        None => TrustPolicy::without_witnesses(&logs),
+    };
+    Ok(trust.with_witnesses(&witnesses))
+}
+
+/// A time in seconds since 1970, for people.
+pub fn time_text(seconds: u64) -> String {
+    let at = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    at.map_or_else(|| "an unknown time".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> String {

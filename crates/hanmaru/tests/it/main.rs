@@ -9,3 +9,4 @@ mod people;
 mod program;
 mod serve;
 mod whole;
+mod witness;

@@ -16,7 +16,7 @@ use testkit::{BagBuilder, person};
 use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
 
 /// An installation with one deposit.
-fn deposited() -> Program {
+pub fn deposited() -> Program {
     let one = person("하나");
     let program = Program::new(std::slice::from_ref(&one));
     let bag = BagBuilder::new("31999901").patient("p1", &one).visit("p1", "e1", "2021-03-04");
@@ -26,7 +26,7 @@ fn deposited() -> Program {
 }
 
 #[track_caller]
-fn says(said: &Said, code: i32, words: &[&str]) {
+pub fn says(said: &Said, code: i32, words: &[&str]) {
     let all = format!("{}{}", said.out, said.err);
     for word in words {
         assert!(all.contains(word), "expected: {word}\n{said:?}");
@@ -163,7 +163,7 @@ fn an_agency_says_which_address_is_taken() {
 
 /// Makes the configuration one for real use behind a proxy, with an agency that is away, and `more` settings at its end. Gives the
 /// operator's address.
-fn made_real(program: &Program, more: &str) -> String {
+pub fn made_real(program: &Program, more: &str) -> String {
     let mut text = fs::read_to_string(program.config()).expect("a configuration");
     let after =
         |text: &str, mark: &str| text.split(mark).nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
@@ -182,7 +182,7 @@ fn made_real(program: &Program, more: &str) -> String {
 }
 
 /// What `/ready` answers, once something does.
-fn answer(operator: &str) -> String {
+pub fn answer(operator: &str) -> String {
     let begun = Instant::now();
     loop {
         assert!(begun.elapsed() < Duration::from_secs(60), "nobody answers at {operator}");
@@ -224,6 +224,7 @@ fn record_later(program: &Program, seconds: i64) {
         random,
         limits: Limits::default(),
         config: StoreConfig::default(),
+        witnessing: None,
     });
     let store = store.expect("it opens");
     let before = store.health().published[1];

@@ -93,6 +93,7 @@ fn open_store(folder: &Path, clock: &Arc<ManualClock>) -> Store {
         random,
         limits: base::limits::Limits::default(),
         config: StoreConfig { sequencer: false, ..StoreConfig::default() },
+        witnessing: None,
     })
     .expect("a fresh store")
 }

@@ -6,7 +6,7 @@ use crate::frame::{Faults, Frame};
 use crate::texts::{Locale, Texts};
 use crate::visitor::Visitor;
 use archive::issue::DocumentNumber;
-use archive::verify::{Verified, VerifyFault, verify};
+use archive::verify::{Verified, VerifyFault, verify_by};
 use askama::Template;
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::{Multipart, Path};
@@ -190,7 +190,7 @@ pub(crate) async fn upload(
     let outcome = visitor.portal.blocking(move |portal| {
         // Held until the check is over, also where the visitor has gone.
         let _held = (turn, room);
-        Ok(match verify(&bytes, &portal.config().verifier_keys) {
+        Ok(match verify_by(&bytes, &portal.config().trust) {
             Ok(verified) => Outcome::of(t, &verified, issued_at(portal, &verified.number)?),
             Err(fault) => Outcome::bad(t, &fault),
         })

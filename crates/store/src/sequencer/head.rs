@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use vault::{Bytes, Fault};
 
 use super::LogState;
-use super::round::{self, publish_checkpoint};
+use super::cosign;
 use super::tiles::SiteTiles;
 use crate::core::Core;
 use crate::error::{AtStep, StoreError};
@@ -33,19 +33,23 @@ pub(crate) fn look_up(core: &Core, log: Log, permit: &Permit) -> Result<End, Sto
         None => LogAppender::new(),
         Some(head) => LogAppender::resume(head.checkpoint.size, &head.checkpoint.root, &stored.edge)?,
     };
+    if head.is_none() {
+        cosign::look_at_empty(core, log, permit)?;
+    }
     if let Some(head) = &head {
         // Also where everything was published: a site that was away when its process died gets the newest head now.
         if !stored.pending.is_empty() {
             core.sites.put_all(permit, &stored.pending)?;
         }
-        publish_checkpoint(core, log, permit, head)?;
-        round::note_published(core, log, head, stored.last_no);
+        cosign::resume(core, log, permit, head, stored.published.as_deref(), stored.last_no)?;
     }
     Ok(End { appender, head, last_no: stored.last_no })
 }
 
 struct Stored {
     note: Option<Vec<u8>>,
+    /// The note that is public, with the cosignatures it had.
+    published: Option<Vec<u8>>,
     last_no: u64,
     edge: Edge,
     pending: Vec<(String, Bytes)>,
@@ -53,13 +57,12 @@ struct Stored {
 
 fn read(connection: &Connection, log: Log) -> Result<Stored, StoreError> {
     let step = "reading the end of a log";
-    let head: Option<(Option<Vec<u8>>, i64)> = connection
-        .query_row("SELECT note, last_no FROM log_head WHERE log = ?", [log.name()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+    let sql = "SELECT note, last_no, published_note FROM log_head WHERE log = ?";
+    let head: Option<(Option<Vec<u8>>, i64, Option<Vec<u8>>)> = connection
+        .query_row(sql, [log.name()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()
         .at(step)?;
-    let (note, last_no) = head
+    let (note, last_no, published) = head
         .ok_or_else(|| StoreError::Damaged { what: "the table of log heads", reason: "a log is missing".to_owned() })?;
     let mut edge = Edge::default();
     let mut statement = connection.prepare_cached("SELECT path, bytes FROM log_edge WHERE log = ?").at(step)?;
@@ -77,7 +80,7 @@ fn read(connection: &Connection, log: Log) -> Result<Stored, StoreError> {
         let bytes: Vec<u8> = row.get(1).at(step)?;
         pending.push((log.path(&path), Bytes::from(bytes)));
     }
-    Ok(Stored { note, last_no: last_no.unsigned_abs(), edge, pending })
+    Ok(Stored { note, published, last_no: last_no.unsigned_abs(), edge, pending })
 }
 
 /// The partial tiles and the partial bundle at the end of a log, as the database keeps them.

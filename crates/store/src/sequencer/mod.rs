@@ -4,7 +4,9 @@
 //! Whoever holds the lock file of a log works; others wait to take over. The lock keeps two from wasting work; what keeps them
 //! from forking the log is the swap of the checkpoint in the database ([`round`]).
 
+mod cosign;
 pub(crate) mod head;
+pub(crate) mod panel;
 pub(crate) mod proof;
 mod round;
 pub(crate) mod tiles;
@@ -47,6 +49,8 @@ pub(crate) struct LogState {
     /// The log's name to the world: its origin.
     pub(crate) origin: String,
     pub(crate) signer: SignerKey,
+    /// Its witnesses, where the installation has any and this process seals.
+    pub(crate) panel: Option<panel::Panel>,
     progress: Mutex<Progress>,
     changed: Condvar,
     poked: Mutex<bool>,
@@ -58,17 +62,31 @@ pub(crate) struct LogState {
 struct Progress {
     published_no: u64,
     published_size: u64,
+    witnessed_no: u64,
+    witnessed_size: u64,
     fault: Option<String>,
+    /// Why there is no quorum of witnesses under the newest head.
+    unwitnessed: Option<String>,
     /// A fault that waiting does not mend.
-    ahead: Option<(u64, u64)>,
+    ahead: Option<Ahead>,
+}
+
+/// Somebody holds more than the database.
+#[derive(Debug, Clone)]
+struct Ahead {
+    /// The witness; `None` for a site.
+    witness: Option<String>,
+    theirs: u64,
+    ours: u64,
 }
 
 impl LogState {
-    pub(crate) fn new(log: Log, origin: &str, signer: SignerKey) -> Self {
+    pub(crate) fn new(log: Log, origin: &str, signer: SignerKey, panel: Option<panel::Panel>) -> Self {
         Self {
             log,
             origin: origin.to_owned(),
             signer,
+            panel,
             progress: Mutex::default(),
             changed: Condvar::new(),
             poked: Mutex::new(false),
@@ -102,6 +120,23 @@ impl LogState {
         lock(&self.progress).published_size
     }
 
+    /// Leaves under the newest checkpoint that a quorum has cosigned, as last heard.
+    pub(crate) fn witnessed_size(&self) -> u64 {
+        lock(&self.progress).witnessed_size
+    }
+
+    /// Notes how far the log is witnessed, or why not further. Whether that is news.
+    fn witnessed(&self, no: u64, size: u64, fault: Option<String>) -> bool {
+        let mut progress = lock(&self.progress);
+        let news = progress.unwitnessed != fault;
+        progress.witnessed_no = progress.witnessed_no.max(no);
+        progress.witnessed_size = progress.witnessed_size.max(size);
+        progress.unwitnessed = fault;
+        drop(progress);
+        self.changed.notify_all();
+        news
+    }
+
     fn published(&self, no: u64, size: u64) {
         let mut progress = lock(&self.progress);
         progress.published_no = progress.published_no.max(no);
@@ -115,8 +150,15 @@ impl LogState {
     fn failed(&self, error: &StoreError) {
         let mut progress = lock(&self.progress);
         progress.fault = Some(error.to_string());
-        if let StoreError::SiteAhead { site_size, database_size, .. } = error {
-            progress.ahead = Some((*site_size, *database_size));
+        match error {
+            StoreError::SiteAhead { site_size, database_size, .. } => {
+                progress.ahead = Some(Ahead { witness: None, theirs: *site_size, ours: *database_size });
+            }
+            StoreError::WitnessAhead { witness, witness_size, database_size, .. } => {
+                let witness = Some(witness.clone());
+                progress.ahead = Some(Ahead { witness, theirs: *witness_size, ours: *database_size });
+            }
+            _ => {}
         }
         drop(progress);
         self.changed.notify_all();
@@ -131,8 +173,8 @@ impl LogState {
             if progress.published_no >= ticket.0 {
                 return Ok(Sealed { records_size: progress.published_size });
             }
-            if let Some((site_size, database_size)) = progress.ahead {
-                return Err(StoreError::SiteAhead { log: self.origin.clone(), site_size, database_size });
+            if let Some(ahead) = &progress.ahead {
+                return Err(self.ahead(ahead.clone()));
             }
             if u128::from(waited_ms) >= patience.as_millis() {
                 let reason = progress.fault.clone();
@@ -150,6 +192,45 @@ impl LogState {
                 let mut progress = lock(&self.progress);
                 progress.published_no = progress.published_no.max(no);
                 progress.published_size = progress.published_size.max(size);
+            }
+        }
+    }
+
+    fn ahead(&self, Ahead { witness, theirs, ours }: Ahead) -> StoreError {
+        let log = self.origin.clone();
+        match witness {
+            None => StoreError::SiteAhead { log, site_size: theirs, database_size: ours },
+            Some(witness) => StoreError::WitnessAhead { log, witness, witness_size: theirs, database_size: ours },
+        }
+    }
+
+    /// Waits until a quorum of witnesses has cosigned a checkpoint over everything up to the ticket.
+    pub(crate) fn wait_witnessed(&self, core: &Core, ticket: Ticket, patience: Duration) -> Result<Sealed, StoreError> {
+        let mut waited_ms = 0;
+        loop {
+            let progress = lock(&self.progress);
+            if progress.witnessed_no >= ticket.0 {
+                return Ok(Sealed { records_size: progress.witnessed_size });
+            }
+            if let Some(ahead) = &progress.ahead {
+                return Err(self.ahead(ahead.clone()));
+            }
+            if u128::from(waited_ms) >= patience.as_millis() {
+                let reason = progress.unwitnessed.clone().or_else(|| progress.fault.clone());
+                let reason = reason.unwrap_or_else(|| "the witnesses have not answered yet".to_owned());
+                return Err(StoreError::NotWitnessed { waited_ms, reason });
+            }
+            let step = Duration::from_millis(LOOK_MS);
+            let (progress, timeout) = self.changed.wait_timeout(progress, step).unwrap_or_else(PoisonError::into_inner);
+            drop(progress);
+            if timeout.timed_out() {
+                waited_ms += LOOK_MS;
+                // Another process may be the one that seals.
+                let (no, size, fault) = witnessed(core, self.log)?;
+                let mut progress = lock(&self.progress);
+                progress.witnessed_no = progress.witnessed_no.max(no);
+                progress.witnessed_size = progress.witnessed_size.max(size);
+                progress.unwitnessed = fault;
             }
         }
     }
@@ -200,8 +281,24 @@ pub(crate) fn start(core: &Arc<Core>, log: Log) -> Result<JoinHandle<()>, StoreE
 pub(crate) fn recall(core: &Core, log: Log) -> Result<(), StoreError> {
     let (no, size) = published(core, log)?;
     core.log(log).published(no, size);
+    let (no, size, fault) = witnessed(core, log)?;
+    core.log(log).witnessed(no, size, fault);
     core.log(log).set_waiting(count_waiting(core, log)?);
     Ok(())
+}
+
+/// How far a log is witnessed: the outbox number where that is all that is published, the size, and why not further.
+pub(crate) fn witnessed(core: &Core, log: Log) -> Result<(u64, u64, Option<String>), StoreError> {
+    let step = "reading how far a log is witnessed";
+    core.readers.snapshot(step, |connection| {
+        let sql = "SELECT published_no, published_size, witnessed_size, witness_fault FROM log_head WHERE log = ?";
+        let mut statement = connection.prepare_cached(sql).at(step)?;
+        let row = statement.query_row([log.name()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+        let (no, published, size, fault): (i64, i64, i64, Option<String>) = row.at(step)?;
+        // The number under an older head is not kept; whoever waits for it waits for the newest.
+        let no = if size == published { no } else { 0 };
+        Ok((no.unsigned_abs(), size.unsigned_abs(), fault))
+    })
 }
 
 fn published(core: &Core, log: Log) -> Result<(u64, u64), StoreError> {
@@ -344,6 +441,7 @@ impl Sequencer {
                 break;
             }
         }
+        cosign::catch_up(&core, self.log, &permit, end.head.as_ref(), end.last_no)?;
         self.state = Some(end);
         Ok(())
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use base::Id16;
-use ledger::{Commitment, EntryKind, SignedCheckpoint, TlogProof, VerifierKey};
+use ledger::tiles::TilePath;
+use ledger::{Commitment, EntryKind, SignedCheckpoint, TlogProof, TrustPolicy, VerifierKey};
 use policy::{Action, Owner, Permit, Scope};
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -15,6 +16,7 @@ use crate::error::{AtStep, StoreError};
 use crate::facts::own_job_permit;
 use crate::read::leaf;
 use crate::types::{Log, Sealed, Ticket, owner_bytes};
+use crate::witnessing::Witnessed;
 use crate::write::{enqueue, ticket};
 
 /// How long an issue waits for its checkpoint.
@@ -56,6 +58,15 @@ impl Store {
     /// sealed when the sites are back. [`StoreError::SiteAhead`] where nothing may be signed.
     pub fn wait_sealed(&self, ticket: Ticket, patience: Duration) -> Result<Sealed, StoreError> {
         self.core().log(Log::Records).wait_sealed(self.core(), ticket, patience)
+    }
+
+    /// Waits until a quorum of witnesses has cosigned a checkpoint over everything up to a ticket. Where the installation has
+    /// no witnesses, nothing is ever witnessed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotWitnessed`] after `patience`, with what keeps the witnesses; what is sealed stays so.
+    pub fn wait_witnessed(&self, ticket: Ticket, patience: Duration) -> Result<Sealed, StoreError> {
+        self.core().log(Log::Records).wait_witnessed(self.core(), ticket, patience)
     }
 
     /// Commits to content that is kept elsewhere (an issued document, a receipt), waits until the leaf is sealed, and gives
@@ -137,7 +148,8 @@ impl Store {
         Ok(LeafProof { index, salt: waiting.salt, entry, proof: self.proof(Log::Records, index)? })
     }
 
-    /// The proof that a leaf is under the newest published checkpoint. It says nothing about what the leaf commits to, so it
+    /// The proof that a leaf is under a published checkpoint: the newest that a quorum of witnesses has cosigned, where that
+    /// holds the leaf, and the newest of all otherwise. It says nothing about what the leaf commits to, so it
     /// takes no permit.
     ///
     /// # Errors
@@ -145,7 +157,7 @@ impl Store {
     /// nothing is published yet.
     pub fn proof(&self, log: Log, index: u64) -> Result<TlogProof, StoreError> {
         let core = self.core();
-        let head = self.checkpoint(log)?.ok_or(StoreError::Missing { what: "checkpoint" })?;
+        let head = self.head_over(log, index)?;
         let permit = own_job_permit(core, "prover", Action::Seal)?;
         let source = SiteTiles { core, log, permit: &permit };
         let made = TlogProof::make(index, &head, &source)?;
@@ -162,6 +174,73 @@ impl Store {
             what: "a tile at the sites",
             reason: "it does not lead to the signed root: repair".to_owned(),
         })
+    }
+
+    /// The newest head of a log that a quorum of witnesses has cosigned, if it holds the leaf; the newest published one otherwise.
+    fn head_over(&self, log: Log, index: u64) -> Result<SignedCheckpoint, StoreError> {
+        let newest = self.checkpoint(log)?.ok_or(StoreError::Missing { what: "checkpoint" })?;
+        let witnessed = self.witnessed_checkpoint(log)?;
+        Ok(witnessed.filter(|head| head.checkpoint.size > index).unwrap_or(newest))
+    }
+
+    /// The newest checkpoint of a log that a quorum of witnesses has cosigned; `None` where there is none, and where the
+    /// installation has no witnesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Ledger`].
+    pub fn witnessed_checkpoint(&self, log: Log) -> Result<Option<SignedCheckpoint>, StoreError> {
+        let core = self.core();
+        if core.trust.as_ref().is_none_or(|trust| !trust.asks_for_witnesses()) {
+            return Ok(None);
+        }
+        let known = core.tiles.witnessed(log);
+        let known_size = known.as_ref().map_or(0, |head| head.checkpoint.size);
+        let step = "reading the witnessed checkpoint";
+        let newer: Option<Vec<u8>> = core.readers.snapshot(step, |connection| {
+            let sql = "SELECT witnessed_note FROM log_head WHERE log = ? AND witnessed_size > ?";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            statement.query_row(params![log.name(), known_size as i64], |row| row.get(0)).optional().at(step)
+        })?;
+        let Some(note) = newer else { return Ok(known) };
+        let head = SignedCheckpoint::open(&note, &[core.log(log).signer.verifier().clone()])?;
+        core.tiles.set_witnessed(log, head.clone());
+        Ok(Some(head))
+    }
+
+    /// The rule by which checkpoints of both logs are believed: their keys, and the witnesses where there are any.
+    #[must_use]
+    pub fn trust(&self) -> TrustPolicy {
+        let keys = Log::ALL.map(|log| self.verifier_key(log));
+        match &self.core().trust {
+            Some(policy) => policy.clone().with_logs(&keys),
+            None => TrustPolicy::without_witnesses(&keys),
+        }
+    }
+
+    /// How far a log is witnessed, whichever process seals. `None` where the installation has no witnesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn witnessed(&self, log: Log) -> Result<Option<Witnessed>, StoreError> {
+        if self.core().trust.as_ref().is_none_or(|trust| !trust.asks_for_witnesses()) {
+            return Ok(None);
+        }
+        let (_, size, fault) = super::witnessed(self.core(), log)?;
+        Ok(Some(Witnessed { size, fault }))
+    }
+
+    /// One public file of a log as the sites hold it: a tile or an entry bundle. `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Site`] where the sites cannot tell.
+    pub fn log_file(&self, log: Log, path: &TilePath) -> Result<Option<vault::Bytes>, StoreError> {
+        let core = self.core();
+        let permit = own_job_permit(core, "prover", Action::Seal)?;
+        match core.sites.get(&permit, &log.path(&path.to_string()), &|_| true) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(vault::SiteError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The newest published checkpoint of a log: signed, and at two of three sites. `None` for an empty log.

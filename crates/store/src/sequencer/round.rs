@@ -6,16 +6,17 @@
 //! each leaf is in the log once, wherever a crash comes.
 //!
 //! Durable writes of a round, one after another: segment (none where no body is new), swap, tiles, checkpoint. Each is at all
-//! sites at once.
+//! sites at once. Witnesses are asked between swap and checkpoint ([`cosign`]).
 
 use std::sync::{Arc, Mutex};
 
-use ledger::tiles::{CHECKPOINT_PATH, TILE_WIDTH, TilePath};
-use ledger::{CheckpointLock, Commitment, Conflict, Publication, SignedCheckpoint};
+use ledger::tiles::{TILE_WIDTH, TilePath};
+use ledger::{CheckpointLock, Commitment, Conflict, Publication};
 use policy::Permit;
 use rusqlite::{Connection, Transaction, params};
 use vault::{Bytes, Pack, PackBuilder};
 
+use super::cosign;
 use super::head::End;
 use super::{KIND_ACCESS, KIND_VERSION, ROUND_BYTES, ROUND_ROWS, lock, outbox};
 use crate::core::Core;
@@ -62,46 +63,13 @@ pub(crate) fn round(core: &Core, log: Log, permit: &Permit, end: &mut End) -> Re
         core.tiles.put(log, *path, bytes);
     }
     let named = files.iter().map(|(path, bytes)| (log.path(&path.to_string()), Bytes::copy_from_slice(bytes)));
-    core.sites.put_all(permit, &named.collect::<Vec<_>>())?;
-    publish_checkpoint(core, log, permit, head)?;
-    note_published(core, log, head, end.last_no);
+    let named = named.collect::<Vec<_>>();
+    // The swap is done, so no witness can hold what this database does not. They look at it while the tiles are written.
+    let asking = cosign::ask(core, log, permit, head);
+    core.sites.put_all(permit, &named)?;
+    cosign::publish(asking, end.last_no)?;
     metrics::counter!("hanmaru_store_sealed", "log" => log.name()).increment(taken.entries.len() as u64);
     Ok(true)
-}
-
-/// Replaces the checkpoint at the sites.
-pub(crate) fn publish_checkpoint(
-    core: &Core,
-    log: Log,
-    permit: &Permit,
-    head: &SignedCheckpoint,
-) -> Result<(), StoreError> {
-    core.sites.replace(permit, &log.path(CHECKPOINT_PATH), Bytes::copy_from_slice(&head.note))?;
-    Ok(())
-}
-
-/// Tells waiters that a head is published, and lets the database forget its pending files. Not waited for: after a crash the
-/// same files are published again, which changes nothing.
-pub(crate) fn note_published(core: &Core, log: Log, head: &SignedCheckpoint, last_no: u64) {
-    let size = head.checkpoint.size;
-    core.tiles.set_published(log, head.clone());
-    core.log(log).published(last_no, size);
-    let note = head.note.clone();
-    let noted = core.writer.submit(1, move |transaction| {
-        let step = "noting what is published";
-        transaction
-            .prepare_cached(
-                "UPDATE log_head SET published_note = ?, published_size = ?, published_no = ? WHERE log = ? AND published_size <= ?",
-            )
-            .at(step)?
-            .execute(params![note, size as i64, last_no as i64, log.name(), size as i64])
-            .at(step)?;
-        let sql = "DELETE FROM pending_tile WHERE log = ? AND size <= ?";
-        transaction.prepare_cached(sql).at(step)?.execute(params![log.name(), size as i64]).at(step).map(|_| ())
-    });
-    if let Err(error) = noted {
-        tracing::debug!(%error, "what is published is noted at the next start");
-    }
 }
 
 /// A row of an outbox.

@@ -20,6 +20,7 @@ const TILES_MAX: usize = 1_024;
 pub(crate) struct TileCache {
     held: Mutex<Held>,
     published: Mutex<[Option<SignedCheckpoint>; 2]>,
+    witnessed: Mutex<[Option<SignedCheckpoint>; 2]>,
 }
 
 type Place = (Log, u8, u64);
@@ -65,15 +66,25 @@ impl TileCache {
     }
 
     pub(crate) fn set_published(&self, log: Log, head: SignedCheckpoint) {
-        let mut published = lock(&self.published);
-        let known = &mut published[log.place()];
-        if known.as_ref().is_none_or(|known| known.checkpoint.size <= head.checkpoint.size) {
-            *known = Some(head);
-        }
+        keep_newer(&mut lock(&self.published)[log.place()], head);
+    }
+
+    pub(crate) fn set_witnessed(&self, log: Log, head: SignedCheckpoint) {
+        keep_newer(&mut lock(&self.witnessed)[log.place()], head);
+    }
+
+    pub(crate) fn witnessed(&self, log: Log) -> Option<SignedCheckpoint> {
+        lock(&self.witnessed)[log.place()].clone()
     }
 
     pub(crate) fn published(&self, log: Log) -> Option<SignedCheckpoint> {
         lock(&self.published)[log.place()].clone()
+    }
+}
+
+fn keep_newer(known: &mut Option<SignedCheckpoint>, head: SignedCheckpoint) {
+    if known.as_ref().is_none_or(|known| known.checkpoint.size <= head.checkpoint.size) {
+        *known = Some(head);
     }
 }
 

@@ -14,4 +14,5 @@ mod races;
 mod sealing;
 mod staff;
 mod support;
+mod witnesses;
 mod writing;

@@ -37,6 +37,7 @@ pub struct House {
     pub root: PathBuf,
     pub clock: Arc<dyn Clock>,
     pub config: StoreConfig,
+    pub witnessing: Option<store::Witnessing>,
 }
 
 impl House {
@@ -52,7 +53,13 @@ impl House {
 
     /// A house that somebody else has made and will remove.
     pub fn at(root: &Path) -> Self {
-        Self { _dir: None, root: root.to_owned(), clock: Arc::new(SystemClock::new()), config: StoreConfig::default() }
+        Self {
+            _dir: None,
+            root: root.to_owned(),
+            clock: Arc::new(SystemClock::new()),
+            config: StoreConfig::default(),
+            witnessing: None,
+        }
     }
 
     pub fn open(&self) -> Store {
@@ -76,6 +83,7 @@ impl House {
             random,
             limits: Limits::default(),
             config: self.config,
+            witnessing: self.witnessing.clone(),
         })
     }
 
