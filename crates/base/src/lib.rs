@@ -7,12 +7,14 @@ pub mod id;
 pub mod limits;
 pub mod random;
 pub mod redact;
+pub mod seam;
 pub mod wire;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use id::Id16;
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use redact::Redacted;
+pub use seam::{Seam, Seams};
 
 /// SHA-256 of some bytes (FIPS 180-4).
 #[must_use]

@@ -26,6 +26,7 @@ mod merkle;
 pub mod note;
 pub mod proof;
 mod publish;
+pub mod sound;
 pub mod tiles;
 mod trust;
 pub mod witness;

@@ -51,6 +51,14 @@ pub enum Fault {
     /// The disk is full.
     #[error("the disk of {0} is full; free space or enlarge it")]
     Full(PathBuf),
+    /// A bucket cannot be used.
+    #[error("bucket {place} {what}")]
+    Bucket {
+        /// Which.
+        place: String,
+        /// What is wrong and what to do.
+        what: String,
+    },
     /// Other bytes are there under the same name.
     #[error("holds other bytes as {0}; nothing was overwritten, run a repair to compare the sites")]
     Conflict(String),
@@ -176,17 +184,27 @@ pub(crate) fn check(folder: &Path, kind: Kind, name: &str) -> Result<Option<Id16
     let read =
         File::open(folder.join(kind.marker())).and_then(|file| file.take(MARKER_BYTES_MAX).read_to_string(&mut text));
     match read {
-        Ok(_) if text == kind.text(name, None) => Ok(None),
-        Ok(_) => {
-            let id = text.trim_end().rsplit(' ').next().and_then(base::unhex).and_then(|id| id.try_into().ok());
-            match id.map(Id16).filter(|id| text == kind.text(name, Some(id))) {
-                Some(id) => Ok(Some(id)),
-                None => Err(Fault::Other { folder: folder.to_owned(), found: text.trim_end().to_owned() }),
-            }
-        }
+        Ok(_) => whose(&text, kind, name).map_err(|found| Fault::Other { folder: folder.to_owned(), found }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Fault::NotSetUp(folder.to_owned())),
         Err(error) => Err(Fault::of_io(&error, folder)),
     }
+}
+
+/// Whose the marker of a replica says it is; what it says instead where it is another replica's.
+pub(crate) fn whose(text: &str, kind: Kind, name: &str) -> Result<Option<Id16>, String> {
+    if text == kind.text(name, None) {
+        return Ok(None);
+    }
+    let id = text.trim_end().rsplit(' ').next().and_then(base::unhex).and_then(|id| id.try_into().ok());
+    match id.map(Id16).filter(|id| text == kind.text(name, Some(id))) {
+        Some(id) => Ok(Some(id)),
+        None => Err(text.trim_end().chars().take(MARKER_BYTES_MAX as usize).collect()),
+    }
+}
+
+/// The text of a marker.
+pub(crate) fn marker_text(kind: Kind, name: &str, installation: Option<&Id16>) -> String {
+    kind.text(name, installation)
 }
 
 /// Writes into a folder's marker whose it is, durable when this returns. A marker that names somebody stays as it is.
@@ -222,10 +240,12 @@ impl Belonging {
 
     /// Whether a folder is the one it should be, and of this installation where it names one.
     pub(crate) fn check(&self, folder: &Path, kind: Kind, name: &str) -> Result<(), Fault> {
-        match (check(folder, kind, name)?, *lock(&self.0)) {
-            (Some(found), Some(ours)) if found != ours => Err(Fault::Foreign(folder.to_owned())),
-            _ => Ok(()),
-        }
+        if self.fits(check(folder, kind, name)?) { Ok(()) } else { Err(Fault::Foreign(folder.to_owned())) }
+    }
+
+    /// Whether what a replica says of whose it is fits what is known of the others.
+    pub(crate) fn fits(&self, said: Option<Id16>) -> bool {
+        !matches!((said, *lock(&self.0)), (Some(said), Some(ours)) if said != ours)
     }
 
     /// Settles whose they are. `false` where most of them said somebody else.

@@ -1,8 +1,8 @@
 //! A thread that does one replica's writes in order, with a bound on the bytes that wait, and the wait for a quorum of
 //! several. Neither sites nor key stores: both use it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ pub(crate) struct Lane {
 struct Load {
     bytes: Mutex<usize>,
     jobs: AtomicUsize,
+    done: AtomicUsize,
     /// Set when a caller lost patience; until the lane is empty, nobody waits for it again.
     stuck: Mutex<bool>,
     freed: Condvar,
@@ -66,6 +67,73 @@ impl Lane {
     pub(crate) fn idle(&self) -> bool {
         self.load.jobs.load(Ordering::SeqCst) == 0
     }
+
+    /// How many jobs were done. A lane that is not idle and stays at one number has a job that hangs.
+    pub(crate) fn done(&self) -> usize {
+        self.load.done.load(Ordering::SeqCst)
+    }
+}
+
+/// Threads that ask one replica, so that nobody waits for one that hangs longer than patience lasts.
+pub(crate) struct Asking {
+    jobs: Sender<Job>,
+    /// Set while a question was not answered in time, and none has been since.
+    hangs: Arc<AtomicBool>,
+}
+
+impl Asking {
+    /// So many threads named `name`.
+    pub(crate) fn start(name: &str, threads: usize) -> std::io::Result<Self> {
+        let (jobs, queue) = channel::<Job>();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..threads {
+            let queue = Arc::clone(&queue);
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+                loop {
+                    let next = lock(&queue).recv();
+                    let Ok(job) = next else { return };
+                    job();
+                }
+            })?;
+        }
+        Ok(Self { jobs, hangs: Arc::default() })
+    }
+
+    /// What the question comes to; `None` where it is not answered in time, and at once where an earlier one still is not.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        question: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        if self.hangs() {
+            return None;
+        }
+        let (send, answer) = sync_channel(1);
+        let hangs = Arc::clone(&self.hangs);
+        let job = Box::new(move || {
+            // Nobody listens any more where it took too long.
+            drop(send.send(question()));
+            hangs.store(false, Ordering::SeqCst);
+        });
+        if self.jobs.send(job).is_err() {
+            return None;
+        }
+        if let Ok(answer) = answer.recv_timeout(patience) {
+            return Some(answer);
+        }
+        self.hangs.store(true, Ordering::SeqCst);
+        // It may have come in between, and then nobody takes the flag down again.
+        let late = answer.try_recv().ok();
+        if late.is_some() {
+            self.hangs.store(false, Ordering::SeqCst);
+        }
+        late
+    }
+
+    /// Whether a question is not answered although there was time.
+    pub(crate) fn hangs(&self) -> bool {
+        self.hangs.load(Ordering::SeqCst)
+    }
 }
 
 fn run(queue: &Receiver<(usize, Job)>, load: &Load) {
@@ -77,8 +145,31 @@ fn run(queue: &Receiver<(usize, Job)>, load: &Load) {
             *lock(&load.stuck) = false;
         }
         drop(waiting);
+        load.done.fetch_add(1, Ordering::SeqCst);
         load.jobs.fetch_sub(1, Ordering::SeqCst);
         load.freed.notify_all();
+    }
+}
+
+/// Wakes a thread that rests.
+#[derive(Default)]
+pub(crate) struct Bell {
+    rung: Mutex<bool>,
+    heard: Condvar,
+}
+
+impl Bell {
+    /// Wakes whoever rests, or rests next.
+    pub(crate) fn ring(&self) {
+        *lock(&self.rung) = true;
+        self.heard.notify_all();
+    }
+
+    /// Rests; whether it was woken before the time was over.
+    pub(crate) fn rest(&self, time: Duration) -> bool {
+        let rest = self.heard.wait_timeout_while(lock(&self.rung), time, |rung| !*rung);
+        let mut rung = rest.unwrap_or_else(PoisonError::into_inner).0;
+        std::mem::take(&mut *rung)
     }
 }
 
@@ -135,6 +226,20 @@ mod tests {
         }
         assert!(lane.submit(2, move || out.send(2).expect("the test listens")));
         assert_eq!((seen.recv(), seen.recv()), (Ok(1), Ok(2)));
+    }
+
+    #[test]
+    fn who_hangs_is_waited_for_once() {
+        let asking = Asking::start("test", 2).expect("threads");
+        let (hold, held) = channel::<()>();
+        assert_eq!(asking.ask(Duration::from_secs(5), || 7), Some(7));
+        assert_eq!(asking.ask(Duration::from_millis(20), move || held.recv().unwrap_or(())), None);
+        assert_eq!(asking.ask(Duration::from_secs(60), || 7), None, "at once");
+        hold.send(()).expect("it waits");
+        while asking.hangs() {
+            std::thread::yield_now();
+        }
+        assert_eq!(asking.ask(Duration::from_secs(5), || 8), Some(8));
     }
 
     #[test]

@@ -47,4 +47,6 @@ pub use seal::{
     CHUNK_BYTES, FrameHead, FrameKind, FrameOutside, OpenedFrame, PLAINTEXT_BYTES_MAX, SealError, open_frame,
     open_frame_as, seal,
 };
-pub use sites::{Placement, RepairReport, SiteConfig, SiteCopy, SiteError, SiteStatus, Sites};
+pub use sites::{
+    BucketConfig, BucketSite, Placement, RepairReport, SiteConfig, SiteCopy, SiteError, SitePlace, SiteStatus, Sites,
+};

@@ -45,7 +45,7 @@ mod stores;
 pub use ring::{GroupKey, Keyring, NewKeys};
 pub use root::FileKeyProvider;
 pub use stores::{
-    Appended, KeyStoreConfig, KeyStoreReport, KeyStoreStatus, KeyStores, MemoryIndex, Mended, Quarantined,
+    Appended, KEY_WRITE, KeyStoreConfig, KeyStoreReport, KeyStoreStatus, KeyStores, MemoryIndex, Mended, Quarantined,
 };
 
 use crate::folder::SiteFault;

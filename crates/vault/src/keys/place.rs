@@ -1,10 +1,10 @@
 //! One key store's folder: appending with a sync, showing every record, and what it is behind with. Knows no other store.
 
 use super::file::{FILE_MAGIC, Found, is_clean, scan};
-use super::stores::Quarantined;
+use super::stores::{KEY_WRITE, Quarantined};
 use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::lock;
-use base::{Id16, Timestamp};
+use base::{Id16, Seams, Timestamp};
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -25,6 +25,7 @@ pub(super) struct Place {
     file: Mutex<Option<OpenFile>>,
     pub(super) behind: Mutex<Behind>,
     health: Mutex<Health>,
+    seams: Seams,
 }
 
 /// Whether the store answered when it was last asked, and its last fault since it was in order.
@@ -68,11 +69,11 @@ impl Behind {
 
 impl Place {
     /// A store of a new process: it may miss anything.
-    pub(super) fn new(name: String, folder: PathBuf, belonging: Arc<Belonging>) -> Self {
+    pub(super) fn new(name: String, folder: PathBuf, belonging: Arc<Belonging>, seams: Seams) -> Self {
         let behind = Mutex::new(Behind { compare: true, ..Behind::default() });
         let last_fault = belonging.check(&folder, Kind::Keys, &name).err();
         let health = Mutex::new(Health { reachable: last_fault.is_none(), last_fault });
-        Self { name, folder, belonging, file: Mutex::new(None), behind, health }
+        Self { name, folder, belonging, file: Mutex::new(None), behind, health, seams }
     }
 
     /// Whether the folder is there and is the one it should be.
@@ -180,6 +181,7 @@ impl Place {
         if slot.as_ref().is_none_or(|open| open.length >= FILE_BYTES_MAX) {
             *slot = Some(self.claim().map_err(fault)?);
         }
+        self.seams.at(KEY_WRITE).map_err(fault)?;
         let open = slot.as_mut().expect("it was claimed in the line above");
         open.file.write_all(bytes).and_then(|()| open.file.sync_data()).map_err(fault)?;
         open.length += bytes.len() as u64;

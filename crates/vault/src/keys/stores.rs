@@ -8,7 +8,7 @@ use super::place::{BEHIND_BYTES_MAX, Place};
 use super::{KeyError, KeyId, KeyIndex, KeyName, WrappedKey};
 use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::{Lane, gather, lock};
-use base::{Id16, Timestamp};
+use base::{Id16, Seams, Timestamp};
 use policy::{Action, Permit};
 use std::collections::HashMap;
 use std::io;
@@ -17,6 +17,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
+
+/// The place where a test may make a key store's write fail ([`base::Seam`]).
+pub const KEY_WRITE: &str = "vault/keys/write";
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -119,7 +122,12 @@ impl KeyStores {
     /// Opens key stores of which `quorum` must take a key. A store that is away is a fault later, not an error here.
     /// A thread compares them now and lets a store that was away catch up.
     pub fn open(stores: Vec<KeyStoreConfig>, quorum: usize) -> Result<Self, KeyError> {
-        let stores = Self::open_as_they_are(stores, quorum)?;
+        Self::open_under(stores.into_iter().map(|store| (store, Seams::default())).collect(), quorum)
+    }
+
+    /// As [`KeyStores::open`], with what a test puts behind the place [`KEY_WRITE`] of each.
+    pub fn open_under(stores: Vec<(KeyStoreConfig, Seams)>, quorum: usize) -> Result<Self, KeyError> {
+        let stores = Self::open_places(stores, quorum)?;
         let weak = Arc::downgrade(&stores.0);
         std::thread::Builder::new()
             .name("key-store-mender".to_owned())
@@ -130,6 +138,11 @@ impl KeyStores {
 
     /// As [`KeyStores::open`], and nothing is mended unless asked: to look at them as they are.
     pub fn open_as_they_are(stores: Vec<KeyStoreConfig>, quorum: usize) -> Result<Self, KeyError> {
+        Self::open_places(stores.into_iter().map(|store| (store, Seams::default())).collect(), quorum)
+    }
+
+    fn open_places(stores: Vec<(KeyStoreConfig, Seams)>, quorum: usize) -> Result<Self, KeyError> {
+        let (stores, seams): (Vec<KeyStoreConfig>, Vec<Seams>) = stores.into_iter().unzip();
         check_config(&stores, quorum).map_err(|reason| KeyError::Config { reason })?;
         let said: Vec<_> =
             stores.iter().map(|store| folder::check(&store.folder, Kind::Keys, &store.name).ok().flatten()).collect();
@@ -138,9 +151,9 @@ impl KeyStores {
                 "the key stores belong to different installations; check the mounts and the configuration".to_owned(),
         })?);
         let mut opened = Vec::with_capacity(stores.len());
-        for KeyStoreConfig { name, folder } in stores {
+        for (KeyStoreConfig { name, folder }, seams) in stores.into_iter().zip(seams) {
             let lane = Lane::start("key-store", BEHIND_BYTES_MAX, PATIENCE).map_err(no_thread)?;
-            opened.push(Store { place: Arc::new(Place::new(name, folder, Arc::clone(&belonging))), lane });
+            opened.push(Store { place: Arc::new(Place::new(name, folder, Arc::clone(&belonging), seams)), lane });
         }
         Ok(Self(Arc::new(Inner { stores: opened, quorum })))
     }

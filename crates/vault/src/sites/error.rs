@@ -16,6 +16,19 @@ pub enum SiteError {
         /// What the others said.
         faults: Vec<SiteFault>,
     },
+    /// So few sites can be reached that nothing is taken in.
+    #[error(
+        "{reached} sites can be reached and {wanted} must be: nothing is taken in until then, reading goes on: {}",
+        list(faults)
+    )]
+    Lost {
+        /// How many must.
+        wanted: usize,
+        /// How many can.
+        reached: usize,
+        /// What the others said.
+        faults: Vec<SiteFault>,
+    },
     /// No site has the object, and all answered.
     #[error("no site has {path}")]
     NotFound {

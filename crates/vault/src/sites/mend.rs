@@ -17,6 +17,8 @@ use std::time::Duration;
 const ROUND: Duration = Duration::from_secs(2);
 /// How many rounds it leaves a site alone, at most, that answers and still fails.
 const REST_ROUNDS_MAX: u32 = 128;
+/// Rounds in which a site's lane gets on with nothing before the site is taken for one that hangs.
+const STANDING_ROUNDS: u32 = 4;
 /// How many objects it copies to one site before it looks at the next.
 const OBJECTS_A_ROUND: usize = 256;
 
@@ -63,10 +65,12 @@ enum Outcome {
 /// The mender's life: ends when the last handle is gone.
 pub(super) fn keep_mending(inner: &Arc<Inner>) {
     let mut resting = vec![(0, 1); inner.sites.len()];
+    let mut standing = vec![(0, 0); inner.sites.len()];
+    // Only rounds that last as long as they should tell how long a site has stood still.
+    let mut whole = true;
     while !inner.stop.load(Ordering::SeqCst) {
-        for site in inner.sites.iter().filter(|site| site.lane.idle()) {
-            let this = Arc::clone(site);
-            site.lane.submit(0, move || this.look());
+        for (site, standing) in inner.sites.iter().zip(&mut standing) {
+            look_after(site, standing, whole);
         }
         inner.compare_returned();
         for (site, (rest, next_rest)) in inner.sites.iter().zip(&mut resting) {
@@ -83,8 +87,27 @@ pub(super) fn keep_mending(inner: &Arc<Inner>) {
             *rest == 0 && state.reachable && state.pending.len() >= OBJECTS_A_ROUND
         });
         if !more && !inner.stop.load(Ordering::SeqCst) {
-            std::thread::park_timeout(ROUND);
+            whole = !inner.bell.rest(ROUND);
+        } else {
+            whole = false;
         }
+    }
+}
+
+/// Looks whether a site is there; one whose lane stays at one job, or that leaves a question unanswered, hangs.
+fn look_after(site: &Arc<Site>, (done, rounds): &mut (usize, u32), whole: bool) {
+    if site.lane.idle() {
+        *rounds = 0;
+        if !site.asking.hangs() {
+            let this = Arc::clone(site);
+            site.lane.submit(0, move || this.look());
+        }
+        return;
+    }
+    *rounds = if site.lane.done() == *done { *rounds + u32::from(whole) } else { 0 };
+    *done = site.lane.done();
+    if *rounds >= STANDING_ROUNDS {
+        site.hangs();
     }
 }
 
@@ -153,7 +176,7 @@ impl Inner {
             let mut below = BTreeSet::new();
             let mut objects = BTreeMap::<String, Vec<Seen>>::new();
             for (number, site) in self.sites.iter().enumerate().filter(|(number, _)| answers[*number]) {
-                match site.backend.list(&folder) {
+                match site.list(&folder) {
                     Ok(listing) => {
                         below.extend(listing.folders);
                         for (path, size) in listing.objects {
@@ -224,7 +247,7 @@ impl Inner {
             _ => return,
         };
         let mut others = self.sites.iter().filter(|other| other.name != site.name);
-        if others.any(|other| other.backend.get(&path, None).is_ok_and(|bytes| bytes == newest)) {
+        if others.any(|other| other.get(&path, None).is_ok_and(|bytes| bytes == newest)) {
             // In the lane, so that it cannot overtake a newer one.
             let this = Arc::clone(site);
             site.lane.submit(0, move || this.put_newest(&path));
@@ -238,14 +261,14 @@ impl Inner {
 
     /// Gives one site its copy of one object, if it is missing or not the right one.
     fn mend_at(&self, site: &Site, path: &str) -> Result<Outcome, SiteFault> {
-        let own = match site.backend.get(path, None) {
+        let own = match site.get(path, None) {
             Ok(bytes) => Some(bytes),
             Err(fault) if fault.is_of_one_object() => None,
             Err(fault) => return Err(site.fault(fault)),
         };
         let (mut copies, mut silent) = (Vec::new(), None);
         for other in self.sites.iter().filter(|other| other.name != site.name) {
-            match other.backend.get(path, None) {
+            match other.get(path, None) {
                 Ok(bytes) => copies.push(bytes),
                 Err(fault) if fault.is_of_one_object() => (),
                 Err(fault) => silent = Some(other.fault(fault)),
@@ -263,8 +286,7 @@ impl Inner {
         if own.as_ref() == Some(right) {
             return Ok(Outcome::Sound);
         }
-        let objects = [(path.to_owned(), right.clone())];
-        site.backend.put(&objects, Existing::Replace).map_err(|fault| site.fault(fault))?;
+        site.mend(path, right.clone()).map_err(|fault| site.fault(fault))?;
         Ok(if own.is_none() { Outcome::Copied } else { Outcome::Replaced })
     }
 

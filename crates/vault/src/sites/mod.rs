@@ -4,6 +4,8 @@
 //! Paths are immutable: the same bytes may come again, other bytes are refused. Only objects named `checkpoint` are
 //! replaced ([`Sites::replace`]).
 //!
+//! A site is a folder or a bucket; what a bucket holds is told in `bucket_site`.
+//!
 //! # A site's folder
 //!
 //! | path | what |
@@ -15,19 +17,23 @@
 //! An object is written into `staging`, synced, renamed to its name, and its folder synced. So a name never stands for
 //! half an object, whenever the power goes.
 
+mod bucket_site;
 mod error;
 mod folder_site;
 mod mend;
+mod one;
 mod paths;
+mod places;
 mod site;
 
+pub use bucket_site::{BucketConfig, BucketSite};
 pub use error::SiteError;
 pub use folder_site::FolderSite;
 pub use mend::RepairReport;
 pub use paths::PATH_BYTES_MAX;
 
 use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
-use crate::lane::{Lane, gather, lock};
+use crate::lane::{Asking, Bell, Lane, gather, lock};
 use base::Id16;
 use bytes::Bytes;
 use paths::{check_path, is_replaced};
@@ -39,7 +45,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::thread::Thread;
 use std::time::Duration;
 
 /// Largest object in bytes.
@@ -48,8 +53,10 @@ pub const OBJECT_BYTES_MAX: usize = 64 << 20;
 const LANE_BYTES_MAX: usize = 32 << 20;
 /// How long a caller lets itself be slowed down by one site before it leaves that site behind.
 const LANE_PATIENCE: Duration = Duration::from_secs(2);
+/// Questions to one site that are answered at once.
+const QUESTIONS_AT_ONCE: usize = 4;
 /// How long a call waits for a site that says nothing when the quorum depends on it.
-const QUORUM_PATIENCE: Duration = Duration::from_secs(60);
+const QUORUM_PATIENCE: Duration = Duration::from_secs(20);
 
 /// One site.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +65,32 @@ pub struct SiteConfig {
     pub name: String,
     /// Its folder, best on a disk of its own.
     pub folder: PathBuf,
+}
+
+/// Where one site is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SitePlace {
+    /// A folder.
+    Folder(SiteConfig),
+    /// A bucket.
+    Bucket(BucketConfig),
+}
+
+impl SitePlace {
+    fn name(&self) -> &str {
+        match self {
+            Self::Folder(site) => &site.name,
+            Self::Bucket(site) => &site.name,
+        }
+    }
+
+    /// What tells two of them apart.
+    fn place(&self) -> String {
+        match self {
+            Self::Folder(site) => site.folder.display().to_string(),
+            Self::Bucket(site) => format!("{}/{}/{}", site.endpoint, site.bucket, site.prefix),
+        }
+    }
 }
 
 /// What one call to a site may do with a name that exists.
@@ -69,7 +102,7 @@ pub enum Existing {
     Replace,
 }
 
-/// Where one site keeps its objects: a folder now, a bucket later. Paths given to it are valid.
+/// Where one site keeps its objects: a folder or a bucket. Paths given to it are valid.
 pub trait SiteBackend: Send + Sync {
     /// Whether the site is there and is the one it should be. Promises nothing about the next call.
     fn check(&self) -> Result<(), Fault>;
@@ -151,15 +184,18 @@ pub struct Sites(Arc<Handle>);
 /// The last handle stops the mender.
 struct Handle {
     inner: Arc<Inner>,
-    mender: Thread,
 }
 
 struct Inner {
     sites: Vec<Arc<Site>>,
     quorum: usize,
+    /// How long a write waits for a site that says nothing when the quorum depends on it.
+    patience: Duration,
     stop: AtomicBool,
     /// Set while sites are compared: what is missing is not known yet.
     comparing: AtomicBool,
+    /// Wakes the mender.
+    bell: Bell,
 }
 
 impl Sites {
@@ -173,30 +209,58 @@ impl Sites {
         Ok(())
     }
 
+    /// As [`Sites::create`], for folders and buckets.
+    pub fn create_places(sites: &[SitePlace]) -> Result<(), SiteError> {
+        for site in sites {
+            let config = |reason: String| SiteError::Config { reason: format!("{}: {reason}", site.name()) };
+            match site {
+                SitePlace::Folder(folder) => Self::create(std::slice::from_ref(folder))?,
+                SitePlace::Bucket(bucket) => {
+                    let bucket = BucketSite::new(bucket).map_err(config)?;
+                    bucket.set_up().map_err(|fault| config(fault.to_string()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Opens sites of which `quorum` must have a write. A site that is away is a fault later, not an error here.
     /// A thread compares the sites' names and sizes now, and mends from then on.
     pub fn open(sites: Vec<SiteConfig>, quorum: usize) -> Result<Self, SiteError> {
+        Self::open_places(sites.into_iter().map(SitePlace::Folder).collect(), quorum)
+    }
+
+    /// As [`Sites::open`], for folders and buckets.
+    pub fn open_places(sites: Vec<SitePlace>, quorum: usize) -> Result<Self, SiteError> {
         for (number, site) in sites.iter().enumerate() {
-            if sites[..number].iter().any(|other| other.folder == site.folder) {
-                let reason = format!("two sites share {}; give each a folder of its own", site.folder.display());
+            if sites[..number].iter().any(|other| other.place() == site.place()) {
+                let reason = format!("two sites share {}; give each a place of its own", site.place());
                 return Err(SiteError::Config { reason });
             }
         }
-        let said: Vec<_> =
-            sites.iter().map(|site| folder::check(&site.folder, Kind::Site, &site.name).ok().flatten()).collect();
+        let said = places::say(&sites)?;
         let belonging = Arc::new(Belonging::of_most(&said).ok_or_else(|| SiteError::Config {
             reason: "they belong to different installations; check the mounts and the configuration".to_owned(),
         })?);
-        let backends = sites.into_iter().map(|SiteConfig { name, folder }| {
-            let site = FolderSite::among(&name, folder, Arc::clone(&belonging));
-            let backend: Box<dyn SiteBackend> = Box::new(site);
-            (name, backend)
-        });
-        Self::with_backends(backends.collect(), quorum)
+        let mut backends: Vec<(String, Box<dyn SiteBackend>)> = Vec::with_capacity(sites.len());
+        for site in sites {
+            let name = site.name().to_owned();
+            backends.push((name, places::backend(site, &belonging)?));
+        }
+        Self::with_backends(backends, quorum)
     }
 
     /// Opens sites of any kind: for other kinds of storage, and for tests that make sites fail.
     pub fn with_backends(backends: Vec<(String, Box<dyn SiteBackend>)>, quorum: usize) -> Result<Self, SiteError> {
+        Self::with_patience(backends, quorum, QUORUM_PATIENCE)
+    }
+
+    /// As [`Sites::with_backends`], and a write waits so long for a site that says nothing where the quorum depends on it.
+    pub fn with_patience(
+        backends: Vec<(String, Box<dyn SiteBackend>)>,
+        quorum: usize,
+        patience: Duration,
+    ) -> Result<Self, SiteError> {
         let config = |reason| SiteError::Config { reason };
         if quorum == 0 || quorum > backends.len() || backends.len() > 16 {
             let reason = format!("{quorum} of {} cannot be a quorum; configure 1 to 16 sites", backends.len());
@@ -210,17 +274,30 @@ impl Sites {
             }
             let lane = Lane::start("site", LANE_BYTES_MAX, LANE_PATIENCE)
                 .map_err(|error| config(format!("no thread can be started: {error}")))?;
-            let last_fault = backend.check().err();
-            let state = State { reachable: last_fault.is_none(), last_fault, pending: BTreeMap::new(), compare: true };
-            sites.push(Arc::new(Site { name, backend, lane, state: Mutex::new(state) }));
+            let asking = Asking::start("site-questions", QUESTIONS_AT_ONCE)
+                .map_err(|error| config(format!("no thread can be started: {error}")))?;
+            let state = State { reachable: true, last_fault: None, pending: BTreeMap::new(), compare: true };
+            let site = Site { name, backend: backend.into(), lane, asking, state: Mutex::new(state) };
+            if let Err(fault) = site.check() {
+                let mut state = lock(&site.state);
+                (state.reachable, state.last_fault) = (false, Some(fault));
+            }
+            sites.push(Arc::new(site));
         }
-        let inner = Arc::new(Inner { sites, quorum, stop: AtomicBool::new(false), comparing: AtomicBool::new(false) });
+        let inner = Arc::new(Inner {
+            sites,
+            quorum,
+            patience,
+            stop: AtomicBool::new(false),
+            comparing: AtomicBool::new(false),
+            bell: Bell::default(),
+        });
         let mended = Arc::clone(&inner);
-        let mender = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("site-mender".to_owned())
             .spawn(move || mend::keep_mending(&mended))
             .map_err(|error| config(format!("no thread can be started: {error}")))?;
-        Ok(Self(Arc::new(Handle { inner, mender: mender.thread().clone() })))
+        Ok(Self(Arc::new(Handle { inner })))
     }
 
     /// Writes objects to all sites at once, each with one sync a file and one a folder. When this returns `Ok`, every
@@ -285,7 +362,7 @@ impl Sites {
     /// [`SiteError::TooFew`] where so many are another's that no quorum is left.
     pub fn belong(&self, installation: Id16) -> Result<(), SiteError> {
         let said = |site: &Arc<Site>| {
-            let checked = site.backend.belong(installation).and_then(|()| site.backend.check());
+            let checked = site.ask(move |backend| backend.belong(installation).and_then(|()| backend.check()));
             checked.err().filter(|fault| matches!(fault, Fault::Foreign(_))).map(|fault| site.fault(fault))
         };
         let faults: Vec<SiteFault> = self.inner().sites.iter().filter_map(said).collect();
@@ -296,7 +373,7 @@ impl Sites {
     /// Writes whose they are into the sites that do not say so yet. A site that is away is marked at another time.
     pub fn mark(&self, installation: Id16) {
         for site in &self.inner().sites {
-            if let Err(fault) = site.backend.mark(installation) {
+            if let Err(fault) = site.ask(move |backend| backend.mark(installation)) {
                 tracing::warn!(site = site.name, %fault, "a site is not marked as this installation's");
             }
         }
@@ -306,8 +383,7 @@ impl Sites {
     pub fn copies(&self, permit: &Permit, path: &str) -> Result<Vec<SiteCopy>, SiteError> {
         may_read(permit)?;
         check_path(path)?;
-        let copy =
-            |site: &Arc<Site>| (site.name.clone(), site.backend.check().and_then(|()| site.backend.get(path, None)));
+        let copy = |site: &Arc<Site>| (site.name.clone(), site.check().and_then(|()| site.get(path, None)));
         Ok(self.inner().sites.iter().map(copy).collect())
     }
 
@@ -337,6 +413,22 @@ impl Sites {
         Ok(paths.into_iter().collect())
     }
 
+    /// Whether so many sites can be reached that a write would be taken, as far as this process knows. Asks nobody: to refuse at
+    /// once what would otherwise wait for its end.
+    ///
+    /// # Errors
+    /// [`SiteError::Lost`].
+    pub fn enough(&self) -> Result<(), SiteError> {
+        let (wanted, inner) = (self.inner().quorum, self.inner());
+        let away = |site: &Arc<Site>| {
+            let state = lock(&site.state);
+            (!state.reachable).then(|| site.fault(state.last_fault.clone().unwrap_or(Fault::Slow)))
+        };
+        let faults: Vec<SiteFault> = inner.sites.iter().filter_map(away).collect();
+        let reached = inner.sites.len() - faults.len();
+        if reached < wanted { Err(SiteError::Lost { wanted, reached, faults }) } else { Ok(()) }
+    }
+
     /// How each site is doing. Asks nobody, so it answers at once.
     #[must_use]
     pub fn status(&self) -> Vec<SiteStatus> {
@@ -354,7 +446,7 @@ impl Sites {
 
     /// Lets the mender look now instead of at its next round.
     pub fn poke(&self) {
-        self.0.mender.unpark();
+        self.inner().bell.ring();
     }
 
     /// Waits until the sites that answer have been compared, at most about `patience`; whether it came to that. From then on
@@ -403,7 +495,7 @@ impl Sites {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.inner.stop.store(true, Ordering::SeqCst);
-        self.mender.unpark();
+        self.inner.bell.ring();
     }
 }
 
@@ -425,7 +517,7 @@ impl Inner {
             }
         }
         drop(send);
-        let gathered = gather(&results, self.sites.len(), self.quorum, QUORUM_PATIENCE);
+        let gathered = gather(&results, self.sites.len(), self.quorum, self.patience);
         let name = |number: &usize| self.sites[*number].name.clone();
         if gathered.done.len() >= self.quorum {
             return Ok(Placement { sites: gathered.done.iter().map(name).collect() });
@@ -442,7 +534,7 @@ impl Inner {
     fn get(&self, path: &str, range: Option<Range<u64>>, check: &dyn Fn(&[u8]) -> bool) -> Result<Bytes, SiteError> {
         let mut faults = Vec::new();
         for site in &self.sites {
-            let fault = match site.backend.get(path, range.clone()) {
+            let fault = match site.get(path, range.clone()) {
                 Ok(bytes) if check(&bytes) => {
                     self.remember_lacking(path, &faults);
                     return Ok(bytes);

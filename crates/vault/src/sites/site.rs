@@ -1,19 +1,26 @@
-//! One site as its process knows it: its lane of writes, and what it is known to miss. Not how it is mended.
+//! One site as its process knows it: its lane of writes, its questions, and what it is known to miss. Not how it is mended.
 
-use super::{Existing, SiteBackend, SiteStatus};
+use super::{Existing, Listing, SiteBackend, SiteStatus};
 use crate::folder::{Fault, SiteFault};
-use crate::lane::{Lane, lock};
+use crate::lane::{Asking, Lane, lock};
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Paths remembered as missing at one site; beyond that the sites are compared instead.
 const PENDING_MAX: usize = 100_000;
+/// How long a site may take to answer a question before it is taken for one that hangs.
+const ANSWER_WAIT: Duration = Duration::from_secs(8);
+/// How long it may take to take in a copy that mends it.
+const MEND_WAIT: Duration = Duration::from_secs(60);
 
 pub(super) struct Site {
     pub(super) name: String,
-    pub(super) backend: Box<dyn SiteBackend>,
+    pub(super) backend: Arc<dyn SiteBackend>,
     pub(super) lane: Lane,
+    pub(super) asking: Asking,
     pub(super) state: Mutex<State>,
 }
 
@@ -33,6 +40,56 @@ pub(super) enum Pending {
 }
 
 impl Site {
+    /// Asks the site, and comes away where it hangs.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn SiteBackend) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.ask_for(ANSWER_WAIT, question)
+    }
+
+    fn ask_for<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        question: impl FnOnce(&dyn SiteBackend) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let backend = Arc::clone(&self.backend);
+        let answer = self.asking.ask(patience, move || question(&*backend));
+        answer.unwrap_or_else(|| {
+            self.hangs();
+            Err(Fault::Slow)
+        })
+    }
+
+    /// It does not answer: what others write meanwhile is not in this process's memory.
+    pub(super) fn hangs(&self) {
+        let mut state = lock(&self.state);
+        if state.reachable {
+            tracing::warn!(site = self.name, "a site does not answer in time");
+        }
+        (state.reachable, state.compare, state.last_fault) = (false, true, Some(Fault::Slow));
+    }
+
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        self.ask(|backend| backend.check())
+    }
+
+    pub(super) fn get(&self, path: &str, range: Option<Range<u64>>) -> Result<Bytes, Fault> {
+        let path = path.to_owned();
+        self.ask(move |backend| backend.get(&path, range))
+    }
+
+    pub(super) fn list(&self, folder: &str) -> Result<Listing, Fault> {
+        let folder = folder.to_owned();
+        self.ask(move |backend| backend.list(&folder))
+    }
+
+    /// Writes a copy that mends the site, beside its lane.
+    pub(super) fn mend(&self, path: &str, bytes: Bytes) -> Result<(), Fault> {
+        let objects = [(path.to_owned(), bytes)];
+        self.ask_for(MEND_WAIT, move |backend| backend.put(&objects, Existing::Replace))
+    }
+
     /// Runs in the site's lane: what it leaves behind is remembered in the order of the writes.
     pub(super) fn put(&self, objects: &[(String, Bytes)], existing: Existing) -> Result<(), Fault> {
         match self.backend.put(objects, existing) {
@@ -56,7 +113,8 @@ impl Site {
 
     pub(super) fn left_behind(&self, objects: &[(String, Bytes)], existing: Existing, fault: Fault) {
         let mut state = lock(&self.state);
-        state.reachable = matches!(fault, Fault::Conflict(_));
+        // Who is full, or has something else under a name, is there all the same.
+        state.reachable = matches!(fault, Fault::Conflict(_) | Fault::Full(_) | Fault::ReadOnly(_));
         state.last_fault = Some(fault);
         for (path, bytes) in objects {
             let pending = match existing {

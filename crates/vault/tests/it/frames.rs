@@ -28,7 +28,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     World { _folders: folders, ring, key }
 });
 
-fn sealed(body: &[u8]) -> Vec<u8> {
+pub fn sealed(body: &[u8]) -> Vec<u8> {
     seal(&WORLD.key, &head(patient("1")), body, &SeededRandom::new(5)).expect("sealed")
 }
 

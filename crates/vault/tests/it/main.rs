@@ -1,6 +1,8 @@
 //! The vault as its callers see it: permits from the real door, real folders, real faults.
 
+mod bucket_server;
 mod common;
 mod frames;
 mod keys;
+mod places;
 mod sites;
