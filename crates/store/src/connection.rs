@@ -31,8 +31,8 @@ const WAL_BYTES_KEPT: i64 = 64 << 20;
 const STATEMENTS_KEPT: usize = 96;
 
 /// Opens the connection that writes, and brings the tables to this program's form. Callers serialise this among processes.
-pub(crate) fn open_writer(path: &Path) -> Result<(Connection, Guard), StoreError> {
-    let mut connection = Connection::open(path).at("opening")?;
+pub(crate) fn open_writer(path: &Path, vfs: Option<&str>) -> Result<(Connection, Guard), StoreError> {
+    let mut connection = open_on(path, OpenFlags::default(), vfs).at("opening")?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS)).at("opening")?;
     // The page size holds only where no page has been written yet.
     connection.pragma_update(None, "page_size", 16_384).at("setting the page size")?;
@@ -57,9 +57,17 @@ pub(crate) fn open_writer(path: &Path) -> Result<(Connection, Guard), StoreError
     Ok((connection, guard))
 }
 
-fn open_reader(path: &Path) -> Result<Lent, StoreError> {
+/// The file system under the database is the system's own unless another is named.
+fn open_on(path: &Path, flags: OpenFlags, vfs: Option<&str>) -> rusqlite::Result<Connection> {
+    match vfs {
+        None => Connection::open_with_flags(path, flags),
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+    }
+}
+
+fn open_reader(path: &Path, vfs: Option<&str>) -> Result<Lent, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).at("opening a reader")?;
+    let mut connection = open_on(path, flags, vfs).at("opening a reader")?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS)).at("opening a reader")?;
     connection.pragma_update(None, "query_only", true).at("opening a reader")?;
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB).at("opening a reader")?;
@@ -71,6 +79,7 @@ fn open_reader(path: &Path) -> Result<Lent, StoreError> {
 /// A bounded number of reading connections. Who finds none free waits for another reader, never for the writer.
 pub(crate) struct Readers {
     path: PathBuf,
+    vfs: Option<String>,
     free: Mutex<Free>,
     returned: Condvar,
 }
@@ -93,9 +102,9 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Readers {
-    pub(crate) fn new(path: &Path, count: usize) -> Self {
+    pub(crate) fn new(path: &Path, vfs: Option<String>, count: usize) -> Self {
         let free = Free { connections: Vec::new(), unopened: count.max(1) };
-        Self { path: path.to_owned(), free: Mutex::new(free), returned: Condvar::new() }
+        Self { path: path.to_owned(), vfs, free: Mutex::new(free), returned: Condvar::new() }
     }
 
     /// Lends a connection.
@@ -108,7 +117,7 @@ impl Readers {
             if free.unopened > 0 {
                 free.unopened -= 1;
                 drop(free);
-                let opened = open_reader(&self.path);
+                let opened = open_reader(&self.path, self.vfs.as_deref());
                 if opened.is_err() {
                     self.free.lock().unwrap_or_else(PoisonError::into_inner).unopened += 1;
                     self.returned.notify_one();

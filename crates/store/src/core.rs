@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base::Random;
 use base::limits::Limits;
 use ledger::TrustPolicy;
 use policy::{Action, Door, Permit};
 use rusqlite::Connection;
-use vault::{Keyring, Sites};
+use vault::{KeyStores, Keyring, Sites};
 use zeroize::Zeroizing;
 
 use crate::clock::FloorClock;
@@ -22,6 +23,11 @@ use crate::sequencer::LogState;
 use crate::sequencer::tiles::TileCache;
 use crate::types::Log;
 use crate::writer::Writer;
+
+/// How long a write waits for sites that are away before it is refused.
+const SITES_WAIT_MS: u64 = 3_000;
+/// How often it looks meanwhile.
+const SITES_LOOK_MS: u64 = 100;
 
 /// Everything the threads of an open store share.
 pub(crate) struct Core {
@@ -39,6 +45,7 @@ pub(crate) struct Core {
     pub(crate) drain_turn: Mutex<()>,
     pub(crate) keyring: Keyring,
     pub(crate) sites: Sites,
+    pub(crate) key_stores: KeyStores,
     /// For the store's own jobs; callers bring the permits for everything else.
     pub(crate) door: Door,
     pub(crate) content_key: Zeroizing<[u8; 32]>,
@@ -65,6 +72,22 @@ impl Core {
             let keys = new.keys().to_vec();
             self.writer.run(keys.len(), move |transaction| crate::keys::insert(transaction, &keys))?;
             new.inserted();
+        }
+        Ok(())
+    }
+
+    /// Waits a moment for sites that are away, and refuses where too few of them can be reached: what is accepted then would be
+    /// on one disk alone until they are back.
+    pub(crate) fn wait_for_sites(&self) -> Result<(), StoreError> {
+        let patience_ms = SITES_WAIT_MS.min(self.config.backlog_wait_ms);
+        let mut waited_ms = 0;
+        while let Err(lost) = self.sites.enough() {
+            if waited_ms >= patience_ms {
+                return Err(lost.into());
+            }
+            self.sites.poke();
+            std::thread::sleep(Duration::from_millis(SITES_LOOK_MS));
+            waited_ms += SITES_LOOK_MS;
         }
         Ok(())
     }

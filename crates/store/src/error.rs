@@ -128,6 +128,12 @@ pub enum StoreError {
         /// What keeps the witnesses.
         reason: String,
     },
+    /// This process was held up for so long that another seals the log by now.
+    #[error("another process has taken over sealing the log {log}; what it published is looked up again")]
+    Overtaken {
+        /// Which log.
+        log: String,
+    },
     /// There is no database.
     #[error(
         "{path} is missing; mount its disk or restore it, and make it with `hanmaru init` only where the installation is new"
@@ -230,6 +236,14 @@ pub enum StoreError {
     /// The store is closing.
     #[error("the store is closing")]
     Closing,
+}
+
+impl StoreError {
+    /// Whether too few sites can be reached, so that nothing is taken in until they are back.
+    #[must_use]
+    pub const fn is_sites_lost(&self) -> bool {
+        matches!(self, Self::Site(vault::SiteError::Lost { .. } | vault::SiteError::TooFew { .. }))
+    }
 }
 
 /// Why asking gave no permit.

@@ -11,7 +11,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::error::{AtStep, StoreError};
 
 /// Tables that only the store touches; those of the index begin with `idx_`.
-const OWN: [&str; 27] = [
+const OWN: [&str; 30] = [
     "policy_epoch",
     "resource_version",
     "resource_current",
@@ -39,6 +39,9 @@ const OWN: [&str; 27] = [
     "representative_proof",
     "consent_rule",
     "clock_floor",
+    "scrub_cursor",
+    "site_scrub",
+    "restore_drill",
 ];
 
 /// Says when a room is at work on a connection.

@@ -15,6 +15,7 @@
 //! | [`Store::wait_sealed`], [`Store::commit_leaf`], [`Store::proof`] (`sequencer`) | sealing |
 //! | [`Witnessing`], [`Store::wait_witnessed`] (`witnessing`, `sequencer`) | witnesses of the logs |
 //! | [`Store::tables`] (`tables`) | operational tables of the rooms |
+//! | [`Store::scrub`] (`scrub`) | everything at the sites read back, judged and repaired |
 //! | [`Store::add_job`] (`jobs`) | jobs |
 //! | [`Store::clock`], [`Store::reset_clock`] (`clock`) | time that never goes back, unless an operator says so |
 //!
@@ -28,6 +29,7 @@ mod beyond;
 mod chosen;
 mod claim;
 mod clock;
+mod condition;
 mod connection;
 mod consent_form;
 mod consents;
@@ -52,6 +54,8 @@ mod read;
 mod representatives;
 mod rights;
 mod sealed;
+mod scrub;
+pub mod seams;
 mod search;
 mod sequencer;
 mod share;
@@ -67,6 +71,7 @@ pub use claim::{Compared, PatientClaim};
 pub use clock::{Alone, newest_time};
 pub use consent_form::{ConsentFault, ConsentPurpose, ConsentTerms};
 pub use consents::{ConsentEntry, ConsentOffer, commons};
+pub use condition::{Condition, DRILL_DAYS_MAX, Grade, LogCondition, SCRUB_DAYS_MAX, SiteCondition, WAITING_S_MAX};
 pub use context::ContextRef;
 pub use edition::Edition;
 pub use error::{AskError, StoreError};
@@ -85,9 +90,11 @@ pub use prepare::{INDEX_ROWS_MAX, Prepared, version_content};
 pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative};
 pub use rights::Right;
+pub use scrub::{Drill, LastScrub, ScrubConfig, ScrubReport, SiteScrub};
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
 pub use sequencer::proof::{LeafExtra, LeafProof, WaitingLeaf};
 pub use tables::Tables;
 pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written, resource_id};
+pub use vault::{KeyStoreStatus, SiteStatus};
 pub use witnessing::{WitnessReply, WitnessTransport, Witnessed, Witnessing};
 pub use write::{Extra, WRITE_MAX};

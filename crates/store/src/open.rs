@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use base::limits::Limits;
-use base::{Clock, Id16, Random};
+use base::{Clock, Id16, Random, Seams};
 use ledger::SignerKey;
 use policy::{Action, Door, Permit};
 use vault::{KeyProvider, KeyStores, Keyring, SiteStatus, Sites};
@@ -58,7 +58,7 @@ pub struct OpenStore {
 }
 
 /// How a store works. The default is right for one machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// Reading connections.
     pub readers: usize,
@@ -70,11 +70,23 @@ pub struct StoreConfig {
     pub backlog_wait_ms: u64,
     /// Whether this process seals; where none does, what is written waits.
     pub sequencer: bool,
+    /// The SQLite file system (VFS) under the database, by the name it was registered with; the system's own where `None`.
+    pub vfs: Option<String>,
+    /// What a test puts behind the places of [`crate::seams`]; nothing in the program.
+    pub seams: Seams,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { readers: 4, seal_interval_ms: 500, backlog_rows_max: 40_000, backlog_wait_ms: 60_000, sequencer: true }
+        Self {
+            readers: 4,
+            seal_interval_ms: 500,
+            backlog_rows_max: 40_000,
+            backlog_wait_ms: 60_000,
+            sequencer: true,
+            vfs: None,
+            seams: Seams::default(),
+        }
     }
 }
 
@@ -181,9 +193,10 @@ impl Store {
         // One process at a time migrates the tables and makes the installation's first keys.
         opening.lock().on("locked", &opening_path)?;
         let path = with.folder.join(DATABASE);
-        let (connection, room) = open_writer(&path)?;
+        let vfs = with.config.vfs.clone();
+        let (connection, room) = open_writer(&path, vfs.as_deref())?;
         let newest = newest(&connection)?;
-        let readers = Arc::new(Readers::new(&path, with.config.readers));
+        let readers = Arc::new(Readers::new(&path, vfs, with.config.readers));
         let index = Arc::new(TableIndex { readers: Arc::clone(&readers) });
         let stores = with.key_stores.clone();
         let keyring = Keyring::open(with.key_provider, with.key_stores, index, Arc::clone(&with.random))?;
@@ -200,17 +213,18 @@ impl Store {
             log_state(&keyring, &with.origin, Log::Access, asked)?,
         ];
         let core = Core {
+            writer: Writer::start(connection, with.config.seams.clone())?,
+            journal: Journal::open(&with.folder.join("journal"), Arc::clone(&with.random), with.config.seams.clone())?,
             config: with.config,
             limits: with.limits,
             clock: Arc::new(FloorClock::new(with.clock, newest)),
             readers,
-            writer: Writer::start(connection)?,
             room,
-            journal: Journal::open(&with.folder.join("journal"), Arc::clone(&with.random))?,
             drain_turn: Mutex::new(()),
             random: with.random,
             keyring,
             sites: with.sites,
+            key_stores: stores.clone(),
             door,
             content_key,
             ci_key,

@@ -83,6 +83,11 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub(crate) u64);
 
+impl Ticket {
+    /// Later than everything: who waits for it wakes the sequencer and comes away when patience ends.
+    pub const NEWEST: Self = Self(u64::MAX);
+}
+
 /// What a write answers: everything in it is accepted, which survives loss of power.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {

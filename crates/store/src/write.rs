@@ -28,7 +28,8 @@ impl Store {
     /// is the current one is told in `edition.rs`.
     ///
     /// # Errors
-    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`]; [`StoreError::Backlog`] where the sites
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`]; [`StoreError::Site`] where too few sites can
+    /// be reached, so that nobody goes home with what one disk holds; [`StoreError::Backlog`] where the sites
     /// have been out of reach for so long that too much waits; [`StoreError::Key`] where new keys cannot be made durable;
     /// [`StoreError::Database`] and [`StoreError::Commit`]. After an error nothing was written.
     pub fn write(
@@ -61,6 +62,7 @@ impl Store {
             return Err(StoreError::Scope { what: "the institution of the resource" });
         }
         let core = self.core();
+        core.wait_for_sites()?;
         core.log(Log::Records).wait_for_room(core)?;
         let new = core.keyring.persist_new()?;
         let keys = new.keys().to_vec();

@@ -7,9 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use base::Seams;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::error::{AtStep, StoreError};
+use crate::seams;
 
 /// Tasks that may wait; who comes later waits to hand its task in.
 const WAITING_MAX: usize = 64;
@@ -33,11 +35,11 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection made by [`crate::connection::open_writer`].
-    pub(crate) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(crate) fn start(connection: Connection, seams: Seams) -> Result<Self, StoreError> {
         let (tasks, queue) = sync_channel(WAITING_MAX);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(connection, &queue))
+            .spawn(move || serve(connection, &queue, &seams))
             .map_err(|error| StoreError::Commit { reason: error.to_string() })?;
         Ok(Self { tasks: Some(tasks), thread: Some(thread) })
     }
@@ -113,10 +115,11 @@ where
     }
 }
 
-fn serve(mut connection: Connection, queue: &Receiver<Box<dyn Task>>) {
+fn serve(mut connection: Connection, queue: &Receiver<Box<dyn Task>>, seams: &Seams) {
     while let Ok(first) = queue.recv() {
         let mut group = Vec::new();
-        let committed = commit_group(&mut connection, first, queue, &mut group).map_err(|error| error.to_string());
+        let committed =
+            commit_group(&mut connection, first, queue, &mut group, seams).map_err(|error| error.to_string());
         if let Err(reason) = &committed {
             tracing::error!(%reason, "a transaction was not committed");
             metrics::counter!("hanmaru_store_commits_failed").increment(1);
@@ -134,8 +137,11 @@ fn commit_group(
     first: Box<dyn Task>,
     queue: &Receiver<Box<dyn Task>>,
     group: &mut Vec<Box<dyn Task>>,
+    seams: &Seams,
 ) -> Result<(), StoreError> {
     group.push(first);
+    let failed = |error: std::io::Error| StoreError::Commit { reason: error.to_string() };
+    seams.at(seams::BEGIN).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).at("beginning to write")?;
     let mut rows = 0;
     loop {
@@ -157,7 +163,9 @@ fn commit_group(
             Err(_) => break,
         }
     }
-    transaction.commit().at("committing")
+    seams.at(seams::COMMIT).map_err(failed)?;
+    transaction.commit().at("committing")?;
+    seams.at(seams::COMMITTED).map_err(failed)
 }
 
 #[cfg(test)]
@@ -167,7 +175,7 @@ mod tests {
     fn writer() -> Writer {
         let connection = Connection::open_in_memory().expect("memory");
         connection.execute_batch("CREATE TABLE t (n INTEGER)").expect("a table");
-        Writer::start(connection).expect("a thread")
+        Writer::start(connection, Seams::default()).expect("a thread")
     }
 
     fn count(writer: &Writer) -> i64 {

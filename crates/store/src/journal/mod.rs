@@ -16,11 +16,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
-use base::{Id16, Random};
+use base::{Id16, Random, Seams};
 
 pub use entry::{AccessActor, AccessEntry, AccessResult};
 
 use crate::error::{OnFile, StoreError};
+use crate::seams;
 use file::{Chain, HEADER_BYTES, Record};
 
 /// Requests that may wait for the journal's thread.
@@ -49,12 +50,12 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Takes a slot in `folder` and starts the thread. A file that a dead process left in the slot is set aside.
-    pub(crate) fn open(folder: &Path, random: Arc<dyn Random>) -> Result<Self, StoreError> {
+    pub(crate) fn open(folder: &Path, random: Arc<dyn Random>, seams: Seams) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).on("made", folder)?;
         let (slot, lock) = take_slot(folder)?;
         set_leftover_aside(folder, slot, &*random)?;
         let (requests, queue) = sync_channel(WAITING_MAX);
-        let mut active = Active { folder: folder.to_owned(), slot, random, open: None };
+        let mut active = Active { folder: folder.to_owned(), slot, random, seams, open: None };
         let thread = std::thread::Builder::new()
             .name("store-journal".to_owned())
             .spawn(move || active.serve(&queue))
@@ -159,6 +160,7 @@ struct Active {
     folder: PathBuf,
     slot: u32,
     random: Arc<dyn Random>,
+    seams: Seams,
     open: Option<OpenFile>,
 }
 
@@ -199,7 +201,8 @@ impl Active {
         for payload in group.iter().flat_map(|(payloads, _)| payloads) {
             chain.push(payload, &mut bytes);
         }
-        if let Err(error) = open.file.write_all(&bytes) {
+        let written = self.seams.at(seams::JOURNAL_WRITE).and_then(|()| open.file.write_all(&bytes));
+        if let Err(error) = written {
             // Nobody was told that these entries exist: they are cut off again, and the file goes on. Where even that
             // fails, the file is given up; its whole records are drained and its torn end is kept.
             if open.file.set_len(open.bytes).is_ok() {
@@ -209,7 +212,8 @@ impl Active {
             }
             return Err(error);
         }
-        if let Err(error) = open.file.sync_data() {
+        let synced = self.seams.at(seams::JOURNAL_SYNC).and_then(|()| open.file.sync_data());
+        if let Err(error) = synced {
             // After a failed fsync nobody knows what is on the disk: this file takes no more.
             drop(open);
             self.set_aside()?;

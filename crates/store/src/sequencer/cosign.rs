@@ -245,7 +245,11 @@ impl Asking<'_> {
     }
 }
 
-/// Replaces the checkpoint at the sites and tells waiters.
+/// Replaces the checkpoint at the sites and tells waiters. Who was held up for so long that another seals by now must not set the
+/// log back for those who look at a site: the head is compared with the database before, and behind it once more.
+///
+/// # Errors
+/// [`StoreError::Overtaken`]: looking the end of the log up again publishes the newest head.
 fn put(
     core: &Core,
     log: Log,
@@ -254,7 +258,9 @@ fn put(
     last_no: u64,
     witnesses: Option<(&Panel, bool)>,
 ) -> Result<(), StoreError> {
+    check_newest(core, log, head)?;
     core.sites.replace(permit, &log.path(CHECKPOINT_PATH), Bytes::copy_from_slice(&head.note))?;
+    check_newest(core, log, head)?;
     note_published(core, log, head, last_no);
     match witnesses {
         Some((_, true)) => note_witnessed(core, log, head, last_no),
@@ -262,6 +268,20 @@ fn put(
         None => {}
     }
     Ok(())
+}
+
+fn check_newest(core: &Core, log: Log, head: &SignedCheckpoint) -> Result<(), StoreError> {
+    let step = "reading the head of a log";
+    let newest: Option<Vec<u8>> = core.readers.snapshot(step, |connection| {
+        let mut statement = connection.prepare_cached("SELECT note FROM log_head WHERE log = ?").at(step)?;
+        statement.query_row([log.name()], |row| row.get(0)).at(step)
+    })?;
+    let text = head.checkpoint.to_string();
+    let is_newest = |note: Vec<u8>| Note::parse(&note).is_ok_and(|note| note.text() == text);
+    if newest.is_some_and(is_newest) {
+        return Ok(());
+    }
+    Err(StoreError::Overtaken { log: core.log(log).origin.clone() })
 }
 
 /// Tells waiters that a head is published, and lets the database forget its pending files. Not waited for: after a crash the

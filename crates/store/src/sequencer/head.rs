@@ -46,6 +46,35 @@ pub(crate) fn look_up(core: &Core, log: Log, permit: &Permit) -> Result<End, Sto
     Ok(End { appender, head, last_no: stored.last_no })
 }
 
+/// A log as the database has it at one moment: what everything at the sites is judged by.
+pub(crate) struct Snapshot {
+    /// The newest head.
+    pub(crate) head: SignedCheckpoint,
+    /// The newest head that is at the sites.
+    pub(crate) published: Option<SignedCheckpoint>,
+    /// The last tile of each level and the last bundle under the newest head.
+    pub(crate) edge: Edge,
+    /// Whether the newest head's files have been written to the sites.
+    pub(crate) is_published: bool,
+}
+
+impl Snapshot {
+    /// `None` for an empty log.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Ledger`] where head and edge do not fit together.
+    pub(crate) fn take(core: &Core, log: Log) -> Result<Option<Self>, StoreError> {
+        let stored = core.readers.snapshot("reading the end of a log", |connection| read(connection, log))?;
+        let state = core.log(log);
+        let Some(note) = stored.note else { return Ok(None) };
+        let head = open_stored(&note, state)?;
+        LogAppender::resume(head.checkpoint.size, &head.checkpoint.root, &stored.edge)?;
+        let published = stored.published.map(|note| open_stored(&note, state)).transpose()?;
+        let is_published = published.as_ref().is_some_and(|published| published.checkpoint == head.checkpoint);
+        Ok(Some(Self { head, published, edge: stored.edge, is_published }))
+    }
+}
+
 struct Stored {
     note: Option<Vec<u8>>,
     /// The note that is public, with the cosignatures it had.
@@ -85,7 +114,7 @@ fn read(connection: &Connection, log: Log) -> Result<Stored, StoreError> {
 
 /// The partial tiles and the partial bundle at the end of a log, as the database keeps them.
 #[derive(Default)]
-struct Edge(Vec<(TilePath, Vec<u8>)>);
+pub(crate) struct Edge(Vec<(TilePath, Vec<u8>)>);
 
 impl TileSource for Edge {
     type Error = String;

@@ -92,8 +92,8 @@ impl Store {
     /// second leaf.
     ///
     /// # Errors
-    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Database`],
-    /// [`StoreError::Commit`].
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Site`] where too few sites can
+    /// be reached, [`StoreError::Database`], [`StoreError::Commit`].
     pub fn accept_leaf(
         &self,
         permit: &Permit,
@@ -105,6 +105,7 @@ impl Store {
         let kind_no = leaf_kind(permit, "accept_leaf", kind)?;
         check_owner(permit, owner)?;
         let core = self.core();
+        core.wait_for_sites()?;
         let salt = core.random.bytes32();
         let entry = ledger::commit(&salt, kind, content);
         let (epoch, recorded_us) = (permit.epoch(), core.clock.now_us());

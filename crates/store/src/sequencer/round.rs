@@ -20,8 +20,9 @@ use super::cosign;
 use super::head::End;
 use super::{KIND_ACCESS, KIND_VERSION, ROUND_BYTES, ROUND_ROWS, lock, outbox};
 use crate::core::Core;
-use crate::error::{AtStep, StoreError};
+use crate::error::{AtStep, OnFile, StoreError};
 use crate::objects::pack_no;
+use crate::seams;
 use crate::types::Log;
 
 /// Does one round. `false` where nothing waits.
@@ -52,11 +53,13 @@ pub(crate) fn round(core: &Core, log: Log, permit: &Permit, end: &mut End) -> Re
         pack: pack.map(|pack| pack.path),
         files: Arc::clone(&files),
     };
+    core.config.seams.at(seams::before_swap(log)).on("sealed", &core.folder)?;
     let database = DatabaseLock { core, swap: Mutex::new(Some(swap)), failure: Mutex::new(None) };
     if let Err(conflict) = publication.claim(&database) {
         let failure = lock(&database.failure).take();
         return Err(failure.unwrap_or_else(|| StoreError::Commit { reason: conflict.to_string() }));
     }
+    core.config.seams.at(seams::after_swap(log)).on("sealed", &core.folder)?;
     *end = End { appender, head: Some(publication.to), last_no: last_no.unsigned_abs() };
     let head = end.head.as_ref().expect("it was set in the line before");
     for (path, bytes) in files.iter() {
@@ -67,6 +70,7 @@ pub(crate) fn round(core: &Core, log: Log, permit: &Permit, end: &mut End) -> Re
     // The swap is done, so no witness can hold what this database does not. They look at it while the tiles are written.
     let asking = cosign::ask(core, log, permit, head);
     core.sites.put_all(permit, &named)?;
+    core.config.seams.at(seams::before_publish(log)).on("sealed", &core.folder)?;
     cosign::publish(asking, end.last_no)?;
     metrics::counter!("hanmaru_store_sealed", "log" => log.name()).increment(taken.entries.len() as u64);
     Ok(true)

@@ -11,6 +11,7 @@ mod objects;
 mod people;
 mod permits;
 mod races;
+mod scrub;
 mod sealing;
 mod staff;
 mod support;

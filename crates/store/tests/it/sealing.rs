@@ -119,16 +119,16 @@ fn one_site_away_does_not_matter_and_it_catches_up() {
 }
 
 #[test]
-fn two_sites_away_keep_the_seal_waiting_and_writes_go_on() {
+fn two_sites_away_keep_the_seal_waiting_refuse_writes_and_let_reads_go_on() {
     let house = House::new();
     let store = house.open();
     let owner = patient("p1");
     write_one(&store, owner, "Condition", "c1", "x");
     seal_all(&store);
-    house.hide_site("site-a");
-    house.hide_site("site-c");
     let written = write(&store, owner, &[("Condition", "c2", "x")]);
     assert_eq!(written.versions, [Outcome::New { version: 1 }]);
+    house.hide_site("site-a");
+    house.hide_site("site-c");
     match store.wait_sealed(written.ticket, Duration::from_millis(1500)) {
         Err(StoreError::NotSealed { waited_ms, reason }) => {
             assert!(waited_ms >= 1500, "{waited_ms}");
@@ -139,6 +139,19 @@ fn two_sites_away_keep_the_seal_waiting_and_writes_go_on() {
     assert!(store.health().faults[0].is_some());
     let read = person(&store, Id16([7; 16]), &[owner], Action::ReadRecord);
     assert_eq!(store.read(&read, &[key(owner, "Condition", "c2")]).expect("reads go on").len(), 1);
+    let permit = depositor(&store, Action::Deposit);
+    let third = prepare(&store, &permit, owner, "Condition", "c3", "x", 3);
+    match store.write(&permit, vec![third], vec![], None) {
+        Err(StoreError::Site(vault::SiteError::Lost { wanted: 2, reached: 1, faults })) => {
+            let text = vault::SiteError::Lost { wanted: 2, reached: 1, faults }.to_string();
+            assert!(text.starts_with("1 sites can be reached and 2 must be: nothing is taken in"), "{text}");
+            assert!(text.contains("site-a: folder ") && text.contains("site-c: folder "), "{text}");
+        }
+        other => panic!("it cannot be kept: {other:?}"),
+    }
+    let issue = person(&store, Id16([7; 16]), &[owner], Action::Issue);
+    let refused = store.commit_leaf(&issue, EntryKind::Issued, owner, b"x");
+    assert!(matches!(refused, Err(StoreError::Site(vault::SiteError::Lost { .. }))), "{refused:?}");
     house.show_site("site-a");
     house.show_site("site-c");
     assert_eq!(store.wait_sealed(written.ticket, PATIENCE).expect("sealed when they are back").records_size, 2);

@@ -82,7 +82,7 @@ impl House {
             clock: Arc::clone(&self.clock),
             random,
             limits: Limits::default(),
-            config: self.config,
+            config: self.config.clone(),
             witnessing: self.witnessing.clone(),
         })
     }
