@@ -1,7 +1,7 @@
 //! How the hall is doing, in sentences for an operator: what stops it, and what does not yet. Measures nothing itself.
 
 use crate::hall::Hall;
-use store::Witnessed;
+use store::{SiteCondition, Witnessed};
 
 /// Seconds by which the clock may be behind the newest time recorded before that is a fault.
 const CLOCK_BEHIND_S: u64 = 60;
@@ -18,24 +18,44 @@ pub struct Condition {
 impl Condition {
     /// As far as this process knows, and what the database says of time.
     pub fn of(hall: &Hall) -> Self {
-        let health = hall.store().health();
-        let mut condition = Self { faults: health.faults.into_iter().flatten().collect(), notes: Vec::new() };
-        for (place, log) in LOGS.into_iter().enumerate() {
-            condition.notes.extend(unwitnessed(log, health.published[place], health.witnessed[place].as_ref()));
-        }
-        if let Err(error) = hall.store().probe() {
-            condition.faults.push(format!("nobody can read or write records: {error}"));
-        }
-        let sites = health.sites.into_iter().filter(|site| !site.reachable).map(|site| (site.name, site.last_fault));
-        let stores = hall.key_stores.status().into_iter().filter(|store| !store.reachable);
-        let stores = stores.map(|store| (store.name, store.last_fault));
-        let (all, wanted) = (hall.sites.status().len(), hall.sites.quorum());
-        condition.away("site", sites.collect(), all, wanted, "nothing is sealed, deposited or issued");
-        let (all, wanted) = (hall.key_stores.status().len(), hall.key_stores.quorum());
-        condition.away("key store", stores.collect(), all, wanted, "nothing that needs a new key is written");
+        let mut condition = match hall.store().condition() {
+            Ok(found) => Self::in_words(&found),
+            Err(error) => Self { faults: vec![error.to_string()], notes: Vec::new() },
+        };
         match hall.clock_behind_s() {
             Ok(behind_s) => condition.faults.extend(clock_fault(behind_s)),
             Err(error) => condition.faults.push(error.to_string()),
+        }
+        condition
+    }
+
+    /// What was found, in sentences.
+    pub fn in_words(found: &store::Condition) -> Self {
+        let mut condition = Self::default();
+        for log in &found.logs {
+            condition.faults.extend(log.fault.clone());
+            condition.notes.extend(unwitnessed(log.log.name(), log.sealed, log.witnessed.as_ref()));
+            if let (true, Some(oldest_s)) = (log.is_behind(), log.oldest_s) {
+                let name = log.log.name();
+                condition.notes.push(format!("the log {name} is behind: its oldest entry waits for {oldest_s} s"));
+            }
+        }
+        if let Some(fault) = &found.disk_fault {
+            condition.faults.push(format!("nobody can read or write records: {fault}"));
+        }
+        let away: Vec<_> = found.sites.iter().map(|site| &site.status).filter(|site| !site.reachable).collect();
+        let away = away.into_iter().map(|site| (site.name.clone(), site.last_fault.clone())).collect();
+        let (all, wanted) = (found.sites.len(), found.sites_wanted);
+        condition.away("site", away, all, wanted, "nothing is sealed, deposited or issued, reading goes on");
+        for site in &found.sites {
+            condition.notes.extend(site_notes(site, found));
+        }
+        let away = found.key_stores.iter().filter(|store| !store.reachable);
+        let away = away.map(|store| (store.name.clone(), store.last_fault.clone())).collect();
+        let (all, wanted) = (found.key_stores.len(), found.key_stores_wanted);
+        condition.away("key store", away, all, wanted, "nothing that needs a new key is written");
+        if let Some(drill) = found.drill.as_ref().filter(|drill| !drill.equal) {
+            condition.notes.push(format!("the last restore drill, from site {}, failed: {}", drill.site, drill.result));
         }
         condition
     }
@@ -59,15 +79,35 @@ impl Condition {
     }
 }
 
-/// The logs, by their places in a report of health.
-pub const LOGS: [&str; 2] = ["records", "access"];
-
 /// What is to be said of a log whose newest entries are sealed and not witnessed.
 pub fn unwitnessed(log: &str, sealed: u64, witnessed: Option<&Witnessed>) -> Option<String> {
     let Witnessed { size, fault } = witnessed?;
     // A head is published a moment before it is noted as witnessed; only a fault that was told is one.
     let fault = fault.as_ref().filter(|_| *size < sealed)?;
     Some(format!("log {log}: {} of {sealed} entries are sealed and NOT witnessed: {fault}", sealed - size))
+}
+
+/// What an operator should know of a site that is there.
+fn site_notes(site: &SiteCondition, found: &store::Condition) -> Vec<String> {
+    let (mut notes, name) = (Vec::new(), &site.status.name);
+    if site.status.reachable && site.status.pending > 0 {
+        notes.push(format!("site {name} is behind by {} objects, which are being copied", site.status.pending));
+    }
+    if let Some(scrub) = &site.scrub {
+        if scrub.lost > 0 {
+            notes.push(format!(
+                "when site {name} was read back, {} objects were found nowhere: run `hanmaru scrub`",
+                scrub.lost
+            ));
+        } else if scrub.found > scrub.repaired {
+            notes.push(format!("site {name} holds damaged objects that could not be put right: run `hanmaru scrub`"));
+        }
+        let days = (found.at.as_second() - scrub.ended.as_second()) / 86_400;
+        if days > store::SCRUB_DAYS_MAX {
+            notes.push(format!("site {name} was last read back whole {days} days ago: run `hanmaru scrub`"));
+        }
+    }
+    notes
 }
 
 /// What is wrong where the clock is so far behind what was recorded.

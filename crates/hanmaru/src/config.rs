@@ -4,12 +4,14 @@
 //! files of their own, so that the configuration may be shown and copied. Unknown keys are refused: a misspelt limit
 //! must not be a limit that is not there.
 
+use crate::site_config::Site;
 use base::Redacted;
 use base::limits::Limits;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use vault::SitePlace;
 
 /// A configuration, checked.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,9 +30,9 @@ pub struct Config {
     pub ledger_origin: String,
     /// Certificate and key of the portal. Without it only a loopback address is served, behind a proxy.
     pub tls: Option<Tls>,
-    /// Folders that hold sealed data, three of them, each on a machine or disk of its own.
+    /// Folders or buckets that hold sealed data, three of them, each on a machine or disk of its own.
     #[serde(rename = "site")]
-    pub sites: Vec<Folder>,
+    pub sites: Vec<Site>,
     /// Folders that hold wrapped keys, three of them, apart from the sites.
     #[serde(rename = "key_store")]
     pub key_stores: Vec<Folder>,
@@ -47,6 +49,9 @@ pub struct Config {
     /// Log lines.
     #[serde(default)]
     pub log: Log,
+    /// Reading everything at the sites back.
+    #[serde(default)]
+    pub scrub: Scrub,
     /// Health, readiness and metrics, on an address of their own that only the operator reaches.
     pub operator: Operator,
     /// Independent witnesses of the logs.
@@ -167,6 +172,22 @@ pub struct Witnesses {
     pub policy: PathBuf,
 }
 
+/// Reading everything at the sites back.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scrub {
+    /// How long after the last one the next begins while the portal is served, in hours; 0 for never.
+    pub every_hours: u32,
+    /// Most megabytes read a second.
+    pub megabytes_per_second: u32,
+}
+
+impl Default for Scrub {
+    fn default() -> Self {
+        Self { every_hours: 7 * 24, megabytes_per_second: 20 }
+    }
+}
+
 /// The operator's address.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -238,7 +259,6 @@ impl Config {
     /// Paths are relative to the configuration file.
     fn resolve(&mut self, base: &Path) {
         let mut paths = vec![&mut self.data, &mut self.keys.root, &mut self.agency.client_secret_file];
-        paths.extend(self.sites.iter_mut().map(|site| &mut site.folder));
         paths.extend(self.key_stores.iter_mut().map(|store| &mut store.folder));
         paths.extend(self.witnesses.iter_mut().map(|witnesses| &mut witnesses.policy));
         if let Some(tls) = &mut self.tls {
@@ -247,6 +267,7 @@ impl Config {
         for path in paths {
             *path = base.join(&*path);
         }
+        self.sites.iter_mut().for_each(|site| site.resolve(base));
     }
 
     /// The client secret at the agency.
@@ -266,9 +287,12 @@ impl Config {
                 faults.push(fault.to_owned());
             }
         };
-        need(self.sites.len() == 3, "give three [[site]] folders");
+        need(self.sites.len() == 3, "give three [[site]] folders or buckets");
         need(self.key_stores.len() == 3, "give three [[key_store]] folders");
         need(self.folders_differ(), "sites and key stores must be different folders, none inside another");
+        for fault in self.sites.iter().filter_map(|site| site.place(variable).err()) {
+            need(false, &fault);
+        }
         need(!self.public_url.ends_with('/'), "public_url ends without a slash");
         need(!self.ledger_origin.is_empty(), "ledger_origin must not be empty");
         need(self.operator.listen != self.listen, "[operator] listen needs an address of its own");
@@ -316,11 +340,27 @@ impl Config {
     }
 
     fn folders_differ(&self) -> bool {
-        let folders: Vec<&Path> =
-            self.sites.iter().chain(&self.key_stores).map(|folder| folder.folder.as_path()).collect();
+        let sites = self.sites.iter().filter_map(|site| site.folder.as_deref());
+        let folders: Vec<&Path> = sites.chain(self.key_stores.iter().map(|folder| folder.folder.as_path())).collect();
         let apart = |a: &Path, b: &Path| !a.starts_with(b) && !b.starts_with(a);
+        let buckets: Vec<String> = self.sites.iter().filter_map(Site::bucket_place).collect();
+        let once = |(place, bucket): (usize, &String)| !buckets[place + 1..].contains(bucket);
         folders.iter().enumerate().all(|(place, a)| folders[place + 1..].iter().all(|b| apart(a, b)))
+            && buckets.iter().enumerate().all(once)
     }
+
+    /// Where the sites are.
+    ///
+    /// # Errors
+    /// What in a site's table cannot be used.
+    pub fn site_places(&self) -> Result<Vec<SitePlace>, ConfigError> {
+        let places = self.sites.iter().map(|site| site.place(variable)).collect::<Result<_, String>>();
+        places.map_err(|fault| ConfigError::Unsafe { path: self.data.clone(), faults: vec![fault] })
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Sets `a__b` in a table, as text, number or truth value, whichever the text is.

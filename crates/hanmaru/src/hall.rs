@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{OpenStore, Store, StoreConfig};
-use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
+use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, Sites};
 
 /// How many of three sites and of three key stores must hold what is acknowledged.
 const QUORUM: usize = 2;
@@ -90,7 +90,8 @@ impl Hall {
     /// # Errors
     /// What cannot be made.
     pub fn make(config: &Config) -> Result<(), HallError> {
-        let folders = config.sites.iter().chain(&config.key_stores).map(|folder| folder.folder.as_path());
+        let sites = config.sites.iter().filter_map(|site| site.folder.as_deref());
+        let folders = sites.chain(config.key_stores.iter().map(|folder| folder.folder.as_path()));
         let folders: Vec<&Path> = folders.chain([config.data.as_path()]).collect();
         for folder in &folders {
             // Names and codes stand in the database's index in clear: nobody but the service's user may look.
@@ -104,7 +105,7 @@ impl Hall {
             }
             FileKeyProvider::create(&config.keys.root, Arc::new(SystemRandom))?;
         }
-        Sites::create(&sites(config))?;
+        Sites::create_places(&config.site_places()?)?;
         KeyStores::create(&key_stores(config))?;
         Ok(())
     }
@@ -143,7 +144,7 @@ impl Hall {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let witnessing = config.witnesses.as_ref().map(|with| witnesses::open(&with.policy)).transpose();
         let witnessing = witnessing.map_err(HallError::Witnesses)?;
-        let sites = Sites::open(sites(config), QUORUM)?;
+        let sites = Sites::open_places(config.site_places()?, QUORUM)?;
         let key_stores = match why {
             For::Work => KeyStores::open(key_stores(config), QUORUM)?,
             For::Look => KeyStores::open_as_they_are(key_stores(config), QUORUM)?,
@@ -248,10 +249,6 @@ impl Hall {
 enum For {
     Work,
     Look,
-}
-
-fn sites(config: &Config) -> Vec<SiteConfig> {
-    config.sites.iter().map(|site| SiteConfig { name: site.name.clone(), folder: site.folder.clone() }).collect()
 }
 
 fn key_stores(config: &Config) -> Vec<KeyStoreConfig> {

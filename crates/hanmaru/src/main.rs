@@ -5,6 +5,7 @@ mod condition;
 mod config;
 mod hall;
 mod public_log;
+mod site_config;
 mod web;
 mod witnesses;
 
@@ -43,6 +44,8 @@ enum Command {
     Status(commands::status::Status),
     /// Invites members of staff, lists them, and ends their accounts at once.
     Staff(commands::staff::Staff),
+    /// Reads everything at the sites back, and repairs it.
+    Scrub(commands::scrub::Scrub),
     /// Makes synthetic hospitals, people and records.
     Generate(commands::generate::Generate),
     /// Runs the stand-in identity agency, for demonstrations and tests only.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Institutions(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Staff(command) => command.run(),
+        Command::Scrub(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Agency(command) => command.run(),
         Command::Demo(command) => command.run(),

@@ -52,6 +52,9 @@ pub(crate) enum PageError {
     Throttled { wait_s: u64 },
     #[error("the store cannot do it now")]
     Busy,
+    /// Too few sites can be reached: nothing new is stored, reading goes on.
+    #[error("too few sites can be reached")]
+    Sites,
     #[error("the access journal cannot be written")]
     Journal,
     #[error("the request is too large")]
@@ -114,11 +117,12 @@ enum Next {
     Institutions,
     Staff,
     Passkeys,
+    Status,
 }
 
 impl PageError {
     /// Every error that has a page, for tests and samples.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NotFound,
         Self::NoInstitution,
         Self::Method,
@@ -134,6 +138,7 @@ impl PageError {
         Self::Agency,
         Self::Throttled { wait_s: 30 },
         Self::Busy,
+        Self::Sites,
         Self::Journal,
         Self::TooLarge,
         Self::TooMuch,
@@ -157,7 +162,7 @@ impl PageError {
             Self::SignIn(_) | Self::Bad => StatusCode::BAD_REQUEST,
             Self::Agency => StatusCode::BAD_GATEWAY,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::Journal => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Sites | Self::Journal => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMuch | Self::Nothing | Self::Passkey(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
@@ -192,6 +197,7 @@ impl PageError {
             Self::Agency => "error-agency-title",
             Self::Throttled { .. } => "error-throttled-title",
             Self::Busy => "error-busy-title",
+            Self::Sites => "error-sites-title",
             Self::Journal => "error-journal-title",
             Self::TooLarge => "error-too-large-title",
             Self::TooMuch => "error-too-much-title",
@@ -219,6 +225,7 @@ impl PageError {
             Self::Agency => "error-agency-text",
             Self::Throttled { .. } => "error-throttled-text",
             Self::Busy => "error-busy-text",
+            Self::Sites => "error-sites-text",
             Self::Journal => "error-journal-text",
             Self::TooLarge => "error-too-large-text",
             Self::TooMuch => "error-too-much-text",
@@ -240,6 +247,7 @@ impl PageError {
             Self::Throttled { .. } => Next::SecondStep,
             Self::Denied | Self::TooMuch | Self::Nothing => Next::Records,
             Self::NoInstitution => Next::Institutions,
+            Self::Sites => Next::Status,
             _ => Next::Start,
         }
     }
@@ -253,7 +261,7 @@ impl PageError {
     pub const fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::Throttled { wait_s } => Some(*wait_s),
-            Self::Busy | Self::Journal | Self::Agency => Some(30),
+            Self::Busy | Self::Sites | Self::Journal | Self::Agency => Some(30),
             _ => None,
         }
     }
@@ -328,6 +336,10 @@ impl From<StoreError> for PageError {
                 tracing::error!(%error, "access is refused");
                 Self::Journal
             }
+            error if error.is_sites_lost() => {
+                tracing::error!(%error, "nothing is taken in");
+                Self::Sites
+            }
             StoreError::Missing { .. } | StoreError::Scope { .. } => Self::Denied,
             StoreError::Limit { .. } => Self::TooMuch,
             other => {
@@ -379,6 +391,7 @@ impl ErrorPage {
             Next::Institutions => ("/institutions", "institution-back"),
             Next::Staff => ("/staff", "staff-back"),
             Next::Passkeys => ("/account/passkeys", "passkeys-back"),
+            Next::Status => ("/status", "nav-status"),
         };
         Self { frame, text, next, next_text: t.t(key) }
     }

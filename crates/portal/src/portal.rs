@@ -9,8 +9,12 @@ use base::Id16;
 use base::limits::Limits;
 use identity::Identity;
 use ledger::{TrustPolicy, VerifierKey};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::Condition;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Seconds for which what was found of the service's condition is told again.
+const CONDITION_S: i64 = 5;
 
 /// How the portal is reached and what it permits.
 #[derive(Debug, Clone)]
@@ -69,6 +73,8 @@ struct Inner {
     checking: Arc<Semaphore>,
     /// Memory for uploads, in kibibytes.
     uploads: Arc<Semaphore>,
+    /// How the service was doing a moment ago: looking writes to the disk, and anybody may ask.
+    condition: Mutex<Option<Condition>>,
 }
 
 impl Portal {
@@ -80,7 +86,8 @@ impl Portal {
         let upload_bytes = config.limits.verify_bytes.saturating_mul(config.checks_at_once.max(1));
         let uploads = Arc::new(Semaphore::new((upload_bytes / 1024).clamp(1024, Semaphore::MAX_PERMITS)));
         let (places, attempts) = (Places::default(), Attempts::default());
-        let inner = Inner { archive, identity, config, places, attempts, issuing, checking, uploads };
+        let condition = Mutex::default();
+        let inner = Inner { archive, identity, config, places, attempts, issuing, checking, uploads, condition };
         Self { inner: Arc::new(inner) }
     }
 
@@ -102,6 +109,17 @@ impl Portal {
 
     pub(crate) fn attempts(&self) -> &Attempts {
         &self.inner.attempts
+    }
+
+    /// How the service is doing, as it was found within the last seconds.
+    pub(crate) fn condition(&self) -> Result<Condition, PageError> {
+        let store = self.archive().store();
+        let mut known = self.inner.condition.lock().unwrap_or_else(PoisonError::into_inner);
+        let now_s = store.clock().now().as_second();
+        match &*known {
+            Some(found) if now_s - found.at.as_second() < CONDITION_S => Ok(found.clone()),
+            _ => Ok(known.insert(store.condition()?).clone()),
+        }
     }
 
     /// Runs something that blocks, away from the threads that serve.

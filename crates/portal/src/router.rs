@@ -2,7 +2,7 @@
 
 use crate::pages::{
     access, account, assets, help, home, institutions, issue, language, notices, passkey, people, prove, records,
-    second_step, sign_in, staff, verify, visit,
+    second_step, sign_in, staff, status, verify, visit,
 };
 use crate::{Portal, security, visitor};
 use axum::Router;
@@ -39,6 +39,7 @@ pub fn router(portal: Portal) -> Router {
         .route("/verify/{number}", get(verify::number))
         .route("/account", get(account::show))
         .route("/account/end-others", post(account::end_others))
+        .route("/status", get(status::show))
         .route("/help", get(help::help))
         .route("/privacy", get(help::privacy))
         .route("/language", get(language::switch))

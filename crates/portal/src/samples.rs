@@ -17,6 +17,7 @@ use crate::pages::records::RecordsPage;
 use crate::pages::second_step::SecondStepPage;
 use crate::pages::sign_in::SignInPage;
 use crate::pages::staff::StaffHomePage;
+use crate::pages::status::StatusPage;
 use crate::pages::verify::VerifyPage;
 use crate::pages::visit::VisitPage;
 use askama::Template;
@@ -68,6 +69,9 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
     }
     for (name, page) in PasskeyStepPage::samples(locale) {
         samples.push(sample(&format!("passkey-{name}"), &page)?);
+    }
+    for (name, page) in StatusPage::samples(locale) {
+        samples.push(sample(&format!("status-{name}"), &page)?);
     }
     for (name, page) in VerifyPage::samples(locale) {
         samples.push(sample(&format!("verify-{name}"), &page)?);

@@ -65,14 +65,18 @@ const KOREAN_SOURCE: &str = concat!(
     "\n",
     include_str!("../locales/ko/identity.ftl"),
     "\n",
-    include_str!("../locales/ko/doors.ftl")
+    include_str!("../locales/ko/doors.ftl"),
+    "\n",
+    include_str!("../locales/ko/sites.ftl")
 );
 const ENGLISH_SOURCE: &str = concat!(
     include_str!("../locales/en/portal.ftl"),
     "\n",
     include_str!("../locales/en/identity.ftl"),
     "\n",
-    include_str!("../locales/en/doors.ftl")
+    include_str!("../locales/en/doors.ftl"),
+    "\n",
+    include_str!("../locales/en/sites.ftl")
 );
 
 /// The texts of one language.

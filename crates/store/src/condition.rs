@@ -10,6 +10,7 @@ use crate::error::{AtStep, StoreError};
 use crate::scrub::{Drill, LastScrub};
 use crate::sequencer::{KIND_ACCESS, KIND_OBJECT, KIND_VERSION, outbox};
 use crate::types::Log;
+use crate::witnessing::Witnessed;
 
 /// Seconds that an entry may wait to be sealed before somebody should look.
 pub const WAITING_S_MAX: i64 = 60;
@@ -42,6 +43,8 @@ pub struct LogCondition {
     pub oldest_s: Option<i64>,
     /// Why sealing does not get on, where it does not.
     pub fault: Option<String>,
+    /// How far it is witnessed; `None` where nobody witnesses it.
+    pub witnessed: Option<Witnessed>,
 }
 
 /// One site.
@@ -78,11 +81,25 @@ impl LogCondition {
     /// How good.
     #[must_use]
     pub fn grade(&self) -> Grade {
-        match (&self.fault, self.oldest_s) {
-            (Some(_), _) => Grade::Broken,
-            (None, Some(oldest_s)) if oldest_s > WAITING_S_MAX => Grade::Look,
-            _ => Grade::Well,
+        if self.fault.is_some() {
+            Grade::Broken
+        } else if self.is_behind() || !self.is_witnessed() {
+            Grade::Look
+        } else {
+            Grade::Well
         }
+    }
+
+    /// Whether something has waited too long.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.oldest_s.is_some_and(|oldest_s| oldest_s > WAITING_S_MAX)
+    }
+
+    /// Whether no witness is missed. A head is published a moment before it is noted as witnessed: only a fault is one.
+    #[must_use]
+    pub fn is_witnessed(&self) -> bool {
+        self.witnessed.as_ref().is_none_or(|witnessed| witnessed.fault.is_none() || witnessed.size >= self.sealed)
     }
 }
 
@@ -159,6 +176,7 @@ impl Store {
                 waiting: health.waiting[place],
                 oldest_s: oldest_us.map(|us| (at.as_microsecond() - us).max(0) / 1_000_000),
                 fault: health.faults[place].clone(),
+                witnessed: health.witnessed[place].clone(),
             });
         }
         let sites = health.sites.into_iter().map(|status| {
@@ -205,7 +223,7 @@ mod tests {
             status: SiteStatus { name: name.to_owned(), reachable: true, pending: 0, last_fault: None },
             scrub: None,
         };
-        let log = |log| LogCondition { log, sealed: 5, waiting: 0, oldest_s: None, fault: None };
+        let log = |log| LogCondition { log, sealed: 5, waiting: 0, oldest_s: None, fault: None, witnessed: None };
         let key_store =
             |name: &str| KeyStoreStatus { name: name.to_owned(), reachable: true, behind: false, last_fault: None };
         Condition {

@@ -11,6 +11,7 @@ pub mod init;
 pub mod inspect;
 pub mod institutions;
 pub mod keys;
+pub mod scrub;
 pub mod serve;
 pub mod staff;
 pub mod status;

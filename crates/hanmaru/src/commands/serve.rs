@@ -1,6 +1,7 @@
 //! `hanmaru serve`: the portal over TLS, with health, readiness and metrics on an address of the operator's own.
 
 use crate::Failure;
+use crate::commands::scrub::keep_scrubbing;
 use crate::condition::Condition;
 use crate::config::{Config, Tls};
 use crate::hall::{Hall, configured};
@@ -19,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long requests under way may take once the program was told to stop.
@@ -75,8 +77,17 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
     let portal = portal::router(Portal::new(hall.archive.clone(), identity.clone(), with));
     let portal = portal.merge(public_log::routes(hall.store().clone()));
     let operator = operator_routes(hall.clone(), identity, metrics);
+    let stop = Arc::new(AtomicBool::new(false));
+    let scrubber = keep_scrubbing(hall.clone(), &config.scrub, Arc::clone(&stop))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(config, portal, operator, ready))
+    let served = runtime.block_on(run(config, portal, operator, ready));
+    stop.store(true, Ordering::SeqCst);
+    if let Some(scrubber) = scrubber {
+        // It holds the store open until it is over.
+        scrubber.thread().unpark();
+        let _ = scrubber.join();
+    }
+    served
 }
 
 async fn run(config: &Config, portal: Router, operator: Router, ready: impl FnOnce()) -> Result<(), Failure> {

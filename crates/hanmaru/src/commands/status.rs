@@ -1,13 +1,15 @@
 //! `hanmaru status`: how the installation is doing, in plain words. It changes nothing unless asked to repair.
 
 use crate::Failure;
+use crate::commands::scrub::last_line;
 use crate::condition::{clock_fault, unwitnessed};
 use crate::hall::{Hall, configured};
 use policy::Action;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use vault::{Fault, KeyStoreReport, RepairReport, SiteStatus};
+use store::{Drill, LogCondition, SiteCondition};
+use vault::{Fault, KeyStoreReport, RepairReport};
 
 /// How long it waits for the sites to be compared.
 const COMPARE_WAIT: Duration = Duration::from_secs(10);
@@ -36,21 +38,11 @@ impl Status {
         }
         let compared = hall.sites.compared(COMPARE_WAIT);
         let health = hall.store().status(&hall.operate("status", Action::ReadStatus)?)?;
-        for (place, log) in ["records", "access"].into_iter().enumerate() {
-            println!("log {log}: {} entries sealed, {} waiting", health.published[place], health.waiting[place]);
-            if let Some(fault) = &health.faults[place] {
-                println!("  cannot seal: {fault}");
-                well = false;
-            }
-            if let Some(witnessed) = &health.witnessed[place] {
-                println!("  {} of them witnessed by a quorum", witnessed.size);
-                if let Some(fault) = unwitnessed(log, health.published[place], Some(witnessed)) {
-                    println!("  {fault}");
-                    well = false;
-                }
-            }
+        let found = hall.store().condition()?;
+        for log in &found.logs {
+            well &= say_log(log);
         }
-        for site in &health.sites {
+        for site in &found.sites {
             well &= say_site(site);
         }
         if !compared {
@@ -64,6 +56,11 @@ impl Status {
         let read = stores.iter().filter(|store| store.fault.is_none()).count();
         well &= say_enough("key store", read, hall.key_stores.quorum());
         well &= say_clock(hall.clock_behind_s()?);
+        println!("{}", drill_line(found.drill.as_ref()));
+        if let Some(fault) = &found.disk_fault {
+            println!("nobody can read or write records: {fault}");
+            well = false;
+        }
         Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
 }
@@ -85,13 +82,56 @@ fn say_repair(report: &RepairReport) -> bool {
     report.undecided.is_empty() && report.faults.is_empty()
 }
 
-fn say_site(site: &SiteStatus) -> bool {
+fn say_log(log: &LogCondition) -> bool {
+    let oldest = log.oldest_s.map_or_else(String::new, |oldest_s| format!(", the oldest for {oldest_s} s"));
+    println!("log {}: {} entries sealed, {} waiting{oldest}", log.log.name(), log.sealed, log.waiting);
+    if let Some(fault) = &log.fault {
+        println!("  cannot seal: {fault}");
+    }
+    let name = log.log.name();
+    let unwitnessed = unwitnessed(name, log.sealed, log.witnessed.as_ref());
+    if let Some(witnessed) = &log.witnessed {
+        println!("  {} of them witnessed by a quorum", witnessed.size);
+    }
+    if let Some(fault) = &unwitnessed {
+        println!("  {fault}");
+    }
+    log.fault.is_none() && unwitnessed.is_none()
+}
+
+/// When an installation was last made again from a site, for people.
+fn drill_line(drill: Option<&Drill>) -> String {
+    match drill {
+        None => "restore drill: none yet; `hanmaru rebuild` makes one".to_owned(),
+        Some(drill) => {
+            let result = if drill.equal { "everything came out equal" } else { "NOT equal" };
+            format!(
+                "restore drill: {} from site {}, {} versions, {} documents, {} rows: {result}: {}",
+                date(drill.ended),
+                drill.site,
+                drill.resources,
+                drill.objects,
+                drill.rows,
+                drill.result
+            )
+        }
+    }
+}
+
+/// A time as it is told here.
+pub fn date(at: base::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn say_site(found: &SiteCondition) -> bool {
+    let site = &found.status;
     let state = if site.reachable { "reachable" } else { away(site.last_fault.as_ref()) };
     println!("site {}: {state}, {} objects to be copied", site.name, site.pending);
     if let Some(fault) = &site.last_fault {
         println!("  last fault: {fault}");
     }
-    site.reachable && site.pending == 0
+    println!("  {}", last_line(found.scrub.as_ref()));
+    site.reachable && site.pending == 0 && found.scrub.as_ref().is_none_or(|scrub| scrub.lost == 0)
 }
 
 /// Whose fault it is decides what to look at first: the disk, or the mounts.
@@ -123,7 +163,7 @@ fn say_key_store(store: &KeyStoreReport) -> bool {
         println!("  {fault}");
         return false;
     }
-    let newest = store.newest.map_or_else(|| "never".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
+    let newest = store.newest.map_or_else(|| "never".to_owned(), date);
     let missing = match store.missing {
         0 => "misses none".to_owned(),
         missing => format!("MISSES {missing} that others hold"),

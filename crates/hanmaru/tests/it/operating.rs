@@ -183,6 +183,11 @@ pub fn made_real(program: &Program, more: &str) -> String {
 
 /// What `/ready` answers, once something does.
 pub fn answer(operator: &str) -> String {
+    get(operator, "/ready")
+}
+
+/// What an address answers, once something does.
+pub fn get(operator: &str, path: &str) -> String {
     let begun = Instant::now();
     loop {
         assert!(begun.elapsed() < Duration::from_secs(60), "nobody answers at {operator}");
@@ -190,7 +195,7 @@ pub fn answer(operator: &str) -> String {
             std::thread::sleep(Duration::from_millis(50));
             continue;
         };
-        write!(stream, "GET /ready HTTP/1.1\r\nHost: {operator}\r\nConnection: close\r\n\r\n").expect("sent");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {operator}\r\nConnection: close\r\n\r\n").expect("sent");
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("an answer");
         return text;

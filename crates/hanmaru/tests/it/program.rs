@@ -34,12 +34,17 @@ pub struct Said {
 impl Program {
     /// A new installation, made by `hanmaru init`, whose agency knows these people.
     pub fn new(people: &[Person]) -> Self {
+        Self::with(people, |text| text)
+    }
+
+    /// As [`Program::new`], with a configuration that is changed before anything is made.
+    pub fn with(people: &[Person], change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let [portal, agency, operator] = free_ports();
         let mut program = Self { agency: None, agency_port: agency, folder };
         write_people(&program.path("people.json"), people.to_vec()).expect("written");
         std::fs::write(program.path("client-secret"), SECRET).expect("written");
-        std::fs::write(program.config(), config(portal, agency, operator)).expect("written");
+        std::fs::write(program.config(), change(config(portal, agency, operator))).expect("written");
         program.start_agency();
         let made = program.run(&["init"]);
         assert_eq!(made.code, Some(0), "{made:?}");

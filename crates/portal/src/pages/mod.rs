@@ -16,5 +16,6 @@ pub(crate) mod records;
 pub(crate) mod second_step;
 pub(crate) mod sign_in;
 pub(crate) mod staff;
+pub(crate) mod status;
 pub(crate) mod verify;
 pub(crate) mod visit;

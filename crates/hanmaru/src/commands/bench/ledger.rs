@@ -81,7 +81,8 @@ fn appends(installation: &Installation, bars: &mut Bars) -> Result<(), Failure> 
     Ok(())
 }
 
-fn write_range(
+/// Writes a range of small resources of 16 patients and gives the ticket of the last.
+pub fn write_range(
     hall: &Hall,
     permit: &Permit,
     institution: &InstitutionCode,

@@ -10,10 +10,12 @@ mod browser;
 mod crash;
 mod deposit;
 mod directory;
+mod flips;
 mod journey;
 mod ledger;
 mod people;
 mod place;
+mod reads;
 
 use crate::Failure;
 use bars::Bars;
@@ -48,7 +50,7 @@ struct How {
 type Run = fn(&Place, &How, &mut Bars) -> Result<(), Failure>;
 
 /// Every bench: its name, what it shows, how it is run.
-const BENCHES: [(&str, &str, Run); 5] = [
+const BENCHES: [(&str, &str, Run); 7] = [
     (
         "deposit",
         "a bag goes in, every patient's PDF comes out; memory; deposits killed at 200 random moments",
@@ -56,6 +58,12 @@ const BENCHES: [(&str, &str, Run); 5] = [
     ),
     ("journey", "documents of 30 pages, institution search, page loads from sign-in to PDF", journey::run),
     ("ledger", "durable appends a second, and proofs in a log of a million leaves", ledger::run),
+    (
+        "flips",
+        "every bit flipped in what lies at a site of a small log, a million drawn ones of a large log",
+        flips::run,
+    ),
+    ("reads", "a read with its durable access entry, by one reader and by 64 at once", reads::run),
     ("memory", "a part of `deposit` alone: peak memory on 1,000 and on 10,000 patients", deposit::memory),
     ("crash", "a part of `deposit` alone: deposits killed at random moments", crash::run),
 ];
