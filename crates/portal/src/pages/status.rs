@@ -210,7 +210,8 @@ fn sample_conditions() -> [Condition; 3] {
     };
     let key_store =
         |name: &str| store::KeyStoreStatus { name: name.to_owned(), reachable: true, behind: false, last_fault: None };
-    let log = |log| LogCondition { log, sealed: 1_204_118, waiting: 3, oldest_s: Some(1), fault: None, witnessed: None };
+    let log =
+        |log| LogCondition { log, sealed: 1_204_118, waiting: 3, oldest_s: Some(1), fault: None, witnessed: None };
     let well = Condition {
         at,
         logs: Log::ALL.map(log).to_vec(),
