@@ -10,7 +10,7 @@ use policy::{Action, Actor, Assurance, Decision, Door, Facts, Permit, Purpose, R
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{OpenStore, Store, StoreConfig};
+use store::{OpenStore, Rebuilt, Store, StoreConfig};
 use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, Sites};
 
 /// How many of three sites and of three key stores must hold what is acknowledged.
@@ -59,6 +59,14 @@ pub enum HallError {
     /// The policy about witnesses cannot be used.
     #[error("[witnesses] policy: {0}")]
     Witnesses(String),
+    /// The configuration names no such site.
+    #[error("{site} is none of the sites in the configuration, which are: {}", known.join(", "))]
+    NoSite {
+        /// What was asked for.
+        site: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
     /// The sites.
     #[error(transparent)]
     Sites(#[from] vault::SiteError),
@@ -166,6 +174,35 @@ impl Hall {
         let archive_config = ArchiveConfig { inspector, ..ArchiveConfig::new(config.data.join("archive")) };
         let archive = Archive::new(store, Arc::clone(&door), config.limits.limits(), archive_config);
         Ok(Self { archive, door, sites, key_stores, clock })
+    }
+
+    /// Makes the database again from one site; with `drill`, proves that it can be done and keeps nothing.
+    ///
+    /// # Errors
+    /// There is no such site, or what [`store::Rebuild::run`] refuses.
+    pub fn rebuild(config: &Config, site: &str, drill: bool) -> Result<Rebuilt, HallError> {
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let from: Vec<SiteConfig> = sites(config).into_iter().filter(|one| one.name == site).collect();
+        if from.is_empty() {
+            return Err(HallError::NoSite {
+                site: site.to_owned(),
+                known: sites(config).into_iter().map(|one| one.name).collect(),
+            });
+        }
+        let limits = config.limits.limits();
+        let rebuild = store::Rebuild {
+            folder: config.data.clone(),
+            from: Sites::open(from, 1)?,
+            all: Sites::open(sites(config), QUORUM)?,
+            key_provider: Arc::new(FileKeyProvider::open(&config.keys.root, Arc::clone(&random))?),
+            key_stores: KeyStores::open_as_they_are(key_stores(config), QUORUM)?,
+            origin: config.ledger_origin.clone(),
+            clock: Arc::new(SystemClock::new()),
+            random,
+            reindex: &|institution, bytes, hash| archive::deposit::reindex(&limits, institution, bytes, hash),
+            drill,
+        };
+        Ok(rebuild.run()?)
     }
 
     /// The store.

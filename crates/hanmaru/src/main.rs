@@ -46,6 +46,10 @@ enum Command {
     Staff(commands::staff::Staff),
     /// Reads everything at the sites back, and repairs it.
     Scrub(commands::scrub::Scrub),
+    /// Makes the database again from one site, the key stores and the root key.
+    Rebuild(commands::rebuild::Rebuild),
+    /// Prints a digest of every lasting table, to compare two installations.
+    Fingerprint(commands::rebuild::FingerprintOf),
     /// Makes synthetic hospitals, people and records.
     Generate(commands::generate::Generate),
     /// Runs the stand-in identity agency, for demonstrations and tests only.
@@ -76,6 +80,8 @@ fn main() -> ExitCode {
         Command::Status(command) => command.run(),
         Command::Staff(command) => command.run(),
         Command::Scrub(command) => command.run(),
+        Command::Rebuild(command) => command.run(),
+        Command::Fingerprint(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Agency(command) => command.run(),
         Command::Demo(command) => command.run(),

@@ -33,6 +33,8 @@ pub enum EntryKind {
     Issued = 4,
     /// A receipt for a deposit.
     Receipt = 5,
+    /// Changes of rows of lasting tables.
+    Rows = 6,
 }
 
 impl EntryKind {

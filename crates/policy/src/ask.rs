@@ -217,6 +217,8 @@ pub enum Action {
     Seal,
     /// Compare and mend sites.
     Repair,
+    /// Make an installation's tables again from a site, which opens every frame to prove it.
+    Rebuild,
     /// See the state of the installation: counts, lags, sizes.
     ReadStatus,
     /// Let time go on from the machine's clock, although later times were recorded.
@@ -243,7 +245,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ReadTimeline,
         Self::ReadRecord,
         Self::ReadDocument,
@@ -254,6 +256,7 @@ impl Action {
         Self::LinkPerson,
         Self::Seal,
         Self::Repair,
+        Self::Rebuild,
         Self::ReadStatus,
         Self::ResetClock,
         Self::ManageConsent,
@@ -281,6 +284,7 @@ impl Action {
             Self::LinkPerson => "link-person",
             Self::Seal => "seal",
             Self::Repair => "repair",
+            Self::Rebuild => "rebuild",
             Self::ReadStatus => "read-status",
             Self::ResetClock => "reset-clock",
             Self::ManageConsent => "manage-consent",

@@ -23,6 +23,8 @@ pub enum Scope {
     Institution(InstitutionCode),
     /// Sealed bytes and ledger, for jobs that never open a body.
     Sealed,
+    /// Everything an installation has, for the one job that makes its tables again where there are none.
+    Whole,
     /// Counts and states, no records.
     Status,
 }
@@ -167,7 +169,7 @@ impl Permit {
         match &self.scope {
             Scope::Patients(patients) => matches!(owner, Owner::Patient(id) if patients.contains(&id)),
             Scope::Institution(code) => code == institution,
-            Scope::Sealed | Scope::Status => false,
+            Scope::Sealed | Scope::Whole | Scope::Status => false,
         }
     }
 

@@ -189,6 +189,7 @@ fn scope(request: &Request, facts: &Facts) -> Option<Scope> {
             Target::Installation,
         ) => Some(Scope::Status),
         (Role::Job, Action::Seal | Action::Repair, Target::Installation) => Some(Scope::Sealed),
+        (Role::Job, Action::Rebuild, Target::Installation) => Some(Scope::Whole),
         _ => None,
     }
 }

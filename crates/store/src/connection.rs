@@ -32,6 +32,14 @@ const STATEMENTS_KEPT: usize = 96;
 
 /// Opens the connection that writes, and brings the tables to this program's form. Callers serialise this among processes.
 pub(crate) fn open_writer(path: &Path, vfs: Option<&str>) -> Result<(Connection, Guard), StoreError> {
+    let mut connection = open_tables(path, vfs)?;
+    crate::lasting::install(&mut connection)?;
+    let guard = Guard::install(&mut connection)?;
+    Ok((connection, guard))
+}
+
+/// As [`open_writer`], without what watches over the tables: for making them again.
+pub(crate) fn open_tables(path: &Path, vfs: Option<&str>) -> Result<Connection, StoreError> {
     let mut connection = open_on(path, OpenFlags::default(), vfs).at("opening")?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS)).at("opening")?;
     // The page size holds only where no page has been written yet.
@@ -53,8 +61,7 @@ pub(crate) fn open_writer(path: &Path, vfs: Option<&str>) -> Result<(Connection,
     embedded::migrations::runner()
         .run(&mut connection)
         .map_err(|error| StoreError::Migration { path: path.to_owned(), reason: error.to_string() })?;
-    let guard = Guard::install(&mut connection)?;
-    Ok((connection, guard))
+    Ok(connection)
 }
 
 /// The file system under the database is the system's own unless another is named.

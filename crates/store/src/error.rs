@@ -134,6 +134,12 @@ pub enum StoreError {
         /// Which log.
         log: String,
     },
+    /// An installation cannot be made again from a site.
+    #[error("nothing was made again: {reason}")]
+    Rebuild {
+        /// What is missing or in the way, and what to do.
+        reason: String,
+    },
     /// There is no database.
     #[error(
         "{path} is missing; mount its disk or restore it, and make it with `hanmaru init` only where the installation is new"

@@ -211,7 +211,7 @@ pub(crate) fn own_job_permit(core: &Core, job: &str, action: Action) -> Result<P
     }
 }
 
-fn job_request(job: &str, action: Action) -> Request {
+pub(crate) fn job_request(job: &str, action: Action) -> Request {
     let actor = Actor {
         account: Id16::derived(&["job", job]),
         role: Role::Job,

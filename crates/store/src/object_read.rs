@@ -190,7 +190,8 @@ fn read_chunk(
     }
 }
 
-fn after_header(body: &[u8]) -> Result<&[u8], StoreError> {
+/// The bytes of a document in its first chunk's body.
+pub(crate) fn after_header(body: &[u8]) -> Result<&[u8], StoreError> {
     let mut reader = wire::Reader::new(body);
     if reader.u8()? != 1 {
         return Err(StoreError::Damaged { what: "a document", reason: "its format is unknown".to_owned() });

@@ -81,7 +81,7 @@ impl Default for StoreConfig {
         Self {
             readers: 4,
             seal_interval_ms: 500,
-            backlog_rows_max: 40_000,
+            backlog_rows_max: 120_000,
             backlog_wait_ms: 60_000,
             sequencer: true,
             vfs: None,

@@ -185,6 +185,7 @@ pub(crate) const fn version_head(owner: Owner, id: Id16, version: u32) -> FrameH
 /// A body, taken apart.
 pub(crate) struct OpenBody<'a> {
     pub(crate) salt: [u8; 32],
+    pub(crate) institution: &'a str,
     pub(crate) resource_type: &'a str,
     pub(crate) source_id: &'a str,
     pub(crate) bytes: &'a [u8],
@@ -196,7 +197,7 @@ pub(crate) fn read_body(body: &[u8]) -> Result<OpenBody<'_>, StoreError> {
         return Err(StoreError::Damaged { what: "a resource body", reason: "its format is unknown".to_owned() });
     }
     let salt = reader.array()?;
-    let _institution = reader.text()?;
+    let institution = reader.text()?;
     let (resource_type, source_id) = (reader.text()?, reader.text()?);
-    Ok(OpenBody { salt, resource_type, source_id, bytes: &body[reader.offset()..] })
+    Ok(OpenBody { salt, institution, resource_type, source_id, bytes: &body[reader.offset()..] })
 }

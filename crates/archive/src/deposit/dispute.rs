@@ -7,8 +7,9 @@
 //!
 //! Everything about such a patient is held back for a human, and what stands here stays as it is, its link as well.
 
+use super::found_by::indexing;
 use super::payload::{Lines, open};
-use super::take::{indexing, national_number, parse};
+use super::take::{national_number, parse};
 use super::{Deposit, DepositError, Stage};
 use crate::tables;
 use base::{Id16, Redacted};

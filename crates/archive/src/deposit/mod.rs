@@ -47,6 +47,7 @@ mod dispute;
 mod documents;
 mod error;
 mod fault;
+mod found_by;
 mod keep;
 mod link;
 mod lock;
@@ -62,6 +63,7 @@ mod wording;
 pub use crate::members::NATIONAL_SYSTEMS;
 pub use error::DepositError;
 pub use fault::Fault;
+pub use found_by::reindex;
 pub(crate) use take::{document_kind, document_paths};
 
 use crate::hangul::folded;
@@ -353,8 +355,7 @@ impl Deposit<'_> {
     }
 
     fn fhir_limits(&self) -> fhir::Limits {
-        let limits = self.archive.limits();
-        fhir::Limits { bytes_max: limits.resource_bytes, depth_max: limits.resource_depth, values_max: VALUES_MAX }
+        fhir_limits(self.archive.limits())
     }
 
     fn stage(&mut self, stage: Stage, total: u64) {
@@ -392,6 +393,10 @@ fn depositor(institution: &InstitutionCode, info: &BagInfo) -> Actor {
         name: Redacted::new(info.depositor.clone()),
         source: Redacted::new("local".to_owned()),
     }
+}
+
+fn fhir_limits(limits: &base::limits::Limits) -> fhir::Limits {
+    fhir::Limits { bytes_max: limits.resource_bytes, depth_max: limits.resource_depth, values_max: VALUES_MAX }
 }
 
 fn last_day(info: &BagInfo) -> Timestamp {

@@ -3,9 +3,10 @@
 //! Channels are short, so that memory does not grow with the bag: at any time a few batches are being read, taken and written.
 
 use super::fault::{Fault, Refusal};
+use super::found_by::indexing;
 use super::payload::{LineAt, Lines, open};
 use super::survey::{Work, is_ndjson};
-use super::take::{Patients, Taker, indexing};
+use super::take::{Patients, Taker};
 use super::tally::Tally;
 use super::{Deposit, DepositError};
 use crate::names::Name;

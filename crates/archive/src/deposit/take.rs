@@ -3,7 +3,8 @@
 
 use super::bag::Bag;
 use super::fault::{Fault, Refusal};
-use crate::members::{NATIONAL_SYSTEMS, attachments, is_secret};
+use super::found_by;
+use crate::members::{NATIONAL_SYSTEMS, attachments};
 use crate::records::unmarked;
 use crate::retention::Retention;
 use crate::tables::DocumentRow;
@@ -11,16 +12,12 @@ use base::{Id16, Redacted, Timestamp};
 use fhir::Value;
 use fhir::date::Interval;
 use fhir::reference::Target;
-use fhir::search::{Options, Selection, clinical_date, encounter_of, patient_of};
+use fhir::search::{clinical_date, encounter_of, patient_of};
 use policy::{InstitutionCode, Owner, Permit};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
-use store::{
-    Edition, IndexRow, Indexing, NewVersion, Prepared, ResourceKey, Store, StoreError, index_rows, resource_id,
-};
+use store::{Edition, Indexing, NewVersion, Prepared, ResourceKey, Store, StoreError, resource_id};
 
-/// What is searched for by this program. Owner, date and encounter have columns of their own.
-const PARAMETERS: [&str; 7] = ["identifier", "name", "birthdate", "date", "type", "code", "relatesto"];
 /// Code system of document kinds, whatever the installation's name is.
 const KIND_SYSTEM_END: &str = "/CodeSystem/document-kind";
 /// Faults of one resource that a reason names.
@@ -100,15 +97,6 @@ impl Patients {
     }
 }
 
-/// The index rows that are wanted.
-pub(crate) fn indexing() -> Indexing {
-    Indexing {
-        selection: Selection::of(&PARAMETERS),
-        options: Options::default(),
-        hidden_systems: NATIONAL_SYSTEMS.map(str::to_owned).to_vec(),
-    }
-}
-
 /// Parses and validates a line.
 pub(crate) fn parse<'a>(line: &'a [u8], limits: &fhir::Limits) -> Result<(Value<'a>, &'static str, u64), Refusal> {
     let value = fhir::json::parse(unmarked(line), limits)
@@ -170,7 +158,7 @@ impl Taker<'_> {
                 bytes: unmarked(line),
                 date,
                 encounter,
-                index: self.index(&value),
+                index: found_by::rows(&value, self.institution, &self.indexing, &|ci| self.store.ci_hash(ci)),
                 edition: edition(&value, place),
             },
         );
@@ -227,18 +215,6 @@ impl Taker<'_> {
             return Ok(Ok(Owner::patient(self.institution, source_id)));
         }
         nobody(": its patient is neither in the bag nor here")
-    }
-
-    fn index(&self, value: &Value<'_>) -> Vec<IndexRow> {
-        let mut rows = index_rows(value, self.institution, &self.indexing);
-        for identifier in value.each("identifier").filter(|identifier| is_secret(identifier)) {
-            let Some(number) = identifier.str("value") else { continue };
-            rows.retain(|row| !matches!(row, IndexRow::Token { code, .. } if code == number));
-            let system = identifier.str("system").unwrap_or_default();
-            let code = hashed_number(self.store, number);
-            rows.push(IndexRow::Token { param: "identifier", system: system.to_owned(), code });
-        }
-        rows
     }
 }
 
@@ -303,12 +279,6 @@ fn edition(value: &Value<'_>, place: u64) -> Edition {
         updated: word("lastUpdated").and_then(|text| text.parse().ok()),
         number: word("versionId").and_then(|text| text.parse().ok()),
     }
-}
-
-/// Under what an identity number stands in the index: a keyed hash.
-pub(crate) fn hashed_number(store: &Store, number: &str) -> String {
-    let digits: String = number.chars().filter(|letter| letter.is_alphanumeric()).collect();
-    base::hex(&store.ci_hash(&Redacted::new(format!("identifier|{digits}"))))
 }
 
 /// The resident registration number of a Patient, or what stands for it: 13 digits.

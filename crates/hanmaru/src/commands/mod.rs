@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod institutions;
 pub mod keys;
 pub mod scrub;
+pub mod rebuild;
 pub mod serve;
 pub mod staff;
 pub mod status;

@@ -173,6 +173,7 @@ fn parse_scope(scope: &Value) -> Scope {
     let names = words(scope);
     match names.first().map(String::as_str) {
         Some("sealed") => Scope::Sealed,
+        Some("whole") => Scope::Whole,
         Some("status") => Scope::Status,
         Some(first) if first.starts_with("institution:") => Scope::Institution(code(&first["institution:".len()..])),
         _ => Scope::Patients(names.iter().map(|name| id(name)).collect::<BTreeSet<Id16>>()),

@@ -9,6 +9,7 @@ pub(crate) mod head;
 pub(crate) mod panel;
 pub(crate) mod proof;
 mod round;
+pub(crate) mod rows;
 pub(crate) mod tiles;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,15 +32,20 @@ pub(crate) const KIND_OBJECT: i64 = 2;
 pub(crate) const KIND_ACCESS: i64 = 3;
 pub(crate) const KIND_ISSUED: i64 = 4;
 pub(crate) const KIND_RECEIPT: i64 = 5;
+/// Changes of lasting tables: many rows of the outbox, one leaf for those of one owner in one round.
+pub(crate) const KIND_ROWS: i64 = 6;
 
-/// Most leaves in one round: few enough that a leaf somebody waits for is not long behind a deposit.
-pub(crate) const ROUND_ROWS: usize = 2_000;
+/// Most rows of the outbox in one round: few enough that a leaf somebody waits for is not long behind a deposit. A resource
+/// has about three.
+pub(crate) const ROUND_ROWS: usize = 6_000;
 /// Bytes of frames after which a round takes in no further leaf.
 pub(crate) const ROUND_BYTES: usize = 4 << 20;
 /// How often an idle sequencer looks for what other processes wrote.
 const LOOK_MS: u64 = 25;
 /// Longest pause after a fault.
 const PAUSE_MS_MAX: u64 = 2_000;
+/// How many of the newest rows are looked at for a leaf that somebody waits for.
+const URGENT_LOOK: usize = 16;
 /// How often the journals of dead processes are looked for, in looks.
 const ORPHAN_LOOKS: u64 = 200;
 
@@ -404,11 +410,12 @@ impl Sequencer {
             return false;
         }
         let last = self.core.readers.snapshot("looking for urgent work", |connection| {
-            let sql = format!("SELECT kind FROM {} ORDER BY no DESC LIMIT 1", outbox(self.log));
-            let mut statement = connection.prepare_cached(&sql).at("looking for urgent work")?;
-            let kind: Option<i64> = rusqlite::OptionalExtension::optional(statement.query_row([], |row| row.get(0)))
-                .at("looking for urgent work")?;
-            Ok(matches!(kind, Some(KIND_ISSUED | KIND_RECEIPT)))
+            // Rows that belong to a leaf stand behind it.
+            let sql = format!(
+                "SELECT 1 FROM (SELECT kind FROM {} ORDER BY no DESC LIMIT {URGENT_LOOK}) WHERE kind IN ({KIND_ISSUED}, {KIND_RECEIPT})",
+                outbox(self.log)
+            );
+            connection.prepare_cached(&sql).and_then(|mut statement| statement.exists([])).at("looking for urgent work")
         });
         last.unwrap_or(false)
     }

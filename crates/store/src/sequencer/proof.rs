@@ -113,9 +113,9 @@ impl Store {
             check_epoch(transaction, epoch)?;
             let step = "writing a leaf";
             transaction
-                .prepare_cached("INSERT INTO commitment (owner, kind, recorded_us) VALUES (?, ?, ?)")
+                .prepare_cached("INSERT INTO commitment (owner, kind, recorded_us, entry) VALUES (?, ?, ?, ?)")
                 .at(step)?
-                .execute(params![owner_bytes(owner), kind_no, recorded_us])
+                .execute(params![owner_bytes(owner), kind_no, recorded_us, entry])
                 .at(step)?;
             let row = transaction.last_insert_rowid();
             enqueue(transaction, kind_no, row, &entry)?;
@@ -312,7 +312,7 @@ fn check_owner(permit: &Permit, owner: Owner) -> Result<(), StoreError> {
             patients.iter().any(is) || is(&permit.actor().account)
         }
         Scope::Institution(code) => owner == Owner::institution(code),
-        Scope::Sealed | Scope::Status => false,
+        Scope::Sealed | Scope::Whole | Scope::Status => false,
     };
     if within { Ok(()) } else { Err(StoreError::Scope { what: "the owner of the leaf" }) }
 }

@@ -18,7 +18,8 @@ use vault::{Bytes, Pack, PackBuilder};
 
 use super::cosign;
 use super::head::End;
-use super::{KIND_ACCESS, KIND_VERSION, ROUND_BYTES, ROUND_ROWS, lock, outbox};
+use super::rows::Changes;
+use super::{KIND_ACCESS, KIND_ROWS, KIND_VERSION, ROUND_BYTES, ROUND_ROWS, lock, outbox};
 use crate::core::Core;
 use crate::error::{AtStep, OnFile, StoreError};
 use crate::objects::pack_no;
@@ -27,11 +28,14 @@ use crate::types::Log;
 
 /// Does one round. `false` where nothing waits.
 pub(crate) fn round(core: &Core, log: Log, permit: &Permit, end: &mut End) -> Result<bool, StoreError> {
-    let Some(taken) = core.readers.snapshot("taking from the outbox", |connection| take(connection, log))? else {
+    let Some(mut taken) = core.readers.snapshot("taking from the outbox", |connection| take(connection, log))? else {
         core.log(log).set_waiting(0);
         return Ok(false);
     };
-    let pack = taken.pack.map(PackBuilder::finish).transpose()?;
+    if !taken.changes.is_empty() {
+        taken.entries.extend(taken.changes.seal(core, &mut taken.pack)?);
+    }
+    let pack = (!taken.pack.is_empty()).then(|| taken.pack.finish()).transpose()?;
     if let Some(Pack { path, bytes, .. }) = &pack {
         core.sites.put_all(permit, &[(path.clone(), bytes.clone())])?;
     }
@@ -87,29 +91,36 @@ struct Row {
 
 struct Taken {
     rows: Vec<Row>,
+    /// The leaves of all rows but changes, in their order.
     entries: Vec<Commitment>,
-    pack: Option<PackBuilder>,
+    pack: PackBuilder,
+    changes: Changes,
 }
 
 /// The oldest rows and their frames, as many as fit a round.
 fn take(connection: &Connection, log: Log) -> Result<Option<Taken>, StoreError> {
     let step = "taking from the outbox";
-    let sql = format!("SELECT no, kind, row, entry FROM {} ORDER BY no LIMIT {ROUND_ROWS}", outbox(log));
+    let owner = if log == Log::Records { "owner" } else { "NULL" };
+    let sql = format!("SELECT no, kind, row, entry, {owner} FROM {} ORDER BY no LIMIT {ROUND_ROWS}", outbox(log));
     let mut statement = connection.prepare_cached(&sql).at(step)?;
     let mut rows = statement.query([]).at(step)?;
-    let mut pack = PackBuilder::new();
+    let (mut pack, mut changes) = (PackBuilder::new(), Changes::default());
     let (mut taken, mut entries) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next().at(step)? {
         let (no, kind, of): (i64, i64, i64) = (row.get(0).at(step)?, row.get(1).at(step)?, row.get(2).at(step)?);
         let packed = push_frame(connection, kind, of, &mut pack)?;
         taken.push(Row { no, kind, row: of, packed });
-        entries.push(row.get(3).at(step)?);
-        if pack.len() >= ROUND_BYTES {
+        if kind == KIND_ROWS {
+            let owner: Option<Vec<u8>> = row.get(4).at(step)?;
+            changes.push(connection, no, of, owner.as_deref(), row.get(3).at(step)?)?;
+        } else {
+            entries.push(row.get(3).at(step)?);
+        }
+        if pack.len() + changes.bytes() >= ROUND_BYTES {
             break;
         }
     }
-    let pack = (!pack.is_empty()).then_some(pack);
-    Ok((!taken.is_empty()).then_some(Taken { rows: taken, entries, pack }))
+    Ok((!taken.is_empty()).then_some(Taken { rows: taken, entries, pack, changes }))
 }
 
 /// Puts the frame of a version or an access entry into the segment; other leaves have none.
@@ -198,8 +209,14 @@ fn write(transaction: &Transaction<'_>, swap: &Swap, note: &[u8]) -> Result<(), 
     let pack = swap.pack.as_deref().map(|path| pack_no(transaction, path)).transpose()?;
     let sql = "INSERT INTO leaf (kind, row, position, pack) VALUES (?, ?, ?, ?)";
     let mut statement = transaction.prepare_cached(sql).at(step)?;
-    for (position, row) in (swap.first_position..).zip(&swap.rows) {
-        statement.execute(params![row.kind, row.row, position as i64, pack.filter(|_| row.packed)]).at(step)?;
+    let mut position = swap.first_position as i64;
+    for row in swap.rows.iter().filter(|row| row.kind != KIND_ROWS) {
+        statement.execute(params![row.kind, row.row, position, pack.filter(|_| row.packed)]).at(step)?;
+        position += 1;
+    }
+    // The leaves of changes stand behind the others, under their own place.
+    for position in position..swap.size as i64 {
+        statement.execute(params![KIND_ROWS, position, position, pack]).at(step)?;
     }
     for (path, bytes) in swap.files.iter() {
         let text = path.to_string();

@@ -135,8 +135,9 @@ fn killed_at_random_points_nothing_acknowledged_is_lost_and_nothing_is_doubled()
     let documents = count(&house, "SELECT count(*) FROM commitment");
     assert!(documents >= issued);
     assert_eq!(count(&house, "SELECT count(*) FROM leaf WHERE kind = 4"), documents);
-    assert_eq!(sealed.records_size, (versions + documents) as u64);
-    assert_eq!(count(&house, "SELECT count(DISTINCT position) FROM leaf WHERE kind <> 3"), versions + documents);
+    assert_eq!(sealed.records_size, (versions + documents) as u64 + of_rows(&house));
+    let places = count(&house, "SELECT count(DISTINCT position) FROM leaf WHERE kind <> 3");
+    assert_eq!(places.unsigned_abs(), sealed.records_size);
     assert_eq!(count(&house, "SELECT count(*) FROM outbox_records"), 0);
     for site in ["site-a", "site-b"] {
         audit(&house, &store, Log::Records, site, sealed.records_size);
@@ -174,6 +175,6 @@ fn a_store_that_is_dropped_without_ceremony_goes_on_where_it_was() {
     }
     let store = house.open();
     let sealed = store.wait_sealed(ticket.expect("something was written"), PATIENCE).expect("sealed");
-    assert_eq!(sealed.records_size, 12);
-    audit(&house, &store, Log::Records, "site-a", 12);
+    assert_eq!(sealed.records_size, 12 + of_rows(&house));
+    audit(&house, &store, Log::Records, "site-a", sealed.records_size);
 }

@@ -12,6 +12,7 @@ mod people;
 mod permits;
 mod races;
 mod scrub;
+mod rebuild;
 mod sealing;
 mod staff;
 mod support;

@@ -6,7 +6,7 @@ use store::{ObjectHead, Outcome, PreparedObject, Store, StoreError};
 
 use crate::support::*;
 
-fn head(owner: Owner, name: &str, bytes: &[u8]) -> ObjectHead {
+pub fn head(owner: Owner, name: &str, bytes: &[u8]) -> ObjectHead {
     ObjectHead {
         id: Id16::derived(&["object", CODE, name]),
         owner,
@@ -19,11 +19,11 @@ fn head(owner: Owner, name: &str, bytes: &[u8]) -> ObjectHead {
     }
 }
 
-fn bytes(seed: u8, length: usize) -> Vec<u8> {
+pub fn bytes(seed: u8, length: usize) -> Vec<u8> {
     (0..length).map(|n| (n as u8).wrapping_mul(31) ^ (n >> 8) as u8 ^ seed).collect()
 }
 
-fn put(store: &Store, objects: &[(ObjectHead, Vec<u8>)]) -> Vec<PreparedObject> {
+pub fn put(store: &Store, objects: &[(ObjectHead, Vec<u8>)]) -> Vec<PreparedObject> {
     let permit = depositor(store, Action::Deposit);
     let mut writer = store.object_writer(&permit).expect("a writer");
     let mut done = Vec::new();

@@ -105,11 +105,11 @@ impl House {
     }
 }
 
-fn sites(root: &Path) -> Vec<SiteConfig> {
+pub fn sites(root: &Path) -> Vec<SiteConfig> {
     ["site-a", "site-b", "site-c"].map(|name| SiteConfig { name: name.to_owned(), folder: root.join(name) }).into()
 }
 
-fn key_stores(root: &Path) -> Vec<KeyStoreConfig> {
+pub fn key_stores(root: &Path) -> Vec<KeyStoreConfig> {
     ["keys-a", "keys-b", "keys-c"].map(|name| KeyStoreConfig { name: name.to_owned(), folder: root.join(name) }).into()
 }
 
@@ -226,6 +226,11 @@ pub fn look(house: &House) -> rusqlite::Connection {
 
 pub fn count(house: &House, sql: &str) -> i64 {
     look(house).query_row(sql, [], |row| row.get(0)).expect("a number")
+}
+
+/// How many leaves of the log `records` are about changes of rows: they stand beside those of versions and documents.
+pub fn of_rows(house: &House) -> u64 {
+    count(house, "SELECT count(*) FROM leaf WHERE kind = 6").unsigned_abs()
 }
 
 /// A log as it lies at a site.

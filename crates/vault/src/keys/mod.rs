@@ -5,7 +5,8 @@
 //! root (a KeyProvider: a file now, hardware later)
 //!  ├─ shard 0 … 15                      by the first four bits of the owner's id
 //!  │   └─ patient or institution        the owner
-//!  │       └─ group                     institution × retention class × expiry year
+//!  │       ├─ group                     institution × retention class × expiry year
+//!  │       └─ rows                      what tables say of the owner, so that it ends with the owner's key
 //!  │           └─ frame                 one for each sealed frame, in the frame itself
 //!  ├─ access year                       entries of the access log, so that shredding a record never blinds the log
 //!  └─ secret label                      named random keys of the installation
@@ -31,6 +32,7 @@
 //! | group | `04`, owner kind 1 (`02` patient, `03` institution), owner's id 16, `text` institution code, `text` class, expiry year 2 |
 //! | access | `05`, year 2 |
 //! | secret | `06`, `text` label |
+//! | rows | `07`, owner kind 1, owner's id 16 |
 //!
 //! Additional data of every wrapping: the text `hanmaru key 1`, one zero byte, then id, parent and name as above.
 //! A wrapped key moved to another id, parent or name does not unwrap.
@@ -145,6 +147,8 @@ pub enum KeyName {
     },
     /// A key of the installation, by a label of `a-z 0-9 -`.
     Secret(String),
+    /// Rows of lasting tables that are about an owner.
+    Rows(Owner),
 }
 
 impl KeyName {
@@ -168,6 +172,10 @@ impl KeyName {
             }
             Self::Access { year } => drop(out.u8(5).u16(*year)),
             Self::Secret(label) => drop(out.u8(6).text(label)),
+            Self::Rows(owner) => {
+                out.u8(7);
+                write_owner(&mut out, *owner);
+            }
         }
         out.finish()
     }
@@ -188,6 +196,10 @@ impl KeyName {
             }
             5 => Self::Access { year: reader.u16()? },
             6 => Self::Secret(fits(reader.text()?.to_owned(), |label| is_slug(label), "a label")?),
+            7 => {
+                let kind = reader.u8()?;
+                Self::Rows(read_owner(kind, &mut reader)?)
+            }
             _ => return Err(Malformed { offset: 0, expected: "a kind of key" }),
         };
         reader.end()?;
@@ -415,6 +427,11 @@ mod tests {
             }),
             any::<u16>().prop_map(|year| KeyName::Access { year }),
             "[a-z0-9-]{1,64}".prop_map(KeyName::Secret),
+            (any::<bool>(), any::<[u8; 16]>()).prop_map(|(patient, id)| KeyName::Rows(if patient {
+                Owner::Patient(Id16(id))
+            } else {
+                Owner::Institution(Id16(id))
+            })),
         ]
     }
 

@@ -5,7 +5,7 @@ use crate::aead::Cipher;
 use crate::cache::Cache;
 use crate::lane::lock;
 use base::Random;
-use policy::{Action, Permit};
+use policy::{Action, Owner, Permit};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
@@ -144,6 +144,12 @@ impl Keyring {
     /// are recorded too, and it only seals: opening an entry takes a permit like any frame. Pending as in [`Keyring::group`].
     pub fn access(&self, year: u16) -> Result<Arc<GroupKey>, KeyError> {
         self.0.find_or_make(&KeyName::Access { year })
+    }
+
+    /// The key under which rows of lasting tables that are about an owner are sealed, made when missing. It takes no permit and
+    /// only seals, as in [`Keyring::access`]. Pending as in [`Keyring::group`].
+    pub fn rows(&self, owner: Owner) -> Result<Arc<GroupKey>, KeyError> {
+        self.0.find_or_make(&KeyName::Rows(owner))
     }
 
     /// A named random key of the installation, such as the seed of a log's signing key. Made when missing, and pending
@@ -363,5 +369,6 @@ fn parent_name(name: &KeyName) -> Option<KeyName> {
         KeyName::Shard(_) | KeyName::Access { .. } | KeyName::Secret(_) => None,
         KeyName::Owner(owner) => Some(KeyName::shard_of(*owner)),
         KeyName::Group(group) => Some(KeyName::Owner(group.owner)),
+        KeyName::Rows(owner) => Some(KeyName::Owner(*owner)),
     }
 }

@@ -1,0 +1,61 @@
+//! What a resource is found by: its rows of the search index, made when it is taken in and when tables are made again.
+
+use super::NATIONAL_SYSTEMS;
+use crate::members::is_secret;
+use crate::records::unmarked;
+use base::Redacted;
+use base::limits::Limits;
+use fhir::Value;
+use fhir::search::{Options, Selection};
+use policy::InstitutionCode;
+use store::{CiHash, IndexRow, Indexing, index_rows};
+
+/// What is searched for by this program. Owner, date and encounter have columns of their own.
+const PARAMETERS: [&str; 7] = ["identifier", "name", "birthdate", "date", "type", "code", "relatesto"];
+
+/// The index rows that are wanted.
+pub(crate) fn indexing() -> Indexing {
+    Indexing {
+        selection: Selection::of(&PARAMETERS),
+        options: Options::default(),
+        hidden_systems: NATIONAL_SYSTEMS.map(str::to_owned).to_vec(),
+    }
+}
+
+/// The index rows of a resource; identity numbers are among them as keyed hashes.
+pub(crate) fn rows(
+    value: &Value<'_>,
+    institution: &InstitutionCode,
+    indexing: &Indexing,
+    hash: &CiHash<'_>,
+) -> Vec<IndexRow> {
+    let mut rows = index_rows(value, institution, indexing);
+    for identifier in value.each("identifier").filter(|identifier| is_secret(identifier)) {
+        let Some(number) = identifier.str("value") else { continue };
+        rows.retain(|row| !matches!(row, IndexRow::Token { code, .. } if code == number));
+        let system = identifier.str("system").unwrap_or_default();
+        let code = hashed_number(hash, number);
+        rows.push(IndexRow::Token { param: "identifier", system: system.to_owned(), code });
+    }
+    rows
+}
+
+/// Under what an identity number stands in the index: a keyed hash.
+fn hashed_number(hash: &CiHash<'_>, number: &str) -> String {
+    let digits: String = number.chars().filter(|letter| letter.is_alphanumeric()).collect();
+    base::hex(&hash(&Redacted::new(format!("identifier|{digits}"))))
+}
+
+/// The index rows of a stored resource, for [`store::Rebuild`].
+///
+/// # Errors
+/// Why it cannot be read, without anything that it says.
+pub fn reindex(
+    limits: &Limits,
+    institution: &InstitutionCode,
+    bytes: &[u8],
+    hash: &CiHash<'_>,
+) -> Result<Vec<IndexRow>, String> {
+    let value = fhir::json::parse(unmarked(bytes), &super::fhir_limits(limits)).map_err(|error| error.to_string())?;
+    Ok(rows(&value, institution, &indexing(), hash))
+}

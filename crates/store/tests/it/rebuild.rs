@@ -1,0 +1,257 @@
+//! An installation made again from one site: equal in every table, refused where something is missing, and never a fork.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use base::{Id16, Random, SystemClock, SystemRandom};
+use policy::{Action, Owner, Permit, Role, Target};
+use store::{EntryKind, Fingerprint, IndexRow, Outcome, Rebuild, Rebuilt, Right, Store, StoreError};
+use vault::{FileKeyProvider, KeyStores, Sites};
+
+use crate::objects::{bytes, head, put};
+use crate::support::*;
+
+fn operator(store: &Store) -> Permit {
+    let account = Id16([0xa; 16]);
+    let epoch = store.facts(account).expect("facts").epoch;
+    let facts = policy::Facts { epoch, operator: true, ..policy::Facts::default() };
+    permit(&request(Role::Operator, account, Action::ReadStatus, Target::Installation), &facts)
+}
+
+/// The index rows of the stories' resources: what [`prepare`] made, but for the day, which each has in its text.
+fn reindex(bytes: &[u8]) -> Vec<IndexRow> {
+    let text = std::str::from_utf8(bytes).expect("JSON");
+    let member = |name: &str| {
+        let from = text.find(&format!("\"{name}\":\"")).expect("it has it") + name.len() + 4;
+        text[from..].split('"').next().expect("a value").to_owned()
+    };
+    let day: i64 = member("text").rsplit(' ').next().and_then(|day| day.parse().ok()).expect("a day");
+    vec![
+        IndexRow::Token { param: "identifier", system: "urn:chart".to_owned(), code: member("id") },
+        IndexRow::String { param: "name", value: member("text") },
+        IndexRow::Date { param: "date", low_us: day * 86_400_000_000, high_us: (day + 1) * 86_400_000_000 - 1 },
+    ]
+}
+
+fn rebuild(house: &House, from: &str, drill: bool) -> Result<Rebuilt, StoreError> {
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let one: Vec<_> = sites(&house.root).into_iter().filter(|site| site.name == from).collect();
+    let rebuild = Rebuild {
+        folder: house.folder(),
+        from: Sites::open(one, 1)?,
+        all: Sites::open(sites(&house.root), 2)?,
+        key_provider: Arc::new(FileKeyProvider::open(&house.root.join("root.key"), Arc::clone(&random))?),
+        key_stores: KeyStores::open_as_they_are(key_stores(&house.root), 2)?,
+        origin: "hanmaru.test".to_owned(),
+        clock: Arc::new(SystemClock::new()),
+        random,
+        reindex: &|_, bytes, _| Ok(reindex(bytes)),
+        drill,
+    };
+    rebuild.run()
+}
+
+/// Patients with versions and amendments, documents of one and of several chunks, people, rights, rows of rooms, an issued
+/// document, and reads; all of it sealed.
+fn lived_in(house: &House) -> Fingerprint {
+    let store = house.open();
+    for number in 0..7 {
+        let owner = patient(&format!("p{number}"));
+        write(
+            &store,
+            owner,
+            &[("Patient", "p", "김하늘 0"), ("Encounter", "e", "외래 1"), ("Observation", "o", "혈압 2")],
+        );
+        write(&store, owner, &[("Patient", "p", "김하늘 0"), ("Encounter", "e2", "입원 1")]);
+        assert_eq!(write(&store, owner, &[("Patient", "p", "김바다 0")]).versions, [Outcome::New { version: 2 }]);
+    }
+    let owner = patient("p1");
+    let files: Vec<_> = [10, 70_000, 9 << 20].map(|size| bytes(5, size)).into();
+    let files: Vec<_> =
+        files.into_iter().map(|bytes| (head(owner, &format!("d{}", bytes.len()), &bytes), bytes)).collect();
+    let prepared = put(&store, &files);
+    let deposit = depositor(&store, Action::Deposit);
+    store.write(&deposit, vec![], prepared, None).expect("written");
+    let person_id = store.person_for_ci(&[7; 32]).expect("a person");
+    let link = depositor(&store, Action::LinkPerson);
+    store.link_patient(&link, person_id, owner.id(), &institution()).expect("linked");
+    store.grant(Id16([3; 16]), &Right::Operator).expect("granted");
+    store.grant(Id16([4; 16]), &Right::Operator).expect("granted");
+    store.revoke(Id16([4; 16]), &Right::Operator).expect("revoked");
+    let room = "INSERT INTO account (account, profile, made_us, signed_in_us) VALUES (?, X'0102', 5, 6)";
+    store.tables().write("a room's rows", move |tx| tx.execute(room, [person_id.0])).expect("written");
+    let issue = person(&store, person_id, &[owner], Action::Issue);
+    store.commit_leaf(&issue, EntryKind::Issued, owner, b"a document").expect("sealed");
+    let read = person(&store, person_id, &[owner], Action::ReadRecord);
+    for _ in 0..5 {
+        store.read(&read, &[key(owner, "Observation", "o")]).expect("read");
+    }
+    let written = write(&store, owner, &[("Patient", "last", "끝 0")]);
+    store.wait_sealed(written.ticket, PATIENCE).expect("sealed");
+    let permit = operator(&store);
+    until(|| store.health().waiting == [0, 0] && store.health().published[1] == 5);
+    let fingerprint = store.fingerprint(&permit).expect("a fingerprint");
+    drop(store);
+    fingerprint
+}
+
+fn until(done: impl Fn() -> bool) {
+    for _ in 0..400 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    panic!("it did not come to that");
+}
+
+fn settled(house: &House) {
+    let all = Sites::open(sites(&house.root), 2).expect("sites");
+    assert!(all.settle(PATIENCE), "every site has everything");
+}
+
+fn lose_database(house: &House) {
+    std::fs::rename(house.folder(), house.root.join("lost")).expect("moved away");
+}
+
+fn different(one: &Fingerprint, other: &Fingerprint) -> Vec<String> {
+    let pairs = one.iter().zip(other);
+    pairs.filter(|(one, other)| one != other).map(|(one, other)| format!("{one:?} / {other:?}")).collect()
+}
+
+#[test]
+fn a_rebuilt_installation_is_equal_and_goes_on() {
+    let house = House::new();
+    let before = lived_in(&house);
+    settled(&house);
+    lose_database(&house);
+    house.hide_site("site-a");
+    house.hide_site("site-c");
+    let rebuilt = rebuild(&house, "site-b", false).expect("everything is there");
+    assert_eq!(different(&before, &rebuilt.fingerprint), Vec::<String>::new());
+    assert_eq!((rebuilt.objects, rebuilt.shut), (3, 0));
+    house.show_site("site-a");
+    house.show_site("site-c");
+
+    let store = house.open();
+    assert_eq!(different(&before, &store.fingerprint(&operator(&store)).expect("a fingerprint")), Vec::<String>::new());
+    let owner = patient("p1");
+    let person_id = store.person_of_ci(&[7; 32]).expect("asked").expect("the person is known again");
+    let read = person(&store, person_id, &[owner], Action::ReadRecord);
+    let found = store.read(&read, &[key(owner, "Patient", "p")]).expect("read");
+    assert!(String::from_utf8_lossy(found[0].bytes.expose()).contains("김바다"));
+    let again = write(&store, owner, &[("Patient", "p", "김바다 0"), ("Patient", "new", "새로 1")]);
+    assert_eq!(again.versions, [Outcome::Already { version: 2 }, Outcome::New { version: 1 }]);
+    store.wait_sealed(again.ticket, PATIENCE).expect("the log goes on");
+    assert!(store.facts(Id16([3; 16])).expect("facts").operator);
+    assert!(!store.facts(Id16([4; 16])).expect("facts").operator, "what was revoked stays revoked");
+
+    // And the rebuilt one can be rebuilt.
+    until(|| store.health().waiting == [0, 0] && store.health().published[1] == 6);
+    let second = store.fingerprint(&operator(&store)).expect("a fingerprint");
+    drop(store);
+    settled(&house);
+    std::fs::rename(house.folder(), house.root.join("lost-2")).expect("moved away");
+    let rebuilt = rebuild(&house, "site-c", false).expect("everything is there");
+    assert_eq!(different(&second, &rebuilt.fingerprint), Vec::<String>::new());
+}
+
+#[test]
+fn a_drill_changes_nothing_and_a_database_is_never_replaced() {
+    let house = House::new();
+    let before = lived_in(&house);
+    settled(&house);
+    let store = house.open();
+    let rebuilt = rebuild(&house, "site-a", true).expect("a drill, beside the running store");
+    assert_eq!(different(&before, &rebuilt.fingerprint), Vec::<String>::new());
+    assert!(!house.folder().join("drill").exists());
+    let refused = rebuild(&house, "site-a", false).expect_err("a database is there");
+    assert!(refused.to_string().contains("never replaces a database"), "{refused}");
+    drop(store);
+}
+
+#[test]
+fn what_is_missing_at_the_site_is_told_and_nothing_is_made() {
+    let house = House::new();
+    lived_in(&house);
+    settled(&house);
+    lose_database(&house);
+    // The others would bring what is missing.
+    house.hide_site("site-b");
+    house.hide_site("site-c");
+    let packs = files(&house.site("site-a").join("pack"));
+    for (number, pack) in packs.iter().enumerate() {
+        let sound = std::fs::read(pack).expect("a pack");
+        if number % 2 == 0 {
+            std::fs::remove_file(pack).expect("removed");
+        } else {
+            let mut bytes = sound.clone();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(pack, bytes).expect("damaged");
+        }
+        let error = rebuild(&house, "site-a", false).expect_err("something is missing");
+        assert!(matches!(error, StoreError::Rebuild { .. }), "{error}");
+        assert!(!house.folder().join("hanmaru.db").exists() && !house.folder().join("rebuild").exists());
+        std::fs::write(pack, sound).expect("mended");
+    }
+    rebuild(&house, "site-a", false).expect("and nothing else was wrong");
+}
+
+#[test]
+fn another_site_that_knows_more_is_told() {
+    let house = House::new();
+    lived_in(&house);
+    settled(&house);
+    house.hide_site("site-a");
+    let store = house.open();
+    let written = write(&store, patient("p1"), &[("Patient", "late", "늦게 0")]);
+    store.wait_sealed(written.ticket, PATIENCE).expect("sealed at two sites");
+    drop(store);
+    lose_database(&house);
+    house.show_site("site-a");
+    let error = rebuild(&house, "site-a", false).expect_err("it is behind");
+    assert!(error.to_string().contains("rebuild from site-b"), "{error}");
+    rebuild(&house, "site-b", false).expect("that one has everything");
+}
+
+#[test]
+fn leaves_that_were_written_and_not_yet_under_a_checkpoint_are_taken_up() {
+    let house = House::new();
+    lived_in(&house);
+    let checkpoints = ["site-a", "site-b", "site-c"].map(|site| house.site(site).join("log/records/checkpoint"));
+    let older = std::fs::read(&checkpoints[0]).expect("a checkpoint");
+    let store = house.open();
+    let written = write(&store, patient("p1"), &[("Patient", "late", "늦게 0")]);
+    store.wait_sealed(written.ticket, PATIENCE).expect("sealed");
+    until(|| store.health().waiting == [0, 0]);
+    let before = store.fingerprint(&operator(&store)).expect("a fingerprint");
+    drop(store);
+    settled(&house);
+    lose_database(&house);
+    // As if power had gone after the tiles and before the checkpoint.
+    for checkpoint in &checkpoints {
+        std::fs::write(checkpoint, &older).expect("written");
+    }
+    let rebuilt = rebuild(&house, "site-b", false).expect("everything is there");
+    assert!(rebuilt.taken_up[0] > 0);
+    assert_eq!(different(&before, &rebuilt.fingerprint), Vec::<String>::new());
+    let store = house.open();
+    let written = write(&store, patient("p1"), &[("Patient", "later", "더 늦게 0")]);
+    store.wait_sealed(written.ticket, PATIENCE).expect("no name at a site stands for other bytes");
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+/// The owner that rows of nobody are sealed under is no institution's.
+#[test]
+fn the_installations_rows_belong_to_no_institution() {
+    assert_ne!(Owner::institution(&institution()).id(), Id16::derived(&["installation"]));
+}
