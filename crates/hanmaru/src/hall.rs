@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{OpenStore, Rebuilt, Store, StoreConfig};
-use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, Sites};
+use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, SitePlace, Sites};
 
 /// How many of three sites and of three key stores must hold what is acknowledged.
 const QUORUM: usize = 2;
@@ -182,18 +182,19 @@ impl Hall {
     /// There is no such site, or what [`store::Rebuild::run`] refuses.
     pub fn rebuild(config: &Config, site: &str, drill: bool) -> Result<Rebuilt, HallError> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let from: Vec<SiteConfig> = sites(config).into_iter().filter(|one| one.name == site).collect();
+        let places = config.site_places()?;
+        let from: Vec<SitePlace> = places.iter().filter(|one| one.name() == site).cloned().collect();
         if from.is_empty() {
             return Err(HallError::NoSite {
                 site: site.to_owned(),
-                known: sites(config).into_iter().map(|one| one.name).collect(),
+                known: places.iter().map(|one| one.name().to_owned()).collect(),
             });
         }
         let limits = config.limits.limits();
         let rebuild = store::Rebuild {
             folder: config.data.clone(),
-            from: Sites::open(from, 1)?,
-            all: Sites::open(sites(config), QUORUM)?,
+            from: Sites::open_places(from, 1)?,
+            all: Sites::open_places(places, QUORUM)?,
             key_provider: Arc::new(FileKeyProvider::open(&config.keys.root, Arc::clone(&random))?),
             key_stores: KeyStores::open_as_they_are(key_stores(config), QUORUM)?,
             origin: config.ledger_origin.clone(),

@@ -44,6 +44,11 @@ impl Store {
     /// [`AskError::Denied`] with the denial, or [`AskError::Store`] where the facts cannot be read or the denial cannot be
     /// recorded.
     pub fn ask(&self, door: &Door, request: Request) -> Result<Permit, AskError> {
+        if request.action == Action::Rebuild {
+            // The one permit that opens everything is for tables that are not there.
+            let explanation = "a rebuild runs where no store is open".to_owned();
+            return Err(StoreError::JobDenied { job: "rebuild".to_owned(), explanation }.into());
+        }
         let now_us = self.core().clock.now_us();
         let facts =
             self.core().readers.snapshot("reading facts", |connection| facts_for(connection, &request, now_us))?;

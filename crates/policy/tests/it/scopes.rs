@@ -151,6 +151,7 @@ proptest! {
             }
             (Role::Operator, Scope::Status) => prop_assert!(facts.operator),
             (Role::Job, Scope::Sealed) => prop_assert!(matches!(request.action, Action::Seal | Action::Repair)),
+            (Role::Job, Scope::Whole) => prop_assert_eq!(request.action, Action::Rebuild),
             (role, scope) => prop_assert!(false, "{:?} got {:?}", role, scope),
         }
     }

@@ -165,6 +165,9 @@ fn a_drill_changes_nothing_and_a_database_is_never_replaced() {
     let rebuilt = rebuild(&house, "site-a", true).expect("a drill, beside the running store");
     assert_eq!(different(&before, &rebuilt.fingerprint), Vec::<String>::new());
     assert!(!house.folder().join("drill").exists());
+    let door = policy::Door::standard().expect("the door");
+    let denied = store.ask_job(&door, "rebuild", Action::Rebuild).expect_err("an open store gives no such permit");
+    assert!(denied.to_string().contains("no store is open"), "{denied}");
     let refused = rebuild(&house, "site-a", false).expect_err("a database is there");
     assert!(refused.to_string().contains("never replaces a database"), "{refused}");
     drop(store);
