@@ -96,11 +96,7 @@ pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex};
 pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative};
 pub use rights::Right;
-<<<<<<< HEAD
 pub use scrub::{Drill, LastScrub, ScrubConfig, ScrubReport, SiteScrub};
-pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex};
-=======
->>>>>>> e3502a3 (fix(policy): an open store gives no permit to rebuild)
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
 pub use sequencer::proof::{LeafExtra, LeafProof, WaitingLeaf};
 pub use tables::Tables;
