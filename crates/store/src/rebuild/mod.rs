@@ -137,7 +137,7 @@ impl Rebuild<'_> {
         crate::keys::insert(&transaction, &keys.keys().cloned().collect::<Vec<_>>())?;
         transaction.commit().at("inserting wrapped keys")?;
         drop(keys);
-        let readers = Arc::new(Readers::new(path, 2));
+        let readers = Arc::new(Readers::new(path, None, 2));
         let index = Arc::new(TableIndex { readers });
         let keyring =
             Keyring::open(Arc::clone(&self.key_provider), self.key_stores.clone(), index, Arc::clone(&self.random))?;

@@ -77,7 +77,9 @@ pub enum SitePlace {
 }
 
 impl SitePlace {
-    fn name(&self) -> &str {
+    /// Its name in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
         match self {
             Self::Folder(site) => &site.name,
             Self::Bucket(site) => &site.name,
