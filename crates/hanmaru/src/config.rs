@@ -11,7 +11,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use vault::SitePlace;
+use vault::{Passphrase, SitePlace};
 
 /// A configuration, checked.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +38,9 @@ pub struct Config {
     pub key_stores: Vec<Folder>,
     /// The root key.
     pub keys: Keys,
+    /// Erasures.
+    #[serde(default)]
+    pub shred: Shred,
     /// The identity agency.
     pub agency: Agency,
     /// Sessions.
@@ -87,6 +90,40 @@ pub struct Tls {
 pub struct Keys {
     /// The root key's file, readable by the service's user alone.
     pub root: PathBuf,
+    /// Where the passphrase of the root keys comes from: `file:PATH`, `env:NAME`, `fd:NUMBER` or `credential:NAME`.
+    pub passphrase: Option<String>,
+    /// Whether a new installation may have its root key in a plain file.
+    #[serde(default)]
+    pub plain: bool,
+    /// Days that a backup of a key store may be kept.
+    #[serde(default = "backup_days")]
+    pub backup_days: u32,
+}
+
+const fn backup_days() -> u32 {
+    30
+}
+
+impl Keys {
+    /// Where the passphrase comes from, where one is configured.
+    #[must_use]
+    pub fn passphrase(&self) -> Option<Passphrase> {
+        self.passphrase.as_deref().and_then(Passphrase::parse)
+    }
+}
+
+/// Erasures.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shred {
+    /// Hours between the second approval of an erasure and its execution.
+    pub wait_hours: u32,
+}
+
+impl Default for Shred {
+    fn default() -> Self {
+        Self { wait_hours: 168 }
+    }
 }
 
 /// The identity agency.
@@ -268,6 +305,9 @@ impl Config {
             *path = base.join(&*path);
         }
         self.sites.iter_mut().for_each(|site| site.resolve(base));
+        if let Some(Passphrase::File(path)) = self.keys.passphrase() {
+            self.keys.passphrase = Some(format!("file:{}", base.join(path).display()));
+        }
     }
 
     /// The client secret at the agency.
@@ -295,6 +335,11 @@ impl Config {
         }
         need(!self.public_url.ends_with('/'), "public_url ends without a slash");
         need(!self.ledger_origin.is_empty(), "ledger_origin must not be empty");
+        need(
+            self.keys.passphrase.is_none() || self.keys.passphrase().is_some(),
+            "[keys] passphrase must be file:PATH, env:NAME, fd:NUMBER or credential:NAME, and never the passphrase itself",
+        );
+        need(self.keys.backup_days > 0, "[keys] backup_days must be more than 0");
         need(self.operator.listen != self.listen, "[operator] listen needs an address of its own");
         need(self.session.idle_minutes > 0, "[session] idle_minutes must be more than 0");
         need(
@@ -480,6 +525,20 @@ mod tests {
         std::fs::set_permissions(folder.path().join("secret"), PermissionsExt::from_mode(0o644)).expect("set");
         let error = Config::read(&path).expect_err("unsafe").to_string();
         assert!(error.contains("chmod 600") && error.contains("[limits]"), "{error}");
+    }
+
+    #[test]
+    fn a_passphrase_is_never_in_the_configuration() {
+        let with = |text: &str| WHOLE.replace("root = \"root.key\"", &format!("root = \"root.key\"\n{text}"));
+        let (folder, path) = written(&with("passphrase = \"file:secret\""), "9f86d081884c7d659a2feaa0c55ad015");
+        let config = Config::read(&path).expect("whole");
+        assert_eq!(config.keys.passphrase(), Some(Passphrase::File(folder.path().join("secret"))));
+        assert_eq!((config.keys.backup_days, config.shred.wait_hours), (30, 168));
+        for bad in ["passphrase = \"correct horse battery staple\"", "backup_days = 0"] {
+            let (_folder, path) = written(&with(bad), "9f86d081884c7d659a2feaa0c55ad015");
+            let error = Config::read(&path).expect_err("refused").to_string();
+            assert!(error.contains("[keys]") && !error.contains("battery"), "{error}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{OpenStore, Rebuilt, Store, StoreConfig};
-use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, SitePlace, Sites};
+use vault::{FileKeyProvider, KdfCost, KeyStoreConfig, KeyStores, ProtectedKeyProvider, SitePlace, Sites, open_root};
 
 /// How many of three sites and of three key stores must hold what is acknowledged.
 const QUORUM: usize = 2;
@@ -53,6 +53,12 @@ pub enum HallError {
         /// A folder that holds something.
         used: PathBuf,
     },
+    /// A new root key would lie open.
+    #[error(
+        "the new root key needs a passphrase: set [keys] passphrase to where it comes from (file:PATH, env:NAME, fd:NUMBER or \
+         credential:NAME), or [keys] plain = true if the disk it lies on is protection enough"
+    )]
+    PlainRoot,
     /// The log level is not one.
     #[error("[log] level {0:?} is neither a level (error, warn, info, debug) nor a filter such as info,store=debug")]
     LogLevel(String),
@@ -111,7 +117,7 @@ impl Hall {
             if let Some(used) = folders.iter().find(|folder| holds_anything(folder)) {
                 return Err(HallError::RootKeyGone { key: config.keys.root.clone(), used: (*used).to_owned() });
             }
-            FileKeyProvider::create(&config.keys.root, Arc::new(SystemRandom))?;
+            make_root(config)?;
         }
         Sites::create_places(&config.site_places()?)?;
         KeyStores::create(&key_stores(config))?;
@@ -160,7 +166,7 @@ impl Hall {
         let store = open(OpenStore {
             folder: config.data.clone(),
             sites: sites.clone(),
-            key_provider: Arc::new(FileKeyProvider::open(&config.keys.root, Arc::clone(&random))?),
+            key_provider: open_root(&config.keys.root, config.keys.passphrase().as_ref(), Arc::clone(&random))?,
             key_stores: key_stores.clone(),
             origin: config.ledger_origin.clone(),
             clock: Arc::clone(&clock),
@@ -195,7 +201,7 @@ impl Hall {
             folder: config.data.clone(),
             from: Sites::open_places(from, 1)?,
             all: Sites::open_places(places, QUORUM)?,
-            key_provider: Arc::new(FileKeyProvider::open(&config.keys.root, Arc::clone(&random))?),
+            key_provider: open_root(&config.keys.root, config.keys.passphrase().as_ref(), Arc::clone(&random))?,
             key_stores: KeyStores::open_as_they_are(key_stores(config), QUORUM)?,
             origin: config.ledger_origin.clone(),
             clock: Arc::new(SystemClock::new()),
@@ -280,6 +286,21 @@ impl Hall {
             source: "local".to_owned().into(),
         }
     }
+}
+
+/// A new root key: under a passphrase, unless the configuration says otherwise.
+fn make_root(config: &Config) -> Result<(), HallError> {
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    match config.keys.passphrase() {
+        Some(passphrase) => {
+            ProtectedKeyProvider::create(&config.keys.root, &passphrase, KdfCost::default(), random)?;
+        }
+        None if config.demo || config.keys.plain => {
+            FileKeyProvider::create(&config.keys.root, random)?;
+        }
+        None => return Err(HallError::PlainRoot),
+    }
+    Ok(())
 }
 
 /// What a hall is opened for.

@@ -34,8 +34,10 @@ enum Command {
     AuditLog(commands::audit_log::AuditLog),
     /// Runs an independent witness of logs.
     Witness(commands::witness::WitnessCommand),
-    /// Prints the public keys of this installation's logs, to be pinned by whoever verifies; or mends the key stores.
+    /// Prints the public keys of this installation's logs, to be pinned by whoever verifies; or works on the secret keys.
     Keys(commands::keys::Keys),
+    /// Erases by destroying keys: asked for, approved by two others, done, certified.
+    Shred(commands::shred::Shred),
     /// Lets time go on after this machine's clock ran ahead and was set right.
     Clock(commands::clock::Clock),
     /// Takes in a directory of institutions and the state of their records.
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::AuditLog(command) => command.run(),
         Command::Witness(command) => command.run(),
         Command::Keys(command) => command.run(),
+        Command::Shred(command) => command.run(),
         Command::Clock(command) => command.run(),
         Command::Institutions(command) => command.run(),
         Command::Status(command) => command.run(),

@@ -35,6 +35,8 @@ pub enum EntryKind {
     Receipt = 5,
     /// Changes of rows of lasting tables.
     Rows = 6,
+    /// An erasure: whose keys were destroyed, who wanted it, and which entries say nothing any more.
+    Shred = 7,
 }
 
 impl EntryKind {
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn kinds_keep_their_codes() {
-        use EntryKind::{Access, Issued, Object, Receipt, Resource};
-        assert_eq!([Resource, Object, Access, Issued, Receipt].map(EntryKind::code), [1, 2, 3, 4, 5]);
+        use EntryKind::{Access, Issued, Object, Receipt, Resource, Shred};
+        assert_eq!([Resource, Object, Access, Issued, Receipt, Shred].map(EntryKind::code), [1, 2, 3, 4, 5, 7]);
     }
 }

@@ -67,7 +67,9 @@ const KOREAN_SOURCE: &str = concat!(
     "\n",
     include_str!("../locales/ko/doors.ftl"),
     "\n",
-    include_str!("../locales/ko/sites.ftl")
+    include_str!("../locales/ko/sites.ftl"),
+    "\n",
+    include_str!("../locales/ko/keys.ftl"),
 );
 const ENGLISH_SOURCE: &str = concat!(
     include_str!("../locales/en/portal.ftl"),
@@ -76,7 +78,9 @@ const ENGLISH_SOURCE: &str = concat!(
     "\n",
     include_str!("../locales/en/doors.ftl"),
     "\n",
-    include_str!("../locales/en/sites.ftl")
+    include_str!("../locales/en/sites.ftl"),
+    "\n",
+    include_str!("../locales/en/keys.ftl"),
 );
 
 /// The texts of one language.

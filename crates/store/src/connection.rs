@@ -56,6 +56,8 @@ pub(crate) fn open_tables(path: &Path, vfs: Option<&str>) -> Result<Connection, 
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB).at("setting the cache")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).at("setting the checkpoint")?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT).at("setting the checkpoint")?;
+    // What is deleted or replaced is overwritten, so that an erased record is not found in free space.
+    connection.pragma_update(None, "secure_delete", true).at("setting how rows are deleted")?;
     connection.pragma_update(None, "temp_store", "MEMORY").at("setting temporary storage")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     embedded::migrations::runner()

@@ -52,6 +52,10 @@ pub(crate) struct Core {
     pub(crate) ci_key: Zeroizing<[u8; 32]>,
     /// For free text in the store's own tables.
     pub(crate) text_key: Zeroizing<[u8; 32]>,
+    /// Under what the list of destroyed keys is checked.
+    pub(crate) destroyed_key: Zeroizing<[u8; 32]>,
+    /// Under what stands sealed what people wrote about erasures.
+    pub(crate) shred_key: Zeroizing<[u8; 32]>,
     pub(crate) logs: [LogState; 2],
     /// The rule about witnesses, where there is one.
     pub(crate) trust: Option<TrustPolicy>,
@@ -70,7 +74,8 @@ impl Core {
         let new = self.keyring.persist_new()?;
         if !new.keys().is_empty() {
             let keys = new.keys().to_vec();
-            self.writer.run(keys.len(), move |transaction| crate::keys::insert(transaction, &keys))?;
+            let inserted = self.writer.run(keys.len(), move |transaction| crate::keys::insert(transaction, &keys));
+            self.without_stale_keys(inserted)?;
             new.inserted();
         }
         Ok(())
@@ -90,6 +95,17 @@ impl Core {
             waited_ms += SITES_LOOK_MS;
         }
         Ok(())
+    }
+
+    /// Where something was refused because a key is gone, keys that can never be inserted are not tried again.
+    pub(crate) fn without_stale_keys<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if matches!(result, Err(StoreError::KeyGone)) {
+            self.readers.snapshot("looking for destroyed keys", |connection| {
+                self.keyring.drop_pending(|key| crate::keys::is_gone(connection, key).unwrap_or(false));
+                Ok(())
+            })?;
+        }
+        result
     }
 
     /// Under what content is recognised again: a keyed hash, so that the database does not tell who has the same document.

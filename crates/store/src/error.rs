@@ -213,6 +213,26 @@ pub enum StoreError {
         /// Why it cannot be read.
         reason: String,
     },
+    /// What this was sealed under is gone.
+    #[error(
+        "a key was destroyed or replaced while this was prepared: nothing was written; run it again, and what was erased stays \
+         out"
+    )]
+    KeyGone,
+    /// An erasure cannot go on.
+    #[error("the erasure {id} cannot go on: {reason}")]
+    Shred {
+        /// Which.
+        id: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A rotation of keys cannot begin or go on.
+    #[error("keys cannot be rotated: {reason}")]
+    Rotation {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The sites failed.
     #[error(transparent)]
     Site(#[from] vault::SiteError),

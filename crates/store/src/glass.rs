@@ -159,7 +159,7 @@ impl Store {
                     subject: id(1)?,
                     account: id(2)?,
                     second: id(3)?,
-                    reason: sealed::open(&core.text_key, &id(0)?.0, sealed_reason)?,
+                    reason: sealed::text::open(&core.text_key, &id(0)?.0, sealed_reason)?,
                     broken: time_from(row.get(5).at(step)?)?,
                     due: time_from(row.get(6).at(step)?)?,
                     review,
@@ -203,7 +203,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         check_action(permit, "review_glass", &[Action::ReviewGlass])?;
         let core = self.core();
-        let note = sealed::seal(&core.text_key, &ground.0, checked_text(note)?, &*core.random);
+        let note = sealed::text::seal(&core.text_key, &ground.0, checked_text(note)?, &*core.random);
         let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), core.clock.now_us());
         core.writer.run(2, move |transaction| {
             let step = "closing a review";

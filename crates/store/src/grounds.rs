@@ -106,7 +106,7 @@ impl Store {
         let id = permit.purpose().ground().ok_or(StoreError::Missing { what: "id of the ground" })?;
         let reason = checked_text(&new.reason)?;
         let core = self.core();
-        let reason = sealed::seal(&core.text_key, &id.0, reason, &*core.random);
+        let reason = sealed::text::seal(&core.text_key, &id.0, reason, &*core.random);
         let term = GroundTerms::standard().of(kind).ok_or(StoreError::Missing { what: "term of this kind" })?;
         let (account, epoch, until_us) = (permit.actor().account, permit.epoch(), now_us + term.hours * HOUR_US);
         core.writer.run(2, move |transaction| {
@@ -408,7 +408,7 @@ fn entry_from(core: &Core, row: &Row<'_>) -> Result<GroundEntry, StoreError> {
         role: Role::from_name(text(4)?).ok_or_else(|| damaged("role"))?,
         institution: if code.is_empty() { None } else { Some(institution_from(code)?) },
         share: Share::from_text(text(6)?).ok_or_else(|| damaged("share"))?,
-        reason: sealed::open(&core.text_key, &id(0)?.0, row.get_ref(7).at(step)?.as_blob().unwrap_or_default())?,
+        reason: sealed::text::open(&core.text_key, &id(0)?.0, row.get_ref(7).at(step)?.as_blob().unwrap_or_default())?,
         asked: time(8)?,
         until: time(9)?,
         confirmed: optional(10)?,

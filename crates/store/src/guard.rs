@@ -11,7 +11,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::error::{AtStep, StoreError};
 
 /// Tables that only the store touches; those of the index begin with `idx_`.
-const OWN: [&str; 31] = [
+const OWN: [&str; 41] = [
     "policy_epoch",
     "resource_version",
     "resource_current",
@@ -43,6 +43,16 @@ const OWN: [&str; 31] = [
     "site_scrub",
     "restore_drill",
     "row_layout",
+    "destroyed_key",
+    "rotation",
+    "retiring_key",
+    "rewrap_due",
+    "key_change",
+    "shred",
+    "shred_approval",
+    "shred_leaf",
+    "erased_owner",
+    "legal_hold",
 ];
 
 /// Says when a room is at work on a connection.

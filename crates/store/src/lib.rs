@@ -17,6 +17,8 @@
 //! | [`Store::tables`] (`tables`) | operational tables of the rooms |
 //! | [`Store::scrub`] (`scrub`) | everything at the sites read back, judged and repaired |
 //! | [`Store::add_job`] (`jobs`) | jobs |
+//! | [`Store::shred_request`], [`Store::shred_step`] (`shred`) | erasure by destroying keys |
+//! | [`Store::rotate`] (`rotate`, `keeper`) | keys come under new parents |
 //! | [`Store::clock`], [`Store::reset_clock`] (`clock`) | time that never goes back, unless an operator says so |
 //!
 //! Architecture invariants: no call that reads or writes clinical data works without a [`policy::Permit`], whose action, scope
@@ -46,6 +48,7 @@ mod guard;
 mod index;
 mod jobs;
 mod journal;
+mod keeper;
 mod keys;
 mod lasting;
 mod object_read;
@@ -56,13 +59,15 @@ mod read;
 mod rebuild;
 mod representatives;
 mod rights;
+mod rotate;
 mod rows;
 mod scrub;
-mod sealed;
+pub mod sealed;
 pub mod seams;
 mod search;
 mod sequencer;
 mod share;
+mod shred;
 mod tables;
 mod types;
 mod witnessing;
@@ -96,9 +101,14 @@ pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex};
 pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative};
 pub use rights::Right;
+pub use rotate::{Rotate, RotationProgress};
 pub use scrub::{Drill, LastScrub, ScrubConfig, ScrubReport, SiteScrub};
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
 pub use sequencer::proof::{LeafExtra, LeafProof, WaitingLeaf};
+pub use shred::{
+    Certificate, Hold, Kept, Shred, ShredActor, ShredRole, ShredRules, ShredScope, ShredState, StoreCleaned,
+    TableCleaned,
+};
 pub use tables::Tables;
 pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written, resource_id};
 pub use vault::{KeyStoreStatus, SiteStatus};

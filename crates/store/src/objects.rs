@@ -13,7 +13,7 @@ use base::{Id16, wire};
 use ledger::{Commitment, EntryKind};
 use policy::{Action, InstitutionCode, Owner, Permit};
 use rusqlite::{Transaction, params};
-use vault::{CHUNK_BYTES, ClassName, FrameAt, FrameHead, FrameKind, GroupKey, GroupName, PackBuilder};
+use vault::{CHUNK_BYTES, ClassName, FrameAt, FrameHead, FrameKind, GroupKey, GroupName, KeyId, PackBuilder};
 use zeroize::Zeroizing;
 
 use crate::Store;
@@ -54,6 +54,8 @@ pub struct PreparedObject {
     pub(crate) owner: Owner,
     pub(crate) institution: InstitutionCode,
     pub(crate) id: Id16,
+    /// The key that it is sealed under.
+    pub(crate) under: KeyId,
     content_type: String,
     size: u64,
     content: [u8; 16],
@@ -152,6 +154,7 @@ impl ObjectWriter<'_> {
             owner: head.owner,
             institution: head.institution.clone(),
             id: head.id,
+            under: key.id(),
             content_type: head.content_type.clone(),
             size: head.size,
             content: core.content_hash(&head.sha256),

@@ -203,6 +203,8 @@ impl Store {
         let installation = installation(&keyring)?;
         stores.belong(installation)?;
         with.sites.belong(installation)?;
+        let destroyed_key = keyring.secret("destroyed-keys")?;
+        let shred_key = keyring.secret("shred")?;
         let content_key = keyring.secret("content-hash")?;
         let ci_key = keyring.secret("person-ci")?;
         let text_key = keyring.secret("staff-text")?;
@@ -229,6 +231,8 @@ impl Store {
             content_key,
             ci_key,
             text_key,
+            destroyed_key,
+            shred_key,
             logs,
             trust: with.witnessing.map(|witnessing| witnessing.policy),
             tiles: TileCache::default(),
@@ -239,12 +243,13 @@ impl Store {
             sequencer::head::look_before(&core, log)?;
         }
         core.persist_keys()?;
+        crate::shred::replay(&core)?;
         // Not before: what folders say must outlive this process.
         stores.mark(installation);
         core.sites.mark(installation);
         drop(opening);
         let core = Arc::new(core);
-        let mut sequencers = Vec::new();
+        let mut sequencers = vec![crate::keeper::start(&core)?];
         for log in Log::ALL {
             sequencer::recall(&core, log)?;
             if core.config.sequencer {
@@ -284,6 +289,14 @@ impl Store {
         let secret = core.keyring.secret(&format!("room-{room}"))?;
         core.persist_keys()?;
         Ok(secret)
+    }
+
+    /// Under what id the folders of sites and key stores, and backups of these, say that they are this installation's.
+    ///
+    /// # Errors
+    /// [`StoreError::Key`].
+    pub fn installation(&self) -> Result<Id16, StoreError> {
+        installation(&self.core().keyring)
     }
 
     /// Whether the store gets on, for readiness checks and metrics.
@@ -344,6 +357,7 @@ impl Drop for Inner {
         }
         let sequencers = std::mem::take(self.sequencers.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner));
         for thread in sequencers {
+            thread.thread().unpark();
             let _ = thread.join();
         }
     }

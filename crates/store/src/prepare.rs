@@ -13,7 +13,7 @@ use std::sync::Arc;
 use base::{Id16, Random, wire};
 use ledger::{Commitment, EntryKind};
 use policy::{Action, InstitutionCode, Owner, Permit, Purpose};
-use vault::{FrameHead, FrameKind, GroupKey, GroupName};
+use vault::{FrameHead, FrameKind, GroupKey, GroupName, KeyId};
 use zeroize::Zeroizing;
 
 use crate::Store;
@@ -120,6 +120,11 @@ impl Prepared {
     #[must_use]
     pub fn key(&self) -> ResourceKey {
         ResourceKey { owner: self.owner, resource_type: self.resource_type.clone(), id: self.id }
+    }
+
+    /// The key that it is sealed under.
+    pub(crate) fn under(&self) -> KeyId {
+        self.key.id()
     }
 
     /// Bytes that it holds in memory, about.

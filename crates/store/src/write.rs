@@ -1,5 +1,6 @@
 //! The write path: what was prepared goes into one transaction with its outbox rows, shared with other callers' writes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base::Random;
@@ -31,6 +32,7 @@ impl Store {
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`]; [`StoreError::Site`] where too few sites can
     /// be reached, so that nobody goes home with what one disk holds; [`StoreError::Backlog`] where the sites
     /// have been out of reach for so long that too much waits; [`StoreError::Key`] where new keys cannot be made durable;
+    /// [`StoreError::KeyGone`] where somebody was erased meanwhile;
     /// [`StoreError::Database`] and [`StoreError::Commit`]. After an error nothing was written.
     pub fn write(
         &self,
@@ -68,9 +70,12 @@ impl Store {
         let keys = new.keys().to_vec();
         let (epoch, random, recorded_us) = (permit.epoch(), Arc::clone(&core.random), core.clock.now_us());
         let rows = versions.len() * 4 + objects.len() * 4 + 1;
-        let (written, waiting) = core.writer.run(rows, move |transaction| {
+        let under: BTreeSet<_> =
+            versions.iter().map(Prepared::under).chain(objects.iter().map(|one| one.under)).collect();
+        let written = core.writer.run(rows, move |transaction| {
             check_epoch(transaction, epoch)?;
             crate::keys::insert(transaction, &keys)?;
+            crate::keys::check_present(transaction, &under)?;
             let batch = Batch { transaction, random: &*random, recorded_us };
             let versions: Vec<Outcome> =
                 versions.into_iter().map(|one| batch.version(one)).collect::<Result<_, _>>()?;
@@ -79,7 +84,8 @@ impl Store {
             more(transaction, &versions)?;
             let (ticket, waiting) = ticket(transaction)?;
             Ok((Written { versions, objects, ticket }, waiting))
-        })?;
+        });
+        let (written, waiting) = core.without_stale_keys(written)?;
         new.inserted();
         core.log(Log::Records).set_waiting(waiting);
         metrics::counter!("hanmaru_store_written").increment((written.versions.len() + written.objects.len()) as u64);

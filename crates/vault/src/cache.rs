@@ -31,6 +31,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.young.insert(key, value);
     }
 
+    /// Drops what was not used since the call before.
+    pub(crate) fn age(&mut self) {
+        self.old = std::mem::take(&mut self.young);
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.young.len() + self.old.len()
@@ -51,5 +56,19 @@ mod tests {
         }
         assert_eq!(cache.get(&999), Some(999));
         assert_eq!(cache.get(&5), None);
+    }
+
+    #[test]
+    fn what_nobody_uses_ages_away() {
+        let mut cache = Cache::new(8);
+        cache.put(1, 1);
+        cache.put(2, 2);
+        cache.age();
+        assert_eq!(cache.get(&1), Some(1));
+        cache.age();
+        assert_eq!((cache.get(&1), cache.get(&2)), (Some(1), None));
+        cache.age();
+        cache.age();
+        assert_eq!(cache.len(), 0);
     }
 }

@@ -39,8 +39,10 @@ pub mod sites;
 pub use bytes::Bytes;
 pub use folder::{Fault, SiteFault};
 pub use keys::{
-    ClassName, FileKeyProvider, GroupKey, GroupName, KeyError, KeyId, KeyIndex, KeyName, KeyProvider, KeyStoreConfig,
-    KeyStoreReport, KeyStoreStatus, KeyStores, Keyring, MemoryIndex, NewKeys, Parent, WrappedKey,
+    Backup, Cause, ClassName, Compacted, Destroyed, FileKeyProvider, GroupKey, GroupName, KdfCost, KeyError, KeyId,
+    KeyIndex, KeyName, KeyProvider, KeyStoreConfig, KeyStoreReport, KeyStoreStatus, KeyStores, Keyring, MemoryIndex,
+    NewKeys, Parent, Passphrase, ProtectedKeyProvider, Restored, SHARDS, WrappedKey, open_root, parent_entry,
+    root_entry,
 };
 pub use pack::{FrameAt, PACK_BYTES_MAX, Pack, PackBuilder, PackError, PackedFrame, matches_path, read_pack};
 pub use seal::{

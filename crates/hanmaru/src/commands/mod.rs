@@ -14,6 +14,8 @@ pub mod keys;
 pub mod rebuild;
 pub mod scrub;
 pub mod serve;
+pub mod shred;
+mod shred_words;
 pub mod staff;
 pub mod status;
 pub mod verify;

@@ -172,6 +172,12 @@ fn say_key_store(store: &KeyStoreReport) -> bool {
     if store.missing > 0 {
         println!("  it catches up while `hanmaru serve` runs; `hanmaru keys mend` does it now");
     }
+    if store.dead > 0 {
+        println!(
+            "  {} records of destroyed keys are still in its files; `hanmaru keys compact` removes them",
+            store.dead
+        );
+    }
     if store.damaged > 0 {
         println!("  {} damaged stretches were passed over; `hanmaru keys mend` names them", store.damaged);
     }

@@ -34,6 +34,7 @@ pub(crate) const KIND_ISSUED: i64 = 4;
 pub(crate) const KIND_RECEIPT: i64 = 5;
 /// Changes of lasting tables: many rows of the outbox, one leaf for those of one owner in one round.
 pub(crate) const KIND_ROWS: i64 = 6;
+pub(crate) const KIND_SHRED: i64 = 7;
 
 /// Most rows of the outbox in one round: few enough that a leaf somebody waits for is not long behind a deposit. A resource
 /// has about three.
@@ -412,7 +413,7 @@ impl Sequencer {
         let last = self.core.readers.snapshot("looking for urgent work", |connection| {
             // Rows that belong to a leaf stand behind it.
             let sql = format!(
-                "SELECT 1 FROM (SELECT kind FROM {} ORDER BY no DESC LIMIT {URGENT_LOOK}) WHERE kind IN ({KIND_ISSUED}, {KIND_RECEIPT})",
+                "SELECT 1 FROM (SELECT kind FROM {} ORDER BY no DESC LIMIT {URGENT_LOOK}) WHERE kind IN ({KIND_ISSUED}, {KIND_RECEIPT}, {KIND_SHRED})",
                 outbox(self.log)
             );
             connection.prepare_cached(&sql).and_then(|mut statement| statement.exists([])).at("looking for urgent work")

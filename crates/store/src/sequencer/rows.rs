@@ -49,7 +49,11 @@ impl Changes {
         if !self.layouts.contains_key(&layout) {
             self.layouts.insert(layout, read_layout(connection, layout)?);
         }
-        let owner = owner.map_or_else(|| Ok(installation()), owner_from)?;
+        let owner = match owner {
+            // Nobody's key can be made anew who was erased; what is still said of them is the installation's own.
+            Some(owner) if !is_erased(connection, owner)? => owner_from(owner)?,
+            _ => installation(),
+        };
         let place = *self.places.entry(owner).or_insert_with(|| {
             self.groups.push((owner, Vec::new()));
             self.groups.len() - 1
@@ -125,6 +129,12 @@ pub(crate) fn rows_content(owner: Owner, rows: &[u8]) -> Vec<u8> {
     let mut out = wire::Writer::new();
     out.u8(1).raw(&owner_bytes(owner)).raw(&base::sha256(rows));
     out.finish()
+}
+
+fn is_erased(connection: &Connection, owner: &[u8]) -> Result<bool, StoreError> {
+    let step = "looking for the erased";
+    let mut statement = connection.prepare_cached("SELECT 1 FROM erased_owner WHERE owner = ?").at(step)?;
+    statement.exists([owner]).at(step)
 }
 
 fn read_layout(connection: &Connection, no: i64) -> Result<Layout, StoreError> {

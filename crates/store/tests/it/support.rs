@@ -14,7 +14,7 @@ use store::{
     Edition, IndexRow, NewVersion, OpenStore, Outcome, Prepared, ResourceKey, Store, StoreConfig, StoreError, Written,
 };
 use tempfile::TempDir;
-use vault::{ClassName, FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
+use vault::{ClassName, FileKeyProvider, KeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
 
 pub const CODE: &str = "11100001";
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,10 +73,17 @@ impl House {
 
     pub fn with(&self) -> Result<OpenStore, StoreError> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let root = FileKeyProvider::open(&self.root.join("root.key"), random)?;
+        self.with_provider(Arc::new(root))
+    }
+
+    /// The same under another provider of root keys.
+    pub fn with_provider(&self, key_provider: Arc<dyn KeyProvider>) -> Result<OpenStore, StoreError> {
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
         Ok(OpenStore {
             folder: self.folder(),
             sites: Sites::open(sites(&self.root), 2)?,
-            key_provider: Arc::new(FileKeyProvider::open(&self.root.join("root.key"), Arc::clone(&random))?),
+            key_provider,
             key_stores: KeyStores::open(key_stores(&self.root), 2)?,
             origin: "hanmaru.test".to_owned(),
             clock: Arc::clone(&self.clock),

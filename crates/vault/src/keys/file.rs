@@ -17,13 +17,20 @@
 //! Each process appends to a file it holds a lock on, and never to one whose end is torn or that has reached 64 MiB:
 //! then it begins the next number. A reader that meets a damaged record passes it over, says so, and looks for the next
 //! mark whose check fits. A key may stand in a store twice.
+//!
+//! # File of destroyed keys `NNNN.gone`, format 1
+//!
+//! `HMRGONE1`, and records of the same form whose payload is an entry of the list of destroyed keys (`gone.rs` beside this
+//! one). Each is written once, whole, and never appended to nor rewritten.
 
 use std::ops::Range;
 
 /// The first bytes of a file.
 pub(super) const FILE_MAGIC: &[u8; 8] = b"HMRKEYS1";
+/// The first bytes of a file of destroyed keys.
+pub(super) const GONE_MAGIC: &[u8; 8] = b"HMRGONE1";
 const RECORD_MARK: &[u8; 4] = b"KREC";
-const RECORD_HEAD_BYTES: usize = 4 + 4 + 16;
+pub(super) const RECORD_HEAD_BYTES: usize = 4 + 4 + 16;
 /// Longest payload of a record in bytes.
 const PAYLOAD_BYTES_MAX: usize = 8192;
 
@@ -54,8 +61,8 @@ pub(super) enum Found<'a> {
 }
 
 /// Walks a file's bytes; damaged stretches are passed over to the next record that is whole.
-pub(super) fn scan<'a>(bytes: &'a [u8], see: &mut dyn FnMut(Found<'a>)) {
-    let mut at = if bytes.starts_with(FILE_MAGIC) { FILE_MAGIC.len() } else { 0 };
+pub(super) fn scan<'a>(bytes: &'a [u8], magic: &[u8; 8], see: &mut dyn FnMut(Found<'a>)) {
+    let mut at = if bytes.starts_with(magic) { magic.len() } else { 0 };
     let mut damaged_from = (at == 0 && !bytes.is_empty()).then_some(0);
     while at < bytes.len() {
         let Some(payload) = record_at(&bytes[at..]) else {
@@ -88,10 +95,10 @@ fn record_at(bytes: &[u8]) -> Option<&[u8]> {
     (head[8..24] == record_check(payload)).then_some(payload)
 }
 
-/// Whether there is nothing in a file but whole records.
+/// Whether there is nothing in a file of keys but whole records.
 pub(super) fn is_clean(bytes: &[u8]) -> bool {
     let mut clean = bytes.starts_with(FILE_MAGIC);
-    scan(bytes, &mut |found| clean &= matches!(found, Found::Record(_)));
+    scan(bytes, FILE_MAGIC, &mut |found| clean &= matches!(found, Found::Record(_)));
     clean
 }
 
@@ -108,7 +115,7 @@ mod tests {
 
     fn found(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<Range<usize>>) {
         let (mut records, mut damaged) = (Vec::new(), Vec::new());
-        scan(bytes, &mut |found| match found {
+        scan(bytes, FILE_MAGIC, &mut |found| match found {
             Found::Record(payload) => records.push(payload.to_vec()),
             Found::Damaged(range) => damaged.push(range),
         });

@@ -37,13 +37,21 @@
 //! Additional data of every wrapping: the text `hanmaru key 1`, one zero byte, then id, parent and name as above.
 //! A wrapped key moved to another id, parent or name does not unwrap.
 
+mod backup;
+mod compact;
 mod file;
+mod gone;
+mod keystore;
 mod mend;
 mod place;
 mod ring;
 mod root;
 mod stores;
 
+pub use backup::{Backup, Restored};
+pub use compact::Compacted;
+pub use gone::{Cause, Destroyed, parent_entry, root_entry};
+pub use keystore::{KdfCost, Passphrase, ProtectedKeyProvider, open_root};
 pub use ring::{GroupKey, Keyring, NewKeys};
 pub use root::FileKeyProvider;
 pub use stores::{
@@ -305,24 +313,30 @@ pub(crate) fn wrapping_aad(id: KeyId, parent: &Parent, name: &KeyName) -> Vec<u8
     out.finish()
 }
 
-/// Holds the root key and never lets it out: a file, later a hardware module.
+/// Holds root keys and never lets them out: a file, later a hardware module. While a root is rotated it holds two.
 pub trait KeyProvider: Send + Sync {
-    /// The root key's id: every key wrapped directly under it carries it.
-    fn id(&self) -> &str;
+    /// The id of the root under which new keys are wrapped: every key wrapped directly under it carries it.
+    fn id(&self) -> String;
 
-    /// Wraps a key under the root, bound to `aad`. Keeps nothing; the caller makes the answer durable.
+    /// Whether it holds the root with this id.
+    fn holds(&self, root: &str) -> bool;
+
+    /// Wraps a key under a root that it holds, bound to `aad`. Keeps nothing; the caller makes the answer durable.
     /// At most [`WRAPPED_KEY_BYTES_MAX`] bytes.
-    fn wrap(&self, key: &[u8; 32], aad: &[u8]) -> Result<Vec<u8>, KeyError>;
+    fn wrap(&self, root: &str, key: &[u8; 32], aad: &[u8]) -> Result<Vec<u8>, KeyError>;
 
-    /// Unwraps what [`KeyProvider::wrap`] gave for the same `aad`. [`KeyError::NotAuthentic`] for anything else.
-    fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError>;
+    /// Unwraps what [`KeyProvider::wrap`] gave for the same root and `aad`. [`KeyError::NotAuthentic`] for anything else.
+    fn unwrap(&self, root: &str, wrapped: &[u8], aad: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError>;
+
+    /// Looks again at what it was made from: another program may have added a root, or taken one away.
+    fn refresh(&self) -> Result<(), KeyError>;
 }
 
 /// Finds wrapped keys: the store's table, or [`MemoryIndex`] for tools. It only reads, and what it answers may be stale
 /// by one transaction; what was committed before the call began must be found.
 pub trait KeyIndex: Send + Sync {
     /// The key with this name. Two processes may have made keys of one name at the same moment: then always the same
-    /// one of them, the first inserted.
+    /// one of them, the first inserted. While a key is rotated away, the one that takes its place.
     fn by_name(&self, name: &KeyName) -> Result<Option<WrappedKey>, KeyError>;
 
     /// The key with this id. Ids are unique, and every key ever inserted is found by its id until it is destroyed.
@@ -341,6 +355,22 @@ pub enum KeyError {
         reason: String,
         /// What to do.
         advice: &'static str,
+    },
+    /// The passphrase does not open the root keys.
+    #[error(
+        "root key file {path}: the passphrase is wrong; the file is whole, so look where the passphrase comes from"
+    )]
+    WrongPassphrase {
+        /// The file.
+        path: String,
+    },
+    /// There is no passphrase to be had.
+    #[error("the passphrase of the root keys cannot be read from {place}: {reason}")]
+    NoPassphrase {
+        /// Where it should be.
+        place: String,
+        /// Why it is not.
+        reason: String,
     },
     /// Keys of this installation hang under another root key.
     #[error(

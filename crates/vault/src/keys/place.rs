@@ -1,6 +1,7 @@
 //! One key store's folder: appending with a sync, showing every record, and what it is behind with. Knows no other store.
 
-use super::file::{FILE_MAGIC, Found, is_clean, scan};
+use super::file::{FILE_MAGIC, Found, GONE_MAGIC, is_clean, scan, write_record};
+use super::gone::Destroyed;
 use super::stores::{KEY_WRITE, Quarantined};
 use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::lock;
@@ -14,15 +15,17 @@ use std::sync::{Arc, Mutex};
 
 /// A file of this size in bytes is not appended to any more.
 const FILE_BYTES_MAX: u64 = 64 << 20;
+/// While keys are being compacted away, this file in the folder says up to which number files are appended to no more.
+pub(super) const COMPACTING: &str = "compacting";
 /// Keys in bytes that wait in memory for one store; beyond that the stores are compared whole.
 pub(super) const BEHIND_BYTES_MAX: usize = 8 << 20;
 
 /// One key store's folder.
 pub(super) struct Place {
     pub(super) name: String,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     belonging: Arc<Belonging>,
-    file: Mutex<Option<OpenFile>>,
+    pub(super) file: Mutex<Option<OpenFile>>,
     pub(super) behind: Mutex<Behind>,
     health: Mutex<Health>,
     seams: Seams,
@@ -44,7 +47,7 @@ pub(super) struct Behind {
     pub(super) compare: bool,
 }
 
-struct OpenFile {
+pub(super) struct OpenFile {
     number: u32,
     file: File,
     length: u64,
@@ -64,6 +67,14 @@ impl Behind {
         if self.bytes > BEHIND_BYTES_MAX {
             *self = Self { compare: true, ..Self::default() };
         }
+    }
+}
+
+impl OpenFile {
+    /// Whether this is the file behind a path, and not one that was there before it.
+    fn stands_at(file: &File, path: &Path) -> bool {
+        let place = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        matches!((fs::metadata(path).map(place), file.metadata().map(place)), (Ok(named), Ok(own)) if named == own)
     }
 }
 
@@ -191,6 +202,10 @@ impl Place {
     /// Forgets a file that is not in the folder any more: another disk was mounted here, or somebody removed the file. What was
     /// written to it is not here either.
     fn let_go(&self, slot: &mut Option<OpenFile>) {
+        let closed = self.closed_up_to();
+        if slot.as_ref().is_some_and(|open| open.number <= closed) {
+            *slot = None;
+        }
         if slot.as_ref().is_some_and(|open| !self.stands(open)) {
             *slot = None;
             lock(&self.behind).compare = true;
@@ -199,23 +214,30 @@ impl Place {
 
     /// Whether the file that is open is the one that its name in the folder leads to.
     fn stands(&self, open: &OpenFile) -> bool {
-        let place = |meta: fs::Metadata| (meta.dev(), meta.ino());
-        let named = fs::metadata(self.folder.join(file_name(open.number))).map(place);
-        matches!((named, open.file.metadata().map(place)), (Ok(named), Ok(own)) if named == own)
+        OpenFile::stands_at(&open.file, &self.folder.join(file_name(open.number)))
+    }
+
+    /// Up to which number somebody is compacting files right now, or was when the program ended; 0 where nobody is.
+    fn closed_up_to(&self) -> u32 {
+        let text = fs::read_to_string(self.folder.join(COMPACTING)).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
     }
 
     /// Locks a clean file that has room, newest first, or begins the next number.
     fn claim(&self) -> io::Result<OpenFile> {
-        let numbers = self.numbers()?;
-        for number in numbers.iter().rev().take(8).copied() {
+        let numbers = self.numbers(KEYS)?;
+        let closed = self.closed_up_to();
+        for number in numbers.iter().rev().take(8).copied().filter(|number| *number > closed) {
             let path = self.folder.join(file_name(number));
             let file = OpenOptions::new().append(true).open(&path)?;
             let length = file.metadata()?.len();
-            if length < FILE_BYTES_MAX && file.try_lock().is_ok() && is_clean(&fs::read(&path)?) {
+            // Between opening and locking it may have been replaced by its compacted form.
+            let taken = length < FILE_BYTES_MAX && file.try_lock().is_ok() && OpenFile::stands_at(&file, &path);
+            if taken && is_clean(&fs::read(&path)?) {
                 return Ok(OpenFile { number, file, length });
             }
         }
-        let mut number = numbers.last().map_or(1, |last| last + 1);
+        let mut number = numbers.last().copied().unwrap_or(0).max(closed) + 1;
         loop {
             match OpenOptions::new().append(true).create_new(true).open(self.folder.join(file_name(number))) {
                 Ok(mut file) => {
@@ -231,12 +253,13 @@ impl Place {
         }
     }
 
-    fn numbers(&self) -> io::Result<Vec<u32>> {
+    /// The numbers of the files of one kind, in order.
+    pub(super) fn numbers(&self, kind: &str) -> io::Result<Vec<u32>> {
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
             let number: Option<u32> =
-                name.to_str().and_then(|name| name.strip_suffix(".keys")).and_then(|name| name.parse().ok());
+                name.to_str().and_then(|name| name.strip_suffix(kind)).and_then(|name| name.parse().ok());
             numbers.extend(number);
         }
         numbers.sort_unstable();
@@ -247,9 +270,13 @@ impl Place {
     pub(super) fn visit(&self, quarantined: &mut Vec<Quarantined>, see: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
         self.check()?;
         let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
-        for number in self.numbers().map_err(fault)? {
-            let bytes = read_bounded(&self.folder.join(file_name(number))).map_err(fault)?;
-            scan(&bytes, &mut |found| match found {
+        for number in self.numbers(KEYS).map_err(fault)? {
+            let bytes = match read_bounded(&self.folder.join(file_name(number))) {
+                // Compacted away since the folder was listed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                read => read.map_err(fault)?,
+            };
+            scan(&bytes, FILE_MAGIC, &mut |found| match found {
                 Found::Record(payload) => see(payload),
                 Found::Damaged(range) => {
                     let tail = range.end == bytes.len();
@@ -265,21 +292,68 @@ impl Place {
         Ok(())
     }
 
+    /// Writes entries of the list of destroyed keys: a file of its own, durable when this returns.
+    pub(super) fn append_gone(&self, entries: &[Destroyed]) -> Result<(), Fault> {
+        self.check()?;
+        let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
+        let mut bytes = GONE_MAGIC.to_vec();
+        entries.iter().for_each(|entry| write_record(&mut bytes, &entry.to_bytes()));
+        let mut number = self.numbers(GONE).map_err(fault)?.last().map_or(1, |last| last + 1);
+        loop {
+            let path = self.folder.join(format!("{number:04}{GONE}"));
+            match OpenOptions::new().write(true).create_new(true).open(path) {
+                Ok(mut file) => {
+                    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(fault)?;
+                    return folder::sync_folder(&self.folder).map_err(fault);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(fault(error)),
+            }
+        }
+    }
+
+    /// Shows every sound entry of the list of destroyed keys.
+    pub(super) fn visit_gone(&self, see: &mut dyn FnMut(Destroyed)) -> Result<(), Fault> {
+        self.check()?;
+        let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
+        for number in self.numbers(GONE).map_err(fault)? {
+            let bytes = read_bounded(&self.folder.join(format!("{number:04}{GONE}"))).map_err(fault)?;
+            scan(&bytes, GONE_MAGIC, &mut |found| {
+                if let Found::Record(payload) = found
+                    && let Ok(entry) = Destroyed::from_bytes(payload)
+                {
+                    see(entry);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Forgets what waits for this store in memory: it may hold what was destroyed meanwhile. The comparison brings the rest.
+    pub(super) fn reconsider(&self) {
+        *lock(&self.behind) = Behind { compare: true, ..Behind::default() };
+    }
+
     /// When the store was last written to, by its own clock; `None` where it holds no file or is away.
     pub(super) fn newest(&self) -> Option<Timestamp> {
-        let numbers = self.numbers().ok()?;
+        let numbers = self.numbers(KEYS).ok()?;
         let written = |number: &u32| fs::metadata(self.folder.join(file_name(*number))).ok()?.modified().ok();
         let newest = numbers.iter().filter_map(written).max()?;
         Timestamp::try_from(newest).ok()
     }
 }
 
-fn file_name(number: u32) -> String {
-    format!("{number:04}.keys")
+/// How the names of files of wrapped keys end.
+pub(super) const KEYS: &str = ".keys";
+/// How the names of files of destroyed keys end.
+pub(super) const GONE: &str = ".gone";
+
+pub(super) fn file_name(number: u32) -> String {
+    format!("{number:04}{KEYS}")
 }
 
 /// A file never much exceeds its size: one batch more. Anything beyond that is not ours.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     if fs::metadata(path)?.len() > 4 * FILE_BYTES_MAX {
         return Err(io::Error::other(format!("{} is larger than any key file", path.display())));
     }

@@ -175,10 +175,8 @@ impl Keyring {
             return Ok(bytes);
         }
         let bytes = Zeroizing::new(self.0.random.bytes32());
-        let id = KeyId::random(&*self.0.random);
-        let parent = Parent::Root(self.0.provider.id().to_owned());
-        let wrapped = self.0.provider.wrap(&bytes, &wrapping_aad(id, &parent, &name))?;
-        self.0.add_pending(WrappedKey { id, parent, name, wrapped }, false);
+        let key = self.0.under_root(KeyId::random(&*self.0.random), &name, &bytes)?;
+        self.0.add_pending(key, false);
         Ok(bytes)
     }
 
@@ -195,6 +193,15 @@ impl Keyring {
         let mut all: Vec<_> =
             lock(&self.0.state).pending.values().map(|key| (key.order, key.durable, key.key.clone())).collect();
         all.sort_unstable_by_key(|(order, ..)| *order);
+        for (_, durable, key) in all.iter_mut().filter(|(_, durable, _)| !durable) {
+            if let Some(renewed) = self.0.renewed(key)? {
+                if let Some(pending) = lock(&self.0.state).pending.get_mut(&key.id) {
+                    pending.key = renewed.clone();
+                }
+                *key = renewed;
+            }
+            debug_assert!(!*durable);
+        }
         let new: Vec<_> = all.iter().filter(|(_, durable, _)| !durable).map(|(.., key)| key.clone()).collect();
         if !new.is_empty() {
             self.0.stores.append(&new)?;
@@ -206,6 +213,107 @@ impl Keyring {
             }
         }
         Ok(NewKeys { ring: self.clone(), keys: all.into_iter().map(|(.., key)| key).collect() })
+    }
+
+    /// The key stores behind it.
+    #[must_use]
+    pub fn stores(&self) -> &KeyStores {
+        &self.0.stores
+    }
+
+    /// The id of the root under which new keys hang.
+    #[must_use]
+    pub fn root(&self) -> String {
+        self.0.provider.id()
+    }
+
+    /// Drops every key that is ready in memory, because some were destroyed or rotated: what is needed is found again, or not
+    /// any more. Keys that are being made stay.
+    pub fn forget(&self) {
+        let mut state = lock(&self.0.state);
+        state.groups = Cache::new(KEYS_IN_MEMORY_MAX);
+        state.names = Cache::new(KEYS_IN_MEMORY_MAX);
+        state.ids = Cache::new(KEYS_IN_MEMORY_MAX);
+        drop(state);
+        if let Err(error) = self.0.provider.refresh() {
+            tracing::warn!(%error, "the root keys cannot be looked at again");
+        }
+    }
+
+    /// Drops the keys that were not used since the call before the last one: whoever calls it every few minutes bounds how
+    /// long a key that nobody uses stays in memory.
+    pub fn age(&self) {
+        let mut state = lock(&self.0.state);
+        state.groups.age();
+        state.names.age();
+        state.ids.age();
+    }
+
+    /// Drops keys that were made, are not in the index yet, and can never come into it because the key they hang under was
+    /// rotated away meanwhile. What was sealed under them was not acknowledged.
+    pub fn drop_pending(&self, is_stale: impl Fn(&WrappedKey) -> bool) {
+        let mut state = lock(&self.0.state);
+        let stale: Vec<(KeyId, KeyName)> = state
+            .pending
+            .values()
+            .filter(|pending| is_stale(&pending.key))
+            .map(|pending| (pending.key.id, pending.key.name.clone()))
+            .collect();
+        for (id, name) in stale {
+            state.pending.remove(&id);
+            state.pending_names.remove(&name);
+        }
+        drop(state);
+        self.forget();
+    }
+
+    /// A new key for a shard, beside the one that it is to replace. The caller makes it durable and inserts it. Takes a permit
+    /// to repair.
+    ///
+    /// # Errors
+    /// [`KeyError::Refused`], and what the provider of the root says.
+    pub fn new_shard(&self, permit: &Permit, number: u8) -> Result<(WrappedKey, Arc<GroupKey>), KeyError> {
+        check_repair(permit)?;
+        let (id, name, bytes) =
+            (KeyId::random(&*self.0.random), KeyName::Shard(number), Zeroizing::new(self.0.random.bytes32()));
+        let key = self.0.under_root(id, &name, &bytes)?;
+        Ok((key, Arc::new(GroupKey { id, name, cipher: Cipher::new(&bytes) })))
+    }
+
+    /// The shard key that new owners hang under.
+    ///
+    /// # Errors
+    /// [`KeyError::Unknown`] where there is none; what the index says.
+    pub fn shard(&self, permit: &Permit, number: u8) -> Result<Arc<GroupKey>, KeyError> {
+        check_repair(permit)?;
+        let name = KeyName::Shard(number);
+        self.0.find(&name)?.ok_or_else(|| KeyError::Unknown { id: format!("of shard {number}") })
+    }
+
+    /// The same key under another parent of the same name as its own. Takes a permit to repair; nothing of the key is shown.
+    ///
+    /// # Errors
+    /// [`KeyError::NotAuthentic`], [`KeyError::Refused`], [`KeyError::Unknown`].
+    pub fn rewrap(&self, permit: &Permit, key: &WrappedKey, under: &GroupKey) -> Result<WrappedKey, KeyError> {
+        check_repair(permit)?;
+        if parent_name(&key.name).as_ref() != Some(&under.name) {
+            return Err(KeyError::NotAuthentic { id: key.id.to_string() });
+        }
+        let bytes = self.0.unwrap(key)?;
+        Ok(self.0.under(under, key.id, &key.name, &bytes))
+    }
+
+    /// The same key under the provider's current root. Takes a permit to repair.
+    ///
+    /// # Errors
+    /// As [`Keyring::rewrap`], and what the provider says.
+    pub fn rewrap_under_root(&self, permit: &Permit, key: &WrappedKey) -> Result<WrappedKey, KeyError> {
+        check_repair(permit)?;
+        if parent_name(&key.name).is_some() {
+            return Err(KeyError::NotAuthentic { id: key.id.to_string() });
+        }
+        let bytes = self.0.unwrap(key)?;
+        self.0.under_root(key.id, &key.name, &bytes)
     }
 
     /// The key that a frame names, whoever it belongs to: only [`mod@crate::seal`] may ask, and it checks the permit.
@@ -257,20 +365,11 @@ impl Inner {
         }
         let bytes = Zeroizing::new(self.random.bytes32());
         let id = KeyId::random(&*self.random);
-        let (parent, wrapped) = match parent_name(name) {
-            Some(above) => {
-                let above = self.make(&above)?;
-                let parent = Parent::Key(above.id);
-                let wrapped = above.cipher.wrap(&bytes, &wrapping_aad(id, &parent, name), &*self.random).to_vec();
-                (parent, wrapped)
-            }
-            None => {
-                let parent = Parent::Root(self.provider.id().to_owned());
-                let wrapped = self.provider.wrap(&bytes, &wrapping_aad(id, &parent, name))?;
-                (parent, wrapped)
-            }
+        let key = match parent_name(name) {
+            Some(above) => self.under(&*self.make(&above)?, id, name, &bytes),
+            None => self.under_root(id, name, &bytes)?,
         };
-        self.add_pending(WrappedKey { id, parent, name: name.clone(), wrapped }, false);
+        self.add_pending(key, false);
         Ok(self.remember(id, name, &bytes))
     }
 
@@ -318,10 +417,10 @@ impl Inner {
         let refuse = || KeyError::NotAuthentic { id: key.id.to_string() };
         let aad = wrapping_aad(key.id, &key.parent, &key.name);
         match (&key.parent, parent_name(&key.name)) {
-            (Parent::Root(root), None) if root != self.provider.id() => {
-                Err(KeyError::OtherRoot { needed: root.clone(), given: self.provider.id().to_owned() })
+            (Parent::Root(root), None) if !self.has_root(root)? => {
+                Err(KeyError::OtherRoot { needed: root.clone(), given: self.provider.id() })
             }
-            (Parent::Root(_), None) => self.provider.unwrap(&key.wrapped, &aad).map_err(|error| match error {
+            (Parent::Root(root), None) => self.provider.unwrap(root, &key.wrapped, &aad).map_err(|error| match error {
                 KeyError::NotAuthentic { .. } => refuse(),
                 other => other,
             }),
@@ -330,6 +429,40 @@ impl Inner {
                 above.cipher.unwrap(&key.wrapped, &aad).map_err(|_| refuse())
             }
             _ => Err(refuse()),
+        }
+    }
+
+    /// Whether the provider has a root, now or when it has looked again.
+    fn has_root(&self, root: &str) -> Result<bool, KeyError> {
+        if !self.provider.holds(root) {
+            self.provider.refresh()?;
+        }
+        Ok(self.provider.holds(root))
+    }
+
+    fn under(&self, above: &GroupKey, id: KeyId, name: &KeyName, bytes: &[u8; 32]) -> WrappedKey {
+        let parent = Parent::Key(above.id);
+        let wrapped = above.cipher.wrap(bytes, &wrapping_aad(id, &parent, name), &*self.random).to_vec();
+        WrappedKey { id, parent, name: name.clone(), wrapped }
+    }
+
+    fn under_root(&self, id: KeyId, name: &KeyName, bytes: &[u8; 32]) -> Result<WrappedKey, KeyError> {
+        let root = self.provider.id();
+        let parent = Parent::Root(root.clone());
+        let wrapped = self.provider.wrap(&root, bytes, &wrapping_aad(id, &parent, name))?;
+        Ok(WrappedKey { id, parent, name: name.clone(), wrapped })
+    }
+
+    /// A pending key whose parent is being rotated away is hung under the one that takes its place.
+    fn renewed(&self, key: &WrappedKey) -> Result<Option<WrappedKey>, KeyError> {
+        match (&key.parent, parent_name(&key.name)) {
+            (Parent::Key(id), Some(above)) if matches!(above, KeyName::Shard(_)) => match self.find(&above)? {
+                Some(current) if current.id != *id => {
+                    Ok(Some(self.under(&current, key.id, &key.name, &*self.unwrap(key)?)))
+                }
+                _ => Ok(None),
+            },
+            _ => Ok(None),
         }
     }
 
@@ -360,6 +493,13 @@ impl Inner {
         let order = state.made;
         state.pending_names.insert(key.name.clone(), key.id);
         state.pending.insert(key.id, Pending { key, order, durable });
+    }
+}
+
+pub(super) fn check_repair(permit: &Permit) -> Result<(), KeyError> {
+    match permit.action() {
+        Action::Repair => Ok(()),
+        other => Err(KeyError::Refused { action: other.name() }),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The root key in a file: the provider for small installations. No passphrase and no hardware.
+//! The root key in a plain file: for demonstrations and tests, and what older installations have. No passphrase, which is in
+//! `keystore.rs` beside this one, and no hardware.
 //!
 //! # Root key file, format 1
 //!
@@ -24,7 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-const FIRST_LINE: &str = "hanmaru root key 1";
+pub(super) const FIRST_LINE: &str = "hanmaru root key 1";
 const FILE_BYTES_MAX: u64 = 4096;
 
 /// A root key read from a file.
@@ -54,40 +55,72 @@ impl FileKeyProvider {
 
     /// Reads a root key file. Refuses one that is missing, damaged, of another format, or readable by others.
     pub fn open(path: &Path, random: Arc<dyn Random>) -> Result<Self, KeyError> {
-        let refuse = |reason: String, advice| KeyError::RootFile { path: path.display().to_string(), reason, advice };
-        let read = |error: std::io::Error| {
-            refuse(format!("cannot be read: {error}"), "restore it from its backup; without it no record can be opened")
-        };
-        let file = File::open(path).map_err(read)?;
-        let meta = file.metadata().map_err(read)?;
-        if !meta.is_file() {
-            return Err(refuse("is not a file".to_owned(), "point the configuration at the key file"));
-        }
-        let mode = meta.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let reason = format!("can be read by others (mode {mode:04o})");
-            return Err(refuse(reason, "run chmod 600 on it, and think about who may have copied it"));
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(read)?;
-        let (id, key) = parse(&text).map_err(|reason| {
-            refuse(reason.to_owned(), "restore it from its backup; do not edit it, and do not make a new one")
-        })?;
+        let text = read_private(path)?;
+        let (id, key) = parse(&text).map_err(|reason| damaged(path, reason))?;
         Ok(Self { id: format!("file:{id}"), cipher: Cipher::new(&key), random })
+    }
+
+    /// The key of a plain file and its id, to be put under a passphrase.
+    pub(super) fn taken_out(path: &Path) -> Result<(Id16, Zeroizing<[u8; 32]>), KeyError> {
+        parse(&read_private(path)?).map_err(|reason| damaged(path, reason))
+    }
+}
+
+/// Reads a key file. Refuses one that is missing, or readable by others.
+pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyError> {
+    let refuse = |reason: String, advice| KeyError::RootFile { path: path.display().to_string(), reason, advice };
+    let read = |error: std::io::Error| {
+        refuse(format!("cannot be read: {error}"), "restore it from its backup; without it no record can be opened")
+    };
+    let file = File::open(path).map_err(read)?;
+    let meta = file.metadata().map_err(read)?;
+    if !meta.is_file() {
+        return Err(refuse("is not a file".to_owned(), "point the configuration at the key file"));
+    }
+    let mode = meta.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let reason = format!("can be read by others (mode {mode:04o})");
+        return Err(refuse(reason, "run chmod 600 on it, and think about who may have copied it"));
+    }
+    let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX as usize + 1));
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(read)?;
+    Ok(text)
+}
+
+pub(super) fn damaged(path: &Path, reason: &str) -> KeyError {
+    KeyError::RootFile {
+        path: path.display().to_string(),
+        reason: reason.to_owned(),
+        advice: "restore it from its backup; do not edit it, and do not make a new one",
     }
 }
 
 impl KeyProvider for FileKeyProvider {
-    fn id(&self) -> &str {
-        &self.id
+    fn id(&self) -> String {
+        self.id.clone()
     }
 
-    fn wrap(&self, key: &[u8; 32], aad: &[u8]) -> Result<Vec<u8>, KeyError> {
+    fn holds(&self, root: &str) -> bool {
+        root == self.id
+    }
+
+    fn wrap(&self, root: &str, key: &[u8; 32], aad: &[u8]) -> Result<Vec<u8>, KeyError> {
+        if !self.holds(root) {
+            return Err(KeyError::OtherRoot { needed: root.to_owned(), given: self.id.clone() });
+        }
         Ok(self.cipher.wrap(key, aad, &*self.random).to_vec())
     }
 
-    fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    fn unwrap(&self, root: &str, wrapped: &[u8], aad: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        if !self.holds(root) {
+            return Err(KeyError::OtherRoot { needed: root.to_owned(), given: self.id.clone() });
+        }
         self.cipher.unwrap(wrapped, aad).map_err(|_| KeyError::NotAuthentic { id: "root".to_owned() })
+    }
+
+    fn refresh(&self) -> Result<(), KeyError> {
+        // One file, one key.
+        Ok(())
     }
 }
 
@@ -127,11 +160,11 @@ fn parse(text: &str) -> Result<(Id16, Zeroizing<[u8; 32]>), &'static str> {
     Ok((id, key))
 }
 
-fn field<'a>(text: &'a str, label: &str) -> Option<(&'a str, &'a str)> {
+pub(super) fn field<'a>(text: &'a str, label: &str) -> Option<(&'a str, &'a str)> {
     text.strip_prefix(label)?.split_once('\n')
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()?;
@@ -158,13 +191,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("root.key");
         let made = FileKeyProvider::create(&path, random(1)).expect("made");
-        let wrapped = made.wrap(&[5; 32], b"place").expect("wraps");
+        let wrapped = made.wrap(&made.id(), &[5; 32], b"place").expect("wraps");
         let again = FileKeyProvider::open(&path, random(2)).expect("opens");
         assert_eq!(again.id(), made.id());
-        assert_eq!(*again.unwrap(&wrapped, b"place").expect("the same key"), [5; 32]);
-        assert!(again.unwrap(&wrapped, b"other").is_err());
+        assert_eq!(*again.unwrap(&made.id(), &wrapped, b"place").expect("the same key"), [5; 32]);
+        assert!(again.unwrap(&made.id(), &wrapped, b"other").is_err());
         let other = FileKeyProvider::create(&folder.path().join("other.key"), random(3)).expect("made");
-        assert!(other.unwrap(&wrapped, b"place").is_err());
+        assert!(other.unwrap(&made.id(), &wrapped, b"place").is_err());
         assert!(FileKeyProvider::create(&path, random(4)).is_err());
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     }

@@ -2,21 +2,25 @@
 //! Readable without the database, and useless without the root key.
 //! The files are described in `file.rs` beside this one.
 
+use super::compact::Compacted;
 use super::file::write_record;
+use super::gone::Destroyed;
 use super::mend::keep_mending;
 use super::place::{BEHIND_BYTES_MAX, Place};
+use super::ring::check_repair;
 use super::{KeyError, KeyId, KeyIndex, KeyName, WrappedKey};
 use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::{Lane, gather, lock};
 use base::{Id16, Seams, Timestamp};
-use policy::{Action, Permit};
+use policy::Permit;
 use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// The place where a test may make a key store's write fail ([`base::Seam`]).
 pub const KEY_WRITE: &str = "vault/keys/write";
@@ -39,6 +43,8 @@ pub struct KeyStores(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) stores: Vec<Store>,
     quorum: usize,
+    /// Under what the list of destroyed keys is checked, once it is known.
+    pub(super) secret: OnceLock<Zeroizing<[u8; 32]>>,
 }
 
 pub(super) struct Store {
@@ -71,6 +77,8 @@ pub struct Quarantined {
 pub struct Mended {
     /// Keys known in all, together.
     pub keys: usize,
+    /// Destroyed keys that are listed.
+    pub destroyed: usize,
     /// Keys written to a store that missed them.
     pub copied: usize,
     /// Records passed over.
@@ -101,6 +109,8 @@ pub struct KeyStoreReport {
     pub keys: usize,
     /// Keys that others hold and it does not.
     pub missing: usize,
+    /// Records of destroyed keys that are still in its files, until the store is compacted.
+    pub dead: usize,
     /// Records that are damaged or torn. Each is harmless while `missing` is 0: the key stands somewhere else too.
     pub damaged: usize,
     /// When it was last written to, by the clock of its disk.
@@ -155,7 +165,7 @@ impl KeyStores {
             let lane = Lane::start("key-store", BEHIND_BYTES_MAX, PATIENCE).map_err(no_thread)?;
             opened.push(Store { place: Arc::new(Place::new(name, folder, Arc::clone(&belonging), seams)), lane });
         }
-        Ok(Self(Arc::new(Inner { stores: opened, quorum })))
+        Ok(Self(Arc::new(Inner { stores: opened, quorum, secret: OnceLock::new() })))
     }
 
     /// Appends keys to every store. When this returns `Ok`, they are durable (file and folder synced) in at least the
@@ -188,14 +198,108 @@ impl KeyStores {
         }
     }
 
-    /// Every key in the stores, for tools and for rebuilding. All stores are read; damaged records are passed over and
-    /// listed. An error only when no store can be read.
+    /// Tells under what secret the list of destroyed keys is checked; from now on entries that were not made with it count for
+    /// nothing.
+    pub fn trust(&self, secret: [u8; 32]) {
+        let _ = self.0.secret.set(Zeroizing::new(secret));
+    }
+
+    /// Puts keys on the list of destroyed keys, for good: durable in the quorum of stores when this returns `Ok`; the rest get
+    /// it from the comparison. From then on no store brings one of them back. Needs a permit to repair.
+    ///
+    /// # Errors
+    /// [`KeyError::Refused`], and [`KeyError::TooFew`], after which some stores may have it: to be done again.
+    pub fn destroy(&self, permit: &Permit, entries: &[Destroyed]) -> Result<Appended, KeyError> {
+        check_repair(permit)?;
+        if entries.is_empty() {
+            return Ok(Appended { stores: Vec::new() });
+        }
+        let (mut stores, mut faults) = (Vec::new(), Vec::new());
+        for store in &self.0.stores {
+            match store.place.append_gone(entries) {
+                Ok(()) => stores.push(store.place.name.clone()),
+                Err(fault) => faults.push(store.place.fault(fault)),
+            }
+            // What waits for a store in memory may be what is destroyed.
+            store.place.reconsider();
+        }
+        let (wanted, reached) = (self.0.quorum, stores.len());
+        if reached < wanted { Err(KeyError::TooFew { wanted, reached, faults }) } else { Ok(Appended { stores }) }
+    }
+
+    /// The destroyed keys, from every store that can be read.
+    ///
+    /// # Errors
+    /// [`KeyError::TooFew`] where fewer can be read than must be for one of them to have every entry.
+    pub fn destroyed(&self) -> Result<Vec<Destroyed>, KeyError> {
+        let listed = self.0.listed();
+        let reached = listed.readable.count_ones() as usize;
+        // An entry is in a quorum of stores, so whoever reads all but quorum - 1 of them meets it.
+        let wanted = self.0.stores.len() + 1 - self.0.quorum;
+        if reached < wanted {
+            let faulty = self.0.stores.iter().zip(listed.faults);
+            let faults = faulty.filter_map(|(store, fault)| Some(store.place.fault(fault?))).collect();
+            return Err(KeyError::TooFew { wanted, reached, faults });
+        }
+        if listed.foreign > 0 {
+            tracing::warn!(
+                entries = listed.foreign,
+                "entries of a list of destroyed keys are not this installation's and are ignored"
+            );
+        }
+        Ok(listed.gone.0.into_values().collect())
+    }
+
+    /// Mends the stores, and removes from their files what is dead: destroyed keys, and what hung under them. Waits `patience`
+    /// for each file that a program appends to. Needs a permit to repair.
+    ///
+    /// # Errors
+    /// [`KeyError::Refused`]. What a store says stands in its report.
+    pub fn compact(&self, permit: &Permit, patience: Duration) -> Result<Vec<Compacted>, KeyError> {
+        check_repair(permit)?;
+        Ok(self.0.compact(patience))
+    }
+
+    /// Forgets what waits in memory for a store, because keys were destroyed meanwhile; the comparison brings what it misses.
+    pub fn reconsider(&self) {
+        self.0.stores.iter().for_each(|store| store.place.reconsider());
+    }
+
+    /// Shows every living wrapped key of one store after the other; a key may come several times, and in forms under different
+    /// parents while a rotation runs. Damaged records are passed over.
+    ///
+    /// # Errors
+    /// [`KeyError::TooFew`] where no store can be read.
+    pub fn each_key(&self, see: &mut dyn FnMut(WrappedKey)) -> Result<(), KeyError> {
+        let gone = self.0.listed().gone;
+        let (mut readable, mut faults) = (0, Vec::new());
+        for store in &self.0.stores {
+            let visited = store.place.visit(&mut Vec::new(), &mut |payload| {
+                if !gone.is_dead(payload)
+                    && let Ok(key) = WrappedKey::from_bytes(payload)
+                {
+                    see(key);
+                }
+            });
+            match visited {
+                Ok(()) => readable += 1,
+                Err(fault) => faults.push(store.place.fault(fault)),
+            }
+        }
+        if readable == 0 { Err(KeyError::TooFew { wanted: 1, reached: 0, faults }) } else { Ok(()) }
+    }
+
+    /// Every living key in the stores, for tools and for rebuilding. All stores are read; damaged records are passed over and
+    /// listed, and destroyed keys are not read. An error only when no store can be read.
     pub fn load_index(&self) -> Result<MemoryIndex, KeyError> {
         let mut index = MemoryIndex::default();
+        let gone = self.0.listed().gone;
         let mut readable = 0;
         for store in &self.0.stores {
             let visited = store.place.visit(&mut index.quarantined, &mut |payload| {
-                if let Ok(key) = WrappedKey::from_bytes(payload) {
+                if !gone.is_dead(payload)
+                    && let Ok(key) = WrappedKey::from_bytes(payload)
+                {
                     index.keys.entry(key.id).or_insert(key);
                 }
             });
@@ -216,9 +320,7 @@ impl KeyStores {
 
     /// Compares the stores whole and writes to each what it misses; durable when this returns. Needs a permit to repair.
     pub fn mend(&self, permit: &Permit) -> Result<Mended, KeyError> {
-        if permit.action() != Action::Repair {
-            return Err(KeyError::Refused { action: permit.action().name() });
-        }
+        check_repair(permit)?;
         Ok(self.0.mend())
     }
 
@@ -241,6 +343,12 @@ impl KeyStores {
             }
         };
         self.0.stores.iter().map(status).collect()
+    }
+
+    /// The folder of a store that is there.
+    pub(super) fn place(&self, name: &str) -> &Place {
+        let found = self.0.stores.iter().find(|store| store.place.name == name);
+        &found.expect("names come from the stores themselves").place
     }
 
     /// How many stores must take a key.

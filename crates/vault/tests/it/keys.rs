@@ -6,7 +6,9 @@ use policy::{Action, InstitutionCode, Owner};
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
-use vault::{FileKeyProvider, KeyError, KeyId, KeyIndex, KeyName, KeyStores, Keyring, Parent, WrappedKey};
+use vault::{
+    Cause, Destroyed, FileKeyProvider, KeyError, KeyId, KeyIndex, KeyName, KeyStores, Keyring, Parent, WrappedKey,
+};
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..2000 {
@@ -313,4 +315,166 @@ fn one_name_asked_for_by_many_threads_is_made_once() {
     let new = ring.persist_new().expect("durable");
     let groups = new.keys().iter().filter(|key| matches!(key.name, KeyName::Group(_))).count();
     assert_eq!(groups, 50);
+}
+
+/// A world with one patient's keys in three equal stores, and what destroys them.
+fn with_a_patient(folders: &Folders) -> (Arc<Table>, KeyStores, Vec<WrappedKey>) {
+    let table = Arc::new(Table::default());
+    let ring = folders.ring(table.clone(), 1);
+    let deposit = depositor_of(&institution());
+    for one in ["1", "2"] {
+        ring.group(&deposit, &group_name(patient(one))).expect("made");
+    }
+    let new = ring.persist_new().expect("durable");
+    table.insert(new.keys());
+    let keys = new.keys().to_vec();
+    new.inserted();
+    drop(ring);
+    let stores = folders.key_stores();
+    until("three equal stores", || stores.compare().iter().all(|store| store.missing == 0 && store.keys == keys.len()));
+    stores.trust([9; 32]);
+    let owner = patient("1");
+    let goes = |key: &&WrappedKey| match &key.name {
+        KeyName::Owner(one) => *one == owner,
+        KeyName::Group(group) => group.owner == owner,
+        _ => false,
+    };
+    let going = keys.iter().filter(goes).cloned().collect();
+    (table, stores, going)
+}
+
+fn entries(keys: &[WrappedKey]) -> Vec<Destroyed> {
+    keys.iter().map(|key| Destroyed::new(&[9; 32], key.id, Cause::Shred, Id16([8; 16]), 7)).collect()
+}
+
+/// Whether the bytes of a wrapped key stand in any file of a store.
+fn holds(folders: &Folders, store: &str, key: &WrappedKey) -> bool {
+    fs::read_dir(folders.path(store)).expect("there").any(|entry| {
+        let bytes = fs::read(entry.expect("an entry").path()).expect("a file");
+        bytes.windows(key.wrapped.len()).any(|window| window == key.wrapped)
+    })
+}
+
+#[test]
+fn a_destroyed_key_is_gone_from_every_store_and_the_others_stay() {
+    let folders = Folders::new();
+    let (_, stores, going) = with_a_patient(&folders);
+    assert_eq!(going.len(), 2, "the patient and the group");
+    assert!(matches!(stores.destroy(&job(Action::Seal), &entries(&going)), Err(KeyError::Refused { .. })));
+    stores.destroy(&job(Action::Repair), &entries(&going)).expect("listed");
+    assert!(stores.load_index().expect("read").keys().all(|key| going.iter().all(|gone| gone.id != key.id)));
+    assert!(holds(&folders, "k1", &going[0]), "still in the file");
+    assert!(stores.compare().iter().all(|store| store.dead >= 2), "{:?}", stores.compare());
+    let compacted = stores.compact(&job(Action::Repair), Duration::from_secs(10)).expect("permitted");
+    for store in &compacted {
+        assert!(store.is_clean() && store.removed >= 2, "{store:?}");
+        assert!(!going.iter().any(|key| holds(&folders, &store.store, key)), "{} has it in a file", store.store);
+    }
+    let left = stores.load_index().expect("read");
+    assert_eq!((left.keys().count(), left.quarantined.len()), (3, 0), "a shard, or two, and the other patient's");
+    // Compacting again finds nothing.
+    let again = stores.compact(&job(Action::Repair), Duration::from_secs(10)).expect("permitted");
+    assert!(again.iter().all(|store| store.is_clean() && store.removed == 0));
+}
+
+#[test]
+fn a_store_that_was_away_brings_no_destroyed_key_back() {
+    let folders = Folders::new();
+    let (_, stores, going) = with_a_patient(&folders);
+    fs::rename(folders.path("k3"), folders.path("away")).expect("unplugged");
+    stores.destroy(&job(Action::Repair), &entries(&going)).expect("two are enough");
+    let compacted = stores.compact(&job(Action::Repair), Duration::from_secs(10)).expect("permitted");
+    assert_eq!(compacted.iter().filter(|store| store.is_clean()).count(), 2);
+    assert!(compacted[2].fault.is_some(), "one is not there to be compacted");
+    fs::rename(folders.path("away"), folders.path("k3")).expect("plugged in");
+    assert!(holds(&folders, "k3", &going[0]));
+    let mended = stores.mend(&job(Action::Repair)).expect("permitted");
+    assert_eq!((mended.copied, mended.destroyed), (0, 2), "{mended:?}");
+    assert!(!holds(&folders, "k1", &going[0]) && !holds(&folders, "k2", &going[0]));
+    // The store that was away knows by itself now, and alone.
+    let third = KeyStores::open_as_they_are(vec![folders.key_store_configs()[2].clone()], 1).expect("opened");
+    assert_eq!(third.destroyed().expect("read").len(), 2);
+    let compacted = stores.compact(&job(Action::Repair), Duration::from_secs(10)).expect("permitted");
+    assert!(compacted.iter().all(vault::Compacted::is_clean), "{compacted:?}");
+    assert!(!holds(&folders, "k3", &going[0]));
+}
+
+#[test]
+fn whoever_writes_to_one_store_destroys_nothing_through_it() {
+    let folders = Folders::new();
+    let (_, stores, going) = with_a_patient(&folders);
+    let forged = Destroyed::new(&[1; 32], going[0].id, Cause::Shred, Id16([8; 16]), 7);
+    stores.destroy(&job(Action::Repair), &[forged]).expect("written");
+    assert_eq!(stores.destroyed().expect("read"), []);
+    let compacted = stores.compact(&job(Action::Repair), Duration::from_secs(10)).expect("permitted");
+    assert!(compacted.iter().all(|store| store.removed == 0));
+    assert!(stores.load_index().expect("read").keys().any(|key| key.id == going[0].id));
+}
+
+#[test]
+fn programs_that_append_let_go_of_a_file_that_is_compacted() {
+    let folders = Folders::new();
+    let (table, stores, going) = with_a_patient(&folders);
+    // Another program has a file open and goes on appending all the while.
+    let ring = folders.ring(table, 3);
+    let append = |year: u16| {
+        ring.access(year).expect("made");
+        drop(ring.persist_new().expect("durable"));
+    };
+    append(2000);
+    stores.destroy(&job(Action::Repair), &entries(&going)).expect("listed");
+    std::thread::scope(|scope| {
+        let compacting = scope.spawn(|| stores.compact(&job(Action::Repair), Duration::from_secs(20)));
+        let mut year = 2001;
+        while !compacting.is_finished() {
+            append(year);
+            year += 1;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let compacted = compacting.join().expect("no panic").expect("permitted");
+        assert!(compacted.iter().all(vault::Compacted::is_clean), "{compacted:?}");
+        append(year);
+        let index = stores.load_index().expect("read");
+        let years = index.keys().filter(|key| matches!(key.name, KeyName::Access { .. })).count();
+        assert_eq!(years, usize::from(year - 2000) + 1, "nothing that was appended is lost");
+    });
+    assert!(["k1", "k2", "k3"].iter().all(|store| !holds(&folders, store, &going[0])));
+}
+
+#[test]
+fn keys_come_under_a_new_shard_and_open_under_both_until_the_old_one_goes() {
+    let folders = Folders::new();
+    let (table, stores, _) = with_a_patient(&folders);
+    let ring = folders.ring(table.clone(), 3);
+    let repair = job(Action::Repair);
+    let (mut owner, mut shard) = (None, None);
+    table.change(|rows| {
+        owner = rows.iter().find(|key| key.name == KeyName::Owner(patient("1"))).cloned();
+        shard = rows.iter().find(|key| key.name == KeyName::shard_of(patient("1"))).cloned();
+    });
+    let (owner, shard) = (owner.expect("there"), shard.expect("there"));
+    let KeyName::Shard(number) = shard.name else { unreachable!("it is a shard") };
+    let (new_shard, under) = ring.new_shard(&repair, number).expect("made");
+    let renewed = ring.rewrap(&repair, &owner, &under).expect("rewrapped");
+    assert_eq!((renewed.id, &renewed.name), (owner.id, &owner.name));
+    assert_ne!(renewed.wrapped, owner.wrapped);
+    assert!(matches!(ring.rewrap(&job(Action::Seal), &owner, &under), Err(KeyError::Refused { .. })));
+    assert!(ring.rewrap(&repair, &shard, &under).is_err(), "a shard does not hang under a shard");
+    stores.append(&[new_shard.clone(), renewed.clone()]).expect("durable");
+    let group = ring.group(&depositor_of(&institution()), &group_name(patient("1"))).expect("found").id();
+    // The index has the new form, and every program opens the same group.
+    table.insert(std::slice::from_ref(&new_shard));
+    table.change(|rows| rows.iter_mut().filter(|key| key.id == owner.id).for_each(|key| *key = renewed.clone()));
+    let again = folders.ring(table.clone(), 4);
+    assert_eq!(again.group(&depositor_of(&institution()), &group_name(patient("1"))).expect("found").id(), group);
+    // The old shard goes, and with it the old form; the key stays.
+    let retired = Destroyed::new(&[9; 32], shard.id, Cause::Retired, Id16([8; 16]), 7);
+    stores.destroy(&repair, &[retired]).expect("listed");
+    drop((ring, again));
+    let compacted = stores.compact(&repair, Duration::from_secs(10)).expect("permitted");
+    assert!(compacted.iter().all(vault::Compacted::is_clean), "{compacted:?}");
+    let index = stores.load_index().expect("read");
+    let found = index.keys().find(|key| key.id == owner.id).expect("the key is there");
+    assert_eq!(found.parent, Parent::Key(new_shard.id));
+    assert!(["k1", "k2", "k3"].iter().all(|store| !holds(&folders, store, &owner) && holds(&folders, store, &renewed)));
 }

@@ -16,6 +16,7 @@ mod ledger;
 mod people;
 mod place;
 mod reads;
+mod rewrap;
 
 use crate::Failure;
 use bars::Bars;
@@ -50,7 +51,7 @@ struct How {
 type Run = fn(&Place, &How, &mut Bars) -> Result<(), Failure>;
 
 /// Every bench: its name, what it shows, how it is run.
-const BENCHES: [(&str, &str, Run); 7] = [
+const BENCHES: [(&str, &str, Run); 8] = [
     (
         "deposit",
         "a bag goes in, every patient's PDF comes out; memory; deposits killed at 200 random moments",
@@ -65,6 +66,7 @@ const BENCHES: [(&str, &str, Run); 7] = [
     ),
     ("reads", "a read with its durable access entry, by one reader and by 64 at once", reads::run),
     ("memory", "a part of `deposit` alone: peak memory on 1,000 and on 10,000 patients", deposit::memory),
+    ("rewrap", "a million patients' keys come under new shard keys", rewrap::run),
     ("crash", "a part of `deposit` alone: deposits killed at random moments", crash::run),
 ];
 

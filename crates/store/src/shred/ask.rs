@@ -1,0 +1,291 @@
+//! Asking for an erasure, approving it, and holding it up. Nothing is destroyed here.
+
+use base::wire::{Reader, Writer};
+use base::{Id16, Redacted, Timestamp};
+use policy::{Action, Owner, Permit};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    APPROVALS, Approval, Hold, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredRole, ShredRules, ShredScope, ShredState,
+    failed,
+};
+use crate::Store;
+use crate::core::{Core, check_action, check_count};
+use crate::error::{AtStep, StoreError};
+use crate::sealed;
+use crate::types::{owner_bytes, owner_from, time_from};
+
+const HOUR_US: i64 = 3_600_000_000;
+
+impl Store {
+    /// Asks for an erasure. Gives its id. Takes a permit to repair, as the whole of this module does: whether somebody may ask or
+    /// approve is settled before.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`]; [`StoreError::Limit`]; [`StoreError::Shred`] where reason or legal basis is missing.
+    pub fn shred_request(
+        &self,
+        permit: &Permit,
+        by: ShredActor,
+        scope: &ShredScope,
+        reason: &str,
+        basis: &str,
+    ) -> Result<Id16, StoreError> {
+        check_action(permit, "shred_request", &[Action::Repair])?;
+        let core = self.core();
+        let id = Id16::random(&*core.random);
+        for (what, text) in [("bytes of a reason", reason), ("bytes of a legal basis", basis)] {
+            check_count(what, text.len(), SHRED_TEXT_BYTES_MAX)?;
+            if text.trim().is_empty() {
+                return Err(failed(id, "it needs a reason and a legal basis"));
+            }
+        }
+        let mut request = Writer::new();
+        request.u8(1).text(by.role.name()).text(reason.trim()).text(basis.trim());
+        let request = sealed::seal(&core.shred_key, "request", &id.0, request.as_slice(), &*core.random);
+        let (scope, now_us) = (scope.to_bytes(), core.clock.now_us());
+        core.writer.run(1, move |transaction| {
+            check_role(transaction, id, by)?;
+            let sql = "INSERT INTO shred (id, state, scope, requester, request, requested_us) VALUES (?, 'requested', ?, ?, ?, ?)";
+            let values = params![id.0, scope, by.account.0, request, now_us];
+            transaction.execute(sql, values).at("asking for an erasure").map(|_| ())
+        })?;
+        Ok(id)
+    }
+
+    /// Approves an erasure. The second approval starts the waiting period. Nobody approves twice, or what they asked for.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`]; [`StoreError::Shred`] where this approval does not count; [`StoreError::Missing`].
+    pub fn shred_approve(
+        &self,
+        permit: &Permit,
+        id: Id16,
+        by: ShredActor,
+        rules: &ShredRules,
+    ) -> Result<Shred, StoreError> {
+        check_action(permit, "shred_approve", &[Action::Repair])?;
+        let core = self.core();
+        let (now_us, wait_us) = (core.clock.now_us(), i64::from(rules.wait_hours) * HOUR_US);
+        core.writer.run(2, move |transaction| {
+            let step = "approving an erasure";
+            check_role(transaction, id, by)?;
+            let sql = "SELECT state, requester FROM shred WHERE id = ?";
+            let found: Option<(String, [u8; 16])> =
+                transaction.query_row(sql, [id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional().at(step)?;
+            let (state, requester) = found.ok_or(StoreError::Missing { what: "erasure" })?;
+            if state != ShredState::Requested.name() {
+                return Err(failed(id, format!("it is {state} already, and takes no approval")));
+            }
+            if requester == by.account.0 {
+                return Err(failed(id, "whoever asked for it cannot approve it: two other people must"));
+            }
+            let sql = "INSERT OR IGNORE INTO shred_approval (shred, account, role, at_us) VALUES (?, ?, ?, ?)";
+            let values = params![id.0, by.account.0, by.role.name(), now_us];
+            if transaction.execute(sql, values).at(step)? == 0 {
+                return Err(failed(id, "this account has approved it already: somebody else must, too"));
+            }
+            let sql = "SELECT count(*) FROM shred_approval WHERE shred = ?";
+            let approvals: i64 = transaction.query_row(sql, [id.0], |row| row.get(0)).at(step)?;
+            if approvals as usize >= APPROVALS {
+                let sql = "UPDATE shred SET state = 'approved', not_before_us = ? WHERE id = ?";
+                transaction.execute(sql, params![now_us + wait_us, id.0]).at(step)?;
+            }
+            Ok(())
+        })?;
+        self.shred(permit, id)
+    }
+
+    /// Gives an erasure up, before anything was destroyed.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`]; [`StoreError::Shred`] where it is too late.
+    pub fn shred_withdraw(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
+        check_action(permit, "shred_withdraw", &[Action::Repair])?;
+        self.core().writer.run(1, move |transaction| {
+            let sql = "UPDATE shred SET state = 'withdrawn' WHERE id = ? AND state IN ('requested', 'approved')";
+            match transaction.execute(sql, [id.0]).at("giving up an erasure")? {
+                0 => Err(failed(id, "it was begun, or is none: it cannot be given up")),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// An erasure.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Missing`], [`StoreError::Database`].
+    pub fn shred(&self, permit: &Permit, id: Id16) -> Result<Shred, StoreError> {
+        let found = self.shreds(permit)?.into_iter().find(|shred| shred.id == id);
+        found.ok_or(StoreError::Missing { what: "erasure" })
+    }
+
+    /// Every erasure that was asked for, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn shreds(&self, permit: &Permit) -> Result<Vec<Shred>, StoreError> {
+        check_action(permit, "shreds", &[Action::Repair])?;
+        let core = self.core();
+        let step = "reading erasures";
+        core.readers.snapshot(step, |connection| {
+            let sql = "SELECT id, state, scope, requester, request, requested_us, not_before_us, destroyed_us FROM shred \
+                       ORDER BY requested_us, id";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let rows = statement.query_map([], |row| Ok(read(core, connection, row))).at(step)?;
+            rows.map(|row| row.at(step)?).collect()
+        })
+    }
+
+    /// Keeps an owner from being erased until the hold ends. Gives its id.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Limit`], [`StoreError::Database`].
+    pub fn place_hold(
+        &self,
+        permit: &Permit,
+        owner: Owner,
+        note: &str,
+        until: Option<Timestamp>,
+    ) -> Result<Id16, StoreError> {
+        check_action(permit, "place_hold", &[Action::Repair])?;
+        check_count("bytes of a note", note.len(), SHRED_TEXT_BYTES_MAX)?;
+        let core = self.core();
+        let (id, now_us) = (Id16::random(&*core.random), core.clock.now_us());
+        let note = sealed::seal(&core.shred_key, "hold", &id.0, note.as_bytes(), &*core.random);
+        core.writer.run(1, move |transaction| {
+            let sql = "INSERT INTO legal_hold (owner, id, note, placed_us, until_us) VALUES (?, ?, ?, ?, ?)";
+            let until_us = until.map(Timestamp::as_microsecond);
+            let values = params![owner_bytes(owner), id.0, note, now_us, until_us];
+            transaction.execute(sql, values).at("placing a hold").map(|_| ())
+        })?;
+        Ok(id)
+    }
+
+    /// Ends a hold.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`]; [`StoreError::Missing`] where there is none that lasts.
+    pub fn end_hold(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
+        check_action(permit, "end_hold", &[Action::Repair])?;
+        let now_us = self.core().clock.now_us();
+        self.core().writer.run(1, move |transaction| {
+            let sql = "UPDATE legal_hold SET ended_us = ? WHERE id = ? AND ended_us IS NULL";
+            match transaction.execute(sql, params![now_us, id.0]).at("ending a hold")? {
+                0 => Err(StoreError::Missing { what: "hold" }),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Every hold, ended ones among them.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn holds(&self, permit: &Permit) -> Result<Vec<Hold>, StoreError> {
+        check_action(permit, "holds", &[Action::Repair])?;
+        let core = self.core();
+        let step = "reading holds";
+        core.readers.snapshot(step, |connection| {
+            let sql = "SELECT owner, id, note, placed_us, until_us, ended_us FROM legal_hold ORDER BY placed_us";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            type Stored = (Vec<u8>, [u8; 16], Vec<u8>, i64, Option<i64>, Option<i64>);
+            let rows = statement
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)))
+                .at(step)?;
+            let mut holds = Vec::new();
+            for row in rows {
+                let (owner, id, note, placed, until, ended): Stored = row.at(step)?;
+                let note = sealed::open(&core.shred_key, "hold", &id, &note).ok_or_else(unreadable)?;
+                holds.push(Hold {
+                    id: Id16(id),
+                    owner: owner_from(&owner)?,
+                    note: Redacted::new(String::from_utf8_lossy(&note).into_owned()),
+                    placed: time_from(placed)?,
+                    until: until.map(time_from).transpose()?,
+                    ended: ended.map(time_from).transpose()?,
+                });
+            }
+            Ok(holds)
+        })
+    }
+
+    /// Which of these owners were erased: nothing of them is taken in any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Limit`], [`StoreError::Database`].
+    pub fn erased(&self, owners: &[Owner]) -> Result<Vec<bool>, StoreError> {
+        check_count("owners in one question", owners.len(), crate::WRITE_MAX)?;
+        let step = "looking for the erased";
+        self.core().readers.snapshot(step, |connection| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM erased_owner WHERE owner = ?").at(step)?;
+            owners.iter().map(|owner| statement.exists([owner_bytes(*owner)]).at(step)).collect()
+        })
+    }
+}
+
+/// The account must hold the role in which it acts.
+fn check_role(connection: &Connection, id: Id16, by: ShredActor) -> Result<(), StoreError> {
+    let step = "looking for a role";
+    let mut statement =
+        connection.prepare_cached("SELECT 1 FROM account_right WHERE account = ? AND role = ?").at(step)?;
+    if statement.exists(params![by.account.0, by.role.name()]).at(step)? {
+        return Ok(());
+    }
+    Err(failed(id, format!("the account does not hold the role {}: nothing was written down", by.role.name())))
+}
+
+/// Whether a hold on the owner lasts.
+pub(super) fn is_held(connection: &Connection, owner: &[u8], now_us: i64) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM legal_hold WHERE owner = ? AND ended_us IS NULL AND (until_us IS NULL OR until_us > ?)";
+    let step = "looking for holds";
+    connection.prepare_cached(sql).at(step)?.exists(params![owner, now_us]).at(step)
+}
+
+fn read(core: &Core, connection: &Connection, row: &Row<'_>) -> Result<Shred, StoreError> {
+    let step = "reading an erasure";
+    let id = Id16(row.get(0).at(step)?);
+    let (state, scope): (String, Vec<u8>) = (row.get(1).at(step)?, row.get(2).at(step)?);
+    let sealed_request: Vec<u8> = row.get(4).at(step)?;
+    let request = sealed::open(&core.shred_key, "request", &id.0, &sealed_request).ok_or_else(unreadable)?;
+    let mut reader = Reader::new(&request);
+    reader.u8()?;
+    let role = ShredRole::from_name(reader.text()?).ok_or_else(unreadable)?;
+    let (reason, basis) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+    let time = |at: usize| row.get::<_, Option<i64>>(at).at(step)?.map(time_from).transpose();
+    Ok(Shred {
+        id,
+        state: ShredState::from_name(&state).ok_or_else(unreadable)?,
+        scope: ShredScope::from_bytes(&scope)?,
+        requester: ShredActor { account: Id16(row.get(3).at(step)?), role },
+        reason: reason.into(),
+        basis: basis.into(),
+        requested: time_from(row.get(5).at(step)?)?,
+        approvals: approvals(connection, id)?,
+        not_before: time(6)?,
+        destroyed: time(7)?,
+    })
+}
+
+fn approvals(connection: &Connection, id: Id16) -> Result<Vec<Approval>, StoreError> {
+    let step = "reading approvals";
+    let sql = "SELECT account, role, at_us FROM shred_approval WHERE shred = ? ORDER BY at_us, account";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let rows = statement
+        .query_map([id.0], |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?, row.get(2)?)))
+        .at(step)?;
+    let mut approvals = Vec::new();
+    for row in rows {
+        let (account, role, at_us) = row.at(step)?;
+        let role = ShredRole::from_name(&role).ok_or_else(unreadable)?;
+        approvals.push(Approval { by: ShredActor { account: Id16(account), role }, at: time_from(at_us)? });
+    }
+    Ok(approvals)
+}
+
+pub(super) fn unreadable() -> StoreError {
+    StoreError::Damaged {
+        what: "an erasure",
+        reason: "it does not open, or says what this program does not know".to_owned(),
+    }
+}

@@ -1,0 +1,129 @@
+//! The database's own files after an erasure: nothing of what was deleted may be left in free space or in the write-ahead log.
+//! What is looked for is what frames and wrapped keys begin with, which names their key.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use vault::KeyId;
+
+use crate::core::Core;
+use crate::error::{AtStep, OnFile, StoreError};
+use crate::open::DATABASE;
+
+/// How often the write-ahead log is tried to be emptied while somebody reads.
+const CHECKPOINT_TRIES: u32 = 100;
+/// How long between two tries.
+const CHECKPOINT_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes read at a time.
+const PIECE: usize = 1 << 20;
+
+/// How the files were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cleaned {
+    /// Whether the database had to be written anew.
+    pub(crate) rewritten: bool,
+}
+
+/// Empties the write-ahead log into the database, and writes the database anew where something is found in it all the same.
+pub(crate) fn clean(core: &Core, keys: &[KeyId]) -> Result<Cleaned, StoreError> {
+    let path = core.folder.join(DATABASE);
+    let needles: Vec<[u8; NEEDLE]> = keys.iter().flat_map(|key| needles_of(*key)).collect();
+    let connection = Connection::open(&path).at("opening")?;
+    connection.busy_timeout(Duration::from_secs(60)).at("opening")?;
+    checkpoint(&connection)?;
+    if !holds_any(&path, &needles)? {
+        return Ok(Cleaned { rewritten: false });
+    }
+    // Pages that were split and merged may keep copies of rows that were deleted later on.
+    connection.execute_batch("VACUUM").at("writing the database anew")?;
+    checkpoint(&connection)?;
+    if holds_any(&path, &needles)? {
+        return Err(StoreError::Damaged {
+            what: "the database",
+            reason: "what was erased is still found in its files: look at the disk, and run this again".to_owned(),
+        });
+    }
+    Ok(Cleaned { rewritten: true })
+}
+
+/// Empties the write-ahead log. Readers hold it for as long as they read.
+fn checkpoint(connection: &Connection) -> Result<(), StoreError> {
+    let step = "emptying the write-ahead log";
+    for _ in 0..CHECKPOINT_TRIES {
+        let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).at(step)?;
+        if busy == 0 {
+            return Ok(());
+        }
+        std::thread::sleep(CHECKPOINT_PAUSE);
+    }
+    Err(StoreError::Commit {
+        reason: "somebody reads all the time, so the write-ahead log cannot be emptied".to_owned(),
+    })
+}
+
+/// Length of what is looked for.
+const NEEDLE: usize = 18;
+
+/// What stands in a file where a frame or a wrapped key is that has this key's id.
+fn needles_of(key: KeyId) -> Vec<[u8; NEEDLE]> {
+    let with = |before: &[u8], after: &[u8]| {
+        let mut needle = [0; NEEDLE];
+        needle.copy_from_slice(&[before, &key.0.0, after].concat());
+        needle
+    };
+    let mut needles: Vec<_> = (1..=5).map(|kind| with(&[1, kind], &[])).collect();
+    needles.extend([with(&[1], &[0]), with(&[1], &[1])]);
+    needles
+}
+
+/// Whether one of the needles stands in the database or its write-ahead log.
+fn holds_any(path: &Path, needles: &[[u8; NEEDLE]]) -> Result<bool, StoreError> {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    Ok(file_holds(path, needles)? || file_holds(Path::new(&wal), needles)?)
+}
+
+fn file_holds(path: &Path, needles: &[[u8; NEEDLE]]) -> Result<bool, StoreError> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        opened => opened.on("read", path)?,
+    };
+    let wanted: std::collections::HashSet<&[u8]> = needles.iter().map(<[u8; NEEDLE]>::as_slice).collect();
+    let mut buffer = Vec::with_capacity(PIECE + NEEDLE);
+    loop {
+        let read = (&mut file).take(PIECE as u64).read_to_end(&mut buffer).on("read", path)?;
+        if buffer.windows(NEEDLE).filter(|window| window[0] == 1).any(|window| wanted.contains(window)) {
+            return Ok(true);
+        }
+        if read == 0 {
+            return Ok(false);
+        }
+        buffer.drain(..buffer.len().saturating_sub(NEEDLE - 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::Id16;
+
+    #[test]
+    fn what_is_planted_is_found_wherever_it_lies() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.db");
+        let key = KeyId(Id16([9; 16]));
+        let needles = needles_of(key);
+        for at in [0, 5, PIECE - 9, PIECE, 2 * PIECE + 3] {
+            let mut bytes = vec![1; 2 * PIECE + 100];
+            std::fs::write(&path, &bytes).expect("written");
+            assert!(!file_holds(&path, &needles).expect("read"));
+            bytes[at..at + NEEDLE].copy_from_slice(&needles[2]);
+            std::fs::write(&path, &bytes).expect("written");
+            assert!(file_holds(&path, &needles).expect("read"), "at {at}");
+        }
+        assert!(!file_holds(&folder.path().join("none"), &needles).expect("absent"));
+    }
+}

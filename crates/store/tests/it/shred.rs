@@ -1,0 +1,274 @@
+//! Erasure: two others approve, nothing of it is left anywhere, whoever else has the store open sees it at once, and a kill or an
+//! old copy of the database brings nothing back.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use base::{Id16, Random, SeededRandom};
+use ledger::EntryKind;
+use policy::{Action, Door, Permit};
+use store::{
+    Certificate, Log, Right, ShredActor, ShredRole, ShredRules, ShredScope, ShredState, Store, StoreConfig, StoreError,
+};
+
+use crate::sealing::audit;
+use crate::support::*;
+
+/// Text that is looked for afterwards, wherever the database and the key stores have files.
+const PLANTED: &str = "planted-words-of-somebody";
+const RULES: ShredRules = ShredRules { wait_hours: 0, backup_days: 30 };
+const FOLDER: &str = "HANMARU_STORE_SHRED_FOLDER";
+
+fn repair(store: &Store) -> Permit {
+    store.ask_job(&Door::standard().expect("the door"), "eraser", Action::Repair).expect("permitted")
+}
+
+/// An account that holds the role.
+fn actor(store: &Store, number: u8, role: ShredRole) -> ShredActor {
+    let account = Id16([number; 16]);
+    store.grant(account, &Right::of(role.name(), None).expect("a role of staff")).expect("granted");
+    ShredActor { account, role }
+}
+
+fn request(store: &Store, scope: &ShredScope) -> Id16 {
+    let by = actor(store, 1, ShredRole::DataSteward);
+    store.shred_request(&repair(store), by, scope, "the person asked for it", "PIPA article 36(1)").expect("asked")
+}
+
+fn approved(store: &Store, scope: &ShredScope) -> Id16 {
+    let id = request(store, scope);
+    for (number, role) in [(2, ShredRole::Administrator), (3, ShredRole::SecurityOfficer)] {
+        store.shred_approve(&repair(store), id, actor(store, number, role), &RULES).expect("approved");
+    }
+    id
+}
+
+fn run(store: &Store, id: Id16) -> Certificate {
+    let permit = repair(store);
+    while store.shred_step(&permit, id).expect("a step") != ShredState::Done {}
+    store.shred_certificate(&permit, id, &RULES).expect("a certificate")
+}
+
+/// Two patients with three resources each, sealed.
+fn two_patients(store: &Store) {
+    for one in ["p1", "p2"] {
+        let text = format!("{PLANTED}-{one}");
+        let ids = [1, 2, 3].map(|number| format!("{one}-c{number}"));
+        let resources: Vec<_> = ids.iter().map(|id| ("Condition", id.as_str(), text.as_str())).collect();
+        let written = write(store, patient(one), &resources);
+        store.wait_sealed(written.ticket, PATIENCE).expect("sealed");
+    }
+}
+
+fn read_all(store: &Store, one: &str) -> Result<usize, StoreError> {
+    let permit = person(store, Id16([7; 16]), &[patient(one)], Action::ReadRecord);
+    let keys = [1, 2, 3].map(|number| key(patient(one), "Condition", &format!("{one}-c{number}")));
+    store.read(&permit, &keys).map(|versions| versions.len())
+}
+
+fn is_in_files(house: &House, needle: &str) -> bool {
+    ["hanmaru.db", "hanmaru.db-wal"].iter().any(|name| {
+        let bytes = std::fs::read(house.folder().join(name)).unwrap_or_default();
+        bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
+    })
+}
+
+#[test]
+fn a_patient_is_erased_and_nothing_is_left_but_what_is_to_stay() {
+    let house = House::new();
+    let store = house.open();
+    two_patients(&store);
+    assert_eq!((read_all(&store, "p1").expect("read"), read_all(&store, "p2").expect("read")), (3, 3));
+    let entries = count(&house, "SELECT count(*) FROM access_entry");
+    assert!(is_in_files(&house, &format!("{PLANTED}-p1")), "the index has it in clear");
+    let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
+    let certificate = run(&store, id);
+
+    assert_eq!((read_all(&store, "p1").expect("read"), read_all(&store, "p2").expect("read")), (0, 3));
+    assert!(!is_in_files(&house, &format!("{PLANTED}-p1")), "planted bytes are left");
+    assert!(is_in_files(&house, &format!("{PLANTED}-p2")), "the others are there");
+    assert_eq!(count(&house, "SELECT count(*) FROM resource_version"), 3);
+    assert_eq!(count(&house, "SELECT count(*) FROM wrapped_key WHERE substr(name, 1, 1) IN (x'02', x'04')"), 2);
+    assert!(count(&house, "SELECT count(*) FROM access_entry") >= entries, "who looked is kept");
+
+    assert_eq!((certificate.keys, certificate.leaves.len(), certificate.stores.len()), (2, 3, 3));
+    assert!(certificate.tables.iter().all(|table| table.left == 0));
+    let window = certificate.backups_end.duration_since(certificate.shred.destroyed.expect("destroyed"));
+    assert_eq!(window.as_hours(), 24 * 30);
+    let leaf = &certificate.leaf;
+    assert!(ledger::opens(&leaf.entry, &leaf.salt, EntryKind::Shred, &certificate.content));
+    let size = store.health().published[0];
+    audit(&house, &store, Log::Records, "site-a", size);
+
+    // What was erased is not taken in again, by whoever it was prepared.
+    let permit = depositor(&store, Action::Deposit);
+    let again = prepare(&store, &permit, patient("p1"), "Condition", "p1-c1", "again", 1);
+    assert!(matches!(store.write(&permit, vec![again], vec![], None), Err(StoreError::KeyGone)));
+    assert_eq!(store.erased(&[patient("p1"), patient("p2")]).expect("asked"), [true, false]);
+    // Others go on.
+    write_one(&store, patient("p2"), "Condition", "p2-c9", "more");
+    write_one(&store, patient("p3"), "Condition", "p3-c1", "new");
+}
+
+#[test]
+fn approvals_are_of_two_others_and_a_hold_and_the_waiting_period_stop_it() {
+    let house = House::new();
+    let store = house.open();
+    two_patients(&store);
+    let permit = repair(&store);
+    let scope = ShredScope::Patient(patient("p1").id());
+    let id = request(&store, &scope);
+    let says = |error: StoreError| error.to_string();
+    let approve = |number| {
+        store.shred_approve(
+            &permit,
+            id,
+            actor(&store, number, ShredRole::Administrator),
+            &ShredRules { wait_hours: 1, ..RULES },
+        )
+    };
+    assert!(says(store.shred_step(&permit, id).expect_err("not approved")).contains("waits for approvals"));
+    assert!(says(approve(1).expect_err("who asked")).contains("cannot approve"));
+    assert_eq!(approve(2).expect("the first").state, ShredState::Requested);
+    assert!(says(approve(2).expect_err("twice")).contains("already"));
+    assert_eq!(approve(3).expect("the second").state, ShredState::Approved);
+    assert!(says(store.shred_step(&permit, id).expect_err("too early")).contains("waiting period"));
+    assert!(says(approve(4).expect_err("too late")).contains("takes no approval"));
+    store.shred_withdraw(&permit, id).expect("given up");
+
+    let id = approved(&store, &scope);
+    let hold = store.place_hold(&permit, patient("p1"), "order of a court", None).expect("placed");
+    assert_eq!(store.shred_step(&permit, id).expect("begun"), ShredState::Running);
+    assert!(says(store.shred_step(&permit, id).expect_err("held")).contains("legal hold"));
+    assert_eq!(read_all(&store, "p1").expect("read"), 3, "nothing was destroyed");
+    assert!(store.shred_certificate(&permit, id, &RULES).is_err());
+    store.end_hold(&permit, hold).expect("ended");
+    run(&store, id);
+    assert_eq!(read_all(&store, "p1").expect("read"), 0);
+    assert!(store.holds(&permit).expect("read")[0].ended.is_some());
+    let nobody = ShredActor { account: Id16([9; 16]), role: ShredRole::Administrator };
+    assert!(
+        says(store.shred_request(&permit, nobody, &scope, "why", "law").expect_err("no role")).contains("the role")
+    );
+    assert!(store.shred_request(&permit, actor(&store, 1, ShredRole::DataSteward), &scope, " ", "law").is_err());
+}
+
+#[test]
+fn another_program_opens_nothing_that_was_erased() {
+    let house = House::new();
+    let (store, other) = (house.open(), house.open());
+    two_patients(&store);
+    assert_eq!(read_all(&other, "p1").expect("read"), 3, "its keys are in memory");
+    let before = person(&other, Id16([7; 16]), &[patient("p1")], Action::ReadRecord);
+    let deposit = depositor(&other, Action::Deposit);
+    let prepared = prepare(&other, &deposit, patient("p1"), "Condition", "p1-c9", "late", 1);
+    run(&store, approved(&store, &ShredScope::Patient(patient("p1").id())));
+    let key = key(patient("p1"), "Condition", "p1-c1");
+    assert!(matches!(other.read(&before, &[key]), Err(StoreError::StaleEpoch { .. })));
+    assert_eq!(read_all(&other, "p1").expect("read"), 0);
+    let refused = other.write(&deposit, vec![prepared], vec![], None);
+    assert!(matches!(refused, Err(StoreError::StaleEpoch { .. } | StoreError::KeyGone)), "{refused:?}");
+    let deposit = depositor(&other, Action::Deposit);
+    let prepared = prepare(&other, &deposit, patient("p1"), "Condition", "p1-c9", "late", 1);
+    assert!(matches!(other.write(&deposit, vec![prepared], vec![], None), Err(StoreError::KeyGone)));
+    // The refusal leaves nothing behind that would keep others from being written.
+    write_one(&other, patient("p2"), "Condition", "p2-c9", "more");
+}
+
+#[test]
+fn a_group_ends_and_the_others_of_its_owner_stay() {
+    let house = House::new();
+    let store = house.open();
+    two_patients(&store);
+    let (code, class) = (institution(), class());
+    let scope = ShredScope::Class { institution: code, class, expiry_year: 2035 };
+    let certificate = run(&store, approved(&store, &scope));
+    assert_eq!((certificate.keys, certificate.leaves.len()), (2, 6));
+    assert_eq!(count(&house, "SELECT count(*) FROM resource_version"), 0);
+    assert_eq!(count(&house, "SELECT count(*) FROM idx_string"), 0);
+    assert_eq!(store.erased(&[patient("p1")]).expect("asked"), [false], "the patient may come with other records");
+    write_one(&store, patient("p1"), "Condition", "p1-c1", "new");
+    assert_eq!(read_all(&store, "p1").expect("read"), 1);
+}
+
+#[test]
+fn an_older_database_serves_nothing_that_was_erased() {
+    let mut house = House::new();
+    let store = house.open();
+    two_patients(&store);
+    drop(store);
+    let files = ["hanmaru.db", "hanmaru.db-wal"].map(|name| (house.folder().join(name), house.root.join(name)));
+    for (file, copy) in files.iter().filter(|(file, _)| file.exists()) {
+        std::fs::copy(file, copy).expect("copied");
+    }
+    // The keys are destroyed; the entry about it is not sealed, so that the sites have nothing newer than the copy.
+    house.config = StoreConfig { sequencer: false, ..StoreConfig::default() };
+    let store = house.open();
+    let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
+    let permit = repair(&store);
+    assert_eq!(store.shred_step(&permit, id).expect("begun"), ShredState::Running);
+    assert_eq!(store.shred_step(&permit, id).expect("destroyed"), ShredState::Destroyed);
+    drop(store);
+    for leftover in ["hanmaru.db-wal", "hanmaru.db-shm"] {
+        let _ = std::fs::remove_file(house.folder().join(leftover));
+    }
+    for (file, copy) in files.iter().filter(|(_, copy)| copy.exists()) {
+        std::fs::copy(copy, file).expect("restored");
+    }
+    assert!(is_in_files(&house, &format!("{PLANTED}-p1")));
+    house.config = StoreConfig::default();
+    let store = house.open();
+    assert_eq!((read_all(&store, "p1").expect("read"), read_all(&store, "p2").expect("read")), (0, 3));
+    assert_eq!(count(&house, "SELECT count(*) FROM resource_version"), 3);
+    assert!(!is_in_files(&house, &format!("{PLANTED}-p1")), "planted bytes are left");
+    assert_eq!(store.erased(&[patient("p1")]).expect("asked"), [true]);
+}
+
+/// The child's work; without its variable it is no test.
+#[test]
+fn child() {
+    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let store = House::at(folder.as_ref()).open();
+    let permit = repair(&store);
+    let id = store.shreds(&permit).expect("read").remove(0).id;
+    while store.shred_step(&permit, id).expect("a step") != ShredState::Done {}
+}
+
+#[test]
+fn killed_at_random_points_it_is_done_in_the_end() {
+    let random = SeededRandom::new(20_261_126);
+    let mut killed = 0;
+    for _ in 0..4 {
+        let house = House::new();
+        let store = house.open();
+        two_patients(&store);
+        let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
+        drop(store);
+        for try_no in 0.. {
+            let mut child = Command::new(std::env::current_exe().expect("this binary"))
+                .args(["--exact", "shred::child", "--test-threads", "1"])
+                .env(FOLDER, &house.root)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("a child");
+            let patience = Duration::from_millis(10 + u64::from(random.bytes16()[0]) / 4 + 4 * try_no);
+            std::thread::sleep(patience);
+            if let Some(ended) = child.try_wait().expect("asked") {
+                assert!(ended.success(), "{ended}");
+                break;
+            }
+            child.kill().expect("it can be killed");
+            child.wait().expect("it has ended");
+            killed += 1;
+        }
+        let store = house.open();
+        let certificate = store.shred_certificate(&repair(&store), id, &RULES).expect("a certificate");
+        assert_eq!((certificate.keys, certificate.leaves.len()), (2, 3), "as if it had never been killed");
+        assert_eq!((read_all(&store, "p1").expect("read"), read_all(&store, "p2").expect("read")), (0, 3));
+        assert_eq!(count(&house, "SELECT count(*) FROM commitment WHERE kind = 7"), 1, "one entry");
+        assert!(!is_in_files(&house, &format!("{PLANTED}-p1")));
+    }
+    println!("{killed} kills");
+    assert!(killed >= 8, "only {killed} kills hit anything");
+}

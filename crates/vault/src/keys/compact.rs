@@ -1,0 +1,168 @@
+//! Compaction: files of a key store without the records that are dead, so that a destroyed key is gone from the store and not
+//! only from its list. What lives is written anew beside the file and takes its place in one step.
+//!
+//! Whoever appends holds a lock on its file. So the file `compacting` says up to which number files are closed; everybody lets
+//! go of those within seconds and goes on in a new one. A crash leaves files as they were or as they become, and at worst a
+//! file `*.new` that the next compaction removes.
+
+use super::file::{FILE_MAGIC, Found, RECORD_HEAD_BYTES, scan, write_record};
+use super::gone::Gone;
+use super::place::{COMPACTING, KEYS, Place, file_name, read_bounded};
+use crate::folder::{self, Fault};
+use crate::lane::lock;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// Held by whoever compacts a store.
+const TURN: &str = "compact.lock";
+/// How often a lock is tried.
+const TRY_EVERY: Duration = Duration::from_millis(20);
+/// Written over what was removed, a piece at a time.
+const ZEROS: [u8; 4096] = [0; 4096];
+
+/// What compaction did in one key store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// The store.
+    pub store: String,
+    /// Records that are gone now.
+    pub removed: usize,
+    /// Damaged stretches that are gone now: what they were stands in the other stores, where it is to stand at all.
+    pub damaged: usize,
+    /// Dead records that are still there, since a program did not let go of their files.
+    pub left: usize,
+    /// Why the store could not be compacted, where it could not.
+    pub fault: Option<Fault>,
+}
+
+impl Compacted {
+    /// Whether nothing dead is in the store.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.left == 0 && self.fault.is_none()
+    }
+}
+
+impl Place {
+    /// Rewrites every file that holds something dead. Waits `patience` for each that somebody appends to.
+    pub(super) fn compact(&self, gone: &Gone, patience: Duration) -> Result<Compacted, Fault> {
+        self.check()?;
+        let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
+        let turn = OpenOptions::new().create(true).truncate(false).write(true).open(self.folder.join(TURN));
+        let turn = turn.map_err(fault)?;
+        turn.lock().map_err(fault)?;
+        let mut done = Compacted { store: self.name.clone(), ..Compacted::default() };
+        let numbers = self.numbers(KEYS).map_err(fault)?;
+        let Some(last) = numbers.last().copied() else { return Ok(done) };
+        let closed = self.folder.join(COMPACTING);
+        fs::write(&closed, format!("{last}\n")).map_err(fault)?;
+        *lock(&self.file) = None;
+        self.reconsider();
+        let compacted = numbers.iter().try_for_each(|number| self.compact_file(*number, gone, patience, &mut done));
+        fs::remove_file(&closed).and(compacted).map_err(fault)?;
+        folder::sync_folder(&self.folder).map_err(fault)?;
+        Ok(done)
+    }
+
+    fn compact_file(&self, number: u32, gone: &Gone, patience: Duration, done: &mut Compacted) -> io::Result<()> {
+        let path = self.folder.join(file_name(number));
+        let new = path.with_extension("keys.new");
+        remove_if_there(&new)?;
+        let look = |bytes: &[u8]| Parts::of(bytes, gone);
+        // Most files hold nothing dead, and nobody needs to be kept from them.
+        if look(&read_bounded(&path)?).is_clean() {
+            return Ok(());
+        }
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        if !locked_within(&file, patience) {
+            done.left += look(&read_bounded(&path)?).dead.len();
+            return Ok(());
+        }
+        let bytes = read_bounded(&path)?;
+        let parts = look(&bytes);
+        if parts.kept.len() > FILE_MAGIC.len() {
+            let mut out = OpenOptions::new().write(true).create_new(true).open(&new)?;
+            out.write_all(&parts.kept)?;
+            out.sync_all()?;
+            fs::rename(&new, &path)?;
+        } else {
+            fs::remove_file(&path)?;
+        }
+        folder::sync_folder(&self.folder)?;
+        // The blocks of the old file are free now and may be read for a while by whoever has the disk: best overwritten. On
+        // disks that write elsewhere this changes nothing, which is why the record is useless without its parents as well.
+        for range in parts.dead.iter().chain(&parts.damaged) {
+            overwrite(&file, range)?;
+        }
+        file.sync_data()?;
+        done.removed += parts.dead.len();
+        done.damaged += parts.damaged.len();
+        Ok(())
+    }
+}
+
+/// A file's bytes, sorted.
+struct Parts {
+    kept: Vec<u8>,
+    dead: Vec<Range<usize>>,
+    damaged: Vec<Range<usize>>,
+}
+
+impl Parts {
+    fn of(bytes: &[u8], gone: &Gone) -> Self {
+        let mut parts = Self { kept: FILE_MAGIC.to_vec(), dead: Vec::new(), damaged: Vec::new() };
+        let mut at = FILE_MAGIC.len();
+        scan(bytes, FILE_MAGIC, &mut |found| match found {
+            Found::Record(payload) => {
+                let end = at + RECORD_HEAD_BYTES + payload.len();
+                if gone.is_dead(payload) {
+                    parts.dead.push(at..end);
+                } else {
+                    write_record(&mut parts.kept, payload);
+                }
+                at = end;
+            }
+            Found::Damaged(range) => {
+                at = range.end;
+                parts.damaged.push(range);
+            }
+        });
+        parts
+    }
+
+    fn is_clean(&self) -> bool {
+        self.dead.is_empty() && self.damaged.is_empty()
+    }
+}
+
+fn locked_within(file: &File, patience: Duration) -> bool {
+    let tries = patience.as_millis() / TRY_EVERY.as_millis();
+    for _ in 0..tries {
+        if file.try_lock().is_ok() {
+            return true;
+        }
+        std::thread::sleep(TRY_EVERY);
+    }
+    file.try_lock().is_ok()
+}
+
+fn overwrite(file: &File, range: &Range<usize>) -> io::Result<()> {
+    let mut at = range.start;
+    while at < range.end {
+        let piece = &ZEROS[..ZEROS.len().min(range.end - at)];
+        file.write_all_at(piece, at as u64)?;
+        at += piece.len();
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
