@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use base::Id16;
 use policy::Action;
 use rusqlite::{OptionalExtension, params};
-use vault::{Cause, Destroyed, KeyId, KeyName, WrappedKey};
+use vault::{Cause, Destroyed, KeyError, KeyId, KeyName, WrappedKey};
 
 use super::erase::{Doing, Going, erase, forget_key, keys_of};
 use super::files;
@@ -25,7 +25,14 @@ const BATCH: usize = 10_000;
 /// [`StoreError::Key`] where too few key stores can be read to know what is destroyed: then nothing is served.
 pub(crate) fn replay(core: &Core) -> Result<(), StoreError> {
     core.keyring.stores().trust(*core.destroyed_key);
-    let listed = core.keyring.stores().destroyed()?;
+    let listed = match core.keyring.stores().destroyed() {
+        // Who only looks tells what is away, and serves nobody.
+        Err(error @ KeyError::TooFew { .. }) if !core.config.sequencer => {
+            tracing::warn!(%error, "what was destroyed is not known");
+            return Ok(());
+        }
+        listed => listed?,
+    };
     let permit = own_job_permit(core, "replayer", Action::Repair)?;
     list_destroyed(core, &permit)?;
     let news = news(core, &listed)?;
