@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn every_table_that_names_an_owner_is_in_a_list() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (connection, _guard) = crate::connection::open_writer(&folder.path().join("x.db")).expect("opened");
+        let (connection, _guard) = crate::connection::open_writer(&folder.path().join("x.db"), None).expect("opened");
         let sql = "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'";
         let mut statement = connection.prepare(sql).expect("prepared");
         let columns =
