@@ -152,6 +152,12 @@ impl Archive {
         &self.inner.door
     }
 
+    /// The door, to be kept by another room.
+    #[must_use]
+    pub fn shared_door(&self) -> Arc<Door> {
+        Arc::clone(&self.inner.door)
+    }
+
     /// The clock, which never goes back.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {

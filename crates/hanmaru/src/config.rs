@@ -5,6 +5,7 @@
 //! must not be a limit that is not there.
 
 use crate::site_config::Site;
+use crate::alerts::Alerts;
 use base::Redacted;
 use base::limits::Limits;
 use serde::Deserialize;
@@ -49,6 +50,9 @@ pub struct Config {
     /// Limits on what comes from outside.
     #[serde(default)]
     pub limits: LimitsConfig,
+    /// Where the watch tells of new cases.
+    #[serde(default)]
+    pub alerts: Alerts,
     /// Log lines.
     #[serde(default)]
     pub log: Log,
@@ -308,6 +312,7 @@ impl Config {
         if let Some(Passphrase::File(path)) = self.keys.passphrase() {
             self.keys.passphrase = Some(format!("file:{}", base.join(path).display()));
         }
+        self.alerts.resolve(base);
     }
 
     /// The client secret at the agency.
@@ -354,6 +359,7 @@ impl Config {
         if !self.demo {
             self.need_real(&mut need);
         }
+        faults.extend(self.alerts.faults());
         faults
     }
 

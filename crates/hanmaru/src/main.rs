@@ -1,5 +1,6 @@
 //! The program `hanmaru`: configuration, wiring and commands. What the commands do stands in the crates below.
 
+mod alerts;
 mod commands;
 mod condition;
 mod config;
@@ -8,6 +9,7 @@ mod public_log;
 mod site_config;
 mod web;
 mod witnesses;
+mod watching;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -42,6 +44,10 @@ enum Command {
     Clock(commands::clock::Clock),
     /// Takes in a directory of institutions and the state of their records.
     Institutions(commands::institutions::Institutions),
+    /// Marks people and institutions for the watch over accesses, or says how alerts get on.
+    Watch(commands::watch::Watch),
+    /// Prints the review of a month's accesses: counts, findings, cases.
+    Review(commands::review::Review),
     /// Tells how the installation is doing, and mends sites when asked to.
     Status(commands::status::Status),
     /// Invites members of staff, lists them, and ends their accounts at once.
@@ -80,6 +86,8 @@ fn main() -> ExitCode {
         Command::Shred(command) => command.run(),
         Command::Clock(command) => command.run(),
         Command::Institutions(command) => command.run(),
+        Command::Watch(command) => command.run(),
+        Command::Review(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Staff(command) => command.run(),
         Command::Scrub(command) => command.run(),

@@ -241,11 +241,17 @@ pub enum Action {
     Oversee,
     /// Give and take rights.
     ManageRights,
+    /// Watch the access log as it grows.
+    WatchAccesses,
+    /// See to what the watch found: look at it, ask, close.
+    HandleCases,
+    /// Answer what one is asked about one's own accesses.
+    AnswerQuestion,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::ReadTimeline,
         Self::ReadRecord,
         Self::ReadDocument,
@@ -268,6 +274,9 @@ impl Action {
         Self::ReviewGlass,
         Self::Oversee,
         Self::ManageRights,
+        Self::WatchAccesses,
+        Self::HandleCases,
+        Self::AnswerQuestion,
     ];
 
     /// The action's name in policies and in the access log.
@@ -296,6 +305,9 @@ impl Action {
             Self::ReviewGlass => "review-glass",
             Self::Oversee => "oversee",
             Self::ManageRights => "manage-rights",
+            Self::WatchAccesses => "watch-accesses",
+            Self::HandleCases => "handle-cases",
+            Self::AnswerQuestion => "answer-question",
         }
     }
 

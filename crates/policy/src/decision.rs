@@ -27,6 +27,8 @@ pub enum Scope {
     Whole,
     /// Counts and states, no records.
     Status,
+    /// Who looked at whose records, and no record.
+    Accesses,
 }
 
 /// Types of R4 resources that name things and people around a record and are about no patient: who treated, where, with what.
@@ -169,7 +171,7 @@ impl Permit {
         match &self.scope {
             Scope::Patients(patients) => matches!(owner, Owner::Patient(id) if patients.contains(&id)),
             Scope::Institution(code) => code == institution,
-            Scope::Sealed | Scope::Whole | Scope::Status => false,
+            Scope::Sealed | Scope::Whole | Scope::Status | Scope::Accesses => false,
         }
     }
 

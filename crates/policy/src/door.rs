@@ -185,11 +185,14 @@ fn scope(request: &Request, facts: &Facts) -> Option<Scope> {
             | Action::ConfirmGround
             | Action::ReviewGlass
             | Action::Oversee
-            | Action::ManageRights,
+            | Action::ManageRights
+            | Action::AnswerQuestion,
             Target::Installation,
         ) => Some(Scope::Status),
         (Role::Job, Action::Seal | Action::Repair, Target::Installation) => Some(Scope::Sealed),
         (Role::Job, Action::Rebuild, Target::Installation) => Some(Scope::Whole),
+        (Role::Job, Action::WatchAccesses, Target::Installation)
+        | (Role::SecurityOfficer, Action::HandleCases, Target::Installation) => Some(Scope::Accesses),
         _ => None,
     }
 }

@@ -69,6 +69,12 @@ impl Frame {
         self
     }
 
+    /// Lets the page follow new cases, by the script for it.
+    pub fn following(mut self) -> Self {
+        self.script = Some(assets::watch_address());
+        self
+    }
+
     /// The line about notices.
     pub fn notice(&self) -> Option<String> {
         self.signed_in.as_ref().and_then(|bar| bar.notice(self.t))

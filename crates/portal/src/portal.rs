@@ -9,9 +9,13 @@ use base::Id16;
 use base::limits::Limits;
 use identity::Identity;
 use ledger::{TrustPolicy, VerifierKey};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use store::Condition;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use watch::Watch;
+
+/// Live pages that are followed at the same time.
+const FOLLOWED_AT_ONCE: usize = 64;
 
 /// Seconds for which what was found of the service's condition is told again.
 const CONDITION_S: i64 = 5;
@@ -75,6 +79,9 @@ struct Inner {
     uploads: Arc<Semaphore>,
     /// How the service was doing a moment ago: looking writes to the disk, and anybody may ask.
     condition: Mutex<Option<Condition>>,
+    /// Live pages that are followed.
+    following: Arc<Semaphore>,
+    watch: OnceLock<Watch>,
 }
 
 impl Portal {
@@ -87,7 +94,20 @@ impl Portal {
         let uploads = Arc::new(Semaphore::new((upload_bytes / 1024).clamp(1024, Semaphore::MAX_PERMITS)));
         let (places, attempts) = (Places::default(), Attempts::default());
         let condition = Mutex::default();
-        let inner = Inner { archive, identity, config, places, attempts, issuing, checking, uploads, condition };
+        let (following, watch) = (Arc::new(Semaphore::new(FOLLOWED_AT_ONCE)), OnceLock::new());
+        let inner = Inner {
+            archive,
+            identity,
+            config,
+            places,
+            attempts,
+            issuing,
+            checking,
+            uploads,
+            condition,
+            following,
+            watch,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -101,6 +121,21 @@ impl Portal {
 
     pub(crate) fn config(&self) -> &PortalConfig {
         &self.inner.config
+    }
+
+    /// The watch over accesses. Made when first asked for, since it has a secret of its own.
+    pub(crate) fn watch(&self) -> Result<&Watch, PageError> {
+        if let Some(watch) = self.inner.watch.get() {
+            return Ok(watch);
+        }
+        let archive = self.archive();
+        let watch = Watch::new(archive.store().clone(), archive.shared_door())?;
+        Ok(self.inner.watch.get_or_init(|| watch))
+    }
+
+    /// A place among the live pages that are followed at once.
+    pub(crate) fn place_to_follow(&self) -> Result<OwnedSemaphorePermit, PageError> {
+        Arc::clone(&self.inner.following).try_acquire_owned().map_err(|_| PageError::Busy)
     }
 
     pub(crate) fn places(&self) -> &Places {

@@ -1,8 +1,8 @@
 //! The table of contents: every address of the portal and what answers there.
 
 use crate::pages::{
-    access, account, assets, help, home, institutions, issue, language, notices, passkey, people, prove, records,
-    second_step, sign_in, staff, status, verify, visit,
+    access, account, assets, audit_events, help, home, institutions, issue, language, notices, passkey, people, prove,
+    questions, records, review, second_step, sign_in, staff, status, verify, visit, watch, watch_case,
 };
 use crate::{Portal, security, visitor};
 use axum::Router;
@@ -36,6 +36,7 @@ pub fn router(portal: Portal) -> Router {
         .route("/records", get(records::show).post(records::filter))
         .route("/records/visit/{id}", get(visit::show))
         .route("/access", get(access::show))
+        .route("/access/audit-events.ndjson", get(audit_events::download))
         .route("/verify/{number}", get(verify::number))
         .route("/account", get(account::show))
         .route("/account/end-others", post(account::end_others))
@@ -47,7 +48,7 @@ pub fn router(portal: Portal) -> Router {
         .route("/assets/mark.svg", get(assets::mark))
         .route("/assets/passkey.js", get(assets::passkey))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_TIMEOUT));
-    let pages = pages.merge(identity_pages());
+    let pages = pages.merge(identity_pages()).merge(watch_pages());
     let upload_bytes = portal.config().limits.verify_bytes.saturating_mul(UPLOAD_READ_TIMES);
     let documents = Router::new()
         .route("/records/issue", get(issue::back).post(issue::issue))
@@ -80,5 +81,20 @@ fn identity_pages() -> Router<Portal> {
         .route("/staff/people/invite", post(people::invite))
         .route("/staff/people/invite-again", post(people::invite_again))
         .route("/staff/people/off-board", post(people::off_board))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_TIMEOUT))
+}
+
+/// What the watch over accesses found, and questions about it.
+fn watch_pages() -> Router<Portal> {
+    Router::new()
+        .route("/staff/watch", get(watch::list))
+        .route("/staff/watch/live", get(watch::live))
+        .route("/staff/watch/events", get(watch::events))
+        .route("/staff/watch/case/{id}", get(watch_case::show).post(watch_case::act))
+        .route("/staff/watch/review", get(review::newest))
+        .route("/staff/watch/review/{month}", get(review::show).post(review::sign))
+        .route("/staff/questions", get(questions::show))
+        .route("/staff/questions/{id}", post(questions::answer))
+        .route("/assets/watch.js", get(assets::watch))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_TIMEOUT))
 }

@@ -13,13 +13,17 @@ use crate::pages::notices::NoticesPage;
 use crate::pages::passkey::{PasskeyStepPage, PasskeysPage};
 use crate::pages::people::PeoplePage;
 use crate::pages::prove::{OnwardPage, ProvePage};
+use crate::pages::questions::QuestionsPage;
 use crate::pages::records::RecordsPage;
+use crate::pages::review::ReviewPage;
 use crate::pages::second_step::SecondStepPage;
 use crate::pages::sign_in::SignInPage;
 use crate::pages::staff::StaffHomePage;
 use crate::pages::status::StatusPage;
 use crate::pages::verify::VerifyPage;
 use crate::pages::visit::VisitPage;
+use crate::pages::watch::{WatchLivePage, WatchPage};
+use crate::pages::watch_case::WatchCasePage;
 use askama::Template;
 
 /// A rendered page.
@@ -61,6 +65,16 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("prove-onward", &OnwardPage::sample(locale))?,
         sample("staff", &StaffHomePage::sample(locale))?,
         sample("staff-people", &PeoplePage::sample(locale))?,
+        sample("watch", &WatchPage::sample(locale))?,
+        sample("watch-none", &WatchPage::sample_none(locale))?,
+        sample("watch-live", &WatchLivePage::sample(locale))?,
+        sample("watch-case", &WatchCasePage::sample(locale))?,
+        sample("watch-case-closed", &WatchCasePage::sample_closed(locale))?,
+        sample("watch-case-faulty", &WatchCasePage::sample_faulty(locale))?,
+        sample("questions", &QuestionsPage::sample(locale))?,
+        sample("questions-none", &QuestionsPage::sample_none(locale))?,
+        sample("review", &ReviewPage::sample(locale))?,
+        sample("review-signed", &ReviewPage::sample_signed(locale))?,
         sample("help", &HelpPage::sample(locale))?,
         sample("privacy", &PrivacyPage::sample(locale))?,
     ];
@@ -217,10 +231,12 @@ mod tests {
     #[test]
     fn nothing_runs_and_nothing_is_loaded_from_elsewhere() {
         every_page(|html, _| {
-            let own = format!("<script src=\"{}\" defer></script>", assets::passkey_address());
-            let (scripts, asks) = (html.matches("<script").count(), html.contains("id=\"passkey-form\""));
+            let own = |address: &str| format!("<script src=\"{address}\" defer></script>");
+            let (asks, follows) = (html.contains("id=\"passkey-form\""), html.contains("id=\"live-list\""));
             expect(
-                scripts == usize::from(asks) && html.contains(&own) == asks,
+                html.matches("<script").count() == usize::from(asks || follows)
+                    && html.contains(&own(assets::passkey_address())) == asks
+                    && html.contains(&own(assets::watch_address())) == follows,
                 "a script, or none where it is needed",
             )?;
             expect(!html.contains("javascript:"), "a script")?;

@@ -21,6 +21,10 @@ const TRANSPORT: &str = "max-age=63072000; includeSubDomains";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AsksForPasskey;
 
+/// Marks the answer of a page that follows along: it may run our script, which asks us alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FollowsAlong;
+
 /// Refuses forms of other sites before anything else is done with them.
 pub(crate) async fn refuse_foreign(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -35,6 +39,7 @@ pub(crate) async fn headers(State(portal): State<Portal>, request: Request, next
     let config = portal.config();
     let mut response = next.run(request).await;
     let asks = response.extensions().get::<AsksForPasskey>().is_some();
+    let follows = response.extensions().get::<FollowsAlong>().is_some();
     let headers = response.headers_mut();
     for (name, value) in fixed() {
         headers.insert(name, value);
@@ -42,7 +47,7 @@ pub(crate) async fn headers(State(portal): State<Portal>, request: Request, next
     if asks && let Ok(permissions) = HeaderValue::try_from(PERMISSIONS.replace(PASSKEYS[0], PASSKEYS[1])) {
         headers.insert(HeaderName::from_static("permissions-policy"), permissions);
     }
-    if let Ok(policy) = HeaderValue::try_from(content_policy(&config.agency_origin, asks)) {
+    if let Ok(policy) = HeaderValue::try_from(content_policy(&config.agency_origin, asks, follows)) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     if config.public_url.starts_with("https://") {
@@ -67,10 +72,11 @@ fn fixed() -> [(HeaderName, HeaderValue); 7] {
 }
 
 /// Nothing is loaded but our own style and pictures, and forms lead only here and, by redirection, to the agency.
-fn content_policy(agency_origin: &str, script: bool) -> String {
-    let script = if script { "script-src 'self'; " } else { "" };
+fn content_policy(agency_origin: &str, asks: bool, follows: bool) -> String {
+    let script = if asks || follows { "script-src 'self'; " } else { "" };
+    let connect = if follows { "connect-src 'self'; " } else { "" };
     format!(
-        "default-src 'none'; {script}style-src 'self'; img-src 'self' data:; form-action 'self' {agency_origin}; \
+        "default-src 'none'; {script}{connect}style-src 'self'; img-src 'self' data:; form-action 'self' {agency_origin}; \
          frame-ancestors 'none'; base-uri 'none'"
     )
 }
@@ -92,8 +98,10 @@ mod tests {
 
     #[test]
     fn a_page_that_asks_for_a_passkey_may_run_our_script_and_no_other_page_any() {
-        assert!(content_policy("https://agency.example", true).contains("; script-src 'self'; "));
-        assert!(!content_policy("https://agency.example", false).contains("script-src"));
+        let policy = |asks, follows| content_policy("https://agency.example", asks, follows);
+        assert!(policy(true, false).contains("; script-src 'self'; ") && !policy(true, false).contains("connect-src"));
+        assert!(policy(false, true).contains("; script-src 'self'; connect-src 'self'; "));
+        assert!(!policy(false, false).contains("script-src"));
         assert!(PERMISSIONS.contains(PASSKEYS[0]));
     }
 

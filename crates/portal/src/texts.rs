@@ -70,6 +70,8 @@ const KOREAN_SOURCE: &str = concat!(
     include_str!("../locales/ko/sites.ftl"),
     "\n",
     include_str!("../locales/ko/keys.ftl"),
+    "\n",
+    include_str!("../locales/ko/watch.ftl")
 );
 const ENGLISH_SOURCE: &str = concat!(
     include_str!("../locales/en/portal.ftl"),
@@ -81,6 +83,8 @@ const ENGLISH_SOURCE: &str = concat!(
     include_str!("../locales/en/sites.ftl"),
     "\n",
     include_str!("../locales/en/keys.ftl"),
+    "\n",
+    include_str!("../locales/en/watch.ftl")
 );
 
 /// The texts of one language.

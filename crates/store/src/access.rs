@@ -207,12 +207,13 @@ impl Store {
     }
 }
 
-struct Row {
-    subject: Id16,
-    time_us: i64,
-    id: Id16,
-    frame: Vec<u8>,
-    leaf: Option<i64>,
+/// A sealed entry as the table has it.
+pub(crate) struct Row {
+    pub(crate) subject: Id16,
+    pub(crate) time_us: i64,
+    pub(crate) id: Id16,
+    pub(crate) frame: Vec<u8>,
+    pub(crate) leaf: Option<i64>,
 }
 
 fn sealed_entries(
@@ -244,7 +245,7 @@ fn sealed_entries(
     Ok(())
 }
 
-fn open(core: &Core, permit: &Permit, row: Row) -> Result<LoggedAccess, StoreError> {
+pub(crate) fn open(core: &Core, permit: &Permit, row: Row) -> Result<LoggedAccess, StoreError> {
     let body = vault::open_frame_as(permit, &core.keyring, &access_head(row.subject, row.id), &row.frame)?;
     let mut reader = wire::Reader::new(&body);
     if reader.u8()? != 1 {

@@ -1,7 +1,7 @@
 //! What every part of the store shares, and the checks that every call with a permit makes. No SQL but that of the epoch.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) journal: Journal,
     /// Held while journal files are moved into the database.
     pub(crate) drain_turn: Mutex<()>,
+    /// How often this process's journal was moved.
+    pub(crate) drains: AtomicU64,
     pub(crate) keyring: Keyring,
     pub(crate) sites: Sites,
     pub(crate) key_stores: KeyStores,

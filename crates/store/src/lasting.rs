@@ -91,6 +91,17 @@ pub(crate) const LASTING: &[Lasting] = &[
     lasting("document", Of::Owner("owner")),
     lasting("held_back", Of::Installation),
     lasting("issued", Of::Id("account")),
+    // Findings outlive the records they were about.
+    lasting("watch_finding", Of::Installation),
+    lasting("watch_behind", Of::Installation),
+    lasting("watch_case", Of::Installation),
+    lasting("watch_step", Of::Installation),
+    lasting("watch_review", Of::Installation),
+    lasting("watch_flag", Of::Id("subject")),
+    lasting("watch_household", Of::Id("person")),
+    lasting("watch_staff", Of::Id("account")),
+    lasting("watch_hours", Of::Institution("institution")),
+    lasting("watch_revoked", Of::Id("account")),
 ];
 
 /// Tables that are made again from others, from the logs and the key stores, or that nobody misses: with the reason.
@@ -129,6 +140,11 @@ pub(crate) const DISPOSABLE: &[(&str, &str)] = &[
     ("sign_in_used", "a sign-in that was begun is begun again"),
     ("staff_invitation", "one that is lost is made anew"),
     ("throttle", "failures are counted anew"),
+    ("watch_account", "counted anew from the log `access`"),
+    ("watch_count", "counted anew from the log `access`"),
+    ("watch_delivery", "how alerts got on before"),
+    ("watch_device", "found anew in the log `access`"),
+    ("watch_position", "the watch reads the log `access` from its beginning"),
     ("wrapped_key", "the key stores have every key"),
 ];
 

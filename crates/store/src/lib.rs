@@ -12,6 +12,7 @@
 //! | [`Store::prepare`], [`Store::write`] (`prepare`, `write`, `edition`, `objects`) | the write path |
 //! | [`Store::search`], [`Store::read`], [`Store::histories`], [`Store::objects`] (`search`, `read`, `object_read`) | the read path |
 //! | [`Store::access_log`], [`Store::refuse_beyond`] (`access`, `journal`, `beyond`) | who looked, or tried to |
+//! | [`Store::watched`], [`Store::access_holes`] (`watched`) | the access log as the watch reads it |
 //! | [`Store::wait_sealed`], [`Store::commit_leaf`], [`Store::proof`] (`sequencer`) | sealing |
 //! | [`Witnessing`], [`Store::wait_witnessed`] (`witnessing`, `sequencer`) | witnesses of the logs |
 //! | [`Store::tables`] (`tables`) | operational tables of the rooms |
@@ -71,6 +72,7 @@ mod shred;
 mod tables;
 mod types;
 mod witnessing;
+mod watched;
 mod write;
 mod writer;
 
@@ -113,4 +115,5 @@ pub use tables::Tables;
 pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written, resource_id};
 pub use vault::{KeyStoreStatus, SiteStatus};
 pub use witnessing::{WitnessReply, WitnessTransport, Witnessed, Witnessing};
+pub use watched::{AccessKey, Checked, Hole, LEAVES_MAX, OverdueGlass, WATCHED_MAX, Watched};
 pub use write::{Extra, WRITE_MAX};

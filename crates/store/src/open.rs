@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -18,7 +18,7 @@ use crate::clock::{FloorClock, newest};
 use crate::connection::{Readers, open_writer};
 use crate::core::{Core, check_action};
 use crate::error::{OnFile, StoreError};
-use crate::journal::Journal;
+use crate::journal::{Journal, mover};
 use crate::keys::TableIndex;
 use crate::sequencer::{self, LogState, panel::Panel, tiles::TileCache};
 use crate::types::Log;
@@ -223,6 +223,7 @@ impl Store {
             readers,
             room,
             drain_turn: Mutex::new(()),
+            drains: AtomicU64::new(0),
             random: with.random,
             keyring,
             sites: with.sites,
@@ -250,6 +251,9 @@ impl Store {
         drop(opening);
         let core = Arc::new(core);
         let mut sequencers = vec![crate::keeper::start(&core)?];
+        if core.config.sequencer {
+            sequencers.push(mover::start(&core)?);
+        }
         for log in Log::ALL {
             sequencer::recall(&core, log)?;
             if core.config.sequencer {

@@ -202,9 +202,10 @@ pub fn seal(key: &GroupKey, head: &FrameHead, body: &[u8], random: &dyn Random) 
 }
 
 /// Opens a frame if the permit reaches it: a permit to read or issue whose scope has the group's owner and institution, or
-/// that reaches resources of the institution itself along with those ([`Permit::reaches_context_of`]), for access entries a permit to read the access log whose scope has the data subject, or for an institution's own events
-/// a permit to read its receipts. A permit to deposit, seal or repair opens nothing; the permit of the job that rebuilds an
-/// installation opens everything.
+/// that reaches resources of the institution itself along with those ([`Permit::reaches_context_of`]), for access entries a
+/// permit to read the access log whose scope has the data subject, or one whose scope is accesses, or for an institution's own
+/// events a permit to read its receipts. A permit to deposit, seal or repair opens nothing; the permit of
+/// the job that rebuilds an installation opens everything.
 ///
 /// Opening takes a permit. This compiles:
 ///
@@ -271,6 +272,7 @@ fn may_open(permit: &Permit, kind: FrameKind, name: &KeyName) -> bool {
         // Everything, to prove it and to make tables again: the door gives this permit to the job that rebuilds alone.
         (Action::Rebuild, _) => true,
         (Action::ReadAccessLog, KeyName::Access { .. }) => kind == FrameKind::Access,
+        (_, KeyName::Access { .. }) => kind == FrameKind::Access && *permit.scope() == Scope::Accesses,
         (Action::ReadTimeline | Action::ReadRecord | Action::ReadDocument | Action::Issue, KeyName::Group(group)) => {
             permit.reaches(group.owner, &group.institution) || is_context(permit, kind, group)
         }
@@ -297,7 +299,11 @@ fn is_context(permit: &Permit, kind: FrameKind, group: &GroupName) -> bool {
 }
 
 fn has_subject(permit: &Permit, subject: Owner) -> bool {
-    matches!(permit.scope(), Scope::Patients(patients) if patients.contains(&subject.id()))
+    match permit.scope() {
+        Scope::Patients(patients) => patients.contains(&subject.id()),
+        Scope::Accesses | Scope::Whole => true,
+        Scope::Institution(_) | Scope::Sealed | Scope::Status => false,
+    }
 }
 
 fn write_head(out: &mut Vec<u8>, head: &FrameHead) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// Every crate with the crates it may know, lowest first. ADR 0001 tells why the store sits on the vault.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("base", &[]),
     ("fhir", &["base"]),
     ("ledger", &["base"]),
@@ -14,9 +14,13 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("store", &["base", "fhir", "ledger", "policy", "vault"]),
     ("identity", &["base", "fhir", "ledger", "policy", "vault", "store"]),
     ("archive", &["base", "fhir", "ledger", "policy", "vault", "store", "identity"]),
-    ("portal", &["base", "fhir", "ledger", "policy", "vault", "store", "identity", "archive"]),
+    ("watch", &["base", "policy", "store", "identity"]),
+    ("portal", &["base", "fhir", "ledger", "policy", "vault", "store", "identity", "archive", "watch"]),
     ("synth", &["base"]),
-    ("hanmaru", &["base", "fhir", "ledger", "policy", "vault", "store", "identity", "archive", "portal", "synth"]),
+    (
+        "hanmaru",
+        &["base", "fhir", "ledger", "policy", "vault", "store", "identity", "archive", "watch", "portal", "synth"],
+    ),
     ("testkit", &["base", "fhir", "ledger", "policy", "vault", "store", "identity", "archive", "portal", "synth"]),
     ("xtask", &[]),
 ];

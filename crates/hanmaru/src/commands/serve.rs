@@ -6,6 +6,7 @@ use crate::condition::Condition;
 use crate::config::{Config, Tls};
 use crate::hall::{Hall, configured};
 use crate::public_log;
+use crate::watching::Watching;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -76,6 +77,8 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
     with.behind_proxy = config.behind_proxy;
     let portal = portal::router(Portal::new(hall.archive.clone(), identity.clone(), with));
     let portal = portal.merge(public_log::routes(hall.store().clone()));
+    let watch = watch::Watch::new(hall.store().clone(), hall.archive.shared_door())?;
+    let _watching = Watching::start(&watch, &config.alerts)?;
     let operator = operator_routes(hall.clone(), identity, metrics);
     let stop = Arc::new(AtomicBool::new(false));
     let scrubber = keep_scrubbing(hall.clone(), &config.scrub, Arc::clone(&stop))?;

@@ -5,12 +5,16 @@ use crate::world::Language;
 const KOREAN: &str = concat!(
     include_str!("../../../portal/locales/ko/portal.ftl"),
     "\n",
-    include_str!("../../../portal/locales/ko/identity.ftl")
+    include_str!("../../../portal/locales/ko/identity.ftl"),
+    "\n",
+    include_str!("../../../portal/locales/ko/watch.ftl")
 );
 const ENGLISH: &str = concat!(
     include_str!("../../../portal/locales/en/portal.ftl"),
     "\n",
-    include_str!("../../../portal/locales/en/identity.ftl")
+    include_str!("../../../portal/locales/en/identity.ftl"),
+    "\n",
+    include_str!("../../../portal/locales/en/watch.ftl")
 );
 
 /// The text of a key that has one line and no variables.

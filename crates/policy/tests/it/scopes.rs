@@ -141,17 +141,26 @@ proptest! {
                 let [Target::Person(one) | Target::Patient(one)] = [&request.target] else { panic!("about nobody") };
                 prop_assert_eq!(reached, &BTreeSet::from([*one]));
             }
-            (Role::Steward | Role::SecurityOfficer | Role::Auditor | Role::Administrator, Scope::Status) => {
-                prop_assert!(facts.holds.contains(&request.actor.role));
+            (Role::Depositor, Scope::Status) => {
+                prop_assert!(facts.deposits_for.is_some());
+                prop_assert_eq!(request.action, Action::AnswerQuestion);
+            }
+            (Role::SecurityOfficer, Scope::Accesses) => {
+                prop_assert!(facts.holds.contains(&Role::SecurityOfficer));
+                prop_assert_eq!((request.action, request.actor.assurance), (Action::HandleCases, Assurance::Two));
+            }
+            (Role::Operator, Scope::Status) => prop_assert!(facts.operator),
+            (role, Scope::Status) => {
+                prop_assert!(facts.holds.contains(&role));
                 prop_assert_eq!(request.actor.assurance, Assurance::Two);
             }
             (Role::Depositor, Scope::Institution(reached)) => {
                 prop_assert_eq!(Some(reached), facts.deposits_for.as_ref());
                 prop_assert_eq!(&request.target, &Target::Institution(reached.clone()));
             }
-            (Role::Operator, Scope::Status) => prop_assert!(facts.operator),
             (Role::Job, Scope::Sealed) => prop_assert!(matches!(request.action, Action::Seal | Action::Repair)),
             (Role::Job, Scope::Whole) => prop_assert_eq!(request.action, Action::Rebuild),
+            (Role::Job, Scope::Accesses) => prop_assert_eq!(request.action, Action::WatchAccesses),
             (role, scope) => prop_assert!(false, "{:?} got {:?}", role, scope),
         }
     }

@@ -175,6 +175,7 @@ fn parse_scope(scope: &Value) -> Scope {
         Some("sealed") => Scope::Sealed,
         Some("whole") => Scope::Whole,
         Some("status") => Scope::Status,
+        Some("accesses") => Scope::Accesses,
         Some(first) if first.starts_with("institution:") => Scope::Institution(code(&first["institution:".len()..])),
         _ => Scope::Patients(names.iter().map(|name| id(name)).collect::<BTreeSet<Id16>>()),
     }

@@ -1,4 +1,4 @@
-//! The style sheet, the mark and the one script. They never change under their address, so browsers may keep them.
+//! The style sheet, the mark and the scripts. They never change under their address, so browsers may keep them.
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -27,6 +27,22 @@ pub(crate) async fn style() -> Response {
 /// `GET /assets/mark.svg`
 pub(crate) async fn mark() -> Response {
     ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], MARK).into_response()
+}
+
+/// The script of the page that follows new cases.
+pub(crate) const WATCH: &str = include_str!("../../assets/watch.js");
+
+/// The address of the script that follows new cases.
+pub(crate) fn watch_address() -> &'static str {
+    static ADDRESS: LazyLock<String> =
+        LazyLock::new(|| format!("/assets/watch.js?{}", &base::hex(&base::sha256(WATCH.as_bytes()))[..16]));
+    &ADDRESS
+}
+
+/// `GET /assets/watch.js`
+pub(crate) async fn watch() -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, IMMUTABLE)], WATCH)
+        .into_response()
 }
 
 /// The address of the script for passkeys.

@@ -322,6 +322,8 @@ pub(crate) fn item_key(kind: &str) -> &'static str {
         "DiagnosticReport" | "ImagingStudy" => "item-reports",
         "DocumentReference" | "document" => "item-documents",
         "access-entry" => "item-accesses",
+        "case" | "review" | "question" => "item-cases",
+        kind if kind.starts_with("case-") => "item-cases",
         "Device" | "HealthcareService" | "Location" | "Organization" | "Practitioner" | "PractitionerRole" => {
             "item-context"
         }

@@ -43,7 +43,14 @@ impl StaffHomePage {
     pub fn sample(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "staff-title", "staff", "/staff", true);
         let t = frame.t;
-        let tasks = vec![Task::new(t, "people", "/staff/people"), Task::new(t, "account", "/account")];
+        let tasks = [
+            ("people", "/staff/people"),
+            ("watch", "/staff/watch"),
+            ("review", "/staff/watch/review"),
+            ("questions", "/staff/questions"),
+            ("account", "/account"),
+        ];
+        let tasks = tasks.into_iter().map(|(id, href)| Task::new(t, id, href)).collect();
         Self { name: t.t1("staff-name", "name", "박도윤"), frame, tasks }
     }
 }
@@ -57,13 +64,22 @@ pub(crate) fn administers(portal: &Portal, account: Id16) -> Result<bool, PageEr
 /// `GET /staff`
 pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     let account = staff.session.account;
-    let administers = staff.visitor.portal.blocking(move |portal| administers(portal, account)).await?;
+    let held = staff.visitor.portal.blocking(move |portal| {
+        let oversees = portal.archive().store().facts(account)?.holds.contains(&Role::SecurityOfficer);
+        Ok((administers(portal, account)?, oversees))
+    });
+    let (administers, oversees) = held.await?;
     let frame = staff.visitor.frame("staff-title", "staff");
     let t = frame.t;
     let mut tasks = Vec::new();
     if administers {
         tasks.push(Task::new(t, "people", "/staff/people"));
     }
+    if oversees {
+        tasks.push(Task::new(t, "watch", "/staff/watch"));
+        tasks.push(Task::new(t, "review", "/staff/watch/review"));
+    }
+    tasks.push(Task::new(t, "questions", "/staff/questions"));
     tasks.push(Task::new(t, "account", "/account"));
     let name = t.t1("staff-name", "name", staff.session.name.expose().as_str());
     page(&StaffHomePage { frame, name, tasks })

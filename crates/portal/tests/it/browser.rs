@@ -33,6 +33,10 @@ impl Browser {
         self.send(self.client.get(self.address(path)))
     }
 
+    pub fn get_with(&self, path: &str, header: (&str, &str)) -> Answer {
+        self.send(self.client.get(self.address(path)).header(header.0, header.1))
+    }
+
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(self.client.post(self.address(path)).form(fields))
     }

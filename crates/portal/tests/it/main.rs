@@ -8,3 +8,4 @@ mod journeys;
 mod refusals;
 mod site;
 mod uploads;
+mod watch;

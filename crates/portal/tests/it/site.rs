@@ -21,6 +21,7 @@ const SECRET: &str = "a secret of the tests";
 pub struct Site {
     runtime: Arc<Runtime>,
     pub url: String,
+    pub identity: Identity,
     pub kim: Person,
     pub lee: Person,
     pub world: World,
@@ -62,12 +63,14 @@ impl Site {
         };
         let runtime = Arc::new(Runtime::new().expect("a runtime"));
         let portal = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("loopback");
-        let url = format!("http://{}", portal.local_addr().expect("bound"));
+        // Passkeys need a name.
+        let url = format!("http://localhost:{}", portal.local_addr().expect("bound").port());
         let issuer = agency(&runtime, &world, &[kim.clone(), lee.clone()], &url, setup.agency_is_away);
-        let router = portal::router(open(archive, &world.clock, &issuer, &url, &setup.limits));
+        let (opened, identity) = open(archive, &world.clock, &issuer, &url, &setup.limits);
+        let router = portal::router(opened);
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         runtime.spawn(async move { axum::serve(portal, service).await });
-        Self { runtime, url, kim, lee, world }
+        Self { runtime, url, identity, kim, lee, world }
     }
 
     pub fn browser(&self) -> Browser {
@@ -137,7 +140,7 @@ fn agency(runtime: &Runtime, world: &World, people: &[Person], url: &str, away: 
     issuer
 }
 
-fn open(archive: Archive, clock: &Arc<ManualClock>, issuer: &str, url: &str, limits: &Limits) -> Portal {
+fn open(archive: Archive, clock: &Arc<ManualClock>, issuer: &str, url: &str, limits: &Limits) -> (Portal, Identity) {
     let mut config = IdentityConfig::new(issuer, "hanmaru", SECRET, &format!("{url}/sign-in/return"));
     config.demo = true;
     config.agency_timeout_s = 2;
@@ -147,7 +150,7 @@ fn open(archive: Archive, clock: &Arc<ManualClock>, issuer: &str, url: &str, lim
     let keys = vec![archive.store().verifier_key(Log::Records)];
     let mut config = PortalConfig::new(url, issuer, keys, limits.clone());
     config.demo = true;
-    Portal::new(archive, identity, config)
+    (Portal::new(archive, identity.clone(), config), identity)
 }
 
 /// An authenticator app.

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use rusqlite::{Transaction, params};
 
@@ -23,6 +24,7 @@ const TORN_BYTES_MAX: u64 = 16 << 20;
 /// Moves this process's entries into the database.
 pub(crate) fn own(core: &Core) -> Result<(), StoreError> {
     let _turn = core.drain_turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    core.drains.fetch_add(1, Ordering::Relaxed);
     core.journal.set_aside()?;
     files(core, core.journal.slot)
 }
@@ -54,7 +56,8 @@ fn slots(folder: &Path) -> Result<Vec<u32>, StoreError> {
     Ok(slots)
 }
 
-fn names(folder: &Path) -> Result<Vec<String>, StoreError> {
+/// Names of the files in the folder of journals.
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>, StoreError> {
     let entries = std::fs::read_dir(folder).on("listed", folder)?;
     Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
 }

@@ -8,6 +8,7 @@
 pub(crate) mod drain;
 mod entry;
 pub(crate) mod file;
+pub(crate) mod mover;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};

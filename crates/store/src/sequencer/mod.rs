@@ -47,8 +47,6 @@ const LOOK_MS: u64 = 25;
 const PAUSE_MS_MAX: u64 = 2_000;
 /// How many of the newest rows are looked at for a leaf that somebody waits for.
 const URGENT_LOOK: usize = 16;
-/// How often the journals of dead processes are looked for, in looks.
-const ORPHAN_LOOKS: u64 = 200;
 
 /// What the threads and callers know of one log.
 pub(crate) struct LogState {
@@ -280,7 +278,7 @@ pub(crate) fn start(core: &Arc<Core>, log: Log) -> Result<JoinHandle<()>, StoreE
     let shared = Arc::clone(core);
     std::thread::Builder::new()
         .name(format!("seal-{}", log.name()))
-        .spawn(move || Sequencer { core: shared, log, lock: None, state: None, looks: 0 }.serve())
+        .spawn(move || Sequencer { core: shared, log, lock: None, state: None }.serve())
         .on("served by a thread", &core.folder)
 }
 
@@ -348,7 +346,6 @@ struct Sequencer {
     lock: Option<std::fs::File>,
     /// The end of the log, once it has been looked up and the sites agree with it.
     state: Option<head::End>,
-    looks: u64,
 }
 
 impl Sequencer {
@@ -385,7 +382,6 @@ impl Sequencer {
             let urgent = std::mem::take(&mut *poked);
             drop(poked);
             waited_ms += LOOK_MS;
-            self.looks += 1;
             if waited_ms < pause_ms {
                 // A poke does not shorten the pause after a fault, but it is not forgotten.
                 *lock(&state.poked) |= urgent;
@@ -432,10 +428,6 @@ impl Sequencer {
             if self.lock.is_none() {
                 return Ok(());
             }
-            self.looks = 0;
-        }
-        if self.log == Log::Access && self.looks % ORPHAN_LOOKS < core.config.seal_interval_ms.div_ceil(LOOK_MS) {
-            drain::orphans(&core)?;
         }
         let permit = own_job_permit(&core, "sequencer", Action::Seal)?;
         let mut end = match self.state.take() {

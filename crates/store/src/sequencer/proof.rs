@@ -312,7 +312,7 @@ fn check_owner(permit: &Permit, owner: Owner) -> Result<(), StoreError> {
             patients.iter().any(is) || is(&permit.actor().account)
         }
         Scope::Institution(code) => owner == Owner::institution(code),
-        Scope::Sealed | Scope::Whole | Scope::Status => false,
+        Scope::Sealed | Scope::Whole | Scope::Status | Scope::Accesses => false,
     };
     if within { Ok(()) } else { Err(StoreError::Scope { what: "the owner of the leaf" }) }
 }

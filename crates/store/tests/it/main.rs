@@ -19,4 +19,5 @@ mod shred;
 mod staff;
 mod support;
 mod witnesses;
+mod watched;
 mod writing;

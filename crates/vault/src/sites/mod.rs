@@ -577,7 +577,7 @@ fn may_write(permit: &Permit) -> Result<(), SiteError> {
 
 fn may_read(permit: &Permit) -> Result<(), SiteError> {
     match permit.scope() {
-        Scope::Status => Err(SiteError::Refused { action: permit.action().name() }),
+        Scope::Status | Scope::Accesses => Err(SiteError::Refused { action: permit.action().name() }),
         Scope::Patients(_) | Scope::Institution(_) | Scope::Sealed | Scope::Whole => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ mod people;
 mod place;
 mod reads;
 mod rewrap;
+mod watch;
 
 use crate::Failure;
 use bars::Bars;
@@ -51,7 +52,7 @@ struct How {
 type Run = fn(&Place, &How, &mut Bars) -> Result<(), Failure>;
 
 /// Every bench: its name, what it shows, how it is run.
-const BENCHES: [(&str, &str, Run); 8] = [
+const BENCHES: [(&str, &str, Run); 9] = [
     (
         "deposit",
         "a bag goes in, every patient's PDF comes out; memory; deposits killed at 200 random moments",
@@ -67,6 +68,7 @@ const BENCHES: [(&str, &str, Run); 8] = [
     ("reads", "a read with its durable access entry, by one reader and by 64 at once", reads::run),
     ("memory", "a part of `deposit` alone: peak memory on 1,000 and on 10,000 patients", deposit::memory),
     ("rewrap", "a million patients' keys come under new shard keys", rewrap::run),
+    ("watch", "how soon people see an access of another process, and security officers an alert", watch::run),
     ("crash", "a part of `deposit` alone: deposits killed at random moments", crash::run),
 ];
 

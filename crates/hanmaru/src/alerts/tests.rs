@@ -1,0 +1,206 @@
+//! Alerts against a real HTTP receiver and a real SMTP server on loopback: signatures, pauses, nothing about a person.
+
+use super::webhook::{SIGNATURE_HEADER, TIME_HEADER, signature};
+use super::*;
+use axum::http::{HeaderMap, StatusCode};
+use policy::{Action, Purpose, Request, Target};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Mutex;
+use testkit::{BagBuilder, World, person};
+use watch::Flag;
+
+const SECRET: &str = "a secret of the tests";
+const CODE: &str = "31100001";
+
+/// A world in which somebody tried to read a decoy, and the watch found it.
+fn world_with_a_case() -> (World, Watch, Id16) {
+    let world = World::new();
+    let (kim, lee) = (person("김하늘"), person("이바다"));
+    world.agency.add(&kim);
+    world.agency.add(&lee);
+    let bag = BagBuilder::new(CODE).patient("p1", &kim).visit("p1", "v1", "2024-03-31");
+    world.deposit(&bag.write(&world.path("bag")).root).expect("a good bag");
+    let watch = Watch::new(world.store().clone(), world.archive().shared_door()).expect("a watch");
+    let decoy = world.visitor(&kim).account;
+    watch.mark(decoy, Flag::Decoy).expect("marked");
+    let actor = world.visitor(&lee);
+    let request =
+        Request { actor, action: Action::ReadRecord, target: Target::Person(decoy), purpose: Purpose::OwnRecords };
+    world.archive().ask(request).expect_err("another's");
+    let mut reader = watch.reader();
+    for _ in 0..200 {
+        reader.step().expect("watched");
+        if let Some(new) = watch.untold().expect("read").first() {
+            return (world, watch, new.incident);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("the decoy was not found");
+}
+
+fn alerts(text: &str, folder: &Path) -> Alerts {
+    std::fs::write(folder.join("secret"), SECRET).expect("written");
+    let mut alerts: Alerts = toml::from_str(text).expect("a section");
+    alerts.resolve(folder);
+    assert_eq!(alerts.faults(), Vec::<String>::new());
+    alerts
+}
+
+/// What a receiver was sent, and what it answers next.
+#[derive(Default)]
+struct Received {
+    posts: Mutex<Vec<(HeaderMap, String)>>,
+    refuse: Mutex<u32>,
+}
+
+fn receiver() -> (String, Arc<Received>, tokio::runtime::Runtime) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let received = Arc::new(Received::default());
+    let state = Arc::clone(&received);
+    let post = move |headers: HeaderMap, body: String| {
+        let state = Arc::clone(&state);
+        async move {
+            state.posts.lock().expect("one at a time").push((headers, body));
+            let mut refuse = state.refuse.lock().expect("one at a time");
+            if *refuse > 0 {
+                *refuse -= 1;
+                return StatusCode::INTERNAL_SERVER_ERROR;
+            }
+            StatusCode::NO_CONTENT
+        }
+    };
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("loopback");
+    let url = format!("http://{}/hook", listener.local_addr().expect("bound"));
+    let router = axum::Router::new().route("/hook", axum::routing::post(post));
+    runtime.spawn(async move { axum::serve(listener, router).await });
+    (url, received, runtime)
+}
+
+#[test]
+fn a_webhook_is_signed_tried_again_and_told_once() {
+    let (world, watch, case) = world_with_a_case();
+    let (url, received, _runtime) = receiver();
+    *received.refuse.lock().expect("free") = 2;
+    let text = format!("[[webhook]]\nurl = \"{url}\"\nsecret_file = \"secret\"\n");
+    let sender = Sender::new(watch.clone(), &alerts(&text, &world.path("data"))).expect("a sender");
+    assert_eq!(sender.step().expect("the store works"), 0, "refused");
+    assert_eq!(watch.deliveries().expect("read")[0].fault, "it answered 500");
+    assert_eq!(sender.step().expect("the store works"), 0, "its pause is not over");
+    assert_eq!(received.posts.lock().expect("free").len(), 1);
+    world.clock.advance(5);
+    assert_eq!(sender.step().expect("the store works"), 0, "refused again");
+    world.clock.advance(9);
+    assert_eq!(sender.step().expect("the store works"), 0, "the pause has doubled");
+    world.clock.advance(1);
+    assert_eq!(sender.step().expect("the store works"), 1);
+    assert_eq!(sender.step().expect("the store works"), 0, "told once");
+    let posts = received.posts.lock().expect("free");
+    assert_eq!(posts.len(), 3);
+    let (headers, body) = &posts[2];
+    let header = |name: &str| headers[name].to_str().expect("text").to_owned();
+    assert_eq!(header(SIGNATURE_HEADER), format!("v1={}", signature(SECRET, &header(TIME_HEADER), body)));
+    let alert: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(
+        (&alert["case"], &alert["rule"], &alert["severity"]),
+        (&case.to_string().into(), &"decoy".into(), &"critical".into())
+    );
+    assert_eq!(alert.as_object().map(serde_json::Map::len), Some(4), "nothing else is in it");
+    assert_eq!(watch.deliveries().expect("read")[0].fault, "");
+}
+
+#[test]
+fn what_is_less_grave_than_wanted_is_not_sent() {
+    let (world, watch, _) = world_with_a_case();
+    let (url, received, _runtime) = receiver();
+    let text = format!("least = \"critical\"\n[[webhook]]\nurl = \"{url}\"\nsecret_file = \"secret\"\n");
+    let mut wanted = alerts(&text, &world.path("data"));
+    assert!(wanted.least().expect("known") == Severity::Critical);
+    wanted = alerts(&text.replace("critical", "medium"), &world.path("data"));
+    let sender = Sender::new(watch.clone(), &wanted).expect("a sender");
+    assert!(sender.least < Severity::Critical);
+    let new = NewCase { severity: "low".to_owned(), ..watch.untold().expect("read").remove(0) };
+    sender.enqueue(&new).expect("the store works");
+    assert_eq!(sender.step().expect("the store works"), 0);
+    assert!(received.posts.lock().expect("free").is_empty());
+}
+
+/// A mail server that takes one letter and gives what it was sent.
+fn mail_server() -> (u16, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = listener.local_addr().expect("bound").port();
+    let taking = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        let mut out = stream.try_clone().expect("a stream");
+        let mut lines = BufReader::new(stream).lines();
+        let mut say = |line: &str| out.write_all(format!("{line}\r\n").as_bytes()).expect("it listens");
+        let mut heard = String::new();
+        say("220 mail.test ready");
+        while let Some(Ok(line)) = lines.next() {
+            heard.push_str(&line);
+            heard.push('\n');
+            match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
+                "EHLO" => say("250 mail.test"),
+                "DATA" => {
+                    say("354 go on");
+                    for line in lines.by_ref().map_while(Result::ok).take_while(|line| line != ".") {
+                        heard.push_str(&line);
+                        heard.push('\n');
+                    }
+                    say("250 taken");
+                }
+                "QUIT" => {
+                    say("221 bye");
+                    break;
+                }
+                _ => say("250 ok"),
+            }
+        }
+        heard
+    });
+    (port, taking)
+}
+
+#[test]
+fn mail_says_which_case_and_nothing_about_a_person() {
+    let (world, watch, case) = world_with_a_case();
+    let (port, taking) = mail_server();
+    let text = format!(
+        "[mail]\nserver = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\nfrom = \"watch@hanmaru.test\"\nto = [\"duty@hanmaru.test\", \"second@hanmaru.test\"]\n"
+    );
+    let sender = Sender::new(watch, &alerts(&text, &world.path("data"))).expect("a sender");
+    assert_eq!(sender.step().expect("the store works"), 1);
+    drop(sender);
+    let heard = taking.join().expect("the server ends");
+    assert!(
+        heard.contains("RCPT TO:<duty@hanmaru.test>") && heard.contains("RCPT TO:<second@hanmaru.test>"),
+        "{heard}"
+    );
+    assert!(heard.contains(&format!("Subject: [Hanmaru] critical decoy {}", &case.to_string()[..8])), "{heard}");
+    for nowhere in ["김하늘", "이바다", "192.0.2", CODE] {
+        assert!(!heard.contains(nowhere), "{nowhere}");
+    }
+}
+
+#[test]
+fn a_section_that_is_not_safe_is_refused() {
+    for (text, why) in [
+        ("[[webhook]]\nurl = \"http://example.org/x\"\nsecret_file = \"s\"\n", "https://"),
+        (
+            "[mail]\nserver = \"mail.example\"\nport = 25\nsecurity = \"none\"\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\n",
+            "on this machine",
+        ),
+        (
+            "[mail]\nserver = \"mail.example\"\nport = 25\nsecurity = \"x\"\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\n",
+            "starttls",
+        ),
+        ("[mail]\nserver = \"mail.example\"\nport = 25\nsecurity = \"tls\"\nfrom = \"a@b.c\"\nto = []\n", "somebody"),
+        ("least = \"loud\"\n", "low, medium"),
+    ] {
+        let alerts: Alerts = toml::from_str(text).expect("a section");
+        let faults = alerts.faults();
+        assert!(faults.len() == 1 && faults[0].contains(why), "{text}: {faults:?}");
+    }
+}

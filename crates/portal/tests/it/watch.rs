@@ -1,0 +1,202 @@
+//! Watchfulness in the portal: an attempt becomes a case, a security officer asks, the member of staff answers, and the case is
+//! closed; each of it journalled. And the person's own accesses as FHIR AuditEvents.
+
+use crate::browser::{Browser, between};
+use crate::site::Site;
+use base::Id16;
+use policy::{Action, Actor, Assurance, InstitutionCode, Purpose, Request, Role, Target};
+use std::time::{Duration, Instant};
+use store::{AccessPage, Right};
+use synth::passkey::SoftKey;
+use watch::{Flag, Watch};
+
+/// How long something may take until it is seen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A member of staff with a right, signed in by a passkey; and their account.
+fn member(site: &Site, name: &str, right: Right) -> (Browser, Id16) {
+    let (browser, mut key) = (site.browser(), SoftKey::new(&site.url));
+    let invited = site.identity.staff_invite(name, &[right]).expect("a good name");
+    let link = format!("/staff/enrol/{}", invited.token.expose());
+    let page = browser.get(&link).text();
+    let options = between(&page, "data-options=\"", "\"").replace("&#34;", "\"").replace("&quot;", "\"");
+    let answer = key.create(&options.replace("&#x22;", "\""));
+    browser.post(&link, &[("answer", &answer), ("name", "열쇠")]).leads_to("/staff");
+    (browser, invited.account)
+}
+
+fn officer(site: &Site) -> (Browser, Id16) {
+    member(site, "한지우", Right::Appointed { role: Role::SecurityOfficer, institution: None })
+}
+
+fn clinician(site: &Site) -> (Browser, Id16) {
+    let institution = InstitutionCode::new(crate::site::CODE);
+    member(site, "이서준", Right::Appointed { role: Role::Clinician, institution })
+}
+
+fn watch(site: &Site) -> Watch {
+    Watch::new(site.world.store().clone(), site.world.archive().shared_door()).expect("a watch")
+}
+
+/// A clinician asks for a decoy, and is denied; the watch finds it. Gives the case.
+fn a_case(site: &Site, watch: &Watch, clinician: Id16) -> String {
+    let decoy = site.world.visitor(&site.kim).account;
+    watch.mark(decoy, Flag::Decoy).expect("marked");
+    let actor = Actor {
+        account: clinician,
+        role: Role::Clinician,
+        assurance: Assurance::Two,
+        name: "이서준".to_owned().into(),
+        source: "192.0.2.7".to_owned().into(),
+    };
+    let purpose = Purpose::Care { ground: Id16([5; 16]) };
+    let request = Request { actor, action: Action::ReadRecord, target: Target::Person(decoy), purpose };
+    site.world.archive().ask(request).expect_err("no ground");
+    let (mut reader, begun) = (watch.reader(), Instant::now());
+    loop {
+        reader.step().expect("watched");
+        if let Some(new) = watch.untold().expect("read").iter().find(|new| new.rule == "decoy") {
+            watch.told(new.incident).expect("written");
+            return new.incident.to_string();
+        }
+        assert!(begun.elapsed() < PATIENCE, "no case came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_case_is_asked_about_answered_and_closed_and_all_of_it_is_journalled() {
+    let site = Site::new();
+    let watch = watch(&site);
+    let ((officer, officer_id), (clinician, clinician_id)) = (officer(&site), clinician(&site));
+    let case = a_case(&site, &watch, clinician_id);
+    let address = format!("/staff/watch/case/{case}");
+    officer.get("/staff/watch").says(200, &address).says(200, "미끼");
+    officer.get("/staff/watch?which=mine").says(200, "id=\"none\"");
+    let page = officer.get(&address);
+    page.says(200, "이서준").says(200, "192.0.2.7");
+    assert!(!page.text().contains("김하늘"), "whose record it was is a number");
+    let csrf = page.csrf();
+    let act = |what: &str, more: &[(&str, &str)]| {
+        let fields: Vec<(&str, &str)> =
+            [("csrf", csrf.as_str()), ("do", what)].into_iter().chain(more.iter().copied()).collect();
+        officer.post(&address, &fields)
+    };
+    act("assign", &[]).leads_to(&address);
+    officer.get("/staff/watch?which=mine&rule=decoy&severity=critical").says(200, &address);
+    act("ask", &[("text", " ")]).says(422, "ask-text");
+    clinician.get("/staff/questions").says(200, "id=\"none\"");
+    act("ask", &[("text", "왜 보려고 하셨습니까?")]).leads_to(&address);
+    act("note", &[("text", "전화로도 물어봄")]).leads_to(&address);
+    let asked = clinician.get("/staff/questions");
+    asked.says(200, "왜 보려고 하셨습니까?");
+    assert!(!asked.text().contains("전화로도"), "notes of officers are theirs");
+    let answer = format!("/staff/questions/{case}");
+    let fields = [("csrf", &*asked.csrf()), ("text", "이름이 같은 다른 환자로 알았습니다.")];
+    clinician.post(&answer, &fields).leads_to("/staff/questions");
+    clinician.post(&answer, &fields).says(422, "questions");
+    officer.get(&address).says(200, "이름이 같은 다른 환자");
+    act("close", &[("text", "x")]).says(422, "outcome");
+    act("close", &[("text", "다른 사람의 기록임"), ("outcome", "breach")]).leads_to(&address);
+    officer.get(&address).says(200, "제34조").says(200, "tell-subject");
+    act("duty", &[("duty", "tell-subject")]).leads_to(&address);
+    act("duty", &[("duty", "made-up")]).says(422, "summary");
+    act("ask", &[("text", "다시")]).says(422, "summary");
+    officer.get("/staff/watch?which=closed").says(200, &address);
+
+    let own = site.world.own_permit(&site.kim, Action::ReadAccessLog);
+    let log = site.world.store().access_log(&own, &AccessPage::default()).expect("the log").entries;
+    let by_officer: Vec<String> = log
+        .iter()
+        .filter(|logged| logged.entry.actor.account == officer_id)
+        .flat_map(|logged| logged.entry.what.iter().map(|(kind, _)| kind.clone()))
+        .collect();
+    for kind in ["access-entry", "case", "case-assign", "case-ask", "case-note", "case-close", "case-duty"] {
+        assert!(by_officer.iter().any(|one| one == kind), "{kind} is not in the data subject's log: {by_officer:?}");
+    }
+}
+
+#[test]
+fn only_security_officers_see_cases_and_none_sees_their_own() {
+    let site = Site::new();
+    let watch = watch(&site);
+    let ((officer, officer_id), (clinician, clinician_id)) = (officer(&site), clinician(&site));
+    let case = a_case(&site, &watch, clinician_id);
+    for path in ["/staff/watch", "/staff/watch/live", "/staff/watch/review", "/staff/questions"] {
+        site.browser().get(path).leads_to("/staff/sign-in");
+    }
+    for path in [
+        "/staff/watch".to_owned(),
+        "/staff/watch/live".to_owned(),
+        "/staff/watch/events".to_owned(),
+        format!("/staff/watch/case/{case}"),
+        "/staff/watch/review/2026-10".to_owned(),
+    ] {
+        assert_eq!(clinician.get(&path).status, 403, "{path}");
+    }
+    officer.get("/staff/watch/case/nonsense").says(404, "");
+    officer.get("/staff/watch/case/00000000000000000000000000000000").says(404, "");
+    let own = a_case(&site, &watch, officer_id);
+    assert_ne!(own, case);
+    assert_eq!(officer.get(&format!("/staff/watch/case/{own}")).status, 403, "one's own");
+    officer.get(&format!("/staff/watch/case/{case}")).says(200, &case);
+}
+
+#[test]
+fn the_live_page_is_told_within_five_seconds() {
+    let site = Site::new();
+    let watch = watch(&site);
+    let ((officer, _), (_, clinician_id)) = (officer(&site), clinician(&site));
+    let page = officer.get("/staff/watch/live");
+    page.says(200, "id=\"live-list\"");
+    assert!(page.header("content-security-policy").contains("script-src 'self'; connect-src 'self'; "));
+    let first = officer.get("/staff/watch/events");
+    assert_eq!(first.header("content-type"), "text/event-stream; charset=utf-8");
+    let begun = Instant::now();
+    let case = a_case(&site, &watch, clinician_id);
+    let told = officer.get_with("/staff/watch/events", ("last-event-id", "0"));
+    assert!(told.text().contains("event: case") && told.text().contains(&case), "{}", told.text());
+    assert!(begun.elapsed() < Duration::from_secs(5), "the bar");
+    assert!(!told.text().contains("이서준"), "nobody's name");
+}
+
+#[test]
+fn a_month_is_reviewed_and_signed_off_once() {
+    let site = Site::new();
+    let watch = watch(&site);
+    let ((officer, _), (_, clinician_id)) = (officer(&site), clinician(&site));
+    a_case(&site, &watch, clinician_id);
+    officer.get("/staff/watch/review").leads_to("/staff/watch/review/2026-10");
+    let now = officer.get("/staff/watch/review/2026-11");
+    now.says(200, "진료하는 의료인").says(200, "미끼");
+    assert!(!now.text().contains("id=\"sign-form\""), "it is not over");
+    let fields = [("csrf", &*now.csrf()), ("note", "")];
+    assert_eq!(officer.post("/staff/watch/review/2026-11", &fields).status, 400);
+    let before = officer.get("/staff/watch/review/2026-10");
+    before.says(200, "id=\"sign-form\"");
+    let fields = [("csrf", &*before.csrf()), ("note", "이상 없음")];
+    officer.post("/staff/watch/review/2026-10", &fields).leads_to("/staff/watch/review/2026-10");
+    let signed = officer.get("/staff/watch/review/2026-10");
+    signed.says(200, "id=\"signed\"").says(200, "이상 없음");
+    assert!(!signed.text().contains("id=\"sign-form\""), "once");
+    assert_eq!(officer.post("/staff/watch/review/2026-10", &fields).status, 400);
+    assert_eq!(officer.get("/staff/watch/review/x").status, 400);
+}
+
+#[test]
+fn a_person_gets_their_accesses_as_audit_events() {
+    let site = Site::new();
+    let browser = site.browser();
+    site.sign_in(&browser, &site.kim);
+    browser.get("/access").says(200, "/access/audit-events.ndjson");
+    let file = browser.get("/access/audit-events.ndjson");
+    assert_eq!((file.status, file.header("content-type")), (200, "application/fhir+ndjson; charset=utf-8"));
+    let text = file.text();
+    assert!(text.lines().count() >= 1, "{text}");
+    for line in text.lines() {
+        let event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(event["resourceType"], "AuditEvent");
+        assert_eq!(event["entity"][0]["role"]["code"], "1");
+    }
+    site.browser().get("/access/audit-events.ndjson").leads_to("/sign-in?to=%2Faccess%2Faudit-events.ndjson");
+}

@@ -1,0 +1,322 @@
+//! The access log as the watch reads it: in the order in which entries came, whoever they are about; and what is missing in it.
+//! Not for people: those read [`Store::access_log`].
+
+use base::{Id16, Timestamp};
+use policy::{InstitutionCode, Permit, Scope};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::Store;
+use crate::access::{Row, open};
+use crate::core::{check_count, check_epoch};
+use crate::error::{AtStep, StoreError};
+use crate::journal::{AccessEntry, drain};
+use crate::sequencer::KIND_ACCESS;
+use crate::types::id16_from;
+
+/// Most entries that are watched in one call.
+pub const WATCHED_MAX: usize = 2_000;
+/// Most leaves that are looked through for holes in one call.
+pub const LEAVES_MAX: usize = 50_000;
+
+/// An entry by its number: numbers grow in the order in which entries came, and none is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The number.
+    pub number: u64,
+    /// The entry; `None` where it cannot be read.
+    pub entry: Option<AccessEntry>,
+}
+
+/// Names an entry so that it is found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessKey {
+    /// Whose data.
+    pub subject: Id16,
+    /// When.
+    pub time: Timestamp,
+    /// The entry.
+    pub id: Id16,
+}
+
+/// Glass that was broken and whose review is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverdueGlass {
+    /// The ground that it made.
+    pub ground: Id16,
+    /// Who broke it.
+    pub account: Id16,
+    /// Whose records it opened.
+    pub subject: Id16,
+    /// When.
+    pub broken: Timestamp,
+}
+
+/// Up to where the log was looked through for holes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// The number of the last entry whose leaf was found.
+    pub number: u64,
+    /// Leaves up to there.
+    pub leaves: u64,
+}
+
+/// A hole in the log of accesses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hole {
+    /// These entries have leaves, and are gone from the table.
+    Entries {
+        /// The first number.
+        from: u64,
+        /// The last number.
+        to: u64,
+    },
+    /// These entries came before others that are in the log, and have no leaf.
+    NoLeaf {
+        /// The first number.
+        from: u64,
+        /// The last number.
+        to: u64,
+    },
+    /// These leaves are no entry's.
+    Leaves {
+        /// The first index.
+        from: u64,
+        /// The last index.
+        to: u64,
+    },
+}
+
+impl Store {
+    /// The next entries after a number, oldest first, whoever they are about. Takes a permit whose scope is accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`] beyond [`WATCHED_MAX`],
+    /// [`StoreError::Database`].
+    pub fn watched(&self, permit: &Permit, after: u64, limit: usize) -> Result<Vec<Watched>, StoreError> {
+        check_scope(permit)?;
+        check_count("entries in one call", limit, WATCHED_MAX)?;
+        let core = self.core();
+        let rows = core.readers.snapshot("watching the access log", |connection| {
+            check_epoch(connection, permit.epoch())?;
+            numbered(connection, after, limit)
+        })?;
+        let open =
+            |(number, row): (u64, Row)| Watched { number, entry: open(core, permit, row).ok().map(|one| one.entry) };
+        Ok(rows.into_iter().map(open).collect())
+    }
+
+    /// The number of the last entry before a time, as far as the newest entries tell; 0 where there is none. For a watch that
+    /// starts anew and reads the last minutes once more.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Database`].
+    pub fn watched_before(&self, permit: &Permit, time: Timestamp, most: u64) -> Result<u64, StoreError> {
+        check_scope(permit)?;
+        self.core().readers.snapshot("finding where to watch from", |connection| {
+            let step = "finding where to watch from";
+            let sql = "SELECT max(row) FROM access_entry WHERE row <= ?1 AND row > ?1 - ?3 AND time_us < ?2";
+            let newest: i64 = connection
+                .prepare_cached("SELECT coalesce(max(row), 0) FROM access_entry")
+                .at(step)?
+                .query_row([], |row| row.get(0))
+                .at(step)?;
+            let span = i64::try_from(most).unwrap_or(i64::MAX);
+            let found: Option<i64> = connection
+                .prepare_cached(sql)
+                .at(step)?
+                .query_row(params![newest, time.as_microsecond(), span], |row| row.get(0))
+                .at(step)?;
+            Ok(found.unwrap_or_else(|| newest.saturating_sub(span).max(0)).unsigned_abs())
+        })
+    }
+
+    /// Some entries by name, in the order asked for; those that are not there are left out. To see them is an access of its
+    /// own, journalled under each person whose data they were about, before this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`] beyond [`WATCHED_MAX`],
+    /// [`StoreError::JournalUnavailable`], [`StoreError::Database`], [`StoreError::Seal`].
+    pub fn accesses_of(&self, permit: &Permit, keys: &[AccessKey]) -> Result<Vec<AccessEntry>, StoreError> {
+        check_scope(permit)?;
+        check_count("entries in one call", keys.len(), WATCHED_MAX)?;
+        let core = self.core();
+        drain::own(core)?;
+        let rows = core.readers.snapshot("reading entries of a case", |connection| {
+            check_epoch(connection, permit.epoch())?;
+            let found: Result<Vec<_>, StoreError> = keys.iter().map(|key| named(connection, key)).collect();
+            Ok(found?.into_iter().flatten().collect::<Vec<_>>())
+        })?;
+        let entries: Result<Vec<AccessEntry>, StoreError> =
+            rows.into_iter().map(|row| Ok(open(core, permit, row)?.entry)).collect();
+        let entries = entries?;
+        let mut subjects: Vec<Id16> = entries.iter().map(|entry| entry.subject).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        let counted = |subject: Id16| {
+            let count = entries.iter().filter(|entry| entry.subject == subject).count();
+            let what = vec![("access-entry".to_owned(), u32::try_from(count).unwrap_or(u32::MAX))];
+            AccessEntry { what, ..core.entry(permit, subject) }
+        };
+        core.record(&subjects.into_iter().map(counted).collect::<Vec<_>>())?;
+        Ok(entries)
+    }
+
+    /// Journals that a permit was used on something that is no record: a case, a question, a review. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`StoreError::JournalUnavailable`], [`StoreError::Seal`].
+    pub fn note_use(&self, permit: &Permit, subject: Id16, kind: &str) -> Result<(), StoreError> {
+        let core = self.core();
+        core.record(&[AccessEntry { what: vec![(kind.to_owned(), 1)], ..core.entry(permit, subject) }])
+    }
+
+    /// Looks through leaves and entries for holes, from where it was looked through before. Takes a permit whose scope is
+    /// accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Database`].
+    pub fn access_holes(&self, permit: &Permit, from: Checked) -> Result<(Vec<Hole>, Checked), StoreError> {
+        check_scope(permit)?;
+        self.core().readers.snapshot("looking for holes in the access log", |connection| holes(connection, from))
+    }
+
+    /// The person who a patient is, where that is known. Takes a permit whose scope is accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Database`].
+    pub fn person_of_patient(&self, permit: &Permit, patient: Id16) -> Result<Option<Id16>, StoreError> {
+        check_scope(permit)?;
+        self.core().readers.snapshot("finding who a patient is", |connection| {
+            let step = "finding who a patient is";
+            let mut statement =
+                connection.prepare_cached("SELECT person FROM person_patient WHERE patient = ?").at(step)?;
+            let person: Option<[u8; 16]> = statement.query_row([patient.0], |row| row.get(0)).optional().at(step)?;
+            Ok(person.map(Id16))
+        })
+    }
+
+    /// The institution at which an account holds a role, where there is one. Takes a permit whose scope is accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Database`].
+    pub fn institution_of_account(
+        &self,
+        permit: &Permit,
+        account: Id16,
+    ) -> Result<Option<InstitutionCode>, StoreError> {
+        check_scope(permit)?;
+        self.core().readers.snapshot("finding where somebody works", |connection| {
+            let step = "finding where somebody works";
+            let sql =
+                "SELECT institution FROM account_right WHERE account = ? AND institution <> '' ORDER BY 1 LIMIT 1";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let code: Option<String> = statement.query_row([account.0], |row| row.get(0)).optional().at(step)?;
+            Ok(code.as_deref().and_then(InstitutionCode::new))
+        })
+    }
+
+    /// Broken glass whose review was due before a time and has not been, the longest due first. Takes a permit whose scope is
+    /// accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Limit`] beyond [`WATCHED_MAX`], [`StoreError::Database`].
+    pub fn overdue_glass(
+        &self,
+        permit: &Permit,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<OverdueGlass>, StoreError> {
+        check_scope(permit)?;
+        check_count("broken glass in one call", limit, WATCHED_MAX)?;
+        self.core().readers.snapshot("finding reviews that are due", |connection| {
+            let step = "finding reviews that are due";
+            let sql = "SELECT ground, account, subject, broken_us FROM broken_glass \
+                       WHERE reviewed_us IS NULL AND due_us <= ? ORDER BY due_us LIMIT ?";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let rows = statement.query_map(params![now.as_microsecond(), limit as i64], |row| {
+                Ok((Id16(row.get(0)?), Id16(row.get(1)?), Id16(row.get(2)?), row.get::<_, i64>(3)?))
+            });
+            let rows: Vec<_> = rows.at(step)?.collect::<rusqlite::Result<_>>().at(step)?;
+            let glass = |(ground, account, subject, us)| {
+                let broken = Timestamp::from_microsecond(us).unwrap_or_default();
+                OverdueGlass { ground, account, subject, broken }
+            };
+            Ok(rows.into_iter().map(glass).collect())
+        })
+    }
+
+    /// Journal files whose chain broke off: what was left of them is kept beside. Names of files; nothing about a person.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn torn_journals(&self) -> Result<Vec<String>, StoreError> {
+        let mut torn = drain::names(&self.core().journal.folder)?;
+        torn.retain(|name| name.ends_with(".torn"));
+        torn.sort_unstable();
+        Ok(torn)
+    }
+}
+
+fn check_scope(permit: &Permit) -> Result<(), StoreError> {
+    if *permit.scope() == Scope::Accesses { Ok(()) } else { Err(StoreError::Scope { what: "the accesses of others" }) }
+}
+
+fn numbered(connection: &Connection, after: u64, limit: usize) -> Result<Vec<(u64, Row)>, StoreError> {
+    let step = "watching the access log";
+    let sql = "SELECT row, subject, time_us, id, frame FROM access_entry WHERE row > ? ORDER BY row LIMIT ?";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let mut rows = statement.query(params![after as i64, limit as i64]).at(step)?;
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().at(step)? {
+        let number: i64 = row.get(0).at(step)?;
+        let subject = id16_from(row.get_ref(1).at(step)?.as_blob().unwrap_or_default())?;
+        let id = id16_from(row.get_ref(3).at(step)?.as_blob().unwrap_or_default())?;
+        let (time_us, frame) = (row.get(2).at(step)?, row.get(4).at(step)?);
+        out.push((number.unsigned_abs(), Row { subject, time_us, id, frame, leaf: None }));
+    }
+    Ok(out)
+}
+
+fn named(connection: &Connection, key: &AccessKey) -> Result<Option<Row>, StoreError> {
+    let step = "reading entries of a case";
+    let time_us = key.time.as_microsecond();
+    let frame: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT frame FROM access_entry WHERE subject = ? AND time_us = ? AND id = ?")
+        .at(step)?
+        .query_row(params![key.subject.0, time_us, key.id.0], |row| row.get(0))
+        .optional()
+        .at(step)?;
+    Ok(frame.map(|frame| Row { subject: key.subject, time_us, id: key.id, frame, leaf: None }))
+}
+
+/// Leaves stand in the order of entries, each with its entry, and none is left out: whatever is not so is a hole.
+fn holes(connection: &Connection, from: Checked) -> Result<(Vec<Hole>, Checked), StoreError> {
+    let step = "looking for holes in the access log";
+    let sql = "SELECT leaf.row, position, access_entry.row IS NOT NULL FROM leaf LEFT JOIN access_entry \
+               ON access_entry.row = leaf.row WHERE kind = ? AND leaf.row > ? ORDER BY leaf.row LIMIT ?";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let mut rows = statement.query(params![KIND_ACCESS, from.number as i64, LEAVES_MAX as i64]).at(step)?;
+    let (mut holes, mut gone, mut at) = (Vec::new(), None::<(u64, u64)>, from);
+    while let Some(row) = rows.next().at(step)? {
+        let number = row.get::<_, i64>(0).at(step)?.unsigned_abs();
+        let position = row.get::<_, i64>(1).at(step)?.unsigned_abs();
+        if number > at.number + 1 {
+            holes.push(Hole::NoLeaf { from: at.number + 1, to: number - 1 });
+        }
+        if position > at.leaves {
+            holes.push(Hole::Leaves { from: at.leaves, to: position - 1 });
+        }
+        gone = match (gone, row.get(2).at(step)?) {
+            (None, true) => None,
+            (None, false) => Some((number, number)),
+            (Some((first, _)), false) => Some((first, number)),
+            (Some((first, last)), true) => {
+                holes.push(Hole::Entries { from: first, to: last });
+                None
+            }
+        };
+        at = Checked { number, leaves: position + 1 };
+    }
+    holes.extend(gone.map(|(from, to)| Hole::Entries { from, to }));
+    Ok((holes, at))
+}

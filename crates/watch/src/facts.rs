@@ -1,0 +1,136 @@
+//! What a rule is told beside the entry itself, gathered before it is asked, so that rules do no I/O.
+
+use base::{Id16, Timestamp};
+use policy::InstitutionCode;
+use store::AccessEntry;
+
+/// Facts about one entry, as they were when it was made. What is unknown is left out, and the rule that needs it is silent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The institution that who looked works at.
+    pub works_at: Option<InstitutionCode>,
+    /// Whether the record is of who looked.
+    pub is_own: bool,
+    /// Whether who looked and whose record it is live together.
+    pub is_household: bool,
+    /// Whether whose record it is works at the same institution as who looked.
+    pub is_colleague: bool,
+    /// Whether whose record it is, is in the public eye.
+    pub is_vip: bool,
+    /// When whose record it is died.
+    pub deceased: Option<Timestamp>,
+    /// Whether the record is a decoy.
+    pub is_decoy: bool,
+    /// When the institution works on the weekday of the entry.
+    pub hours: Option<Hours>,
+    /// When the account was used before.
+    pub last_used: Option<Timestamp>,
+    /// What is known of the device.
+    pub device: Device,
+    /// When the rights of the account ended, or the account itself.
+    pub revoked: Option<Timestamp>,
+    /// What the answer of the door points to.
+    pub reason: Reason,
+}
+
+/// Working hours on one day, in minutes since midnight in Korea. Both 0 where the institution does not work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hours {
+    /// When work begins.
+    pub from_minute: i32,
+    /// When it ends; earlier than `from_minute` where it ends on the next day.
+    pub to_minute: i32,
+}
+
+/// What is known of the device that an entry came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Device {
+    /// Nothing, or it is the first that the account ever used.
+    #[default]
+    Unknown,
+    /// The account used it before.
+    Known,
+    /// The account used others, and not this one.
+    New,
+}
+
+/// What an entry says about why.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reason {
+    /// The purpose says all that is needed.
+    #[default]
+    InPurpose,
+    /// It names something: a request, a visit, a consent, an order, a job.
+    Given,
+    /// An emergency; reviewed afterwards.
+    BreakGlass,
+    /// Nothing.
+    Missing,
+}
+
+/// Glass that was broken in an emergency, and whose review is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overdue {
+    /// The ground that it made, which its accesses point to.
+    pub entry: Id16,
+    /// Who broke it.
+    pub actor: Id16,
+    /// Whose records it opened.
+    pub subject: Id16,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// Something that is missing or damaged in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gap {
+    /// Entries with these numbers are gone.
+    Entries {
+        /// The first that is gone.
+        from: u64,
+        /// The last that is gone.
+        to: u64,
+    },
+    /// Entries came before others that are in the log, and are not in it.
+    NotInLog {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// Leaves with these indexes belong to no entry.
+    Leaves {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// An entry cannot be read: it is not what its key sealed.
+    Unreadable {
+        /// Its number.
+        number: u64,
+    },
+    /// The chain of a journal file breaks off before its end.
+    Journal {
+        /// The file's name, which tells nothing of a person.
+        file: String,
+    },
+}
+
+/// Where facts come from.
+pub trait Source {
+    /// Why facts cannot be had.
+    type Error;
+
+    /// The facts about an entry, as they were before it.
+    ///
+    /// # Errors
+    /// Where they cannot be read; the entry is then looked at again later.
+    fn facts(&mut self, entry: &AccessEntry) -> Result<Facts, Self::Error>;
+
+    /// Broken glass whose review was due before `now`, is not done and was not found yet, at most `limit`.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    fn overdue(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, Self::Error>;
+}

@@ -1,0 +1,192 @@
+//! The parameters of the rules: `policies/watch.toml`, compiled in and checked. Which rule says what, stands in `rules`.
+
+use crate::rule::{Outcome, Rule, Severity};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+const TEXT: &str = include_str!("../../../policies/watch.toml");
+
+/// Parameters of every rule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// Which edition this is; each finding names it.
+    pub version: String,
+    /// From which day on it holds (ISO 8601).
+    pub valid_from: String,
+    /// The duty behind it.
+    pub source: String,
+    /// Roles that look at what is their own, or at nothing by themselves.
+    pub not_staff: BTreeSet<String>,
+    /// Actions that show nobody's records.
+    pub not_reading: BTreeSet<String>,
+    /// Actions that take records out.
+    pub exports: BTreeSet<String>,
+    /// Denials that come of reaching for what is another's.
+    pub reaching: BTreeSet<String>,
+    /// Purposes that need no word of their own.
+    pub purposes_that_explain: BTreeSet<String>,
+    /// Purposes that point to something which is open.
+    pub purposes_with_ground: BTreeSet<String>,
+    /// The purpose of looks in an emergency.
+    pub break_glass: String,
+    /// How much is remembered.
+    pub limits: Limits,
+    /// How grave each rule's findings are.
+    pub severity: BTreeMap<Rule, Severity>,
+    /// For the rule deceased.
+    pub deceased: Deceased,
+    /// For the rule bulk.
+    pub bulk: Bulk,
+    /// For the rule velocity.
+    pub velocity: People,
+    /// For the rule enumeration.
+    pub enumeration: People,
+    /// For the rule off-hours.
+    pub off_hours: OffHours,
+    /// For the rule dormant-account.
+    pub dormant_account: Days,
+    /// What a role may see, by kind.
+    pub roles: BTreeMap<String, BTreeSet<String>>,
+    /// What follows when a case ends.
+    #[serde(rename = "duty")]
+    pub duties: Vec<Duty>,
+}
+
+/// How much is remembered.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Accounts whose last looks are remembered.
+    pub accounts: usize,
+    /// Looks of one account that are remembered.
+    pub looks_per_account: usize,
+}
+
+/// Looks at the dead.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deceased {
+    /// Days after a death in which looks are ordinary.
+    pub grace_days: i64,
+}
+
+/// So many records within a time.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bulk {
+    /// The time in seconds.
+    pub window_s: i64,
+    /// Records that are too many.
+    pub records: u64,
+}
+
+/// So many people within a time.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct People {
+    /// The time in seconds.
+    pub window_s: i64,
+    /// People that are too many.
+    pub people: u64,
+}
+
+/// Looks outside working hours.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OffHours {
+    /// Minutes before and after working hours that are not asked about.
+    pub tolerance_minutes: i32,
+}
+
+/// Some days.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Days {
+    /// How many.
+    pub days: i64,
+}
+
+/// Something to be done after a case ended.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Duty {
+    /// Its name: `watch-duty-SLUG` has its words.
+    pub slug: String,
+    /// After which outcome.
+    pub outcome: Outcome,
+    /// Within how many hours, where the source says so.
+    pub within_hours: Option<u32>,
+    /// Where it comes from.
+    pub source: String,
+}
+
+impl Params {
+    /// The parameters that are compiled in.
+    ///
+    /// # Panics
+    /// Never: a test reads them.
+    #[must_use]
+    pub fn standard() -> &'static Self {
+        static STANDARD: LazyLock<Params> = LazyLock::new(|| Params::parse(TEXT).expect("a test reads them"));
+        &STANDARD
+    }
+
+    /// Reads parameters and checks that each rule has its severity and every threshold can be reached.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let params: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        if let Some(rule) = Rule::ALL.iter().find(|rule| !params.severity.contains_key(rule)) {
+            return Err(format!("[severity] says nothing of {}", rule.name()));
+        }
+        let most = params.velocity.people.max(params.enumeration.people);
+        if params.limits.looks_per_account as u64 <= most || params.limits.accounts == 0 {
+            return Err("[limits] remembers less than a rule counts".to_owned());
+        }
+        let windows = [params.bulk.window_s, params.velocity.window_s, params.enumeration.window_s];
+        if windows.iter().any(|window_s| *window_s <= 0) || params.bulk.records == 0 || most == 0 {
+            return Err("a window or a threshold is not more than 0".to_owned());
+        }
+        Ok(params)
+    }
+
+    /// The longest time over which something is counted, in seconds.
+    #[must_use]
+    pub fn longest_window_s(&self) -> i64 {
+        self.bulk.window_s.max(self.velocity.window_s).max(self.enumeration.window_s)
+    }
+
+    /// What is to be done after an outcome.
+    pub fn duties_of(&self, outcome: Outcome) -> impl Iterator<Item = &Duty> {
+        self.duties.iter().filter(move |duty| duty.outcome == outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiled_in_parameters_are_whole() {
+        let params = Params::parse(TEXT).expect("they are valid");
+        assert_eq!(params.longest_window_s(), 600);
+        assert!(params.duties_of(Outcome::Breach).count() >= 3);
+        assert!(params.duties.iter().all(|duty| !duty.source.is_empty()));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        for (from, to, why) in [
+            ("decoy = \"critical\"\n", "", "says nothing of decoy"),
+            ("looks_per_account = 2000", "looks_per_account = 10", "remembers less"),
+            ("window_s = 60\n", "window_s = 0\n", "not more than 0"),
+            ("[bulk]", "[bulky]", "bulky"),
+        ] {
+            let error = Params::parse(&TEXT.replace(from, to)).expect_err(why);
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The account that looked: **off-hours**, **role mismatch**, **new device**, **dormant account**, **after revocation**.
+
+use super::Seen;
+use crate::facts::{Device, Hours, Reason};
+use crate::finding::{Finding, Message};
+use crate::rule::Rule;
+use base::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+use store::AccessResult;
+
+const MINUTES_A_DAY: i32 = 24 * 60;
+/// Korea has had the same time all year round since 1988.
+const KOREA: TimeZone = TimeZone::fixed(Offset::constant(9));
+/// What every role may be shown.
+const EVERYTHING: &str = "*";
+
+/// Staff looked when their institution does not work. Emergencies have a review of their own.
+pub(super) fn off_hours(seen: &Seen<'_>) -> Option<Finding> {
+    let hours = seen.facts.hours.filter(|_| seen.is_look_of_staff() && seen.facts.reason != Reason::BreakGlass)?;
+    let minute = minute_of(seen.entry.time);
+    let tolerance = seen.params.off_hours.tolerance_minutes;
+    (!is_within(hours, minute, tolerance)).then(|| {
+        let time = format!("{:02}:{:02}", minute / 60, minute % 60);
+        seen.find(Rule::OffHours, Message::of(Rule::OffHours).with("time", time))
+    })
+}
+
+/// Minutes since midnight in Korea.
+pub(crate) fn minute_of(time: Timestamp) -> i32 {
+    let local = time.to_zoned(KOREA);
+    i32::from(local.hour()) * 60 + i32::from(local.minute())
+}
+
+fn is_within(hours: Hours, minute: i32, tolerance: i32) -> bool {
+    if hours.from_minute == hours.to_minute {
+        return hours.from_minute != 0;
+    }
+    let length = (hours.to_minute - hours.from_minute).rem_euclid(MINUTES_A_DAY) + 2 * tolerance;
+    (minute - hours.from_minute + tolerance).rem_euclid(MINUTES_A_DAY) <= length
+}
+
+/// A kind of record that the role has no need of.
+pub(super) fn role_mismatch(seen: &Seen<'_>) -> Option<Finding> {
+    let kinds = seen.params.roles.get(&seen.entry.actor.role).filter(|_| seen.is_look_of_staff())?;
+    if kinds.contains(EVERYTHING) {
+        return None;
+    }
+    let strange: Vec<&str> =
+        seen.entry.what.iter().map(|(kind, _)| kind.as_str()).filter(|kind| !kinds.contains(*kind)).collect();
+    let first = strange.first()?;
+    Some(
+        seen.find(Rule::RoleMismatch, Message::of(Rule::RoleMismatch).with("kind", first).with("kinds", strange.len())),
+    )
+}
+
+/// Staff from a device that their account never used, while it used others.
+pub(super) fn new_device(seen: &Seen<'_>) -> Option<Finding> {
+    seen.find_where(seen.is_staff() && seen.is_granted() && seen.facts.device == Device::New, Rule::NewDevice)
+}
+
+/// An account of staff that nobody had used for long.
+pub(super) fn dormant(seen: &Seen<'_>) -> Option<Finding> {
+    let last = seen.facts.last_used.filter(|_| seen.is_staff())?;
+    let days = seen.entry.time.duration_since(last).as_hours() / 24;
+    let is_long = days >= seen.params.dormant_account.days;
+    is_long.then(|| seen.find(Rule::DormantAccount, Message::of(Rule::DormantAccount).with("days", days)))
+}
+
+/// An account whose rights had ended. Where it was let in all the same, something is badly wrong.
+pub(super) fn after_revocation(seen: &Seen<'_>) -> Option<Finding> {
+    let revoked = seen.facts.revoked.filter(|revoked| seen.entry.time >= *revoked)?;
+    let minutes = seen.entry.time.duration_since(revoked).as_mins();
+    let message = Message::of(Rule::AfterRevocation).with("minutes", minutes);
+    Some(match seen.entry.result {
+        AccessResult::Granted => seen.find(Rule::AfterRevocation, message),
+        AccessResult::Denied { .. } => seen.find(Rule::AfterRevocation, message.variant("denied")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_may_go_past_midnight() {
+        let day = Hours { from_minute: 9 * 60, to_minute: 18 * 60 };
+        let night = Hours { from_minute: 21 * 60, to_minute: 6 * 60 };
+        for (hours, minute, within) in [
+            (day, 9 * 60 - 30, true),
+            (day, 9 * 60 - 31, false),
+            (day, 18 * 60 + 30, true),
+            (day, 18 * 60 + 31, false),
+            (night, 3 * 60, true),
+            (night, 23 * 60, true),
+            (night, 12 * 60, false),
+            (Hours { from_minute: 0, to_minute: 0 }, 600, false),
+            (Hours { from_minute: 1, to_minute: 1 }, 600, true),
+        ] {
+            assert_eq!(is_within(hours, minute, 30), within, "{hours:?} at {minute}");
+        }
+        let time: Timestamp = "2026-11-22T15:30:00Z".parse().expect("a time");
+        assert_eq!(minute_of(time), 30);
+    }
+}

@@ -1,0 +1,161 @@
+//! Facts for the rules, from the store and the tables of this crate.
+
+use crate::facts::{Device, Facts, Overdue, Source};
+use crate::params::Params;
+use crate::rule::Rule;
+use crate::rules::reason_of;
+use crate::tables;
+use base::{Id16, Timestamp};
+use jiff::tz::{Offset, TimeZone};
+use policy::{InstitutionCode, Permit};
+use rusqlite::Connection;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use store::{AccessEntry, Store, StoreError};
+use zeroize::Zeroizing;
+
+/// Korea has had the same time all year round since 1988.
+pub(crate) const KOREA: TimeZone = TimeZone::fixed(Offset::constant(9));
+
+/// Facts about the entries of one batch. What the batch itself changes is known to its later entries.
+pub(crate) struct Batch<'a> {
+    pub store: &'a Store,
+    pub permit: &'a Permit,
+    pub params: &'a Params,
+    pub secret: &'a Zeroizing<[u8; 32]>,
+    /// When accounts of staff were used within this batch.
+    pub used: HashMap<Id16, Timestamp>,
+    /// Devices that accounts of staff used within this batch, and when first.
+    pub devices: HashMap<(Id16, [u8; 16]), Timestamp>,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(store: &'a Store, permit: &'a Permit, params: &'a Params, secret: &'a Zeroizing<[u8; 32]>) -> Self {
+        Self { store, permit, params, secret, used: HashMap::new(), devices: HashMap::new() }
+    }
+
+    pub fn is_staff(&self, entry: &AccessEntry) -> bool {
+        !self.params.not_staff.contains(&entry.actor.role)
+    }
+
+    /// Remembers what later entries are to know of this one.
+    pub fn remember(&mut self, entry: &AccessEntry) {
+        if !self.is_staff(entry) {
+            return;
+        }
+        let account = entry.actor.account;
+        let last = self.used.entry(account).or_insert(entry.time);
+        *last = (*last).max(entry.time);
+        if let Some(device) = device(self.secret, account, entry.actor.source.expose()) {
+            self.devices.entry((account, device)).or_insert(entry.time);
+        }
+    }
+
+    fn device(&self, connection: &Connection, entry: &AccessEntry) -> rusqlite::Result<Device> {
+        let account = entry.actor.account;
+        let Some(device) = device(self.secret, account, entry.actor.source.expose()) else {
+            return Ok(Device::Unknown);
+        };
+        let (any, this) = tables::devices(connection, account, device)?;
+        let any = any || self.devices.keys().any(|(who, _)| *who == account);
+        let this = this || self.devices.contains_key(&(account, device));
+        Ok(match (any, this) {
+            (false, _) => Device::Unknown,
+            (true, true) => Device::Known,
+            (true, false) => Device::New,
+        })
+    }
+
+    /// Where an account works: as a right says, else as was said here.
+    fn institution(&self, account: Id16, said: Option<InstitutionCode>) -> Result<Option<InstitutionCode>, StoreError> {
+        Ok(self.store.institution_of_account(self.permit, account)?.or(said))
+    }
+
+    fn facts_of_staff(&self, entry: &AccessEntry, person: Id16, facts: Facts) -> Result<Facts, StoreError> {
+        let account = entry.actor.account;
+        let tables = self.store.tables();
+        let (staff, others) = tables.read("who staff are", |connection| {
+            Ok((tables::staff(connection, account)?, tables::accounts_of(connection, person)?))
+        })?;
+        let works_at = self.institution(account, staff.institution)?;
+        let mut is_colleague = false;
+        for (other, said) in others.into_iter().filter(|(other, _)| *other != account) {
+            is_colleague |= works_at.is_some() && self.institution(other, said)? == works_at;
+        }
+        let weekday = entry.time.to_zoned(KOREA).weekday().to_monday_one_offset();
+        let (hours, is_household, last_used, device) = tables.read("facts about staff", |connection| {
+            let hours = works_at.as_ref().map(|code| tables::hours(connection, code, weekday)).transpose()?.flatten();
+            let is_household = match staff.person {
+                Some(own) => tables::is_household(connection, own, person)?,
+                None => false,
+            };
+            let last_used = match self.used.get(&account) {
+                Some(time) => Some(*time),
+                None => tables::last_used(connection, account)?,
+            };
+            Ok((hours, is_household, last_used, self.device(connection, entry)?))
+        })?;
+        let is_own = staff.person == Some(person);
+        Ok(Facts { is_own, works_at, is_household, is_colleague, hours, last_used, device, ..facts })
+    }
+}
+
+impl Source for Batch<'_> {
+    type Error = StoreError;
+
+    fn facts(&mut self, entry: &AccessEntry) -> Result<Facts, StoreError> {
+        let person = self.store.person_of_patient(self.permit, entry.subject)?.unwrap_or(entry.subject);
+        let facts = self.store.tables().read("facts for the watch", |connection| {
+            let flags = tables::flags(connection, [entry.subject, person])?;
+            Ok(Facts {
+                is_vip: flags.vip,
+                is_decoy: flags.decoy,
+                deceased: flags.deceased,
+                revoked: tables::revoked(connection, entry.actor.account)?,
+                reason: reason_of(self.params, entry),
+                ..Facts::default()
+            })
+        })?;
+        if self.is_staff(entry) { self.facts_of_staff(entry, person, facts) } else { Ok(facts) }
+    }
+
+    fn overdue(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
+        let mut overdue = Vec::new();
+        for glass in self.store.overdue_glass(self.permit, now, limit)? {
+            let rule = Rule::BreakGlassUnreviewed.name();
+            let found = |connection: &Connection| tables::is_found(connection, glass.ground, rule);
+            if !self.store.tables().read("reviews that are due", found)? {
+                let (actor, subject, time) = (glass.account, glass.subject, glass.broken);
+                overdue.push(Overdue { entry: glass.ground, actor, subject, time });
+            }
+        }
+        Ok(overdue)
+    }
+}
+
+/// What stands for a device: the network that somebody comes from, under a keyed hash. Addresses within one network change from
+/// day to day; the command line of this machine is no device.
+fn device(secret: &[u8; 32], account: Id16, source: &str) -> Option<[u8; 16]> {
+    let network = match source.parse::<IpAddr>().ok()?.to_canonical() {
+        IpAddr::V4(address) => address.octets()[..3].to_vec(),
+        IpAddr::V6(address) => address.octets()[..6].to_vec(),
+    };
+    let hash = base::hmac_sha256(secret, &[b"device".as_slice(), &account.0, &network].concat());
+    hash.first_chunk().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_one_device_and_no_other_account_has_the_same() {
+        let device = |account: u8, source: &str| device(&[1; 32], Id16([account; 16]), source);
+        assert_eq!(device(1, "192.0.2.1"), device(1, "192.0.2.200"));
+        assert_eq!(device(1, "::ffff:192.0.2.1"), device(1, "192.0.2.200"));
+        assert_ne!(device(1, "192.0.2.1"), device(1, "192.0.3.1"));
+        assert_ne!(device(1, "192.0.2.1"), device(2, "192.0.2.1"));
+        assert_eq!(device(1, "2001:db8:1:2::3"), device(1, "2001:db8:1:9::9"));
+        assert_eq!(device(1, "local"), None);
+    }
+}

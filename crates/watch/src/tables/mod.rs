@@ -1,0 +1,325 @@
+//! Every SQL statement of this crate, over the tables of `store/migrations/V19__watch.sql`: facts, findings and the position here,
+//! cases and reviews below. No rule is decided here.
+
+pub(crate) mod cases;
+pub(crate) mod review;
+
+use crate::facts::Hours;
+use crate::finding::Finding;
+use base::{Id16, Timestamp};
+use policy::InstitutionCode;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use std::collections::BTreeMap;
+use store::{AccessKey, Checked};
+
+/// What is known of a member of staff.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StaffRow {
+    pub person: Option<Id16>,
+    pub institution: Option<InstitutionCode>,
+}
+
+/// What is to be known of a person.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Flags {
+    pub vip: bool,
+    pub decoy: bool,
+    pub deceased: Option<Timestamp>,
+}
+
+/// Up to where the log was watched, and looked through for holes.
+pub(crate) fn position(connection: &Connection) -> rusqlite::Result<(u64, Checked)> {
+    let mut statement =
+        connection.prepare_cached("SELECT number, hole_number, hole_leaves FROM watch_position WHERE one = 1")?;
+    statement.query_row([], |row| {
+        let number = |at: usize| -> rusqlite::Result<u64> { Ok(row.get::<_, i64>(at)?.unsigned_abs()) };
+        Ok((number(0)?, Checked { number: number(1)?, leaves: number(2)? }))
+    })
+}
+
+/// Moves the position on; `false` where it is not what the caller thought, so that nothing is counted twice.
+pub(crate) fn advance(transaction: &Transaction<'_>, from: u64, to: u64) -> rusqlite::Result<bool> {
+    let sql = "UPDATE watch_position SET number = ?2 WHERE one = 1 AND number = ?1";
+    Ok(transaction.prepare_cached(sql)?.execute(params![from as i64, to as i64])? == 1)
+}
+
+/// Notes up to where the log was looked through for holes.
+pub(crate) fn set_checked(transaction: &Transaction<'_>, checked: Checked) -> rusqlite::Result<()> {
+    let sql = "UPDATE watch_position SET hole_number = ?1, hole_leaves = ?2 WHERE one = 1";
+    transaction.prepare_cached(sql)?.execute(params![checked.number as i64, checked.leaves as i64]).map(drop)
+}
+
+/// The flags of a person or patient.
+pub(crate) fn flags(connection: &Connection, subjects: [Id16; 2]) -> rusqlite::Result<Flags> {
+    let mut statement = connection.prepare_cached("SELECT flag, since_us FROM watch_flag WHERE subject IN (?, ?)")?;
+    let mut rows = statement.query(params![subjects[0].0, subjects[1].0])?;
+    let mut flags = Flags::default();
+    while let Some(row) = rows.next()? {
+        match row.get_ref(0)?.as_str().unwrap_or_default() {
+            "vip" => flags.vip = true,
+            "decoy" => flags.decoy = true,
+            "deceased" => flags.deceased = Some(moment(row.get(1)?, 1)?),
+            _ => {}
+        }
+    }
+    Ok(flags)
+}
+
+/// Sets a flag, from a time on.
+pub(crate) fn set_flag(
+    transaction: &Transaction<'_>,
+    subject: Id16,
+    flag: &str,
+    since_us: i64,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO watch_flag (subject, flag, since_us) VALUES (?, ?, ?)
+               ON CONFLICT (subject, flag) DO UPDATE SET since_us = excluded.since_us";
+    transaction.prepare_cached(sql)?.execute(params![subject.0, flag, since_us]).map(drop)
+}
+
+/// Takes a flag away.
+pub(crate) fn clear_flag(transaction: &Transaction<'_>, subject: Id16, flag: &str) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM watch_flag WHERE subject = ? AND flag = ?";
+    transaction.prepare_cached(sql)?.execute(params![subject.0, flag]).map(drop)
+}
+
+/// Whether two people live together.
+pub(crate) fn is_household(connection: &Connection, one: Id16, other: Id16) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM watch_household a JOIN watch_household b ON a.household = b.household
+               WHERE a.person = ? AND b.person = ?";
+    connection.prepare_cached(sql)?.exists(params![one.0, other.0])
+}
+
+/// Says where a person lives, by keyed hash.
+pub(crate) fn set_household(transaction: &Transaction<'_>, person: Id16, household: [u8; 16]) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO watch_household (person, household) VALUES (?, ?)
+               ON CONFLICT (person) DO UPDATE SET household = excluded.household";
+    transaction.prepare_cached(sql)?.execute(params![person.0, household]).map(drop)
+}
+
+/// A member of staff.
+pub(crate) fn staff(connection: &Connection, account: Id16) -> rusqlite::Result<StaffRow> {
+    let sql = "SELECT person, institution FROM watch_staff WHERE account = ?";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([account.0], |row| {
+            let code: Option<String> = row.get(1)?;
+            Ok(StaffRow { person: id(row.get(0)?), institution: code.and_then(|code| InstitutionCode::new(&code)) })
+        })
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Accounts of staff that a person has, each with where it works if that was said here.
+pub(crate) fn accounts_of(
+    connection: &Connection,
+    person: Id16,
+) -> rusqlite::Result<Vec<(Id16, Option<InstitutionCode>)>> {
+    let mut statement = connection.prepare_cached("SELECT account, institution FROM watch_staff WHERE person = ?")?;
+    let rows = statement.query_map([person.0], |row| {
+        let code: Option<String> = row.get(1)?;
+        Ok((Id16(row.get(0)?), code.and_then(|code| InstitutionCode::new(&code))))
+    })?;
+    rows.collect()
+}
+
+/// Says who a member of staff is.
+pub(crate) fn set_staff(transaction: &Transaction<'_>, account: Id16, row: &StaffRow) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO watch_staff (account, person, institution) VALUES (?, ?, ?)
+               ON CONFLICT (account) DO UPDATE SET person = excluded.person, institution = excluded.institution";
+    let code = row.institution.as_ref().map(InstitutionCode::as_str);
+    transaction.prepare_cached(sql)?.execute(params![account.0, row.person.map(|id| id.0), code]).map(drop)
+}
+
+/// When an institution works on a weekday.
+pub(crate) fn hours(
+    connection: &Connection,
+    institution: &InstitutionCode,
+    weekday: i8,
+) -> rusqlite::Result<Option<Hours>> {
+    let sql = "SELECT from_minute, to_minute FROM watch_hours WHERE institution = ? AND weekday = ?";
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![institution.as_str(), weekday], |row| {
+            Ok(Hours { from_minute: row.get(0)?, to_minute: row.get(1)? })
+        })
+        .optional()
+}
+
+/// Says when an institution works on a weekday.
+pub(crate) fn set_hours(
+    transaction: &Transaction<'_>,
+    institution: &InstitutionCode,
+    weekday: i8,
+    hours: Hours,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO watch_hours (institution, weekday, from_minute, to_minute) VALUES (?, ?, ?, ?)
+               ON CONFLICT (institution, weekday) DO UPDATE
+               SET from_minute = excluded.from_minute, to_minute = excluded.to_minute";
+    let values = params![institution.as_str(), weekday, hours.from_minute, hours.to_minute];
+    transaction.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// When the rights of an account ended, or a member of staff left.
+pub(crate) fn revoked(connection: &Connection, account: Id16) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = "SELECT revoked_us FROM watch_revoked WHERE account = ?1
+               UNION ALL SELECT changed_us FROM staff WHERE account = ?1 AND state = 'left' ORDER BY 1 LIMIT 1";
+    connection.prepare_cached(sql)?.query_row([account.0], |row| moment(row.get(0)?, 0)).optional()
+}
+
+/// Says that the rights of an account ended, or that it has rights again.
+pub(crate) fn set_revoked(
+    transaction: &Transaction<'_>,
+    account: Id16,
+    revoked_us: Option<i64>,
+) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM watch_revoked WHERE account = ?")?.execute([account.0])?;
+    if let Some(revoked_us) = revoked_us {
+        let sql = "INSERT INTO watch_revoked (account, revoked_us) VALUES (?, ?)";
+        transaction.prepare_cached(sql)?.execute(params![account.0, revoked_us])?;
+    }
+    Ok(())
+}
+
+/// When an account was last used.
+pub(crate) fn last_used(connection: &Connection, account: Id16) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = "SELECT last_us FROM watch_account WHERE account = ?";
+    connection.prepare_cached(sql)?.query_row([account.0], |row| moment(row.get(0)?, 0)).optional()
+}
+
+/// Notes that an account was used.
+pub(crate) fn set_last_used(transaction: &Transaction<'_>, account: Id16, last_us: i64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO watch_account (account, last_us) VALUES (?, ?)
+               ON CONFLICT (account) DO UPDATE SET last_us = max(last_us, excluded.last_us)";
+    transaction.prepare_cached(sql)?.execute(params![account.0, last_us]).map(drop)
+}
+
+/// Whether an account used any device before, and whether it used this one.
+pub(crate) fn devices(connection: &Connection, account: Id16, device: [u8; 16]) -> rusqlite::Result<(bool, bool)> {
+    let any = connection.prepare_cached("SELECT 1 FROM watch_device WHERE account = ?")?.exists([account.0])?;
+    let sql = "SELECT 1 FROM watch_device WHERE account = ? AND device = ?";
+    Ok((any, any && connection.prepare_cached(sql)?.exists(params![account.0, device])?))
+}
+
+/// Notes that an account used a device.
+pub(crate) fn add_device(
+    transaction: &Transaction<'_>,
+    account: Id16,
+    device: [u8; 16],
+    first_us: i64,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO watch_device (account, device, first_us) VALUES (?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![account.0, device, first_us]).map(drop)
+}
+
+/// Whether something was found already.
+pub(crate) fn is_found(connection: &Connection, entry: Id16, rule: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM watch_finding WHERE entry = ? AND rule = ?";
+    connection.prepare_cached(sql)?.exists(params![entry.0, rule])
+}
+
+/// A finding with what only its entry tells.
+pub(crate) struct NewFinding {
+    pub finding: Finding,
+    pub role: String,
+    pub institution: String,
+    pub behind: Vec<AccessKey>,
+    pub edition: &'static str,
+}
+
+/// Takes a finding in, and gives the case it belongs to: an open one about the same, or a new one. `None` where it was in already.
+pub(crate) fn add_finding(
+    transaction: &Transaction<'_>,
+    new: &NewFinding,
+    fresh: Id16,
+    now_us: i64,
+) -> rusqlite::Result<Option<Id16>> {
+    let finding = &new.finding;
+    let known = "SELECT 1 FROM watch_finding WHERE entry = ? AND rule = ?";
+    if transaction.prepare_cached(known)?.exists(params![finding.entry.0, finding.rule.name()])? {
+        return Ok(None);
+    }
+    let incident = case_of(transaction, finding, fresh, now_us)?;
+    let details: BTreeMap<&str, &str> =
+        finding.message.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let details = serde_json::to_string(&details).unwrap_or_default();
+    let id = |id: Option<Id16>| id.map(|id| id.0);
+    let sql = "INSERT INTO watch_finding (incident, entry, rule, actor, subject, role, institution, time_us, found_us,
+               message, details, edition) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    transaction.prepare_cached(sql)?.execute(params![
+        incident.0,
+        finding.entry.0,
+        finding.rule.name(),
+        id(finding.actor),
+        id(finding.subject),
+        new.role,
+        new.institution,
+        finding.time.as_microsecond(),
+        now_us,
+        finding.message.key,
+        details,
+        new.edition,
+    ])?;
+    for key in &new.behind {
+        let sql = "INSERT OR IGNORE INTO watch_behind (entry, rule, other, subject, time_us) VALUES (?, ?, ?, ?, ?)";
+        let values = params![finding.entry.0, finding.rule.name(), key.id.0, key.subject.0, key.time.as_microsecond()];
+        transaction.prepare_cached(sql)?.execute(values)?;
+    }
+    Ok(Some(incident))
+}
+
+/// The open case on a topic, with one finding more; a new one where there is none.
+fn case_of(transaction: &Transaction<'_>, finding: &Finding, fresh: Id16, now_us: i64) -> rusqlite::Result<Id16> {
+    let topic = finding.topic();
+    let sql = "UPDATE watch_case SET findings = findings + 1, change = (SELECT max(change) + 1 FROM watch_case)
+               WHERE topic = ? AND state <> 'closed' RETURNING incident";
+    let open: Option<[u8; 16]> = transaction.prepare_cached(sql)?.query_row([topic.0], |row| row.get(0)).optional()?;
+    if let Some(open) = open {
+        return Ok(Id16(open));
+    }
+    let severity = finding.severity as i64;
+    let sql = "INSERT INTO watch_case (incident, topic, rule, severity, actor, subject, state, opened_us, findings, told, change)
+               VALUES (?, ?, ?, ?, ?, ?, 'open', ?, 1, 0, (SELECT coalesce(max(change), 0) + 1 FROM watch_case))";
+    let id = |id: Option<Id16>| id.map(|id| id.0);
+    let values =
+        params![fresh.0, topic.0, finding.rule.name(), severity, id(finding.actor), id(finding.subject), now_us];
+    transaction.prepare_cached(sql)?.execute(values)?;
+    Ok(fresh)
+}
+
+/// Counts accesses for the review of their month: in which role, of which institution, doing what, and whether denied.
+pub(crate) fn count(
+    transaction: &Transaction<'_>,
+    month: &str,
+    (role, institution, action, denied): (&str, &str, &str, bool),
+    accesses: u64,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO watch_count (month, role, institution, action, denied, accesses) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+               ON CONFLICT (month, role, institution, action, denied) DO UPDATE SET accesses = accesses + excluded.accesses";
+    let values = params![month, role, institution, action, denied, accesses as i64];
+    transaction.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// Cases that nobody was told of yet.
+pub(crate) fn untold(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<(Id16, String, i64, i64)>> {
+    let sql = "SELECT incident, rule, severity, opened_us FROM watch_case WHERE told = 0 ORDER BY change LIMIT ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows =
+        statement.query_map([limit as i64], |row| Ok((Id16(row.get(0)?), row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    rows.collect()
+}
+
+/// Notes that the alerts of a case wait to be sent.
+pub(crate) fn set_told(transaction: &Transaction<'_>, incident: Id16) -> rusqlite::Result<()> {
+    transaction.prepare_cached("UPDATE watch_case SET told = 1 WHERE incident = ?")?.execute([incident.0]).map(drop)
+}
+
+pub(crate) fn id(bytes: Option<[u8; 16]>) -> Option<Id16> {
+    bytes.map(Id16)
+}
+
+pub(crate) fn moment(us: i64, at: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_microsecond(us)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Integer, Box::new(error)))
+}

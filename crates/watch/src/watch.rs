@@ -1,0 +1,436 @@
+//! The watch at work: takes new entries of the access log in order, puts them to the rules, and writes down what was found together
+//! with how far it came. One process works at a time; two that do lose nothing and find nothing twice.
+
+use crate::error::WatchError;
+use crate::facts::{Facts, Gap, Hours, Source as _};
+use crate::finding::Finding;
+use crate::params::Params;
+use crate::rules::Rules;
+use crate::source::{Batch, KOREA};
+use crate::tables::{self, NewFinding, StaffRow};
+use base::{Clock, Id16, Random, Timestamp};
+use jiff::SignedDuration;
+use policy::{Action, Door, InstitutionCode, Permit};
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::{AccessEntry, AccessKey, Checked, Hole, Store};
+use zeroize::Zeroizing;
+
+/// Entries that are looked at in one step.
+const BATCH: usize = 500;
+/// Newest entries that are read once more at a start, at most, so that counting rules know what came before.
+const REPLAY_MAX: u64 = 100_000;
+/// Steps without a new entry, or with, after which reviews that are due and holes are looked for.
+const LOOK_STEPS: u32 = 10;
+/// Reviews that are due and are told of in one look.
+const DUE_MAX: usize = 200;
+/// The job's name.
+const JOB: &str = "watch";
+/// New cases that destinations are told of in one go.
+const NEW_CASES_MAX: usize = 200;
+
+/// Watchfulness over a store. A cheap handle; every call blocks.
+#[derive(Clone)]
+pub struct Watch {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub store: Store,
+    pub door: Arc<Door>,
+    pub params: &'static Params,
+    pub secret: Zeroizing<[u8; 32]>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").field("edition", &self.inner.params.version).finish_non_exhaustive()
+    }
+}
+
+/// What is to be marked about a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    /// In the public eye.
+    Vip,
+    /// Died at this time.
+    Deceased(Timestamp),
+    /// Nobody at all: whoever asks for this record has no reason to.
+    Decoy,
+}
+
+/// Reads the log and remembers what counting rules need. One for a thread.
+#[derive(Debug)]
+pub struct Reader {
+    watch: Watch,
+    rules: Rules,
+    /// The number of the last entry that the rules know; `None` before the first step and after a fault.
+    at: Option<u64>,
+    steps: u32,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Entries that were looked at.
+    pub entries: usize,
+    /// Findings that were new.
+    pub findings: usize,
+    /// Whether more entries wait.
+    pub more: bool,
+}
+
+/// A case that is to be told to destinations: nothing in it is about a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCase {
+    /// The case.
+    pub incident: Id16,
+    /// Name of the rule.
+    pub rule: String,
+    /// Name of how grave it is.
+    pub severity: String,
+    /// When it was opened.
+    pub opened: Timestamp,
+}
+
+impl Watch {
+    /// Watchfulness over an open store, whose clock and random source it uses.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`] where its secret cannot be had.
+    pub fn new(store: Store, door: Arc<Door>) -> Result<Self, WatchError> {
+        let secret = store.secret("watch")?;
+        let (clock, random) = (store.clock(), store.random());
+        let params = Params::standard();
+        Ok(Self { inner: Arc::new(Inner { store, door, params, secret, clock, random }) })
+    }
+
+    /// A reader that goes on where the last one came to.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader { watch: self.clone(), rules: Rules::new(self.inner.params), at: None, steps: 0 }
+    }
+
+    /// The parameters of the rules.
+    #[must_use]
+    pub fn params(&self) -> &'static Params {
+        self.inner.params
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn permit(&self) -> Result<Permit, WatchError> {
+        Ok(self.inner.store.ask_job(&self.inner.door, JOB, Action::WatchAccesses)?)
+    }
+
+    /// Marks a person, or one patient of an institution.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn mark(&self, subject: Id16, flag: Flag) -> Result<(), WatchError> {
+        let now = self.inner.clock.now();
+        let (name, since) = match flag {
+            Flag::Vip => ("vip", now),
+            Flag::Deceased(time) => ("deceased", time),
+            Flag::Decoy => ("decoy", now),
+        };
+        let since_us = since.as_microsecond();
+        Ok(self.tables().write("marking for the watch", move |t| tables::set_flag(t, subject, name, since_us))?)
+    }
+
+    /// Takes a mark away.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn unmark(&self, subject: Id16, flag: Flag) -> Result<(), WatchError> {
+        let name = match flag {
+            Flag::Vip => "vip",
+            Flag::Deceased(_) => "deceased",
+            Flag::Decoy => "decoy",
+        };
+        Ok(self.tables().write("unmarking for the watch", move |t| tables::clear_flag(t, subject, name))?)
+    }
+
+    /// Says where a person lives, as their records write it: only a keyed hash of it is kept.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn lives_at(&self, person: Id16, address: &str) -> Result<(), WatchError> {
+        let plain: String = address.chars().filter(|letter| letter.is_alphanumeric()).collect();
+        let hash = base::hmac_sha256(&self.inner.secret[..], &[b"household".as_slice(), plain.as_bytes()].concat());
+        let household: [u8; 16] = *hash.first_chunk().expect("32 bytes have a first 16");
+        Ok(self.tables().write("a household", move |t| tables::set_household(t, person, household))?)
+    }
+
+    /// Says who a member of staff is as a person, and where they work.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn works_at(
+        &self,
+        account: Id16,
+        person: Option<Id16>,
+        institution: Option<InstitutionCode>,
+    ) -> Result<(), WatchError> {
+        let row = StaffRow { person, institution };
+        Ok(self.tables().write("a member of staff", move |t| tables::set_staff(t, account, &row))?)
+    }
+
+    /// Says when an institution works on a weekday, from 1 for Monday.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn set_hours(&self, institution: InstitutionCode, weekday: i8, hours: Hours) -> Result<(), WatchError> {
+        let set = move |t: &rusqlite::Transaction<'_>| tables::set_hours(t, &institution, weekday, hours);
+        Ok(self.tables().write("working hours", set)?)
+    }
+
+    /// Says that the rights of an account ended at a time; `None` where it has rights again.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn set_revoked(&self, account: Id16, time: Option<Timestamp>) -> Result<(), WatchError> {
+        let revoked_us = time.map(Timestamp::as_microsecond);
+        Ok(self.tables().write("the end of rights", move |t| tables::set_revoked(t, account, revoked_us))?)
+    }
+
+    /// Cases that no destination was told of yet. Whoever has seen to it that they will be calls [`Watch::told`].
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn untold(&self) -> Result<Vec<NewCase>, WatchError> {
+        let rows = self.tables().read("cases to tell of", |connection| tables::untold(connection, NEW_CASES_MAX))?;
+        rows.into_iter()
+            .map(|(incident, rule, severity, opened_us)| {
+                let severity = crate::cases::severity(severity).name().to_owned();
+                Ok(NewCase { incident, rule, severity, opened: crate::cases::time(opened_us) })
+            })
+            .collect()
+    }
+
+    /// Notes that the alerts of a case wait to be sent.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn told(&self, incident: Id16) -> Result<(), WatchError> {
+        Ok(self.tables().write("a case told of", move |t| tables::set_told(t, incident))?)
+    }
+
+    pub(crate) fn tables(&self) -> store::Tables {
+        self.inner.store.tables()
+    }
+}
+
+impl Reader {
+    /// Looks at the next entries, and from time to time at what is due and at what is missing. After an error the next step
+    /// begins where the log was watched to.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`], [`WatchError::Denied`].
+    pub fn step(&mut self) -> Result<Step, WatchError> {
+        let done = self.try_step();
+        if done.is_err() {
+            self.at = None;
+        }
+        done
+    }
+
+    fn try_step(&mut self) -> Result<Step, WatchError> {
+        let permit = self.watch.permit()?;
+        let at = match self.at {
+            Some(at) => at,
+            None => self.start(&permit)?,
+        };
+        let mut step = self.entries(&permit, at)?;
+        if self.steps % LOOK_STEPS == 0 {
+            step.findings += self.due(&permit)? + self.missing(&permit)?;
+        }
+        self.steps = self.steps.wrapping_add(1);
+        Ok(step)
+    }
+
+    /// Finds where the log was watched to, and tells the rules what came shortly before.
+    fn start(&mut self, permit: &Permit) -> Result<u64, WatchError> {
+        let inner = Arc::clone(&self.watch.inner);
+        let (position, _) = self.watch.tables().read("where the watch is", tables::position)?;
+        self.rules = Rules::new(inner.params);
+        // Twice the longest window: an account that was told of shortly before is not told of again.
+        let before = SignedDuration::from_secs(2 * inner.params.longest_window_s());
+        let from = inner.clock.now().checked_sub(before).unwrap_or(Timestamp::MIN);
+        let mut at = inner.store.watched_before(permit, from, REPLAY_MAX)?.min(position);
+        while at < position {
+            let most = usize::try_from(position - at).unwrap_or(BATCH).min(BATCH);
+            let entries = inner.store.watched(permit, at, most)?;
+            let Some(last) = entries.last() else { break };
+            at = last.number;
+            for entry in entries.into_iter().filter_map(|one| one.entry) {
+                // What was found then is known; only what is counted matters.
+                self.rules.observe(&entry, &Facts::default());
+            }
+        }
+        self.at = Some(position);
+        Ok(position)
+    }
+
+    fn entries(&mut self, permit: &Permit, at: u64) -> Result<Step, WatchError> {
+        let inner = Arc::clone(&self.watch.inner);
+        let watched = inner.store.watched(permit, at, BATCH)?;
+        let Some(last) = watched.last().map(|last| last.number) else { return Ok(Step::default()) };
+        let now = inner.clock.now();
+        let mut batch = Batch::new(&inner.store, permit, inner.params, &inner.secret);
+        let mut work = Work { to: last, now_us: now.as_microsecond(), ..Work::default() };
+        let mut expected = at + 1;
+        for one in watched {
+            if one.number > expected {
+                work.add(&self.watch, self.rules.gap(&Gap::Entries { from: expected, to: one.number - 1 }, now), None);
+            }
+            expected = one.number + 1;
+            let Some(entry) = one.entry else {
+                work.add(&self.watch, self.rules.gap(&Gap::Unreadable { number: one.number }, now), None);
+                continue;
+            };
+            let facts = batch.facts(&entry)?;
+            let findings = self.rules.observe(&entry, &facts);
+            batch.remember(&entry);
+            work.entries += 1;
+            for finding in findings {
+                work.add(&self.watch, finding, Some((&entry, &facts)));
+            }
+            work.count(&entry, &facts);
+        }
+        work.used = batch.used.into_iter().map(|(account, time)| (account, time.as_microsecond())).collect();
+        work.devices =
+            batch.devices.into_iter().map(|((who, device), time)| (who, device, time.as_microsecond())).collect();
+        let entries = work.entries;
+        let findings = self.commit(at, work)?;
+        self.at = Some(last);
+        metrics::counter!("hanmaru_watch_entries").increment(entries as u64);
+        metrics::counter!("hanmaru_watch_findings").increment(findings as u64);
+        Ok(Step { entries, findings, more: entries >= BATCH })
+    }
+
+    fn commit(&self, from: u64, work: Work) -> Result<usize, WatchError> {
+        let to = work.to;
+        let write = move |t: &rusqlite::Transaction<'_>| {
+            if from != to && !tables::advance(t, from, to)? {
+                return Ok(None);
+            }
+            work.write(t).map(Some)
+        };
+        // Another watch came further meanwhile: this one begins again where that one is.
+        self.watch.tables().write("what the watch found", write)?.ok_or(WatchError::Overtaken)
+    }
+
+    /// Reviews that are due.
+    fn due(&self, permit: &Permit) -> Result<usize, WatchError> {
+        let inner = &self.watch.inner;
+        let now = inner.clock.now();
+        let mut batch = Batch::new(&inner.store, permit, inner.params, &inner.secret);
+        let overdue = batch.overdue(now, DUE_MAX)?;
+        if overdue.is_empty() {
+            return Ok(0);
+        }
+        let mut work = Work { now_us: now.as_microsecond(), ..Work::default() };
+        for finding in self.rules.overdue(&overdue, now) {
+            work.add(&self.watch, finding, None);
+        }
+        self.commit(0, work)
+    }
+
+    /// Holes in the log, and journal files that broke off.
+    fn missing(&self, permit: &Permit) -> Result<usize, WatchError> {
+        let inner = &self.watch.inner;
+        let now = inner.clock.now();
+        let (_, checked) = self.watch.tables().read("where the watch is", tables::position)?;
+        let (holes, now_checked) = inner.store.access_holes(permit, checked)?;
+        let torn = inner.store.torn_journals()?;
+        let gaps = holes.into_iter().map(gap_of).chain(torn.into_iter().map(|file| Gap::Journal { file }));
+        let mut work = Work { now_us: now.as_microsecond(), ..Work::default() };
+        for gap in gaps {
+            let finding = self.rules.gap(&gap, now);
+            let known =
+                |connection: &rusqlite::Connection| tables::is_found(connection, finding.entry, finding.rule.name());
+            // A file that broke off lies there until somebody takes it away.
+            if !self.watch.tables().read("gaps that are known", known)? {
+                work.add(&self.watch, finding, None);
+            }
+        }
+        if work.findings.is_empty() && now_checked == checked {
+            return Ok(0);
+        }
+        work.checked = Some(now_checked);
+        self.commit(0, work)
+    }
+}
+
+fn gap_of(hole: Hole) -> Gap {
+    match hole {
+        Hole::Entries { from, to } => Gap::Entries { from, to },
+        Hole::NoLeaf { from, to } => Gap::NotInLog { from, to },
+        Hole::Leaves { from, to } => Gap::Leaves { from, to },
+    }
+}
+
+/// What one step writes, all at once.
+#[derive(Default)]
+struct Work {
+    to: u64,
+    now_us: i64,
+    entries: usize,
+    findings: Vec<(NewFinding, Id16)>,
+    used: Vec<(Id16, i64)>,
+    devices: Vec<(Id16, [u8; 16], i64)>,
+    counts: HashMap<(String, String, String, String, bool), u64>,
+    checked: Option<Checked>,
+}
+
+impl Work {
+    fn add(&mut self, watch: &Watch, finding: Finding, of: Option<(&AccessEntry, &Facts)>) {
+        let (role, institution) = of.map_or_else(Default::default, |(entry, facts)| {
+            let code = facts.works_at.as_ref().or(entry.institution.as_ref());
+            (entry.actor.role.clone(), code.map(ToString::to_string).unwrap_or_default())
+        });
+        let mut behind = finding.others.clone();
+        if let Some((entry, _)) = of.filter(|_| finding.others.is_empty()) {
+            behind.push(AccessKey { subject: entry.subject, time: entry.time, id: entry.id });
+        }
+        let fresh = Id16::random(&*watch.inner.random);
+        let edition = watch.inner.params.version.as_str();
+        self.findings.push((NewFinding { finding, role, institution, behind, edition }, fresh));
+    }
+
+    fn count(&mut self, entry: &AccessEntry, facts: &Facts) {
+        let code = facts.works_at.as_ref().or(entry.institution.as_ref());
+        let month = entry.time.to_zoned(KOREA).strftime("%Y-%m").to_string();
+        let denied = entry.result != store::AccessResult::Granted;
+        let institution = code.map(ToString::to_string).unwrap_or_default();
+        let key = (month, entry.actor.role.clone(), institution, entry.action.clone(), denied);
+        *self.counts.entry(key).or_default() += 1;
+    }
+
+    fn write(self, t: &rusqlite::Transaction<'_>) -> rusqlite::Result<usize> {
+        let mut found = 0;
+        for (finding, fresh) in &self.findings {
+            found += usize::from(tables::add_finding(t, finding, *fresh, self.now_us)?.is_some());
+        }
+        for (account, last_us) in self.used {
+            tables::set_last_used(t, account, last_us)?;
+        }
+        for (account, device, first_us) in self.devices {
+            tables::add_device(t, account, device, first_us)?;
+        }
+        for ((month, role, institution, action, denied), accesses) in self.counts {
+            tables::count(t, &month, (&role, &institution, &action, denied), accesses)?;
+        }
+        if let Some(checked) = self.checked {
+            tables::set_checked(t, checked)?;
+        }
+        Ok(found)
+    }
+}

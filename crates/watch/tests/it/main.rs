@@ -1,0 +1,4 @@
+//! Tests of watchfulness: each rule on what it is for and on what comes near.
+
+mod reader;
+mod rules;

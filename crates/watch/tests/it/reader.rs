@@ -1,0 +1,199 @@
+//! The watch over a real store: what is done through the door is found, once, whatever stops and begins again in between.
+
+use base::{Clock, Id16};
+use policy::{Action, Actor, Purpose, Request, Target};
+use std::time::{Duration, Instant};
+use synth::people::Person;
+use testkit::{BagBuilder, World, person};
+use watch::{Flag, Reader, Watch};
+
+const CODE: &str = "31100001";
+/// How long an entry may take until it is found.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Hospital {
+    world: World,
+    people: Vec<Person>,
+    thief: Actor,
+}
+
+/// Six people with a record each, and a seventh who has none.
+fn hospital() -> Hospital {
+    let world = World::new();
+    let names = ["김하나", "이두리", "박세찬", "최네온", "정다솜", "강여섯", "윤도둑"];
+    let people: Vec<Person> = names.iter().map(|name| person(name)).collect();
+    people.iter().for_each(|one| world.agency.add(one));
+    let mut bag = BagBuilder::new(CODE);
+    for (number, one) in people.iter().take(6).enumerate() {
+        let (patient, visit) = (format!("p{number}"), format!("v{number}"));
+        bag = bag.patient(&patient, one).visit(&patient, &visit, "2024-03-31");
+    }
+    world.deposit(&bag.write(&world.path("bag")).root).expect("a good bag");
+    let thief = world.visitor(&people[6]);
+    Hospital { world, people, thief }
+}
+
+impl Hospital {
+    fn watch(&self) -> Watch {
+        Watch::new(self.world.store().clone(), self.world.archive().shared_door()).expect("a watch")
+    }
+
+    fn account(&self, number: usize) -> Id16 {
+        self.world.visitor(&self.people[number]).account
+    }
+
+    fn patient(&self, number: usize) -> Id16 {
+        Id16::derived(&["patient", CODE, &format!("p{number}")])
+    }
+
+    /// The thief asks for somebody's records.
+    fn try_to_read(&self, target: Target) {
+        let request =
+            Request { actor: self.thief.clone(), action: Action::ReadRecord, target, purpose: Purpose::OwnRecords };
+        self.world.archive().ask(request).expect_err("another's");
+    }
+
+    /// How many cases of each rule were opened.
+    fn cases(&self, watch: &Watch) -> Vec<String> {
+        let mut rules: Vec<String> = watch.untold().expect("read").into_iter().map(|new| new.rule).collect();
+        rules.sort();
+        rules
+    }
+}
+
+/// Steps until so many entries were looked at since the call.
+fn read(reader: &mut Reader, entries: usize) -> usize {
+    let begun = Instant::now();
+    let (mut seen, mut found) = (0, 0);
+    while seen < entries {
+        let step = reader.step().expect("watched");
+        seen += step.entries;
+        found += step.findings;
+        assert!(begun.elapsed() < PATIENCE, "{seen} of {entries} entries came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    found
+}
+
+#[test]
+fn an_attempt_at_a_decoy_is_a_case_within_five_seconds() {
+    let hospital = hospital();
+    let watch = hospital.watch();
+    watch.mark(hospital.patient(2), Flag::Decoy).expect("marked");
+    let mut reader = watch.reader();
+    let begun = Instant::now();
+    hospital.try_to_read(Target::Patient(hospital.patient(2)));
+    while hospital.cases(&watch).is_empty() {
+        reader.step().expect("watched");
+        assert!(begun.elapsed() < Duration::from_secs(5), "the bar");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(hospital.cases(&watch), ["decoy"]);
+}
+
+#[test]
+fn a_mark_on_the_person_holds_for_their_patients_and_ends_with_the_mark() {
+    let hospital = hospital();
+    let watch = hospital.watch();
+    let mut reader = watch.reader();
+    watch.mark(hospital.account(1), Flag::Decoy).expect("marked");
+    hospital.try_to_read(Target::Patient(hospital.patient(1)));
+    assert_eq!(read(&mut reader, 1), 1);
+    watch.unmark(hospital.account(1), Flag::Decoy).expect("unmarked");
+    hospital.try_to_read(Target::Patient(hospital.patient(1)));
+    assert_eq!(read(&mut reader, 1), 0);
+}
+
+#[test]
+fn what_is_counted_goes_on_over_a_restart_and_is_found_once() {
+    let hospital = hospital();
+    let watch = hospital.watch();
+    let mut reader = watch.reader();
+    for number in 0..4 {
+        hospital.try_to_read(Target::Patient(hospital.patient(number)));
+    }
+    assert_eq!(read(&mut reader, 4), 0, "four are not too many");
+    drop(reader);
+    let mut reader = watch.reader();
+    hospital.try_to_read(Target::Patient(hospital.patient(4)));
+    assert_eq!(read(&mut reader, 1), 1, "the fifth is, whoever counted the first four");
+    assert_eq!(hospital.cases(&watch), ["enumeration"]);
+    drop(reader);
+    let mut reader = watch.reader();
+    hospital.try_to_read(Target::Patient(hospital.patient(5)));
+    assert_eq!(read(&mut reader, 1), 0, "and a sixth within the window says nothing new");
+    hospital.world.clock.advance(1_300);
+    for number in 0..5 {
+        hospital.try_to_read(Target::Patient(hospital.patient(number)));
+    }
+    assert_eq!(read(&mut reader, 5), 1, "later it does");
+    assert_eq!(hospital.cases(&watch), ["enumeration"], "in the same case, which is open");
+}
+
+#[test]
+fn two_watches_find_everything_once() {
+    let hospital = hospital();
+    let watch = hospital.watch();
+    watch.mark(hospital.patient(0), Flag::Decoy).expect("marked");
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let mut reader = watch.reader();
+            std::thread::spawn(move || {
+                let (mut found, mut quiet) = (0, 0);
+                while quiet < 100 {
+                    match reader.step() {
+                        Ok(step) => {
+                            found += step.findings;
+                            quiet = if step.entries > 0 { 0 } else { quiet + 1 };
+                        }
+                        Err(watch::WatchError::Overtaken) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                found
+            })
+        })
+        .collect();
+    for _ in 0..40 {
+        hospital.try_to_read(Target::Patient(hospital.patient(0)));
+    }
+    let found: usize = threads.into_iter().map(|thread| thread.join().expect("no panic")).sum();
+    assert_eq!(found, 40);
+    assert_eq!(hospital.cases(&watch), ["decoy"]);
+}
+
+#[test]
+fn rights_that_ended_are_known() {
+    let hospital = hospital();
+    let watch = hospital.watch();
+    let mut reader = watch.reader();
+    let now = hospital.world.clock.now();
+    watch.set_revoked(hospital.thief.account, Some(now)).expect("written");
+    hospital.try_to_read(Target::Patient(hospital.patient(0)));
+    assert_eq!(read(&mut reader, 1), 1);
+    assert_eq!(hospital.cases(&watch), ["after-revocation"]);
+    watch.set_revoked(hospital.thief.account, None).expect("written");
+    hospital.try_to_read(Target::Patient(hospital.patient(0)));
+    assert_eq!(read(&mut reader, 1), 0);
+}
+
+#[test]
+fn an_entry_that_is_gone_and_a_journal_that_broke_off_are_found() {
+    let hospital = hospital();
+    let watch = hospital.watch();
+    for number in 0..4 {
+        hospital.try_to_read(Target::Patient(hospital.patient(number % 2)));
+    }
+    let mut reader = watch.reader();
+    read(&mut reader, 4);
+    assert_eq!(hospital.cases(&watch), Vec::<String>::new());
+    let file = hospital.world.path("data/journal/009-00000000000000000000000000000001.jrn.torn");
+    std::fs::write(file, "torn").expect("written");
+    let begun = Instant::now();
+    while hospital.cases(&watch).is_empty() {
+        reader.step().expect("watched");
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    assert_eq!(hospital.cases(&watch), ["log-gap"]);
+}

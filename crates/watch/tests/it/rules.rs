@@ -1,0 +1,366 @@
+//! A fixture and a near miss for each rule, as tables: what differs between the two is all that the rule looks at.
+
+use base::{Id16, Timestamp};
+use jiff::SignedDuration;
+use policy::InstitutionCode;
+use store::{AccessActor, AccessEntry, AccessResult};
+use watch::{Device, Facts, Finding, Gap, Hours, Overdue, Params, Reason, Rule, Rules, reason_of};
+
+/// 2026-11-25, a Wednesday, ten in the morning in Seoul.
+const MORNING: &str = "2026-11-25T10:00:00+09:00";
+
+/// One access and what is known about it.
+#[derive(Clone)]
+struct Case {
+    entry: AccessEntry,
+    facts: Facts,
+}
+
+impl Case {
+    /// A doctor who reads a patient's record at work, for a visit.
+    fn ordinary() -> Self {
+        let entry = AccessEntry {
+            id: Id16::derived(&["entry", "0"]),
+            decision: Id16::derived(&["decision", "0"]),
+            time: MORNING.parse().expect("a time"),
+            subject: Id16::derived(&["patient", "0"]),
+            actor: AccessActor {
+                account: Id16::derived(&["doctor"]),
+                role: "clinician".to_owned(),
+                assurance: 2,
+                name: "이서준".to_owned().into(),
+                source: "192.0.2.7".to_owned().into(),
+            },
+            action: "read-record".to_owned(),
+            purpose: "care".to_owned(),
+            explanation: "clinician-visit".to_owned(),
+            result: AccessResult::Granted,
+            institution: InstitutionCode::new("31100001"),
+            what: vec![("Observation".to_owned(), 3)],
+        };
+        let facts = Facts {
+            works_at: InstitutionCode::new("31100001"),
+            hours: Some(Hours { from_minute: 9 * 60, to_minute: 18 * 60 }),
+            device: Device::Known,
+            reason: Reason::Given,
+            ..Facts::default()
+        };
+        Self { entry, facts }
+    }
+
+    fn entry(mut self, change: impl FnOnce(&mut AccessEntry)) -> Self {
+        change(&mut self.entry);
+        self.facts.reason = reason_of(Params::standard(), &self.entry);
+        self
+    }
+
+    fn facts(mut self, change: impl FnOnce(&mut Facts)) -> Self {
+        change(&mut self.facts);
+        self
+    }
+
+    fn denied(self, reason: &str) -> Self {
+        self.entry(|entry| entry.result = AccessResult::Denied { reason: reason.to_owned() })
+    }
+
+    /// The n-th of several accesses, so many milliseconds after the first, at the n-th person.
+    fn nth(&self, n: u64, after_ms: i64, person: u64) -> Self {
+        let number = n.to_string();
+        let mut other = self.clone();
+        other.entry.id = Id16::derived(&["entry", &number]);
+        other.entry.decision = Id16::derived(&["decision", &number]);
+        other.entry.subject = Id16::derived(&["patient", &person.to_string()]);
+        let later = SignedDuration::from_millis(after_ms);
+        other.entry.time = other.entry.time.checked_add(later).expect("a time");
+        other
+    }
+}
+
+/// What the rules find in some accesses.
+fn found(cases: &[Case]) -> Vec<Finding> {
+    let mut rules = Rules::new(Params::standard());
+    cases.iter().flat_map(|case| rules.observe(&case.entry, &case.facts)).collect()
+}
+
+fn rules_of(cases: &[Case]) -> Vec<Rule> {
+    found(cases).iter().map(|finding| finding.rule).collect()
+}
+
+fn days_before(days: i64) -> Option<Timestamp> {
+    let morning: Timestamp = MORNING.parse().expect("a time");
+    Some(morning.checked_sub(SignedDuration::from_hours(24 * days)).expect("a time"))
+}
+
+/// So many accesses, each so many milliseconds after the one before, each at another person or all at one.
+fn many(case: &Case, count: u64, apart_ms: i64, other_people: bool) -> Vec<Case> {
+    let nth = |n| case.nth(n, apart_ms * n as i64, if other_people { n } else { 0 });
+    (0..count).map(nth).collect()
+}
+
+/// A rule, a fixture that it fires on, alone, and near misses that every rule is silent on.
+type Single = (Rule, Case, Vec<Case>);
+
+fn single() -> Vec<Single> {
+    [about_reasons(), about_subjects(), about_decoys(), about_hours(), about_accounts()].concat()
+}
+
+fn patient() -> Case {
+    Case::ordinary().entry(|entry| {
+        entry.actor.role = "patient".to_owned();
+        entry.purpose = "own-records".to_owned();
+        entry.explanation = "patient-own-records".to_owned();
+    })
+}
+
+fn about_reasons() -> Vec<Single> {
+    let ordinary = Case::ordinary;
+    let support_issues = |purpose: &'static str| {
+        ordinary().entry(|entry| {
+            entry.actor.role = "support".to_owned();
+            entry.action = "issue".to_owned();
+            entry.purpose = purpose.to_owned();
+            entry.what = vec![("Patient".to_owned(), 1)];
+        })
+    };
+    let unexplained = ordinary().entry(|entry| entry.explanation = " ".to_owned());
+    let no_purpose = ordinary().entry(|entry| entry.purpose.clear());
+    let curious = ordinary().entry(|entry| entry.purpose = "curiosity".to_owned());
+    let emergency = ordinary().entry(|entry| entry.purpose = "emergency".to_owned());
+    vec![
+        (Rule::NoExplanation, unexplained, vec![ordinary(), patient(), no_purpose.denied("purpose")]),
+        (Rule::NoExplanation, curious, vec![emergency]),
+        (Rule::ExportWithoutReason, support_issues("operation"), vec![support_issues("application")]),
+        (
+            Rule::ExportWithoutReason,
+            support_issues("emergency"),
+            vec![patient().entry(|entry| entry.action = "issue".to_owned())],
+        ),
+    ]
+}
+
+fn about_subjects() -> Vec<Single> {
+    let with = |change: fn(&mut Facts)| Case::ordinary().facts(change);
+    let own = |change: fn(&mut Facts)| patient().facts(change);
+    vec![
+        (Rule::Household, with(|facts| facts.is_household = true), vec![own(|facts| facts.is_household = true)]),
+        (
+            Rule::Own,
+            with(|facts| (facts.is_own, facts.is_household, facts.is_colleague) = (true, true, true)),
+            vec![own(|facts| facts.is_own = true)],
+        ),
+        (
+            Rule::Colleague,
+            with(|facts| facts.is_colleague = true),
+            vec![with(|facts| facts.is_colleague = true).denied("ground")],
+        ),
+        (Rule::Vip, with(|facts| facts.is_vip = true), vec![own(|facts| (facts.is_vip, facts.is_own) = (true, true))]),
+        (
+            Rule::Deceased,
+            with(|facts| facts.deceased = days_before(92)),
+            vec![with(|facts| facts.deceased = days_before(90))],
+        ),
+    ]
+}
+
+fn about_decoys() -> Vec<Single> {
+    let handed_in = Case::ordinary().entry(|entry| {
+        entry.actor.role = "depositor".to_owned();
+        entry.action = "deposit".to_owned();
+        entry.purpose = "custody".to_owned();
+    });
+    let decoy = |case: Case| case.facts(|facts| facts.is_decoy = true);
+    let refused = patient().denied("not-yours");
+    vec![
+        (Rule::Decoy, decoy(Case::ordinary()), vec![decoy(handed_in)]),
+        (Rule::Decoy, decoy(refused.clone()), vec![refused]),
+    ]
+}
+
+fn about_hours() -> Vec<Single> {
+    let at = |time: &str| {
+        let time = time.parse().expect("a time");
+        Case::ordinary().entry(|entry| entry.time = time)
+    };
+    let late = at("2026-11-25T22:10:00+09:00");
+    let at_night = at("2026-11-25T03:00:00+09:00").entry(|entry| entry.actor.role = "patient".to_owned());
+    vec![(
+        Rule::OffHours,
+        late.clone(),
+        vec![
+            at("2026-11-25T18:29:00+09:00"),
+            late.clone().facts(|facts| facts.hours = None),
+            late.entry(|entry| entry.purpose = "emergency".to_owned()),
+            at_night,
+        ],
+    )]
+}
+
+fn about_accounts() -> Vec<Single> {
+    let ordinary = Case::ordinary;
+    let pharmacist = |kinds: &'static [&'static str]| {
+        ordinary().entry(|entry| {
+            entry.actor.role = "pharmacist".to_owned();
+            entry.purpose = "dispensing".to_owned();
+            entry.what = kinds.iter().map(|kind| ((*kind).to_owned(), 1)).collect();
+        })
+    };
+    let new_device = |case: Case| case.facts(|facts| facts.device = Device::New);
+    let last_used = |case: Case, days: i64| case.facts(|facts| facts.last_used = days_before(days));
+    let revoked = |case: Case, days: i64| case.facts(|facts| facts.revoked = days_before(days));
+    vec![
+        (
+            Rule::RoleMismatch,
+            pharmacist(&["MedicationRequest", "Observation"]),
+            vec![ordinary(), pharmacist(&["MedicationRequest"])],
+        ),
+        (
+            Rule::NewDevice,
+            new_device(ordinary()),
+            vec![ordinary().facts(|facts| facts.device = Device::Unknown), new_device(patient())],
+        ),
+        (
+            Rule::DormantAccount,
+            last_used(ordinary(), 90),
+            vec![last_used(ordinary(), 89), ordinary(), last_used(patient(), 900)],
+        ),
+        (Rule::AfterRevocation, revoked(ordinary(), 0), vec![revoked(ordinary(), -1)]),
+        (Rule::AfterRevocation, revoked(ordinary().denied("role"), 3), vec![ordinary().denied("role")]),
+    ]
+}
+
+#[test]
+fn each_rule_fires_on_its_fixture_alone_and_is_silent_on_its_near_miss() {
+    for (rule, fixture, misses) in single() {
+        assert_eq!(rules_of(&[fixture]), [rule], "{} must fire, and nothing else", rule.name());
+        for (number, miss) in misses.into_iter().enumerate() {
+            assert_eq!(rules_of(&[miss]), [], "near miss {number} of {}", rule.name());
+        }
+    }
+}
+
+/// Each rule that counts: accesses that are too much, and as many that come near.
+fn counted() -> Vec<(Rule, Vec<Case>, Vec<Vec<Case>>)> {
+    let chart = Case::ordinary().entry(|entry| entry.what = vec![("Observation".to_owned(), 400)]);
+    let guess = Case::ordinary().denied("not-yours");
+    let stranger = guess.clone().entry(|entry| {
+        entry.actor.role = "patient".to_owned();
+        entry.actor.assurance = 0;
+    });
+    let from_everywhere = |n: u64| {
+        let case = stranger.nth(n, 0, n);
+        case.entry(|entry| entry.actor.source = format!("192.0.2.{n}").into())
+    };
+    vec![
+        (
+            Rule::Bulk,
+            many(&chart, 5, 60_000, false),
+            vec![many(&chart, 4, 60_000, false), many(&chart, 9, 150_000, false)],
+        ),
+        (
+            Rule::Velocity,
+            many(&Case::ordinary(), 15, 3_000, true),
+            vec![
+                many(&Case::ordinary(), 14, 3_000, true),
+                many(&Case::ordinary(), 60, 4_300, true),
+                many(&Case::ordinary(), 60, 1_000, false),
+            ],
+        ),
+        (
+            Rule::Enumeration,
+            many(&guess, 5, 20_000, true),
+            vec![
+                many(&guess, 4, 20_000, true),
+                many(&guess, 20, 1_000, false),
+                many(&Case::ordinary().denied("assurance"), 9, 1_000, true),
+            ],
+        ),
+        (Rule::Enumeration, many(&stranger, 5, 20_000, true), vec![(0..9).map(from_everywhere).collect()]),
+    ]
+}
+
+#[test]
+fn rules_that_count_fire_once_at_their_threshold_and_not_below_it() {
+    for (rule, cases, misses) in counted() {
+        let findings = found(&cases);
+        assert_eq!(findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), [rule]);
+        assert_eq!(findings[0].entry, cases.last().expect("some").entry.id, "at the entry that made it too much");
+        assert_eq!(findings[0].others.len(), cases.len());
+        for (number, miss) in misses.into_iter().enumerate() {
+            assert_eq!(rules_of(&miss), [], "near miss {number} of {}", rule.name());
+        }
+    }
+}
+
+#[test]
+fn what_goes_on_is_told_once_in_its_window() {
+    let chart = Case::ordinary().entry(|entry| entry.what = vec![("Observation".to_owned(), 2_000)]);
+    assert_eq!(rules_of(&many(&chart, 20, 60_000, false)), [Rule::Bulk, Rule::Bulk]);
+}
+
+#[test]
+fn two_accounts_are_counted_apart() {
+    let mut cases = many(&Case::ordinary().denied("not-yours"), 8, 1_000, true);
+    for case in cases.iter_mut().step_by(2) {
+        case.entry.actor.account = Id16::derived(&["another"]);
+    }
+    assert_eq!(rules_of(&cases), []);
+}
+
+#[test]
+fn a_look_in_an_emergency_is_told_once_its_review_is_late() {
+    let rules = Rules::new(Params::standard());
+    let now: Timestamp = MORNING.parse().expect("a time");
+    let due = days_before(3).expect("a time");
+    let case = Case::ordinary();
+    let overdue =
+        Overdue { entry: case.entry.id, actor: case.entry.actor.account, subject: case.entry.subject, time: due };
+    let findings = rules.overdue(std::slice::from_ref(&overdue), now);
+    assert_eq!(findings[0].message.values, [("hours", "72".to_owned())]);
+    assert_eq!(
+        findings.iter().map(|one| (one.rule, one.entry)).collect::<Vec<_>>(),
+        [(Rule::BreakGlassUnreviewed, overdue.entry)]
+    );
+    assert_eq!(rules.overdue(&[], now), [], "a review in time");
+    let emergency = case.entry(|entry| entry.purpose = "emergency".to_owned());
+    assert_eq!(rules_of(&[emergency]), [], "the look itself is told to a second person, not here");
+}
+
+#[test]
+fn the_same_gap_is_the_same_finding_and_another_is_another() {
+    let rules = Rules::new(Params::standard());
+    let now: Timestamp = MORNING.parse().expect("a time");
+    let gaps = [
+        Gap::Entries { from: 7, to: 9 },
+        Gap::Entries { from: 7, to: 8 },
+        Gap::NotInLog { from: 7, to: 9 },
+        Gap::Leaves { from: 7, to: 9 },
+        Gap::Unreadable { number: 7 },
+        Gap::Journal { file: "000-a.jrn.torn".to_owned() },
+    ];
+    let mut ids: Vec<Id16> = gaps.iter().map(|gap| rules.gap(gap, now).entry).collect();
+    assert_eq!(rules.gap(&gaps[0], now.checked_add(SignedDuration::from_hours(1)).expect("a time")).entry, ids[0]);
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), gaps.len());
+    assert!(gaps.iter().all(|gap| rules.gap(gap, now).rule == Rule::LogGap));
+}
+
+#[test]
+fn no_rule_is_without_its_test() {
+    let mut tested: Vec<Rule> =
+        single().iter().map(|(rule, ..)| *rule).chain(counted().iter().map(|(rule, ..)| *rule)).collect();
+    tested.extend([Rule::BreakGlassUnreviewed, Rule::LogGap]);
+    for rule in Rule::ALL {
+        assert!(tested.contains(rule), "{}", rule.name());
+    }
+}
+
+#[test]
+fn nothing_in_a_finding_is_a_name_or_where_somebody_was() {
+    for (rule, fixture, _) in single() {
+        for finding in found(&[fixture]) {
+            let text = format!("{finding:?}");
+            assert!(!text.contains("이서준") && !text.contains("192.0.2"), "{}", rule.name());
+        }
+    }
+}
