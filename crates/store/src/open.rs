@@ -331,7 +331,11 @@ impl Store {
             file.sync_all()
         });
         // On a full disk the file is there and empty.
-        let removed = std::fs::remove_file(&path);
+        let removed = match std::fs::remove_file(&path) {
+            // Another looked at the same moment.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
         written.and(removed).on("written and removed", &path)
     }
 

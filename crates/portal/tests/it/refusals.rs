@@ -233,7 +233,12 @@ fn too_few_sites_issue_nothing() {
         std::fs::rename(&folder, folder.with_extension("away")).expect("the site is there");
     }
     let answer = browser.post("/records/issue", &[("csrf", &csrf), ("what", "all")]);
-    answer.says(503, "보관소에 잠시 문제가 있습니다");
+    answer.says(503, "지금은 새로 저장할 수 없습니다").says(503, "href=\"/status\"");
+    // Reading goes on, and whoever asks is told how things are.
+    browser.get("/records").says(200, "급성");
+    let status = site.browser().get("/status");
+    status.says(200, "지금은 새 기록을 받거나 문서를 발급할 수 없습니다").says(200, "연결되지 않음");
+    assert!(!status.text().contains(&site.world.path("").display().to_string()), "no path of the machine is shown");
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let mut reads = alone(&hall, &institution, &readers, ALONE, Some(&mut fsyncs))?;
     let fsync = middle(&mut fsyncs.took);
     let (p50, p99) = (middle(&mut reads), reads[reads.len() * 99 / 100]);
-    let limit = READ_MS + FSYNC_TIMES * ms(fsync);
+    let limit = ((READ_MS + FSYNC_TIMES * ms(fsync)) * 1e3).round() / 1e3;
     let peer = format!(
         "{ALONE} reads, each after a plain write and fsync of {ENTRY_BYTES} bytes on the same disk: p50 of those {:.3} ms, of \
          reads {:.3} ms, p99 {:.3} ms; the limit is {READ_MS} ms + {FSYNC_TIMES} x that fsync",
