@@ -132,6 +132,16 @@ fn a_seed_does_the_same_again_and_loses_nothing() {
     assert!(writes > 60, "the faults leave room for work: {writes}");
 }
 
+#[test]
+#[ignore = "takes minutes"]
+fn many_seeds_lose_nothing() {
+    for seed in 100..160 {
+        let mut house = FaultyHouse::new(FaultPlan::from_seed(seed));
+        let (_, acknowledged) = drive(&mut house);
+        settle(&mut house, &acknowledged);
+    }
+}
+
 /// The size of the log under the checkpoints that two of three sites have; the third may be behind.
 fn published_at_two(house: &FaultyHouse) -> u64 {
     let mut sizes = ["a", "b", "c"].map(|name| {
