@@ -34,7 +34,7 @@ use tokio::task::JoinSet;
 /// How long the service may take to accept a connection.
 const CONNECT_WAIT: Duration = Duration::from_secs(4);
 /// How long one request may take, bytes included, and how long it is tried again.
-const REQUEST_WAIT: Duration = Duration::from_secs(20);
+const REQUEST_WAIT: Duration = Duration::from_secs(30);
 /// How often a request that the service could not serve is tried again.
 const RETRIES: usize = 2;
 /// Objects of one write that are on their way at once.

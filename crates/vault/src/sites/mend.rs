@@ -18,7 +18,7 @@ const ROUND: Duration = Duration::from_secs(2);
 /// How many rounds it leaves a site alone, at most, that answers and still fails.
 const REST_ROUNDS_MAX: u32 = 128;
 /// Rounds in which a site's lane gets on with nothing before the site is taken for one that hangs.
-const STANDING_ROUNDS: u32 = 4;
+const STANDING_ROUNDS: u32 = 9;
 /// How many objects it copies to one site before it looks at the next.
 const OBJECTS_A_ROUND: usize = 256;
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Paths remembered as missing at one site; beyond that the sites are compared instead.
 const PENDING_MAX: usize = 100_000;
-/// How long a site may take to answer a question before it is taken for one that hangs.
-const ANSWER_WAIT: Duration = Duration::from_secs(8);
+/// How long a site may take to answer a question before it is taken for one that hangs: a whole pack is an answer too.
+const ANSWER_WAIT: Duration = Duration::from_secs(15);
 /// How long it may take to take in a copy that mends it.
 const MEND_WAIT: Duration = Duration::from_secs(60);
 
