@@ -8,7 +8,7 @@ use vault::{KeyStoreStatus, SiteStatus};
 use crate::Store;
 use crate::error::{AtStep, StoreError};
 use crate::scrub::{Drill, LastScrub};
-use crate::sequencer::{KIND_ACCESS, KIND_OBJECT, KIND_VERSION, outbox};
+use crate::sequencer::{KIND_ACCESS, KIND_OBJECT, KIND_ROWS, KIND_VERSION, outbox};
 use crate::types::Log;
 use crate::witnessing::Witnessed;
 
@@ -199,7 +199,8 @@ impl Store {
 /// When what waits longest was accepted.
 fn oldest(connection: &Connection, log: Log) -> Result<Option<i64>, StoreError> {
     let step = "reading what waits longest";
-    let sql = format!("SELECT kind, row FROM {} ORDER BY no LIMIT 1", outbox(log));
+    // Changes of rows carry no time of their own; what they belong to stands beside them.
+    let sql = format!("SELECT kind, row FROM {} WHERE kind <> {KIND_ROWS} ORDER BY no LIMIT 1", outbox(log));
     let mut statement = connection.prepare_cached(&sql).at(step)?;
     let first: Option<(i64, i64)> =
         statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional().at(step)?;
