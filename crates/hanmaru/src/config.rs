@@ -4,8 +4,8 @@
 //! files of their own, so that the configuration may be shown and copied. Unknown keys are refused: a misspelt limit
 //! must not be a limit that is not there.
 
-use crate::site_config::Site;
 use crate::alerts::Alerts;
+use crate::site_config::Site;
 use base::Redacted;
 use base::limits::Limits;
 use serde::Deserialize;

@@ -7,9 +7,9 @@ mod config;
 mod hall;
 mod public_log;
 mod site_config;
+mod watching;
 mod web;
 mod witnesses;
-mod watching;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -10,6 +10,7 @@
 //! shows something personal carries the session's token.
 
 mod attempts;
+mod contents;
 mod cookies;
 mod error;
 mod fields;
@@ -27,6 +28,7 @@ mod turns;
 mod visitor;
 mod words;
 
+pub use contents::{Guard, Route};
 pub use portal::{Portal, PortalConfig};
-pub use router::router;
+pub use router::{router, routes};
 pub use texts::{Locale, Texts};

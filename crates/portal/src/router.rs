@@ -1,17 +1,20 @@
-//! The table of contents: every address of the portal and what answers there.
+//! The table of contents: every address of the portal, who may come to it, and what answers there.
 
+use crate::contents::{Contents, Guard, Route};
+use crate::pages::oversight::{REVIEWING, WATCHING};
+use crate::pages::staff_access::ASKING;
 use crate::pages::{
-    access, account, assets, audit_events, help, home, institutions, issue, language, notices, passkey, people, prove,
-    questions, records, review, second_step, sign_in, staff, status, verify, visit, watch, watch_case,
+    access, account, assets, audit_events, consents, granted, help, home, institutions, issue, language, notices,
+    oversight, passkey, people, prove, questions, records, representatives, review, second_step, sign_in, staff,
+    staff_access, status, verify, visit, watch, watch_case,
 };
 use crate::{Portal, security, visitor};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use base::limits::Limits;
+use policy::{Action, Role};
 use std::time::Duration;
-use tower_http::timeout::TimeoutLayer;
 
 /// Longest wait for an ordinary page.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,81 +23,140 @@ const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(180);
 /// Of a file beyond the limit, so many times the limit are read and dropped: a browser shows no answer before it has sent
 /// everything, and the person would not learn why.
 const UPLOAD_READ_TIMES: usize = 4;
+/// Who gives rights to staff and ends their accounts.
+const RIGHTS: Guard = Guard::Role(&[Role::Administrator, Role::Operator], Action::ManageRights);
 
 /// The portal's pages. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that the journal and the
 /// throttle know where a request came from.
 pub fn router(portal: Portal) -> Router {
-    let pages = Router::new()
-        .route("/", get(home::show))
-        .route("/institutions", get(institutions::search))
-        .route("/institutions/{code}", get(institutions::show))
-        .route("/sign-in", get(sign_in::show))
-        .route("/sign-in/start", get(sign_in::start))
-        .route("/sign-in/return", get(sign_in::finish))
-        .route("/sign-in/second-step", get(second_step::show).post(second_step::check))
-        .route("/sign-out", post(sign_in::leave))
-        .route("/records", get(records::show).post(records::filter))
-        .route("/records/visit/{id}", get(visit::show))
-        .route("/access", get(access::show))
-        .route("/access/audit-events.ndjson", get(audit_events::download))
-        .route("/verify/{number}", get(verify::number))
-        .route("/account", get(account::show))
-        .route("/account/end-others", post(account::end_others))
-        .route("/status", get(status::show))
-        .route("/help", get(help::help))
-        .route("/privacy", get(help::privacy))
-        .route("/language", get(language::switch))
-        .route("/assets/style.css", get(assets::style))
-        .route("/assets/mark.svg", get(assets::mark))
-        .route("/assets/passkey.js", get(assets::passkey))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_TIMEOUT));
-    let pages = pages.merge(identity_pages()).merge(watch_pages());
-    let upload_bytes = portal.config().limits.verify_bytes.saturating_mul(UPLOAD_READ_TIMES);
-    let documents = Router::new()
-        .route("/records/issue", get(issue::back).post(issue::issue))
-        .route("/verify", get(verify::show).post(verify::upload).layer(DefaultBodyLimit::max(upload_bytes)))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, DOCUMENT_TIMEOUT));
+    let limits = &portal.config().limits;
+    let (pages, _) = contents(limits).into_parts();
     pages
-        .merge(documents)
-        .layer(DefaultBodyLimit::max(portal.config().limits.request_bytes))
+        .layer(DefaultBodyLimit::max(limits.request_bytes))
         .layer(from_fn_with_state(portal.clone(), security::refuse_foreign))
         .layer(from_fn_with_state(portal.clone(), visitor::receive))
         .layer(from_fn_with_state(portal.clone(), security::headers))
         .with_state(portal)
 }
 
-/// Passkeys, and staff.
-fn identity_pages() -> Router<Portal> {
-    Router::new()
-        .route("/sign-in/passkey", get(passkey::show).post(passkey::check))
-        .route("/account/sessions", get(account::show))
-        .route("/account/end", post(account::end))
-        .route("/account/notices", get(notices::show))
-        .route("/account/prove", get(prove::show).post(prove::check))
-        .route("/account/passkeys", get(passkey::list))
-        .route("/account/passkeys/add", get(passkey::add).post(passkey::added))
-        .route("/account/passkeys/remove", post(passkey::remove))
-        .route("/staff", get(staff::home))
-        .route("/staff/sign-in", get(staff::show).post(staff::sign_in))
-        .route("/staff/enrol/{token}", get(staff::enrol).post(staff::enrolled))
-        .route("/staff/people", get(people::list))
-        .route("/staff/people/invite", post(people::invite))
-        .route("/staff/people/invite-again", post(people::invite_again))
-        .route("/staff/people/off-board", post(people::off_board))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_TIMEOUT))
+/// Every address with who may come to it, in the order of the table.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    contents(&Limits::default()).into_parts().1
+}
+
+fn contents(limits: &Limits) -> Contents {
+    let pages = public_pages().and(sign_in_pages()).and(own_pages()).and(account_pages()).and(staff_pages());
+    let pages = pages.and(watch_pages());
+    pages.within(PAGE_TIMEOUT).and(document_pages(limits).within(DOCUMENT_TIMEOUT))
+}
+
+fn public_pages() -> Contents {
+    Contents::default()
+        .get("/", Guard::Anyone, home::show)
+        .get("/institutions", Guard::Anyone, institutions::search)
+        .get("/institutions/{code}", Guard::Anyone, institutions::show)
+        .get("/verify/{number}", Guard::Anyone, verify::number)
+        .get("/status", Guard::Anyone, status::show)
+        .get("/help", Guard::Anyone, help::help)
+        .get("/privacy", Guard::Anyone, help::privacy)
+        .get("/language", Guard::Anyone, language::switch)
+        .get("/assets/style.css", Guard::Anyone, assets::style)
+        .get("/assets/mark.svg", Guard::Anyone, assets::mark)
+        .get("/assets/passkey.js", Guard::Anyone, assets::passkey)
+        .get("/assets/watch.js", Guard::Anyone, assets::watch)
+}
+
+fn sign_in_pages() -> Contents {
+    Contents::default()
+        .get("/sign-in", Guard::Anyone, sign_in::show)
+        .get("/sign-in/start", Guard::Anyone, sign_in::start)
+        .get("/sign-in/return", Guard::Anyone, sign_in::finish)
+        .get("/sign-in/second-step", Guard::Session, second_step::show)
+        .post("/sign-in/second-step", Guard::Session, second_step::check)
+        .get("/sign-in/passkey", Guard::Session, passkey::show)
+        .post("/sign-in/passkey", Guard::Session, passkey::check)
+        .post("/sign-out", Guard::Session, sign_in::leave)
+        .get("/staff/sign-in", Guard::Anyone, staff::show)
+        .post("/staff/sign-in", Guard::Anyone, staff::sign_in)
+        .get("/staff/enrol/{token}", Guard::Anyone, staff::enrol)
+        .post("/staff/enrol/{token}", Guard::Anyone, staff::enrolled)
+}
+
+fn own_pages() -> Contents {
+    Contents::default()
+        .get("/records", Guard::Own(Action::ReadTimeline), records::show)
+        .post("/records", Guard::Own(Action::ReadTimeline), records::filter)
+        .get("/records/visit/{id}", Guard::Own(Action::ReadRecord), visit::show)
+        .get("/access", Guard::Own(Action::ReadAccessLog), access::show)
+        .get("/access/audit-events.ndjson", Guard::Own(Action::ReadAccessLog), audit_events::download)
+        .get("/consents", Guard::Own(Action::ManageConsent), consents::show)
+        .get("/consents/{consent}", Guard::Own(Action::ManageConsent), consents::edit)
+        .post("/consents/give", Guard::Own(Action::ManageConsent), consents::give)
+        .post("/consents/change", Guard::Own(Action::ManageConsent), consents::change)
+        .post("/consents/withdraw", Guard::Own(Action::ManageConsent), consents::withdraw)
+        .get("/representatives", Guard::Own(Action::Appoint), representatives::show)
+        .post("/representatives/appoint", Guard::Own(Action::Appoint), representatives::appoint)
+        .post("/representatives/end", Guard::Own(Action::Appoint), representatives::end)
+        .get("/acting/{ground}", Guard::Acting(Action::ReadTimeline), granted::acting)
+}
+
+fn account_pages() -> Contents {
+    Contents::default()
+        .get("/account", Guard::Member, account::show)
+        .get("/account/sessions", Guard::Member, account::show)
+        .post("/account/end-others", Guard::Member, account::end_others)
+        .post("/account/end", Guard::Member, account::end)
+        .get("/account/notices", Guard::Member, notices::show)
+        .get("/account/prove", Guard::Member, prove::show)
+        .post("/account/prove", Guard::Member, prove::check)
+        .get("/account/passkeys", Guard::Member, passkey::list)
+        .get("/account/passkeys/add", Guard::Member, passkey::add)
+        .post("/account/passkeys/add", Guard::Member, passkey::added)
+        .post("/account/passkeys/remove", Guard::Member, passkey::remove)
+}
+
+fn staff_pages() -> Contents {
+    Contents::default()
+        .get("/staff", Guard::Staff, staff::home)
+        .get("/staff/access", Guard::Staff, staff_access::show)
+        .post("/staff/access/ask", Guard::Role(ASKING, Action::AskGround), staff_access::ask)
+        .post("/staff/access/break", Guard::Role(&[Role::Clinician], Action::BreakGlass), staff_access::break_glass)
+        .post("/staff/access/seen", Guard::Staff, staff_access::seen)
+        .get("/staff/records/{ground}", Guard::Role(ASKING, Action::ReadTimeline), granted::staff)
+        .get("/staff/grounds", Guard::Role(WATCHING, Action::Oversee), oversight::grounds)
+        .post("/staff/grounds/confirm", Guard::Role(&[Role::Steward], Action::ConfirmGround), oversight::confirm)
+        .post("/staff/grounds/close", Guard::Role(&[Role::Steward], Action::ConfirmGround), oversight::close)
+        .get("/staff/reviews", Guard::Role(REVIEWING, Action::Oversee), oversight::reviews)
+        .post("/staff/reviews/close", Guard::Role(&[Role::SecurityOfficer], Action::ReviewGlass), oversight::review)
+        .get("/staff/people", RIGHTS, people::list)
+        .post("/staff/people/invite", RIGHTS, people::invite)
+        .post("/staff/people/invite-again", RIGHTS, people::invite_again)
+        .post("/staff/people/off-board", RIGHTS, people::off_board)
 }
 
 /// What the watch over accesses found, and questions about it.
-fn watch_pages() -> Router<Portal> {
-    Router::new()
-        .route("/staff/watch", get(watch::list))
-        .route("/staff/watch/live", get(watch::live))
-        .route("/staff/watch/events", get(watch::events))
-        .route("/staff/watch/case/{id}", get(watch_case::show).post(watch_case::act))
-        .route("/staff/watch/review", get(review::newest))
-        .route("/staff/watch/review/{month}", get(review::show).post(review::sign))
-        .route("/staff/questions", get(questions::show))
-        .route("/staff/questions/{id}", post(questions::answer))
-        .route("/assets/watch.js", get(assets::watch))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, PAGE_TIMEOUT))
+fn watch_pages() -> Contents {
+    const CASES: Guard = Guard::Role(&[Role::SecurityOfficer], Action::HandleCases);
+    Contents::default()
+        .get("/staff/watch", CASES, watch::list)
+        .get("/staff/watch/live", CASES, watch::live)
+        .get("/staff/watch/events", CASES, watch::events)
+        .get("/staff/watch/case/{id}", CASES, watch_case::show)
+        .post("/staff/watch/case/{id}", CASES, watch_case::act)
+        .get("/staff/watch/review", CASES, review::newest)
+        .get("/staff/watch/review/{month}", CASES, review::show)
+        .post("/staff/watch/review/{month}", CASES, review::sign)
+        .get("/staff/questions", Guard::Staff, questions::show)
+        .post("/staff/questions/{id}", Guard::Staff, questions::answer)
+}
+
+/// Documents that are made or checked, which takes longer.
+fn document_pages(limits: &Limits) -> Contents {
+    let upload_bytes = limits.verify_bytes.saturating_mul(UPLOAD_READ_TIMES);
+    Contents::default()
+        .get("/records/issue", Guard::Anyone, issue::back)
+        .post("/records/issue", Guard::Own(Action::Issue), issue::issue)
+        .get("/verify", Guard::Anyone, verify::show)
+        .upload("/verify", Guard::Anyone, verify::upload, upload_bytes)
 }

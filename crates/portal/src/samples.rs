@@ -6,19 +6,24 @@ use crate::frame::Frame;
 use crate::pages::access::AccessListPage;
 use crate::pages::account::AccountPage;
 use crate::pages::assets;
+use crate::pages::consents::ConsentsPage;
+use crate::pages::granted::GrantedPage;
 use crate::pages::help::{HelpPage, PrivacyPage};
 use crate::pages::home::HomePage;
 use crate::pages::institutions::{InstitutionPage, InstitutionsPage};
 use crate::pages::notices::NoticesPage;
+use crate::pages::oversight::{GroundsPage, ReviewsPage};
 use crate::pages::passkey::{PasskeyStepPage, PasskeysPage};
 use crate::pages::people::PeoplePage;
 use crate::pages::prove::{OnwardPage, ProvePage};
 use crate::pages::questions::QuestionsPage;
 use crate::pages::records::RecordsPage;
+use crate::pages::representatives::RepresentativesPage;
 use crate::pages::review::ReviewPage;
 use crate::pages::second_step::SecondStepPage;
 use crate::pages::sign_in::SignInPage;
 use crate::pages::staff::StaffHomePage;
+use crate::pages::staff_access::StaffAccessPage;
 use crate::pages::status::StatusPage;
 use crate::pages::verify::VerifyPage;
 use crate::pages::visit::VisitPage;
@@ -75,6 +80,17 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("questions-none", &QuestionsPage::sample_none(locale))?,
         sample("review", &ReviewPage::sample(locale))?,
         sample("review-signed", &ReviewPage::sample_signed(locale))?,
+        sample("consents", &ConsentsPage::sample(locale))?,
+        sample("consents-change", &ConsentsPage::sample_change(locale))?,
+        sample("representatives", &RepresentativesPage::sample(locale))?,
+        sample("representatives-faulty", &RepresentativesPage::sample_faulty(locale))?,
+        sample("granted", &GrantedPage::sample(locale))?,
+        sample("granted-empty", &GrantedPage::sample_empty(locale))?,
+        sample("staff-access", &StaffAccessPage::sample(locale))?,
+        sample("staff-access-none", &StaffAccessPage::sample_none(locale))?,
+        sample("staff-grounds", &GroundsPage::sample(locale))?,
+        sample("staff-reviews", &ReviewsPage::sample(locale))?,
+        sample("staff-reviews-none", &ReviewsPage::sample_none(locale))?,
         sample("help", &HelpPage::sample(locale))?,
         sample("privacy", &PrivacyPage::sample(locale))?,
     ];

@@ -231,6 +231,11 @@ fn here(uri: &Uri) -> String {
         "/account/end-others" | "/account/end" => "/account".to_owned(),
         "/account/passkeys/remove" => "/account/passkeys".to_owned(),
         path if path.starts_with("/staff/people/") => "/staff/people".to_owned(),
+        "/consents/give" | "/consents/change" | "/consents/withdraw" => "/consents".to_owned(),
+        "/representatives/appoint" | "/representatives/end" => "/representatives".to_owned(),
+        path if path.starts_with("/staff/access/") => "/staff/access".to_owned(),
+        path if path.starts_with("/staff/grounds/") => "/staff/grounds".to_owned(),
+        "/staff/reviews/close" => "/staff/reviews".to_owned(),
         "/sign-in/start" | "/sign-in/return" | "/sign-out" => "/sign-in".to_owned(),
         path => path.to_owned(),
     }

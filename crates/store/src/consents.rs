@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use base::{Clock, Id16, Timestamp};
 use policy::{Action, GroundKind, GroundTerms, InstitutionCode, Owner, Permit, Purpose, Request, Role, Share};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use vault::ClassName;
 
 use crate::Store;
@@ -165,6 +165,20 @@ impl Store {
                 }
             }
             Ok(offers)
+        })
+    }
+
+    /// Whose consent it is, so that the door can be asked about them; nothing else is told, and nobody is shown it.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn subject_of_consent(&self, consent: Id16) -> Result<Option<Id16>, StoreError> {
+        let step = "looking whose a consent is";
+        self.core().readers.snapshot(step, |connection| {
+            let sql = "SELECT person FROM consent_rule WHERE consent = ? LIMIT 1";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let person: Option<[u8; 16]> = statement.query_row([consent.0], |row| row.get(0)).optional().at(step)?;
+            Ok(person.map(Id16))
         })
     }
 

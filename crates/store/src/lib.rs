@@ -71,8 +71,8 @@ mod share;
 mod shred;
 mod tables;
 mod types;
-mod witnessing;
 mod watched;
+mod witnessing;
 mod write;
 mod writer;
 
@@ -114,6 +114,6 @@ pub use shred::{
 pub use tables::Tables;
 pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written, resource_id};
 pub use vault::{KeyStoreStatus, SiteStatus};
-pub use witnessing::{WitnessReply, WitnessTransport, Witnessed, Witnessing};
 pub use watched::{AccessKey, Checked, Hole, LEAVES_MAX, OverdueGlass, WATCHED_MAX, Watched};
+pub use witnessing::{WitnessReply, WitnessTransport, Witnessed, Witnessing};
 pub use write::{Extra, WRITE_MAX};

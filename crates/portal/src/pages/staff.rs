@@ -5,7 +5,9 @@ use crate::cookies;
 use crate::error::{PageError, page};
 use crate::fields::StrangerForm;
 use crate::frame::Frame;
+use crate::pages::oversight::{REVIEWING, WATCHING};
 use crate::pages::passkey::{Ask, PasskeyStepPage, answered, asked, asking, fault_of};
+use crate::pages::staff_access::ASKING;
 use crate::texts::{Locale, Texts};
 use crate::visitor::{StaffMember, Visitor};
 use askama::Template;
@@ -64,14 +66,25 @@ pub(crate) fn administers(portal: &Portal, account: Id16) -> Result<bool, PageEr
 /// `GET /staff`
 pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     let account = staff.session.account;
-    let held = staff.visitor.portal.blocking(move |portal| {
-        let oversees = portal.archive().store().facts(account)?.holds.contains(&Role::SecurityOfficer);
-        Ok((administers(portal, account)?, oversees))
-    });
-    let (administers, oversees) = held.await?;
+    let (administers, holds) = staff
+        .visitor
+        .portal
+        .blocking(move |portal| Ok((administers(portal, account)?, portal.archive().store().facts(account)?.holds)))
+        .await?;
+    let oversees = holds.contains(&Role::SecurityOfficer);
     let frame = staff.visitor.frame("staff-title", "staff");
     let t = frame.t;
     let mut tasks = Vec::new();
+    let has_one_of = |roles: &[Role]| roles.iter().any(|role| holds.contains(role));
+    if has_one_of(ASKING) {
+        tasks.push(Task::new(t, "access", "/staff/access"));
+    }
+    if has_one_of(WATCHING) {
+        tasks.push(Task::new(t, "grounds", "/staff/grounds"));
+    }
+    if has_one_of(REVIEWING) {
+        tasks.push(Task::new(t, "reviews", "/staff/reviews"));
+    }
     if administers {
         tasks.push(Task::new(t, "people", "/staff/people"));
     }

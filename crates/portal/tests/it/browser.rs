@@ -37,6 +37,18 @@ impl Browser {
         self.send(self.client.get(self.address(path)).header(header.0, header.1))
     }
 
+    /// What an answer begins with, without waiting for its end.
+    pub fn begin(&self, path: &str) -> Answer {
+        let cookies: Vec<String> =
+            self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = self.client.get(self.address(path)).header("cookie", cookies.join("; "));
+        self.runtime.block_on(async {
+            let response = request.send().await.expect("an answer");
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            Answer { status, headers, bytes: Vec::new() }
+        })
+    }
+
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(self.client.post(self.address(path)).form(fields))
     }

@@ -5,6 +5,7 @@ mod attempts;
 mod browser;
 mod headers;
 mod journeys;
+mod matrix;
 mod refusals;
 mod site;
 mod uploads;

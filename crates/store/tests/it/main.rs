@@ -18,6 +18,6 @@ mod sealing;
 mod shred;
 mod staff;
 mod support;
-mod witnesses;
 mod watched;
+mod witnesses;
 mod writing;

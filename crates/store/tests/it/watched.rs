@@ -92,7 +92,9 @@ fn an_entry_that_was_changed_is_unreadable_and_hides_no_other() {
     write_one(&store, owner, "Condition", "c1", "x");
     read(&store, owner, 3);
     sealed(&house, 3);
-    look(&house).execute_batch("UPDATE access_entry SET frame = zeroblob(length(frame)) WHERE row = 2").expect("changed");
+    look(&house)
+        .execute_batch("UPDATE access_entry SET frame = zeroblob(length(frame)) WHERE row = 2")
+        .expect("changed");
     let watched = store.watched(&job(&store), 0, 10).expect("watched");
     let readable: Vec<bool> = watched.iter().map(|one| one.entry.is_some()).collect();
     assert_eq!(readable, [true, false, true]);

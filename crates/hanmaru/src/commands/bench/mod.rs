@@ -17,6 +17,7 @@ mod people;
 mod place;
 mod reads;
 mod rewrap;
+mod stale_permits;
 mod watch;
 
 use crate::Failure;
@@ -52,7 +53,7 @@ struct How {
 type Run = fn(&Place, &How, &mut Bars) -> Result<(), Failure>;
 
 /// Every bench: its name, what it shows, how it is run.
-const BENCHES: [(&str, &str, Run); 9] = [
+const BENCHES: [(&str, &str, Run); 10] = [
     (
         "deposit",
         "a bag goes in, every patient's PDF comes out; memory; deposits killed at 200 random moments",
@@ -69,6 +70,11 @@ const BENCHES: [(&str, &str, Run); 9] = [
     ("memory", "a part of `deposit` alone: peak memory on 1,000 and on 10,000 patients", deposit::memory),
     ("rewrap", "a million patients' keys come under new shard keys", rewrap::run),
     ("watch", "how soon people see an access of another process, and security officers an alert", watch::run),
+    (
+        "stale-permits",
+        "100,000 readings that begin after a right, a consent or an appointment was revoked",
+        stale_permits::run,
+    ),
     ("crash", "a part of `deposit` alone: deposits killed at random moments", crash::run),
 ];
 

@@ -1,0 +1,294 @@
+//! Watching over the access of staff: grounds that wait or are open, for those who confirm and those who watch; broken glass and
+//! its reviews. No record is shown here.
+
+use crate::Portal;
+use crate::error::{PageError, page};
+use crate::fields::StaffForm;
+use crate::frame::{Choice, Frame};
+use crate::pages::staff_access::{StaffNames, staff_names, staff_permit};
+use crate::texts::{Locale, Texts};
+use crate::visitor::StaffMember;
+use askama::Template;
+use axum::response::Response;
+use base::{Id16, Redacted, Timestamp};
+use policy::{Action, Actor, GroundKind, InstitutionCode, Permit, Purpose, Role, Share, Target};
+use store::{BrokenGlass, GroundEntry, StoreError, Verdict};
+
+/// Roles that see grounds; the first of them confirms.
+pub(crate) const WATCHING: &[Role] = &[Role::Steward, Role::SecurityOfficer, Role::Auditor];
+/// Roles that see reviews; the first of them closes them.
+pub(crate) const REVIEWING: &[Role] = &[Role::SecurityOfficer, Role::Auditor];
+
+#[derive(Template)]
+#[template(path = "staff_grounds.html")]
+pub(crate) struct GroundsPage {
+    frame: Frame,
+    csrf: String,
+    confirms: bool,
+    grounds: Vec<Line>,
+}
+
+/// A ground in words.
+struct Line {
+    id: String,
+    title: String,
+    who: String,
+    reason: String,
+    until: String,
+    state: String,
+    waits: bool,
+    is_own: bool,
+}
+
+#[derive(Template)]
+#[template(path = "staff_reviews.html")]
+pub(crate) struct ReviewsPage {
+    frame: Frame,
+    csrf: String,
+    closes: bool,
+    glasses: Vec<Glass>,
+    verdicts: Vec<Choice>,
+    /// Said where a review cannot be closed as it was sent.
+    fault: Option<String>,
+}
+
+/// A broken glass in words.
+struct Glass {
+    id: String,
+    /// The id of its field for the outcome.
+    field: String,
+    who: String,
+    second: String,
+    reason: String,
+    broken: String,
+    due: String,
+    state: String,
+    is_open: bool,
+    is_overdue: bool,
+}
+
+fn name_of(names: &StaffNames, account: Id16) -> String {
+    names.get(&account).cloned().unwrap_or_else(|| account.to_string())
+}
+
+impl GroundsPage {
+    fn new(frame: Frame, csrf: String, confirms: bool, grounds: &[GroundEntry], names: &StaffNames, own: Id16) -> Self {
+        let t = frame.t;
+        let grounds = grounds.iter().map(|ground| Line::new(t, ground, names, own)).collect();
+        Self { frame, csrf, confirms, grounds }
+    }
+
+    pub fn sample(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "grounds-title", "staff", "/staff/grounds", true);
+        let moment = |seconds: i64| Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+        let doctor = Id16::derived(&["doctor"]);
+        let ground = |name: &str, confirmed| GroundEntry {
+            id: Id16::derived(&[name]),
+            kind: GroundKind::Visit,
+            subject: Id16::default(),
+            account: doctor,
+            role: Role::Clinician,
+            institution: InstitutionCode::new("31100001"),
+            share: Share::Whole,
+            reason: Redacted::new("외래 진료".to_owned()),
+            asked: moment(1_795_330_000),
+            until: moment(1_795_340_000),
+            confirmed,
+            closed: None,
+        };
+        let grounds = [ground("a", None), ground("b", Some(moment(1_795_331_000)))];
+        let names = StaffNames::from([(doctor, "박도윤".to_owned())]);
+        Self::new(frame, "sample-token".to_owned(), true, &grounds, &names, Id16::default())
+    }
+}
+
+impl Line {
+    fn new(t: &Texts, ground: &GroundEntry, names: &StaffNames, own: Id16) -> Self {
+        let role = t.t(&format!("role-{}", ground.role.name()));
+        let waits = ground.confirmed.is_none();
+        Self {
+            id: ground.id.to_string(),
+            title: t.t(&format!("ground-{}", ground.kind.name())),
+            who: t.tn("access-by", &[("name", &name_of(names, ground.account)), ("role", &role)]),
+            reason: ground.reason.expose().clone(),
+            until: t.t1("ground-until", "date", t.moment(ground.until)),
+            state: t.t(if waits { "ground-waiting" } else { "ground-open" }),
+            waits,
+            is_own: ground.account == own,
+        }
+    }
+}
+
+impl ReviewsPage {
+    fn new(
+        frame: Frame,
+        csrf: String,
+        closes: bool,
+        glasses: &[BrokenGlass],
+        names: &StaffNames,
+        now: Timestamp,
+    ) -> Self {
+        let t = frame.t;
+        let verdict = |one: Verdict| Choice::new(one.name(), &t.t(&format!("verdict-{}", one.name())), "");
+        Self {
+            csrf,
+            closes,
+            glasses: glasses.iter().map(|glass| Glass::new(t, glass, names, now)).collect(),
+            verdicts: vec![verdict(Verdict::Justified), verdict(Verdict::NotJustified)],
+            fault: None,
+            frame,
+        }
+    }
+
+    pub fn sample(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "reviews-title", "staff", "/staff/reviews", true);
+        let moment = |seconds: i64| Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+        let [doctor, officer] = ["doctor", "officer"].map(|name| Id16::derived(&[name]));
+        let glass = |name: &str, review| BrokenGlass {
+            ground: Id16::derived(&[name]),
+            subject: Id16::default(),
+            account: doctor,
+            second: officer,
+            reason: Redacted::new("의식 없는 응급 환자".to_owned()),
+            broken: moment(1_795_330_000),
+            due: moment(1_795_590_000),
+            review,
+        };
+        let reviewed = Some((officer, moment(1_795_500_000), Verdict::Justified));
+        let names = StaffNames::from([(doctor, "박도윤".to_owned()), (officer, "한지우".to_owned())]);
+        let (glasses, now) = ([glass("a", None), glass("b", reviewed)], moment(1_795_600_000));
+        let fault = Some(frame.t.t("reviews-fault"));
+        Self { fault, ..Self::new(frame, "sample-token".to_owned(), true, &glasses, &names, now) }
+    }
+
+    pub fn sample_none(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "reviews-title", "staff", "/staff/reviews", true);
+        Self::new(frame, "sample-token".to_owned(), false, &[], &StaffNames::new(), Timestamp::UNIX_EPOCH)
+    }
+}
+
+impl Glass {
+    fn new(t: &Texts, glass: &BrokenGlass, names: &StaffNames, now: Timestamp) -> Self {
+        let is_overdue = glass.is_overdue(now);
+        let state = match glass.review {
+            Some((_, _, verdict)) => format!("verdict-{}", verdict.name()),
+            None if is_overdue => "reviews-overdue".to_owned(),
+            None => "reviews-due".to_owned(),
+        };
+        Self {
+            id: glass.ground.to_string(),
+            field: format!("verdict-{}", glass.ground),
+            who: name_of(names, glass.account),
+            second: t.t1("reviews-second", "name", name_of(names, glass.second)),
+            reason: glass.reason.expose().clone(),
+            broken: t.t1("reviews-broken", "date", t.moment(glass.broken)),
+            due: t.t1("reviews-due-by", "date", t.moment(glass.due)),
+            state: t.t(&state),
+            is_open: glass.review.is_none(),
+            is_overdue,
+        }
+    }
+}
+
+/// The role of an account among some; the last of them where it holds none, for the door to refuse.
+fn role_among(portal: &Portal, account: Id16, roles: &[Role]) -> Result<Role, PageError> {
+    let holds = portal.archive().store().facts(account)?.holds;
+    let held = roles.iter().find(|role| holds.contains(*role)).or(roles.last());
+    held.copied().ok_or(PageError::StaffDenied)
+}
+
+fn office(portal: &Portal, actor: &Actor, role: Role, action: Action) -> Result<Permit, PageError> {
+    staff_permit(portal, actor, role, action, Target::Installation, Purpose::Oversight)
+}
+
+async fn grounds_shown(staff: &StaffMember) -> Result<Response, PageError> {
+    let actor = staff.session.actor_as(Role::Steward, &staff.visitor.source);
+    let reading = staff.visitor.portal.blocking(move |portal| {
+        let role = role_among(portal, actor.account, WATCHING)?;
+        let action = if role == Role::Steward { Action::ConfirmGround } else { Action::Oversee };
+        let permit = office(portal, &actor, role, action)?;
+        Ok((role == Role::Steward, portal.archive().store().grounds(&permit)?, staff_names(portal)?))
+    });
+    let (confirms, grounds, names) = reading.await?;
+    let frame = staff.visitor.frame("grounds-title", "staff");
+    page(&GroundsPage::new(frame, staff.csrf(), confirms, &grounds, &names, staff.session.account))
+}
+
+/// `GET /staff/grounds`
+pub(crate) async fn grounds(staff: StaffMember) -> Result<Response, PageError> {
+    grounds_shown(&staff).await
+}
+
+/// Does something with a ground as a steward.
+async fn with_ground(
+    form: StaffForm,
+    work: impl FnOnce(&Portal, &Permit, Id16) -> Result<(), StoreError> + Send + 'static,
+) -> Result<Response, PageError> {
+    let StaffForm { staff, fields } = form;
+    let actor = staff.session.actor_as(Role::Steward, &staff.visitor.source);
+    let id = fields.text("id").parse::<Id16>();
+    let doing = staff.visitor.portal.blocking(move |portal| {
+        let permit = office(portal, &actor, Role::Steward, Action::ConfirmGround)?;
+        work(portal, &permit, id.map_err(|_| PageError::Bad)?).map_err(|error| match error {
+            // Somebody else was faster, or it is the asker's own.
+            StoreError::Missing { .. } => PageError::Bad,
+            other => other.into(),
+        })
+    });
+    doing.await?;
+    grounds_shown(&staff).await
+}
+
+/// `POST /staff/grounds/confirm`
+pub(crate) async fn confirm(form: StaffForm) -> Result<Response, PageError> {
+    with_ground(form, |portal, permit, id| portal.archive().store().confirm_ground(permit, id)).await
+}
+
+/// `POST /staff/grounds/close`
+pub(crate) async fn close(form: StaffForm) -> Result<Response, PageError> {
+    with_ground(form, |portal, permit, id| portal.archive().store().close_ground(permit, id)).await
+}
+
+async fn reviews_shown(staff: &StaffMember, fault: Option<&str>) -> Result<Response, PageError> {
+    let actor = staff.session.actor_as(Role::SecurityOfficer, &staff.visitor.source);
+    let reading = staff.visitor.portal.blocking(move |portal| {
+        let role = role_among(portal, actor.account, REVIEWING)?;
+        let permit = office(portal, &actor, role, Action::Oversee)?;
+        let glasses = portal.archive().store().broken_glass(&permit)?;
+        Ok((role == Role::SecurityOfficer, glasses, staff_names(portal)?, portal.archive().clock().now()))
+    });
+    let (closes, glasses, names, now) = reading.await?;
+    let frame = staff.visitor.frame("reviews-title", "staff");
+    let fault = fault.map(|key| frame.t.t(key));
+    let is_faulty = fault.is_some();
+    let shown = ReviewsPage::new(frame, staff.csrf(), closes, &glasses, &names, now);
+    let mut response = page(&ReviewsPage { fault, ..shown })?;
+    if is_faulty {
+        *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+/// `GET /staff/reviews`
+pub(crate) async fn reviews(staff: StaffMember) -> Result<Response, PageError> {
+    reviews_shown(&staff, None).await
+}
+
+/// `POST /staff/reviews/close`
+pub(crate) async fn review(form: StaffForm) -> Result<Response, PageError> {
+    let StaffForm { staff, fields } = form;
+    let actor = staff.session.actor_as(Role::SecurityOfficer, &staff.visitor.source);
+    let (id, verdict) = (fields.text("id").parse::<Id16>(), Verdict::from_name(fields.text("verdict")));
+    let note = Redacted::new(fields.text("note").to_owned());
+    let closing = staff.visitor.portal.blocking(move |portal| {
+        let permit = office(portal, &actor, Role::SecurityOfficer, Action::ReviewGlass)?;
+        let (Ok(id), Some(verdict)) = (id, verdict) else { return Ok(Some("reviews-fault")) };
+        match portal.archive().store().review_glass(&permit, id, verdict, &note) {
+            Ok(()) => Ok(None),
+            Err(StoreError::Missing { .. } | StoreError::Limit { .. }) => Ok(Some("reviews-fault")),
+            Err(error) => Err(error.into()),
+        }
+    });
+    let fault = closing.await?;
+    reviews_shown(&staff, fault).await
+}

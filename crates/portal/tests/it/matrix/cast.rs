@@ -1,0 +1,205 @@
+//! Who asks in the matrix, and about what: one browser a column, each with a session of its own.
+
+use super::facts::{Accounts, Facts, Maker, Things};
+use crate::browser::{Answer, Browser};
+use crate::site::Site;
+use base::Id16;
+use identity::Identity;
+use policy::{InstitutionCode, Role};
+use portal::Route;
+use std::collections::BTreeMap;
+use store::Right;
+use synth::passkey::SoftKey;
+
+/// Every column: who has no session, a forged one, one factor, two; and staff, the first of whom hold no right.
+pub const COLUMNS: [&str; 15] = [
+    "nobody",
+    "forged",
+    "half",
+    "patient",
+    "no-role",
+    "operator",
+    "depositor",
+    "support",
+    "clinician",
+    "pharmacist",
+    "researcher",
+    "steward",
+    "security-officer",
+    "auditor",
+    "administrator",
+];
+/// Those of staff.
+pub const STAFF: [&str; 11] = {
+    let mut staff = [""; 11];
+    let mut at = 0;
+    while at < 11 {
+        staff[at] = COLUMNS[at + 4];
+        at += 1;
+    }
+    staff
+};
+/// What ends the session it is sent with, and so is sent with a token that is not the form's.
+const ENDING: [&str; 1] = ["/sign-out"];
+const SESSION: &str = "__Host-hanmaru-session";
+/// An id of nothing.
+const NOTHING: &str = "00000000000000000000000000000000";
+
+pub struct Cast<'a> {
+    site: &'a Site,
+    facts: Facts,
+    /// Each with the token of its forms.
+    browsers: BTreeMap<&'static str, (Browser, String)>,
+    /// What each browser has for a session.
+    tokens: BTreeMap<&'static str, String>,
+}
+
+impl<'a> Cast<'a> {
+    pub fn new(site: &'a Site) -> Self {
+        let identity = &site.identity;
+        let mut keys: BTreeMap<&'static str, SoftKey> = BTreeMap::new();
+        let mut accounts = Accounts::new();
+        for column in STAFF {
+            let (key, account) = employ(identity, &site.url, column);
+            keys.insert(column, key);
+            accounts.insert(column, account);
+        }
+        // Time goes on while what is over is made: sessions begin after that.
+        let facts = Maker::new(site, &accounts).finish();
+        let mut browsers = BTreeMap::new();
+        for column in &COLUMNS[..2] {
+            browsers.insert(*column, (site.browser(), "x".to_owned()));
+        }
+        let half = site.browser();
+        site.prove(&half, &site.lee).leads_to("/sign-in/second-step");
+        let csrf = half.get("/sign-in/second-step").csrf();
+        browsers.insert("half", (half, csrf));
+        let patient = site.browser();
+        site.sign_in(&patient, &site.kim);
+        let csrf = patient.get("/account").csrf();
+        browsers.insert("patient", (patient, csrf));
+        for (column, mut key) in keys {
+            let browser = site.browser();
+            let ask = identity.staff_ask().expect("a question");
+            let answer = key.get(&ask.options);
+            let signed_in = identity.staff_sign_in(ask.cookie.expose(), &answer, "192.0.2.10");
+            let token = signed_in.expect("a good passkey").token.cookie_value().to_owned();
+            browser.cookies.borrow_mut().insert(SESSION.to_owned(), token);
+            let csrf = browser.get("/account").csrf();
+            browsers.insert(column, (browser, csrf));
+        }
+        let held = |(column, (browser, _)): (&&'static str, &(Browser, String))| {
+            Some((*column, browser.cookies.borrow().get(SESSION)?.clone()))
+        };
+        let mut tokens: BTreeMap<&'static str, String> = browsers.iter().filter_map(held).collect();
+        tokens.insert("forged", "A".repeat(43));
+        Self { site, facts, browsers, tokens }
+    }
+
+    /// What an address is asked about: a name, and the address with it in place.
+    pub fn things(&self, route: &Route) -> Vec<(&'static str, String)> {
+        let with = |things: Vec<(&'static str, String)>, mark: &str| {
+            things.into_iter().map(|(name, value)| (name, route.path.replace(mark, &value))).collect()
+        };
+        match route.path {
+            path if path.contains("{code}") => with(vec![("-", crate::site::CODE.to_owned())], "{code}"),
+            path if path.contains("{number}") => with(vec![("-", "HM-0000-0000-0000".to_owned())], "{number}"),
+            path if path.contains("{token}") => with(vec![("-", "made-up".to_owned())], "{token}"),
+            path if path.starts_with("/staff/") && path.contains("{id}") => {
+                with(vec![("-", NOTHING.to_owned())], "{id}")
+            }
+            path if path.contains("{month}") => with(vec![("-", "2026-10".to_owned())], "{month}"),
+            path if path.contains("{id}") => with(
+                vec![
+                    ("own", self.site.visit("p1", "v1")),
+                    ("another's", self.site.visit("p2", "v3")),
+                    ("nobody's", format!("{NOTHING}-{NOTHING}")),
+                ],
+                "{id}",
+            ),
+            "/acting/{ground}" => with(texts(&self.facts.appointments), "{ground}"),
+            path if path.contains("{ground}") => with(texts(&self.facts.grounds), "{ground}"),
+            path if path.contains("{consent}") => with(texts(&self.facts.consents), "{consent}"),
+            "/staff/access/ask" => {
+                let roles = ["as support", "as clinician", "as pharmacist", "as steward"];
+                std::iter::once("-").chain(roles).map(|name| (name, route.path.to_owned())).collect()
+            }
+            path => vec![("-", path.to_owned())],
+        }
+    }
+
+    /// Asks in one column, and says in one word what came back.
+    pub fn ask(&self, column: &str, route: &Route, thing: &str, address: &str) -> String {
+        let (browser, csrf) = &self.browsers[column];
+        // Some answers tell the browser to forget its session.
+        if let Some(token) = self.tokens.get(column) {
+            browser.cookies.borrow_mut().insert(SESSION.to_owned(), token.clone());
+        }
+        let csrf = if ENDING.contains(&route.path) { "x" } else { csrf.as_str() };
+        let answer = match (route.method, route.path) {
+            // It goes on for as long as somebody listens.
+            ("GET", "/staff/watch/events") => browser.begin(address),
+            ("GET", _) => browser.get(address),
+            (_, "/verify") => browser.upload(address, b"no document"),
+            _ => browser.post(
+                address,
+                &[
+                    ("csrf", csrf),
+                    ("what", "all"),
+                    ("account", NOTHING),
+                    ("session", NOTHING),
+                    ("passkey", NOTHING),
+                    ("id", NOTHING),
+                    ("role", thing.strip_prefix("as ").unwrap_or_default()),
+                ],
+            ),
+        };
+        outcome(&answer)
+    }
+}
+
+fn texts(things: &Things) -> Vec<(&'static str, String)> {
+    things.iter().map(|(name, id)| (*name, id.to_string())).collect()
+}
+
+/// A member of staff with one right and a passkey of theirs.
+fn employ(identity: &Identity, url: &str, column: &str) -> (SoftKey, Id16) {
+    let institution = || InstitutionCode::new(crate::site::CODE).expect("a code");
+    let rights: Vec<Right> = match column {
+        "no-role" => vec![],
+        "operator" => vec![Right::Operator],
+        "depositor" => vec![Right::Depositor(institution())],
+        name => {
+            let role = Role::from_name(name).expect("a role");
+            let at_institution = matches!(role, Role::Clinician | Role::Pharmacist);
+            vec![Right::Appointed { role, institution: at_institution.then(institution) }]
+        }
+    };
+    let invitation = identity.staff_invite(column, &rights).expect("a good name");
+    let (_, ask) = identity.staff_enrol(invitation.token.expose()).expect("a fresh invitation");
+    let mut key = SoftKey::new(url);
+    let answer = key.create(&ask.options);
+    let enrolled =
+        identity.staff_enrolled(invitation.token.expose(), ask.cookie.expose(), &answer, "열쇠", "192.0.2.10");
+    enrolled.expect("a good passkey");
+    (key, invitation.account)
+}
+
+fn outcome(answer: &Answer) -> String {
+    let leads = |path: &str| answer.location().is_some_and(|to| to == path || to.starts_with(&format!("{path}?")));
+    let word = match answer.status {
+        200 => "open",
+        303 if leads("/sign-in/second-step") => "second",
+        303 if leads("/sign-in") => "sign-in",
+        303 if leads("/staff/sign-in") => "staff-in",
+        303 if leads("/account/prove") => "prove",
+        303 => "go",
+        400 | 422 => "mend",
+        401 => "session",
+        403 if answer.text().contains("화면을 다시 열어 주세요") => "form",
+        403 => "refused",
+        404 | 410 => "missing",
+        status => return format!("status-{status}"),
+    };
+    word.to_owned()
+}
