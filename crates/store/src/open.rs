@@ -250,16 +250,7 @@ impl Store {
         core.sites.mark(installation);
         drop(opening);
         let core = Arc::new(core);
-        let mut sequencers = vec![crate::keeper::start(&core)?];
-        if core.config.sequencer {
-            sequencers.push(mover::start(&core)?);
-        }
-        for log in Log::ALL {
-            sequencer::recall(&core, log)?;
-            if core.config.sequencer {
-                sequencers.push(sequencer::start(&core, log)?);
-            }
-        }
+        let sequencers = start(&core)?;
         Ok(Self { inner: Arc::new(Inner { core, sequencers: Mutex::new(sequencers) }) })
     }
 
@@ -369,6 +360,21 @@ impl Drop for Inner {
             let _ = thread.join();
         }
     }
+}
+
+/// Starts the threads of an open store, after telling waiters what is published.
+fn start(core: &Arc<Core>) -> Result<Vec<JoinHandle<()>>, StoreError> {
+    let mut sequencers = vec![crate::keeper::start(core)?];
+    if core.config.sequencer {
+        sequencers.push(mover::start(core)?);
+    }
+    for log in Log::ALL {
+        sequencer::recall(core, log)?;
+        if core.config.sequencer {
+            sequencers.push(sequencer::start(core, log)?);
+        }
+    }
+    Ok(sequencers)
 }
 
 /// What the folders of sites and key stores say whose they are: the same for as long as the installation lives.
