@@ -1,7 +1,7 @@
 //! How the hall is doing, in sentences for an operator: what stops it, and what does not yet. Measures nothing itself.
 
 use crate::hall::Hall;
-use store::{SiteCondition, Witnessed};
+use store::{LogCondition, SiteCondition, Stamp, Witnessed};
 
 /// Seconds by which the clock may be behind the newest time recorded before that is a fault.
 const CLOCK_BEHIND_S: u64 = 60;
@@ -19,7 +19,11 @@ impl Condition {
     /// As far as this process knows, and what the database says of time.
     pub fn of(hall: &Hall) -> Self {
         let mut condition = match hall.store().condition() {
-            Ok(found) => Self::in_words(&found),
+            Ok(found) => {
+                let mut condition = Self::in_words(&found);
+                condition.notes.extend(found.logs.iter().filter_map(|log| unstamped_in(hall, log)));
+                condition
+            }
             Err(error) => Self { faults: vec![error.to_string()], notes: Vec::new() },
         };
         match hall.clock_behind_s() {
@@ -110,6 +114,32 @@ fn site_notes(site: &SiteCondition, found: &store::Condition) -> Vec<String> {
     notes
 }
 
+fn unstamped_in(hall: &Hall, log: &LogCondition) -> Option<String> {
+    let newest = hall.store().newest_stamp(log.log).ok().flatten();
+    let now_s = hall.machine_time().as_second();
+    unstamped(log.log.name(), log.sealed, newest.as_ref(), now_s, hall.stamp_interval_s)
+}
+
+/// What is to be said of a log that should have a newer time-stamp: it has grown, and two intervals have passed.
+pub fn unstamped(
+    log: &str,
+    sealed: u64,
+    newest: Option<&Stamp>,
+    now_s: i64,
+    interval_s: Option<i64>,
+) -> Option<String> {
+    let interval_s = interval_s.filter(|_| sealed > 0)?;
+    let since = match newest {
+        None => "none of its entries is under a time-stamp yet".to_owned(),
+        Some(stamp) if stamp.size < sealed && now_s.saturating_sub(stamp.time_s) > 2 * interval_s => {
+            let minutes = now_s.saturating_sub(stamp.time_s) / 60;
+            format!("its last time-stamp is {minutes} minutes old and over {} of {sealed} entries", stamp.size)
+        }
+        Some(_) => return None,
+    };
+    Some(format!("log {log}: {since}: the authorities do not answer, or `hanmaru serve` does not run"))
+}
+
 /// What is wrong where the clock is so far behind what was recorded.
 pub fn clock_fault(behind_s: u64) -> Option<String> {
     (behind_s > CLOCK_BEHIND_S).then(|| {
@@ -142,6 +172,18 @@ mod tests {
         assert_eq!(unwitnessed("records", 9, Some(&witnessed(9, None))), None);
         let said = unwitnessed("records", 9, Some(&witnessed(4, Some("witness W is away")))).expect("said");
         assert_eq!(said, "log records: 5 of 9 entries are sealed and NOT witnessed: witness W is away");
+    }
+
+    #[test]
+    fn a_time_stamp_may_be_two_intervals_old() {
+        let stamp = Stamp { note: Vec::new(), size: 5, authority: "a".to_owned(), time_s: 1_000, token: Vec::new() };
+        let said = |sealed, stamp, now| unstamped("records", sealed, stamp, now, Some(3_600));
+        assert_eq!(unstamped("records", 9, None, 0, None), None, "none is configured");
+        assert_eq!(said(0, None, 0), None, "there is nothing to stamp");
+        assert!(said(9, None, 0).is_some_and(|said| said.contains("none of its entries")));
+        assert_eq!(said(9, Some(&stamp), 8_200), None);
+        assert!(said(9, Some(&stamp), 8_201).is_some_and(|said| said.contains("120 minutes old and over 5 of 9")));
+        assert_eq!(said(5, Some(&stamp), 1 << 40), None, "it is over everything");
     }
 
     #[test]

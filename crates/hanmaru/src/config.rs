@@ -63,6 +63,8 @@ pub struct Config {
     pub operator: Operator,
     /// Independent witnesses of the logs.
     pub witnesses: Option<Witnesses>,
+    /// Time-stamps on the checkpoints of the logs.
+    pub time_stamp: Option<TimeStamps>,
     /// Set by `hanmaru demo` alone: made-up people, a stand-in agency, plain HTTP on loopback.
     #[serde(default)]
     pub demo: bool,
@@ -229,6 +231,42 @@ impl Default for Scrub {
     }
 }
 
+/// Time-stamps on the checkpoints of the logs (RFC 3161).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeStamps {
+    /// Minutes between two of them, for a log that grows.
+    #[serde(default = "an_hour")]
+    pub interval_minutes: u32,
+    /// Who stamps, in the order in which they are asked.
+    #[serde(rename = "authority")]
+    pub authorities: Vec<StampAuthorityConfig>,
+}
+
+impl TimeStamps {
+    /// Seconds between two time-stamps.
+    #[must_use]
+    pub fn interval_s(&self) -> i64 {
+        i64::from(self.interval_minutes) * 60
+    }
+}
+
+const fn an_hour() -> u32 {
+    60
+}
+
+/// A time-stamp authority.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StampAuthorityConfig {
+    /// Its name in status and at the sites: `a-z 0-9 -`.
+    pub name: String,
+    /// Where requests go.
+    pub url: String,
+    /// Its pinned certificates, PEM: its own, or those of the authority that issued it.
+    pub certificates: PathBuf,
+}
+
 /// The operator's address.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -302,6 +340,8 @@ impl Config {
         let mut paths = vec![&mut self.data, &mut self.keys.root, &mut self.agency.client_secret_file];
         paths.extend(self.key_stores.iter_mut().map(|store| &mut store.folder));
         paths.extend(self.witnesses.iter_mut().map(|witnesses| &mut witnesses.policy));
+        let authorities = self.time_stamp.iter_mut().flat_map(|stamps| &mut stamps.authorities);
+        paths.extend(authorities.map(|authority| &mut authority.certificates));
         if let Some(tls) = &mut self.tls {
             paths.extend([&mut tls.certificate, &mut tls.key]);
         }

@@ -1,7 +1,7 @@
 //! Opens what a configuration describes: sites, keys, store, archive and identity, wired together.
 
 use crate::commands;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, TimeStamps};
 use crate::witnesses;
 use archive::{Archive, ArchiveConfig};
 use base::{Clock, Random, SystemClock, SystemRandom};
@@ -27,6 +27,8 @@ pub struct Hall {
     pub sites: Sites,
     /// The key stores, for repair.
     pub key_stores: KeyStores,
+    /// Seconds between two time-stamps, where the configuration asks for any.
+    pub stamp_interval_s: Option<i64>,
     /// The machine's clock as it is. Sign-in compares it with the newest time stored, and says so where it is behind.
     clock: Arc<dyn Clock>,
 }
@@ -179,7 +181,8 @@ impl Hall {
         let inspector = Some(commands::inspect::command());
         let archive_config = ArchiveConfig { inspector, ..ArchiveConfig::new(config.data.join("archive")) };
         let archive = Archive::new(store, Arc::clone(&door), config.limits.limits(), archive_config);
-        Ok(Self { archive, door, sites, key_stores, clock })
+        let stamp_interval_s = config.time_stamp.as_ref().map(TimeStamps::interval_s);
+        Ok(Self { archive, door, sites, key_stores, stamp_interval_s, clock })
     }
 
     /// Makes the database again from one site; with `drill`, proves that it can be done and keeps nothing.

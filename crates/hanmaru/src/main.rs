@@ -7,6 +7,7 @@ mod config;
 mod hall;
 mod public_log;
 mod site_config;
+mod stamping;
 mod watching;
 mod web;
 mod witnesses;
@@ -32,6 +33,8 @@ enum Command {
     Deposit(commands::deposit::Deposit),
     /// Checks an issued PDF offline, against pinned keys.
     Verify(commands::verify::Verify),
+    /// Writes the proof file of a leaf or an issued document, with its time-stamp.
+    Prove(commands::prove::Prove),
     /// Checks a log from outside, at an address or in a folder, against pinned keys and what was seen before.
     AuditLog(commands::audit_log::AuditLog),
     /// Runs an independent witness of logs.
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Deposit(command) => command.run(),
         Command::Verify(command) => command.run(),
+        Command::Prove(command) => command.run(),
         Command::AuditLog(command) => command.run(),
         Command::Witness(command) => command.run(),
         Command::Keys(command) => command.run(),

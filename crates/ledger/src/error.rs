@@ -193,6 +193,18 @@ pub enum Error {
         /// Known witnesses that have cosigned.
         found: usize,
     },
+    /// A time-stamp that is not one over what it should be.
+    #[error("time-stamp: {reason}")]
+    TimeStamp {
+        /// What does not match.
+        reason: &'static str,
+    },
+    /// A text that is not the proof of a square on paper, or whose parts do not fit.
+    #[error("proof in the square: {reason}")]
+    QrProof {
+        /// What does not match.
+        reason: &'static str,
+    },
     /// Bytes that are not a request to a witness, or not its answer.
     #[error("witness {what} is malformed: {reason}")]
     Witness {

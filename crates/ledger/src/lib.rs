@@ -17,6 +17,7 @@ mod audit;
 mod checkpoint;
 mod commitment;
 mod cosignature;
+mod der;
 mod error;
 mod frontier;
 mod hash;
@@ -26,8 +27,10 @@ mod merkle;
 pub mod note;
 pub mod proof;
 mod publish;
+pub mod qr;
 pub mod sound;
 pub mod tiles;
+pub mod timestamp;
 mod trust;
 pub mod witness;
 
@@ -45,7 +48,9 @@ pub use merkle::{consistency_proof, inclusion_proof, root_from_tiles, verify_con
 pub use note::{Note, NoteSignature, OpenedNote};
 pub use proof::TlogProof;
 pub use publish::{CheckpointLock, Conflict, Publication};
+pub use qr::QrProof;
 pub use tiles::{BundleSource, TileId, TilePath, TileSource};
+pub use timestamp::{StampAuthority, StampRequest, TimeStamp};
 pub use trust::{Cosignature, POLICY_LEN_MAX, PolicyLog, PolicyWitness, TrustPolicy, WitnessedCheckpoint};
 
 /// Most leaves that a tree may hold: what fits a signed 64-bit integer, as in other implementations of these logs.

@@ -86,12 +86,20 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, root: &Hash, proof: 
     if index >= size {
         return Err(Error::IndexBeyondSize { index, size });
     }
-    let wrong_length = || Error::ProofLength { proof: "inclusion", found: proof.len() };
-    let (mut place, mut last) = (index, size - 1);
-    let mut computed = *leaf;
-    for sibling in proof {
+    let computed = root_of_path(leaf, index, size, proof);
+    let computed = computed.ok_or(Error::ProofLength { proof: "inclusion", found: proof.len() })?;
+    same("root of the inclusion proof", computed, root)
+}
+
+/// The root that a path from a leaf leads to; `None` where the path has another length than that of this place.
+pub(crate) fn root_of_path(leaf: &Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
+    if index >= size {
+        return None;
+    }
+    let (mut place, mut last, mut computed) = (index, size - 1, *leaf);
+    for sibling in path {
         if last == 0 {
-            return Err(wrong_length());
+            return None;
         }
         if place & 1 == 1 || place == last {
             computed = node_hash(sibling, &computed);
@@ -102,10 +110,7 @@ pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, root: &Hash, proof: 
         place >>= 1;
         last >>= 1;
     }
-    if last != 0 {
-        return Err(wrong_length());
-    }
-    same("root of the inclusion proof", computed, root)
+    (last == 0).then_some(computed)
 }
 
 /// Checks that the tree of `new` leaves under `new_root` begins with the tree of `old` leaves under `old_root`.

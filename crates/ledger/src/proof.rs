@@ -13,8 +13,9 @@ use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::hash::{Hash, leaf_hash};
 use crate::keys::VerifierKey;
 use crate::merkle::{inclusion_proof, verify_inclusion};
-use crate::note::NOTE_LEN_MAX;
+use crate::note::{NOTE_LEN_MAX, Note};
 use crate::tiles::{TileSource, decimal};
+use crate::timestamp::{StampAuthority, TimeStamp};
 
 /// First line of a proof.
 pub const PROOF_HEADER: &str = "c2sp.org/tlog-proof@v1";
@@ -30,6 +31,9 @@ pub const PROOF_EXTRA_LEN_MAX: usize = 64 << 10;
 
 /// Largest proof file that is read, in bytes.
 pub const PROOF_LEN_MAX: usize = NOTE_LEN_MAX + 2 * PROOF_EXTRA_LEN_MAX;
+
+/// What extra data that is a time-stamp begins with; the token (RFC 3161) follows.
+const STAMP_MARK: &[u8] = b"hanmaru time-stamp 1\n";
 
 /// A proof that an entry is in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +59,28 @@ impl TlogProof {
     {
         let hashes = inclusion_proof(index, signed.checkpoint.size, source)?;
         Ok(Self { extra: None, index, hashes, checkpoint_note: signed.note.clone() })
+    }
+
+    /// The proof with a time-stamp token over the text of its checkpoint, as its extra data.
+    #[must_use]
+    pub fn with_time_stamp(self, token: &[u8]) -> Self {
+        Self { extra: Some([STAMP_MARK, token].concat()), ..self }
+    }
+
+    /// The time-stamp token that it carries, not verified.
+    #[must_use]
+    pub fn time_stamp(&self) -> Option<&[u8]> {
+        self.extra.as_deref()?.strip_prefix(STAMP_MARK)
+    }
+
+    /// Verifies the time-stamp that it carries. It is over the checkpoint, which [`TlogProof::verify`] checks; together they say
+    /// that the entry was in the log at that time.
+    ///
+    /// # Errors
+    /// [`Error::TimeStamp`], also where it carries none.
+    pub fn verify_time_stamp(&self, authority: &StampAuthority) -> Result<TimeStamp, Error> {
+        let token = self.time_stamp().ok_or(Error::TimeStamp { reason: "the proof carries none" })?;
+        authority.verify(token, Note::parse(&self.checkpoint_note)?.text().as_bytes())
     }
 
     /// Checks that a log with one of `keys` holds `entry` at the index of the proof, and gives the checkpoint that says so.

@@ -15,6 +15,7 @@
 //! | [`Store::watched`], [`Store::access_holes`] (`watched`) | the access log as the watch reads it |
 //! | [`Store::wait_sealed`], [`Store::commit_leaf`], [`Store::proof`] (`sequencer`) | sealing |
 //! | [`Witnessing`], [`Store::wait_witnessed`] (`witnessing`, `sequencer`) | witnesses of the logs |
+//! | [`Store::keep_stamp`], [`Store::stamped_proof`] (`stamps`) | time-stamps over checkpoints |
 //! | [`Store::tables`] (`tables`) | operational tables of the rooms |
 //! | [`Store::scrub`] (`scrub`) | everything at the sites read back, judged and repaired |
 //! | [`Store::add_job`] (`jobs`) | jobs |
@@ -69,6 +70,7 @@ mod search;
 mod sequencer;
 mod share;
 mod shred;
+mod stamps;
 mod tables;
 mod types;
 mod watched;
@@ -111,6 +113,7 @@ pub use shred::{
     Certificate, Hold, Kept, Shred, ShredActor, ShredRole, ShredRules, ShredScope, ShredState, StoreCleaned,
     TableCleaned,
 };
+pub use stamps::Stamp;
 pub use tables::Tables;
 pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written, resource_id};
 pub use vault::{KeyStoreStatus, SiteStatus};

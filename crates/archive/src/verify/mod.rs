@@ -5,7 +5,10 @@
 
 use crate::issue::DocumentNumber;
 use crate::issue::stamp::{ProofText, REGION_HEAD, REGION_LEN, content_hash, leaf_content, rfind};
-use ledger::{Cosignature, EntryKind, Note, TrustPolicy, VerifierKey, commit, leaf_hash, verify_inclusion};
+use base::wire::Reader;
+use ledger::{
+    Commitment, Cosignature, EntryKind, Note, QrProof, TrustPolicy, VerifierKey, commit, leaf_hash, verify_inclusion,
+};
 
 /// A file that was issued and has not changed since.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub struct Verified {
     pub content: [u8; 32],
     /// Origin of the log.
     pub origin: String,
+    /// The document's leaf.
+    pub entry: Commitment,
     /// Place of the document's leaf in the log.
     pub index: u64,
     /// Leaves in the log under the checkpoint.
@@ -116,6 +121,7 @@ pub fn verify_by(bytes: &[u8], trust: &TrustPolicy) -> Result<Verified, VerifyFa
         });
     }
     Ok(Verified {
+        entry: commit(&proof.salt, EntryKind::Issued, &leaf_content(&proof.number, &hash)),
         number: proof.number,
         content: hash,
         origin: opened.origin,
@@ -124,6 +130,51 @@ pub fn verify_by(bytes: &[u8], trust: &TrustPolicy) -> Result<Verified, VerifyFa
         signed_by: opened.signed_by,
         cosigned_by: opened.cosigned_by,
         quorum: opened.quorum,
+    })
+}
+
+/// The proof of a verified file in the short form that a QR code holds.
+///
+/// # Errors
+/// [`VerifyFault`], of the file or where its proof does not fit that form.
+pub fn qr_text(bytes: &[u8], trust: &TrustPolicy) -> Result<String, VerifyFault> {
+    verify_by(bytes, trust)?;
+    let altered = |reason: String| VerifyFault::ProofAltered { reason };
+    let proof = ProofText::parse(&bytes[region_of(bytes)?]).map_err(|reason| altered(reason.to_owned()))?;
+    let content = leaf_content(&proof.number, &proof.content);
+    let made = QrProof::from_proof(&proof.proof, EntryKind::Issued, proof.salt, &content, trust);
+    Ok(made.map_err(|error| altered(error.to_string()))?.to_text())
+}
+
+/// Verifies the text of a QR code: that a document of this number and content hash was logged. Which file that is, the text alone
+/// cannot say.
+///
+/// # Errors
+/// [`VerifyFault::ProofAltered`], [`VerifyFault::Signature`].
+pub fn verify_qr(text: &str, trust: &TrustPolicy) -> Result<Verified, VerifyFault> {
+    let altered = |reason: &str| VerifyFault::ProofAltered { reason: reason.to_owned() };
+    let proof = QrProof::parse(text).map_err(|error| altered(&error.to_string()))?;
+    let found = match proof.verify(trust) {
+        Ok(found) => found,
+        Err(ledger::Error::Signature { .. }) => return Err(VerifyFault::Signature),
+        Err(other) => return Err(altered(&other.to_string())),
+    };
+    let mut reader = Reader::new(&proof.content);
+    let number = reader.text().ok().and_then(|number| number.parse::<DocumentNumber>().ok());
+    let (Some(number), Ok(content), EntryKind::Issued) = (number, reader.array(), proof.kind) else {
+        return Err(altered("it is about something else than an issued document"));
+    };
+    let checkpoint = found.signed.checkpoint;
+    Ok(Verified {
+        entry: commit(&proof.salt, proof.kind, &proof.content),
+        number,
+        content,
+        origin: checkpoint.origin,
+        index: proof.index,
+        size: checkpoint.size,
+        signed_by: found.log_signatures.into_iter().map(|signature| signature.name).collect(),
+        cosigned_by: found.cosignatures,
+        quorum: found.quorum,
     })
 }
 

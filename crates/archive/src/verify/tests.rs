@@ -213,6 +213,27 @@ fn known_witnesses_are_told_and_changed_cosignatures_found() {
 }
 
 #[test]
+fn a_square_on_paper_says_which_document_was_logged() {
+    let trust = TrustPolicy::without_witnesses(&pinned());
+    let text = qr_text(&ISSUED.bytes, &trust).expect("it fits");
+    let code =
+        qrcode::QrCode::with_error_correction_level(text.as_bytes(), qrcode::EcLevel::M).expect("it is a QR code");
+    assert!(matches!(code.version(), qrcode::Version::Normal(version) if version <= 40), "{:?}", code.version());
+    let (told, whole) =
+        (verify_qr(&text, &trust).expect("genuine"), verify(&ISSUED.bytes, &pinned()).expect("genuine"));
+    assert_eq!(told, whole);
+    let stranger = TrustPolicy::without_witnesses(&[signer(2).verifier().clone()]);
+    assert!(matches!(verify_qr(&text, &stranger), Err(VerifyFault::ProofAltered { .. })));
+    assert!(matches!(verify_qr(&text[1..], &trust), Err(VerifyFault::ProofAltered { .. })));
+    let swapped: String = text.chars().rev().collect();
+    assert!(verify_qr(&swapped, &trust).is_err());
+    // The longest that is expected: 2,100 characters of this alphabet.
+    let longest = "A".repeat(2_100);
+    let code = qrcode::QrCode::with_error_correction_level(longest.as_bytes(), qrcode::EcLevel::M).expect("it fits");
+    println!("2,100 characters make a QR code of {:?} at level M", code.version());
+}
+
+#[test]
 fn what_is_not_ours_is_said_to_be() {
     assert_eq!(verify(b"", &pinned()), Err(VerifyFault::NotPdf));
     assert_eq!(verify(b"PK\x03\x04", &pinned()), Err(VerifyFault::NotPdf));

@@ -11,6 +11,7 @@ pub mod init;
 pub mod inspect;
 pub mod institutions;
 pub mod keys;
+pub mod prove;
 pub mod rebuild;
 pub mod review;
 pub mod scrub;

@@ -6,6 +6,7 @@ use crate::condition::Condition;
 use crate::config::{Config, Tls};
 use crate::hall::{Hall, configured};
 use crate::public_log;
+use crate::stamping::Stamping;
 use crate::watching::Watching;
 use axum::Router;
 use axum::http::StatusCode;
@@ -82,6 +83,10 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
     let operator = operator_routes(hall.clone(), identity, metrics);
     let stop = Arc::new(AtomicBool::new(false));
     let scrubber = keep_scrubbing(hall.clone(), &config.scrub, Arc::clone(&stop))?;
+    let _stamps = match &config.time_stamp {
+        Some(with) => Some(Stamping::open(with)?.start(hall.store().clone(), hall.store().clock())?),
+        None => None,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(run(config, portal, operator, ready));
     stop.store(true, Ordering::SeqCst);

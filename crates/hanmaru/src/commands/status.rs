@@ -2,13 +2,14 @@
 
 use crate::Failure;
 use crate::commands::scrub::last_line;
-use crate::condition::{clock_fault, unwitnessed};
+use crate::commands::verify::time_text;
+use crate::condition::{clock_fault, unstamped, unwitnessed};
 use crate::hall::{Hall, configured};
 use policy::Action;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use store::{Drill, LogCondition, SiteCondition};
+use store::{Drill, Log, LogCondition, SiteCondition};
 use vault::{Fault, KeyStoreReport, RepairReport};
 
 /// How long it waits for the sites to be compared.
@@ -42,6 +43,7 @@ impl Status {
         for log in &found.logs {
             well &= say_log(log);
         }
+        well &= say_stamps(&hall, health.published)?;
         for site in &found.sites {
             well &= say_site(site);
         }
@@ -63,6 +65,23 @@ impl Status {
         }
         Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+/// The newest time-stamps; whether they are as new as they should be.
+fn say_stamps(hall: &Hall, published: [u64; 2]) -> Result<bool, Failure> {
+    let (mut well, now_s) = (true, hall.machine_time().as_second());
+    for (log, sealed) in Log::ALL.into_iter().zip(published) {
+        let newest = hall.store().newest_stamp(log)?;
+        if let Some(stamp) = &newest {
+            let at = u64::try_from(stamp.time_s).map_or_else(|_| "an unknown time".to_owned(), time_text);
+            println!("log {}: {} entries time-stamped by {} at {at}", log.name(), stamp.size, stamp.authority);
+        }
+        if let Some(fault) = unstamped(log.name(), sealed, newest.as_ref(), now_s, hall.stamp_interval_s) {
+            println!("  {fault}");
+            well = false;
+        }
+    }
+    Ok(well)
 }
 
 fn say_repair(report: &RepairReport) -> bool {

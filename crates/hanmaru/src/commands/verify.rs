@@ -1,10 +1,13 @@
 //! `hanmaru verify`: checks an issued PDF offline.
 
 use crate::Failure;
+use crate::stamping::read_authority;
 use crate::witnesses::read_policy;
+use archive::verify::Verified;
 use base::Timestamp;
 use base::limits::Limits;
-use ledger::{TrustPolicy, VerifierKey, WitnessKey};
+use ledger::proof::PROOF_LEN_MAX;
+use ledger::{TlogProof, TrustPolicy, VerifierKey, WitnessKey};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +16,20 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 pub struct Verify {
     /// The PDF.
-    file: PathBuf,
+    #[arg(required_unless_present = "qr")]
+    file: Option<PathBuf>,
+    /// The text of a QR code with a proof, instead of a PDF.
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["file", "proof", "show_qr"])]
+    qr: Option<String>,
+    /// Prints the proof in the form for a QR code too.
+    #[arg(long)]
+    show_qr: bool,
+    /// A proof file of the same document, which may carry a time-stamp.
+    #[arg(long, value_name = "FILE", requires = "authority")]
+    proof: Option<PathBuf>,
+    /// Pinned certificates of the time-stamp authority, PEM.
+    #[arg(long, value_name = "FILE")]
+    authority: Option<PathBuf>,
     /// A file with pinned public keys of the issuing log, one a line, as `hanmaru keys` prints them; those of witnesses may stand
     /// there too.
     #[arg(long, value_name = "FILE", required_unless_present_any = ["key", "policy"])]
@@ -30,30 +46,88 @@ impl Verify {
     /// Says what the file is; exit status 1 where it is not as issued.
     pub fn run(self) -> Result<ExitCode, Failure> {
         let trust = pinned(&self.key, self.keys.as_deref(), self.policy.as_deref())?;
-        let bytes = read_limited(&self.file, Limits::default().verify_bytes)?;
+        if let Some(text) = &self.qr {
+            return Ok(match archive::verify::verify_qr(text, &trust) {
+                Ok(document) => {
+                    println!("the text is a genuine proof");
+                    println!("  the document's content hash is {}", base::hex(&document.content));
+                    say(&document)
+                }
+                Err(fault) => {
+                    println!("the text is NO proof: {fault}");
+                    ExitCode::from(1)
+                }
+            });
+        }
+        let path = self.file.clone().expect("the arguments ask for a file or a text");
+        let bytes = read_limited(&path, Limits::default().verify_bytes)?;
         match archive::verify::verify_by(&bytes, &trust) {
             Ok(document) => {
-                println!("{}: as issued, unchanged", self.file.display());
-                println!("  document {}", document.number);
-                println!("  leaf {} of {} in {}", document.index, document.size, document.origin);
-                for signer in document.signed_by {
-                    println!("  signed by {signer}");
+                println!("{}: as issued, unchanged", path.display());
+                let mut code = say(&document);
+                if let Some(proof) = &self.proof {
+                    match self.stamped(proof, &document, &trust)? {
+                        Ok(line) => println!("  {line}"),
+                        Err(fault) => {
+                            println!("  NOT time-stamped by that proof: {fault}");
+                            code = ExitCode::from(1);
+                        }
+                    }
                 }
-                for cosignature in &document.cosigned_by {
-                    println!("  cosigned by {} at {}", cosignature.witness, time_text(cosignature.time_s));
+                if self.show_qr {
+                    println!("{}", archive::verify::qr_text(&bytes, &trust)?);
                 }
-                if !document.quorum {
-                    println!("  NOT witnessed: too few of the policy's witnesses have cosigned");
-                    return Ok(ExitCode::from(1));
-                }
-                Ok(ExitCode::SUCCESS)
+                Ok(code)
             }
             Err(fault) => {
-                println!("{}: NOT as issued: {fault}", self.file.display());
+                println!("{}: NOT as issued: {fault}", path.display());
                 Ok(ExitCode::from(1))
             }
         }
     }
+
+    /// What a proof file says of when the document was logged.
+    fn stamped(
+        &self,
+        path: &Path,
+        document: &Verified,
+        trust: &TrustPolicy,
+    ) -> Result<Result<String, String>, Failure> {
+        let authority = read_authority(self.authority.as_deref().expect("the arguments ask for both"))?;
+        let proof = TlogProof::parse(&read_limited(path, PROOF_LEN_MAX)?)?;
+        let keys: Vec<VerifierKey> = trust.logs().iter().map(|log| log.key.clone()).collect();
+        let verified = proof.verify(&document.entry, &keys).and_then(|head| {
+            let stamp = proof.verify_time_stamp(&authority)?;
+            Ok((head, stamp))
+        });
+        Ok(match verified {
+            Ok((head, _)) if (head.origin.as_str(), proof.index) != (document.origin.as_str(), document.index) => {
+                Err("it is about another place in the log".to_owned())
+            }
+            Ok((_, stamp)) => {
+                let at = u64::try_from(stamp.time_s).map_or_else(|_| "an unknown time".to_owned(), time_text);
+                Ok(format!("time-stamped at {at} by {}: it was in the log then", stamp.signer))
+            }
+            Err(error) => Err(error.to_string()),
+        })
+    }
+}
+
+/// What a genuine proof says; the exit status, which is 1 where a policy asks for more witnesses.
+fn say(document: &Verified) -> ExitCode {
+    println!("  document {}", document.number);
+    println!("  leaf {} of {} in {}", document.index, document.size, document.origin);
+    for signer in &document.signed_by {
+        println!("  signed by {signer}");
+    }
+    for cosignature in &document.cosigned_by {
+        println!("  cosigned by {} at {}", cosignature.witness, time_text(cosignature.time_s));
+    }
+    if document.quorum {
+        return ExitCode::SUCCESS;
+    }
+    println!("  NOT witnessed: too few of the policy's witnesses have cosigned");
+    ExitCode::from(1)
 }
 
 /// The policy that these keys and this file make. Keys of type 04 are those of witnesses.

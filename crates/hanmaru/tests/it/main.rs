@@ -11,5 +11,6 @@ mod people;
 mod program;
 mod serve;
 mod sites;
+mod time_stamps;
 mod whole;
 mod witness;

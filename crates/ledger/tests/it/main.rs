@@ -3,4 +3,5 @@
 
 mod interop;
 mod notes;
+mod timestamps;
 mod trees;

@@ -1,0 +1,116 @@
+//! Time-stamps over checkpoints: kept in the database and at the sites, and carried by proofs. Who stamps, and whether a token is
+//! genuine, is decided by whoever brings it.
+
+use ledger::{Note, SignedCheckpoint, TlogProof};
+use policy::Action;
+use rusqlite::{OptionalExtension, Row, params};
+use vault::Bytes;
+
+use crate::Store;
+use crate::error::{AtStep, StoreError};
+use crate::facts::own_job_permit;
+use crate::sequencer::tiles::SiteTiles;
+use crate::types::Log;
+
+/// Longest name of an authority, in bytes.
+const AUTHORITY_LEN_MAX: usize = 64;
+
+/// A checkpoint with a token over it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// The checkpoint as it was when it was stamped. The token is over its text.
+    pub note: Vec<u8>,
+    /// Leaves under it.
+    pub size: u64,
+    /// What the configuration calls the authority: `a-z 0-9 -`.
+    pub authority: String,
+    /// The time that the token tells, in seconds since 1970.
+    pub time_s: i64,
+    /// The token (RFC 3161), DER.
+    pub token: Vec<u8>,
+}
+
+impl Store {
+    /// The checkpoint that a time-stamp should be over now: the newest witnessed one, and the newest of all where nobody
+    /// witnesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Ledger`].
+    pub fn checkpoint_to_stamp(&self, log: Log) -> Result<Option<SignedCheckpoint>, StoreError> {
+        match self.witnessed_checkpoint(log)? {
+            Some(witnessed) => Ok(Some(witnessed)),
+            None => self.checkpoint(log),
+        }
+    }
+
+    /// Keeps a token that was verified: at the sites beside the checkpoint, and then in the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where the authority's name is not one or the note is not one, [`StoreError::Site`],
+    /// [`StoreError::Database`].
+    pub fn keep_stamp(&self, log: Log, stamp: Stamp) -> Result<(), StoreError> {
+        let slug = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let named = !stamp.authority.is_empty() && stamp.authority.len() <= AUTHORITY_LEN_MAX;
+        if !named || !stamp.authority.bytes().all(slug) {
+            let reason = "the name of its authority is not 1 to 64 of a-z 0-9 -".to_owned();
+            return Err(StoreError::Damaged { what: "a time-stamp", reason });
+        }
+        Note::parse(&stamp.note)?;
+        let core = self.core();
+        let permit = own_job_permit(core, "time-stamp", Action::Seal)?;
+        let path = log.path(&format!("stamp/{}-{}.tst", stamp.size, stamp.authority));
+        core.sites.put_all(&permit, &[(path, Bytes::copy_from_slice(&stamp.token))])?;
+        core.writer.run(1, move |transaction| {
+            let step = "keeping a time-stamp";
+            let sql = "INSERT OR IGNORE INTO log_stamp (log, size, authority, stamped_s, note, token) VALUES (?, ?, ?, ?, ?, ?)";
+            let Stamp { note, size, authority, time_s, token } = &stamp;
+            let values = params![log.name(), *size as i64, authority, time_s, note, token];
+            transaction.prepare_cached(sql).at(step)?.execute(values).at(step).map(|_| ())
+        })
+    }
+
+    /// The stamp over the longest log so far.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn newest_stamp(&self, log: Log) -> Result<Option<Stamp>, StoreError> {
+        self.stamp_where(log, "size >= ? ORDER BY size DESC, stamped_s LIMIT 1", 0)
+    }
+
+    /// The proof of a leaf under the first checkpoint over it that was stamped, with the token in it; `None` where none was yet.
+    /// Like every proof it says nothing about what the leaf commits to.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], and [`StoreError::Ledger`] where the sites do not give its tiles.
+    pub fn stamped_proof(&self, log: Log, index: u64) -> Result<Option<(TlogProof, Stamp)>, StoreError> {
+        let Some(stamp) = self.stamp_where(log, "size > ? ORDER BY size, stamped_s LIMIT 1", index)? else {
+            return Ok(None);
+        };
+        let core = self.core();
+        let head = SignedCheckpoint::open(&stamp.note, &[core.log(log).signer.verifier().clone()])?;
+        let permit = own_job_permit(core, "prover", Action::Seal)?;
+        let proof = TlogProof::make(index, &head, &SiteTiles { core, log, permit: &permit })?;
+        Ok(Some((proof.with_time_stamp(&stamp.token), stamp)))
+    }
+
+    fn stamp_where(&self, log: Log, condition: &'static str, size: u64) -> Result<Option<Stamp>, StoreError> {
+        let step = "reading a time-stamp";
+        self.core().readers.snapshot(step, |connection| {
+            let sql =
+                format!("SELECT note, size, authority, stamped_s, token FROM log_stamp WHERE log = ? AND {condition}");
+            let mut statement = connection.prepare_cached(&sql).at(step)?;
+            statement.query_row(params![log.name(), size as i64], read).optional().at(step)
+        })
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Stamp> {
+    let size: i64 = row.get(1)?;
+    Ok(Stamp {
+        note: row.get(0)?,
+        size: size.unsigned_abs(),
+        authority: row.get(2)?,
+        time_s: row.get(3)?,
+        token: row.get(4)?,
+    })
+}
