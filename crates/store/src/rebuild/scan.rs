@@ -77,7 +77,7 @@ pub(super) fn packs(
     }
     let scanned = scan.scanned;
     staging.index(
-        "CREATE UNIQUE INDEX frame_by_tag ON frame (tag); CREATE INDEX shut_by_tag ON shut (tag); \
+        "CREATE INDEX shut_by_tag ON shut (tag); \
          CREATE INDEX chunk_by_object ON chunk (owner, object, chunk)",
     )?;
     Ok(scanned)
@@ -115,7 +115,8 @@ impl Scan<'_> {
         let content = version_content(&key, head.version, &base::sha256(body.bytes));
         let entry = ledger::commit(&body.salt, EntryKind::Resource, &content);
         let Some(position) = self.place(Log::Records, &entry)? else { return Ok(()) };
-        let sql = "INSERT INTO frame (tag, position, pack, bytes) VALUES (?, ?, ?, ?)";
+        // A round that was interrupted left its frames in a pack of its own, and the next one packed them again.
+        let sql = "INSERT OR IGNORE INTO frame (tag, position, pack, bytes) VALUES (?, ?, ?, ?)";
         self.staging.run(sql, params![tag(sealed), position, self.pack, sealed])
     }
 
@@ -128,7 +129,8 @@ impl Scan<'_> {
         };
         let time_us = AccessEntry::from_bytes(content)?.time.as_microsecond();
         let (subject, id) = (opened.head.owner.id().0, opened.head.object.0);
-        let sql = "INSERT INTO access (position, pack, subject, time_us, id, bytes) VALUES (?, ?, ?, ?, ?, ?)";
+        let sql =
+            "INSERT OR IGNORE INTO access (position, pack, subject, time_us, id, bytes) VALUES (?, ?, ?, ?, ?, ?)";
         self.staging.run(sql, params![position, self.pack, subject, time_us, id, sealed])
     }
 

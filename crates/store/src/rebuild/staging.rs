@@ -24,7 +24,7 @@ impl Staging {
             "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; \
              CREATE TABLE leaf (log INTEGER, position INTEGER, entry BLOB, explained INTEGER, PRIMARY KEY (log, position)) WITHOUT ROWID; \
              CREATE TABLE pack (no INTEGER PRIMARY KEY, path TEXT); \
-             CREATE TABLE frame (tag BLOB, position INTEGER, pack INTEGER, bytes BLOB); \
+             CREATE TABLE frame (tag BLOB UNIQUE, position INTEGER, pack INTEGER, bytes BLOB); \
              CREATE TABLE shut (tag BLOB); \
              CREATE TABLE access (position INTEGER PRIMARY KEY, pack INTEGER, subject BLOB, time_us INTEGER, id BLOB, bytes BLOB); \
              CREATE TABLE layout (no INTEGER PRIMARY KEY, name TEXT, keys INTEGER, columns TEXT, UNIQUE (name, keys, columns)); \

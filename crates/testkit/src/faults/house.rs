@@ -18,7 +18,7 @@ use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
 /// Sites and key stores that must hold what is acknowledged.
 const QUORUM: usize = 2;
 /// Where the logs' names begin.
-const ORIGIN: &str = "faults.example";
+pub(super) const ORIGIN: &str = "faults.example";
 /// How long a write waits for a site that hangs where the quorum depends on it.
 const SITE_PATIENCE: Duration = Duration::from_secs(2);
 /// How long is waited for a thread to come by a place where it will be stopped: where nothing is to be done, none does.
@@ -325,10 +325,10 @@ impl Drop for FaultyHouse {
 
 const NAMES: [&str; PLACES] = ["a", "b", "c"];
 
-fn sites(root: &Path) -> Vec<SiteConfig> {
+pub(super) fn sites(root: &Path) -> Vec<SiteConfig> {
     NAMES.map(|name| SiteConfig { name: name.to_owned(), folder: root.join("sites").join(name) }).to_vec()
 }
 
-fn key_stores(root: &Path) -> Vec<KeyStoreConfig> {
+pub(super) fn key_stores(root: &Path) -> Vec<KeyStoreConfig> {
     NAMES.map(|name| KeyStoreConfig { name: name.to_owned(), folder: root.join("key_stores").join(name) }).to_vec()
 }

@@ -38,10 +38,12 @@
 //!
 //! What this cannot show: pages torn or reordered under SQLite. The seam for that is [`store::StoreConfig::vfs`].
 
+pub mod history;
 mod house;
 mod life;
 mod plan;
 mod site;
+mod work;
 
 pub use house::FaultyHouse;
 pub use life::{Disk, Life};

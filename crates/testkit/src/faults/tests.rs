@@ -112,7 +112,7 @@ fn settle(house: &mut FaultyHouse, acknowledged: &[String]) {
     for id in acknowledged {
         assert!(is_there(&store, id), "{plan}: {id} was acknowledged");
     }
-    assert!(sealed.records_size > acknowledged.len() as u64, "{plan}: each has a leaf");
+    assert!(sealed.records_size > acknowledged.len() as u64, "{plan}: each has a leaf, and rows have theirs");
 }
 
 #[test]
@@ -183,7 +183,10 @@ fn commits_in_another_order_are_sealed_once_each() {
     let (one, two) = (one.expect("written"), two.expect("written"));
     assert!(two.ticket < one.ticket, "the second overtook the first");
     let store = house.store().expect("open");
-    assert!(store.wait_sealed(one.ticket, SOON).expect("sealed").records_size >= 2);
+    store.wait_sealed(one.ticket, SOON).expect("sealed");
+    let database = rusqlite::Connection::open(house.path("data/hanmaru.db")).expect("the database");
+    let sql = "SELECT count(DISTINCT position) FROM leaf WHERE kind = 1";
+    assert_eq!(database.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a number"), 2);
     assert!(is_there(store, "one") && is_there(store, "two"));
 }
 
@@ -205,4 +208,52 @@ fn a_full_disk_refuses_and_forgets_nothing() {
     // The keys of this patient are there already, so full key stores are not in the way.
     assert_eq!(taken, [true, false, true, true, true]);
     settle(&mut house, &["c0".to_owned(), "c2".to_owned(), "c3".to_owned(), "c4".to_owned()]);
+}
+
+/// Runs seeds on two threads; gives what all of them promised and kept.
+fn run_seeds(seeds: std::ops::Range<u64>) -> history::Verdict {
+    let next = std::sync::atomic::AtomicU64::new(seeds.start);
+    let sum = std::sync::Mutex::new(history::Verdict::default());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let (history, verdict) = history::run_seed(seed).unwrap_or_else(|fault| panic!("{fault}"));
+                    assert!(verdict.is_kept(), "{}: {verdict:?}; {:?}", FaultPlan::from_seed(seed), history.trace);
+                    *sum.lock().expect("nobody panicked") += verdict;
+                }
+            });
+        }
+    });
+    sum.into_inner().expect("nobody panicked")
+}
+
+#[test]
+fn what_was_promised_under_faults_is_kept() {
+    let sum = run_seeds(1_000..1_300);
+    assert!(sum.promises > 2_000, "the faults leave room for work: {sum:?}");
+    println!("300 seeds: {sum:?}");
+}
+
+#[test]
+fn a_promise_that_is_broken_is_told() {
+    let mut house = FaultyHouse::new(FaultPlan::calm(1, 2));
+    let mut history = super::work::Work::drive(&mut house);
+    let never = history::Promise::Write("never".to_owned(), "written".to_owned());
+    history.promises.push(never);
+    history.checkpoints.push((1, ledger::EMPTY_ROOT));
+    let verdict = history.check(&mut house).expect("it can be looked up");
+    assert_eq!((verdict.lost, verdict.forks), (1, 1), "{verdict:?}");
+}
+
+#[test]
+fn long_what_was_promised_under_three_thousand_plans_is_kept() {
+    if std::env::var_os("HANMARU_LONG").is_none() {
+        return;
+    }
+    println!("3,000 seeds: {:?}", run_seeds(10_000..13_000));
 }

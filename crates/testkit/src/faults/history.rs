@@ -1,0 +1,297 @@
+//! What was promised in a run, and whether it is kept at the end: each acknowledged write is there once, provable, and in the
+//! state that was promised; each acknowledged read is in the log of accesses once; no checkpoint that was seen is forgotten or
+//! contradicted; and the whole can be made again from one site. Knows nothing of how a run went wrong.
+
+use super::FaultyHouse;
+use super::work::{self, Work};
+use base::{Id16, SystemClock, SystemRandom};
+use ledger::{BundleSource, Commitment, EntryKind, Hash, TileId, TileSource};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Log, Rebuild, Store, Ticket};
+use vault::{FileKeyProvider, KeyStores, Sites};
+
+/// How long the end of a run waits for its seal, where nothing is wrong any more.
+const SOON: Duration = Duration::from_secs(30);
+
+/// What was said to be done.
+#[derive(Debug, Clone)]
+pub enum Promise {
+    /// A resource by its id and text.
+    Write(String, String),
+    /// A row of a room's table, by its account.
+    Row(Id16),
+    /// A leaf for an issued document: its content, salt and place.
+    Issued(Vec<u8>, [u8; 32], u64),
+    /// A read, one entry in the log of accesses.
+    Read,
+}
+
+/// All that was promised in a run, in its order.
+#[derive(Debug, Default)]
+pub struct History {
+    /// What was acknowledged.
+    pub promises: Vec<Promise>,
+    /// Checkpoints of the log `records` that somebody was shown: size and root.
+    pub checkpoints: Vec<(u64, Hash)>,
+    /// Writes that were said to be sealed, with the size of the log that they were said to be under.
+    pub sealed: Vec<(String, u64)>,
+    /// What came of each step, in words: the same again for the same seed.
+    pub trace: Vec<String>,
+}
+
+/// What a run showed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Promises that were looked up.
+    pub promises: u64,
+    /// Those that are not kept.
+    pub lost: u64,
+    /// Things that stand twice.
+    pub doubled: u64,
+    /// Checkpoints that the log contradicts.
+    pub forks: u64,
+}
+
+impl Verdict {
+    /// Whether everything is as promised.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.lost == 0 && self.doubled == 0 && self.forks == 0
+    }
+}
+
+impl std::ops::AddAssign for Verdict {
+    fn add_assign(&mut self, other: Self) {
+        self.promises += other.promises;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+        self.forks += other.forks;
+    }
+}
+
+impl History {
+    /// Ends every fault and looks up every promise.
+    ///
+    /// # Errors
+    /// Why it cannot be looked up at all: that is a fault as well.
+    pub fn check(&self, house: &mut FaultyHouse) -> Result<Verdict, String> {
+        let store = house.heal().clone();
+        let last = work::write(&store, "last", "last")?;
+        store.wait_sealed(last.ticket, SOON).map_err(text)?;
+        let mut verdict = Verdict::default();
+        let mut reads = 0;
+        for promise in &self.promises {
+            verdict.promises += 1;
+            let kept = match promise {
+                Promise::Write(id, said) => self.version_is_kept(&store, id, said)?,
+                Promise::Row(account) => row_is_there(house, *account)?,
+                Promise::Issued(content, salt, place) => leaf_is_kept(&store, content, salt, *place),
+                Promise::Read => {
+                    reads += 1;
+                    true
+                }
+            };
+            verdict.lost += u64::from(!kept);
+        }
+        verdict.lost += lost_reads(&store, reads)?;
+        verdict.doubled = doubled(house)?;
+        verdict.forks = self.forks(house, &store)?;
+        can_be_made_again(house, &store)?;
+        Ok(verdict)
+    }
+
+    /// Present with its words, under its leaf, and under the checkpoint that was named where it was said to be sealed.
+    fn version_is_kept(&self, store: &Store, id: &str, said: &str) -> Result<bool, String> {
+        let key = work::key(id);
+        let Ok(versions) = store.history(&work::reader(store)?, &key) else { return Ok(false) };
+        for version in versions {
+            let bytes = version.bytes.expose();
+            if *bytes != work::bytes(id, said) {
+                continue;
+            }
+            let Some(place) = version.leaf else { return Ok(false) };
+            let content = store::version_content(&key, version.version, &base::sha256(bytes));
+            let leaf = ledger::commit(version.salt.expose(), EntryKind::Resource, &content);
+            let under = self.sealed.iter().find(|(sealed, _)| sealed == id).is_none_or(|(_, size)| place < *size);
+            return Ok(under && is_proved(store, &leaf, place));
+        }
+        Ok(false)
+    }
+
+    /// How many checkpoints that were seen are no beginnings of the log as it stands.
+    fn forks(&self, house: &FaultyHouse, store: &Store) -> Result<u64, String> {
+        let head = store.checkpoint(Log::Records).map_err(text)?.ok_or("the log is empty")?;
+        let site = SiteLog(house.path("sites/a/log/records"));
+        let others = [SiteLog(house.path("sites/b/log/records")), SiteLog(house.path("sites/c/log/records"))];
+        let source = Any([&site, &others[0], &others[1]]);
+        ledger::audit(&head.checkpoint, &source).map_err(text)?;
+        let mut forks = 0;
+        for (size, root) in &self.checkpoints {
+            let is_ours = ledger::root_from_tiles(*size, &source).is_ok_and(|computed| computed == *root);
+            forks += u64::from(!is_ours || *size > head.checkpoint.size);
+        }
+        Ok(forks)
+    }
+}
+
+fn is_proved(store: &Store, leaf: &Commitment, place: u64) -> bool {
+    let proof = store.proof(Log::Records, place);
+    proof.is_ok_and(|proof| proof.verify(leaf, &[store.verifier_key(Log::Records)]).is_ok())
+}
+
+fn leaf_is_kept(store: &Store, content: &[u8], salt: &[u8; 32], place: u64) -> bool {
+    is_proved(store, &ledger::commit(salt, EntryKind::Issued, content), place)
+}
+
+fn database(house: &FaultyHouse) -> Result<rusqlite::Connection, String> {
+    rusqlite::Connection::open(house.path("data/hanmaru.db")).map_err(text)
+}
+
+fn row_is_there(house: &FaultyHouse, account: Id16) -> Result<bool, String> {
+    let sql = "SELECT count(*) FROM account WHERE account = ?";
+    let count: i64 = database(house)?.query_row(sql, [account.0], |row| row.get(0)).map_err(text)?;
+    Ok(count == 1)
+}
+
+/// Reads of which no entry is there.
+fn lost_reads(store: &Store, reads: u64) -> Result<u64, String> {
+    let permit = work::log_reader(store)?;
+    let (mut found, mut page) = (0, store::AccessPage::default());
+    loop {
+        let log = store.access_log(&permit, &page).map_err(text)?;
+        found += log.entries.iter().filter(|logged| logged.entry.action == "read-record").count() as u64;
+        page.after = log.next;
+        if page.after.is_none() {
+            return Ok(reads.saturating_sub(found));
+        }
+    }
+}
+
+/// Places of the log with two things, things with two places, and resources that were written once and have two versions.
+fn doubled(house: &FaultyHouse) -> Result<u64, String> {
+    let database = database(house)?;
+    let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(text);
+    let places = count("SELECT count(*) - count(DISTINCT position) FROM leaf WHERE kind <> 3")?;
+    let accesses = count("SELECT count(*) - count(DISTINCT position) FROM leaf WHERE kind = 3")?;
+    let versions = count("SELECT count(*) - count(DISTINCT content) FROM resource_version")?;
+    let entries = count("SELECT count(*) - count(DISTINCT id) FROM access_entry")?;
+    Ok((places + accesses + versions + entries).unsigned_abs())
+}
+
+/// A new database from one site alone is equal to the one there is, or this says in which tables it is not. Entries of accesses may
+/// still be on their way when it is first looked; then it is looked again.
+fn can_be_made_again(house: &FaultyHouse, store: &Store) -> Result<(), String> {
+    const LOOKS: u32 = 20;
+    let mut different = String::new();
+    for _ in 0..LOOKS {
+        let sites = Sites::open(work::sites(&house.path("")), 2).map_err(text)?;
+        for _ in 0..400 {
+            if store.health().waiting == [0, 0] && sites.settle(Duration::from_millis(50)) {
+                break;
+            }
+        }
+        let there = fingerprint(store.fingerprint(&work::operator(store)?).map_err(text)?);
+        let made = fingerprint(make_again(house, sites)?);
+        let pairs = there.iter().map(|(table, there)| (table, there, made.get(table)));
+        let other: Vec<_> = pairs.filter(|(_, there, made)| Some(*there) != *made).collect();
+        if other.is_empty() {
+            return Ok(());
+        }
+        different = format!("made again from one site, these differ: {other:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Err(different)
+}
+
+fn make_again(house: &FaultyHouse, all: Sites) -> Result<store::Fingerprint, String> {
+    let root = house.path("");
+    let random: Arc<dyn base::Random> = Arc::new(SystemRandom);
+    let from = work::sites(&root).swap_remove((house.plan().seed % 3) as usize);
+    let made = Rebuild {
+        folder: house.path("data"),
+        from: Sites::open(vec![from], 1).map_err(text)?,
+        all,
+        key_provider: Arc::new(FileKeyProvider::open(&house.path("root.key"), Arc::clone(&random)).map_err(text)?),
+        key_stores: KeyStores::open_as_they_are(work::key_stores(&root), 2).map_err(text)?,
+        origin: super::house::ORIGIN.to_owned(),
+        clock: Arc::new(SystemClock::new()),
+        random,
+        reindex: &|_, _, _| Ok(Vec::new()),
+        drill: true,
+    };
+    Ok(made.run().map_err(text)?.fingerprint)
+}
+
+fn fingerprint(tables: store::Fingerprint) -> BTreeMap<String, (u64, String)> {
+    tables.into_iter().map(|one| (one.table, (one.rows, one.digest))).collect()
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+struct SiteLog(PathBuf);
+
+impl SiteLog {
+    fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        std::fs::read(self.0.join(path))
+    }
+}
+
+/// Whichever site has it.
+struct Any<'a>([&'a SiteLog; 3]);
+
+impl Any<'_> {
+    fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+        for site in self.0 {
+            match site.read(path) {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+impl TileSource for Any<'_> {
+    type Error = std::io::Error;
+
+    fn hash_tile(&self, id: &TileId) -> std::io::Result<Vec<u8>> {
+        self.read(&ledger::tiles::path(id))
+    }
+}
+
+impl BundleSource for Any<'_> {
+    type Error = std::io::Error;
+
+    fn entry_bundle(&self, index: u64, width: u16) -> std::io::Result<Vec<u8>> {
+        self.read(&ledger::tiles::entries_path(index, width))
+    }
+}
+
+/// Runs a seed and looks up what it promised.
+///
+/// # Errors
+/// The plan, and what could not be looked up.
+pub fn run_seed(seed: u64) -> Result<(History, Verdict), String> {
+    let plan = super::FaultPlan::from_seed(seed);
+    let said = plan.to_string();
+    let mut house = FaultyHouse::new(plan);
+    let history = Work::drive(&mut house);
+    let verdict = history.check(&mut house).map_err(|fault| format!("{said}: {fault}"))?;
+    Ok((history, verdict))
+}
+
+/// Waits for a ticket, and notes what it was told.
+pub(super) fn note_sealed(store: &Store, id: &str, ticket: Ticket, patience: Duration, history: &mut History) -> bool {
+    let Ok(sealed) = store.wait_sealed(ticket, patience) else { return false };
+    history.sealed.push((id.to_owned(), sealed.records_size));
+    if let Ok(Some(head)) = store.checkpoint(Log::Records) {
+        history.checkpoints.push((head.checkpoint.size, head.checkpoint.root));
+    }
+    true
+}

@@ -1,0 +1,196 @@
+//! What a run does while things go wrong: it writes, amends rows, issues, reads and waits for seals, by the seed's own draws, and
+//! notes each promise. Not what goes wrong.
+
+use super::history::{History, Promise, note_sealed};
+use super::{Draws, FaultyHouse, What};
+use base::{Id16, SystemRandom};
+use policy::{
+    Action, Actor, Assurance, Decision, Door, Facts, InstitutionCode, OwnPatient, Owner, Permit, Purpose, Request,
+    Role, Target,
+};
+use std::path::Path;
+use std::time::Duration;
+use store::{Edition, EntryKind, NewVersion, ResourceKey, Store, Written};
+use vault::{ClassName, KeyStoreConfig, SiteConfig};
+
+/// How long a step waits for a seal: longer than one takes where it can come at all.
+const NOT_NOW: Duration = Duration::from_millis(600);
+
+/// The driver.
+pub struct Work;
+
+impl Work {
+    /// Drives a house through its plan.
+    pub fn drive(house: &mut FaultyHouse) -> History {
+        let (plan, draws) = (house.plan().clone(), Draws::new(house.plan().seed, "work"));
+        let mut history = History::default();
+        for step in 0..plan.steps {
+            let due = house.before(step);
+            let (what, waits) = (draws.below(10), draws.below(2) == 0);
+            let id = format!("c{step}");
+            if due.contains(&What::Overtake) {
+                let other = format!("c{step}-other");
+                let both = house.overtaken(|first| write(first, &id, "one"), |second| write(second, &other, "two"));
+                if let Some((one, two)) = both {
+                    history.note(step, Promise::Write(id, "one".to_owned()), one.is_ok());
+                    history.note(step, Promise::Write(other, "two".to_owned()), two.is_ok());
+                }
+            } else if let Some(store) = house.store().cloned() {
+                act(&store, step, what, waits, &mut history);
+            }
+            house.after();
+        }
+        history
+    }
+}
+
+impl History {
+    fn note(&mut self, step: u32, promise: Promise, taken: bool) {
+        let kind = match &promise {
+            Promise::Write(id, _) => id.as_str(),
+            Promise::Row(_) => "row",
+            Promise::Issued(..) => "issued",
+            Promise::Read => "read",
+        };
+        self.trace.push(format!("{step}: {kind} {taken}"));
+        if taken {
+            self.promises.push(promise);
+        }
+    }
+}
+
+fn act(store: &Store, step: u32, what: u32, waits: bool, history: &mut History) {
+    match what {
+        0..6 => {
+            let id = format!("c{step}");
+            let written = write(store, &id, "one");
+            history.note(step, Promise::Write(id.clone(), "one".to_owned()), written.is_ok());
+            if let (Ok(written), true) = (written, waits) {
+                let sealed = note_sealed(store, &id, written.ticket, NOT_NOW, history);
+                history.trace.push(format!("{step}: sealed {sealed}"));
+            }
+        }
+        6..8 => {
+            let account = Id16::derived(&["row", &step.to_string()]);
+            let sql = "INSERT INTO account (account, profile, made_us, signed_in_us) VALUES (?, X'01', 1, 1)";
+            let written = store.tables().write("a row", move |tx| tx.execute(sql, [account.0]));
+            history.note(step, Promise::Row(account), written.is_ok());
+        }
+        8 => {
+            let content = format!("document {step}").into_bytes();
+            // What may take twenty seconds is asked for only where the log gets on.
+            if store.health().faults[0].is_none() && waits {
+                let accepted = issuer(store).and_then(|permit| {
+                    let owner = owner();
+                    store.accept_leaf(&permit, EntryKind::Issued, owner, &content, None).map_err(|e| e.to_string())
+                });
+                history.trace.push(format!("{step}: leaf {}", accepted.is_ok()));
+            }
+        }
+        _ => {
+            let read =
+                reader(store).and_then(|permit| store.read(&permit, &[key("c0")]).map_err(|error| error.to_string()));
+            // What is not there is not read, and has no entry of the patient's.
+            let there = read.as_ref().is_ok_and(|found| !found.is_empty());
+            history.trace.push(format!("{step}: read {}", read.is_ok()));
+            if there {
+                history.promises.push(Promise::Read);
+            }
+        }
+    }
+}
+
+fn institution() -> InstitutionCode {
+    InstitutionCode::new("11100001").expect("a code")
+}
+
+fn owner() -> Owner {
+    Owner::patient(&institution(), "p1")
+}
+
+pub(super) fn key(id: &str) -> ResourceKey {
+    ResourceKey::derived(owner(), &institution(), "Condition", id)
+}
+
+pub(super) fn bytes(id: &str, said: &str) -> Vec<u8> {
+    format!(r#"{{"resourceType":"Condition","id":"{id}","note":[{{"text":"{said}"}}]}}"#).into_bytes()
+}
+
+fn permit(store: &Store, role: Role, action: Action) -> Result<Permit, String> {
+    let account = Id16([role as u8 + 1; 16]);
+    let epoch = store.facts(account).map_err(|error| error.to_string())?.epoch;
+    let own = OwnPatient { patient: owner().id(), institution: institution() };
+    let (target, purpose, facts) = match role {
+        Role::Depositor => (
+            Target::Institution(institution()),
+            Purpose::Custody { deposit: Id16([1; 16]) },
+            Facts { deposits_for: Some(institution()), ..Facts::default() },
+        ),
+        Role::Operator => (Target::Installation, Purpose::Operation, Facts { operator: true, ..Facts::default() }),
+        _ => (
+            Target::Person(account),
+            Purpose::OwnRecords,
+            Facts { person: Some(account), patients: vec![own], ..Facts::default() },
+        ),
+    };
+    let actor = Actor {
+        account,
+        role,
+        assurance: Assurance::Two,
+        name: "홍길동".to_owned().into(),
+        source: "local".to_owned().into(),
+    };
+    let request = Request { actor, action, target, purpose };
+    let door = Door::standard().map_err(|error| error.to_string())?;
+    match door.decide(&request, &Facts { epoch, ..facts }, &SystemRandom) {
+        Decision::Permit(permit) => Ok(permit),
+        Decision::Denial(denial) => Err(denial.explanation),
+    }
+}
+
+pub(super) fn reader(store: &Store) -> Result<Permit, String> {
+    permit(store, Role::Patient, Action::ReadRecord)
+}
+
+pub(super) fn log_reader(store: &Store) -> Result<Permit, String> {
+    permit(store, Role::Patient, Action::ReadAccessLog)
+}
+
+pub(super) fn operator(store: &Store) -> Result<Permit, String> {
+    permit(store, Role::Operator, Action::ReadStatus)
+}
+
+fn issuer(store: &Store) -> Result<Permit, String> {
+    permit(store, Role::Patient, Action::Issue)
+}
+
+/// Writes one resource.
+pub(super) fn write(store: &Store, id: &str, said: &str) -> Result<Written, String> {
+    let permit = permit(store, Role::Depositor, Action::Deposit)?;
+    let prepared = store.prepare(
+        &permit,
+        NewVersion {
+            owner: owner(),
+            institution: &institution(),
+            resource_type: "Condition",
+            source_id: id,
+            class: &ClassName::new("chart10").expect("a slug"),
+            expiry_year: 2035,
+            bytes: &bytes(id, said),
+            date: None,
+            encounter: None,
+            index: vec![],
+            edition: Edition::default(),
+        },
+    );
+    let prepared = prepared.map_err(|error| error.to_string())?;
+    store.write(&permit, vec![prepared], vec![], None).map_err(|error| error.to_string())
+}
+
+pub(super) fn sites(root: &Path) -> Vec<SiteConfig> {
+    super::house::sites(root)
+}
+
+pub(super) fn key_stores(root: &Path) -> Vec<KeyStoreConfig> {
+    super::house::key_stores(root)
+}
