@@ -131,7 +131,7 @@ impl Hall {
     /// # Errors
     /// What cannot be opened or made.
     pub fn create(config: &Config) -> Result<Self, HallError> {
-        Self::open_in(config, For::Work, Store::create)
+        Self::open_in(config, For::work(), Store::create)
     }
 
     /// Opens the store and the archive. A missing database is an error: its disk may not be mounted.
@@ -139,7 +139,15 @@ impl Hall {
     /// # Errors
     /// What cannot be opened.
     pub fn open(config: &Config) -> Result<Self, HallError> {
-        Self::open_in(config, For::Work, Store::open)
+        Self::open_in(config, For::work(), Store::open)
+    }
+
+    /// As [`Hall::open`], with a checkpoint at least every so many milliseconds while anything is written: for benches.
+    ///
+    /// # Errors
+    /// What cannot be opened.
+    pub fn open_every(config: &Config, seal_interval_ms: u64) -> Result<Self, HallError> {
+        Self::open_in(config, For::Work(seal_interval_ms), Store::open)
     }
 
     /// As [`Hall::open`], for an operator's commands: this process seals nothing and leaves the key stores as they are, until
@@ -162,7 +170,7 @@ impl Hall {
         let witnessing = witnessing.map_err(HallError::Witnesses)?;
         let sites = Sites::open_places(config.site_places()?, QUORUM)?;
         let key_stores = match why {
-            For::Work => KeyStores::open(key_stores(config), QUORUM)?,
+            For::Work(_) => KeyStores::open(key_stores(config), QUORUM)?,
             For::Look => KeyStores::open_as_they_are(key_stores(config), QUORUM)?,
         };
         let store = open(OpenStore {
@@ -174,7 +182,10 @@ impl Hall {
             clock: Arc::clone(&clock),
             random,
             limits: config.limits.limits(),
-            config: StoreConfig { sequencer: matches!(why, For::Work), ..StoreConfig::default() },
+            config: match why {
+                For::Work(seal_interval_ms) => StoreConfig { seal_interval_ms, ..StoreConfig::default() },
+                For::Look => StoreConfig { sequencer: false, ..StoreConfig::default() },
+            },
             witnessing,
         })?;
         let door = Arc::new(Door::standard()?);
@@ -309,8 +320,15 @@ fn make_root(config: &Config) -> Result<(), HallError> {
 /// What a hall is opened for.
 #[derive(Clone, Copy)]
 enum For {
-    Work,
+    /// Seals, at least so often in milliseconds.
+    Work(u64),
     Look,
+}
+
+impl For {
+    fn work() -> Self {
+        Self::Work(StoreConfig::default().seal_interval_ms)
+    }
 }
 
 fn key_stores(config: &Config) -> Vec<KeyStoreConfig> {

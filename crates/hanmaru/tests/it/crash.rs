@@ -29,7 +29,7 @@ fn killed_deposits_lose_and_double_nothing() {
 fn benches_are_listed_and_unknown_ones_refused() {
     let said = hanmaru(Command::new(env!("CARGO_BIN_EXE_hanmaru")).args(["bench", "--list"]));
     let names: Vec<&str> = said.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    let known = ["deposit", "journey", "ledger", "flips", "reads", "memory", "crash"];
+    let known = ["deposit", "journey", "ledger", "flips", "reads", "trust", "witnessed", "rebuild", "memory", "crash"];
     assert!(said.code == Some(0) && known.iter().all(|name| names.contains(name)), "{said:?}");
     let said = hanmaru(Command::new(env!("CARGO_BIN_EXE_hanmaru")).args(["bench", "nothing"]));
     assert!(said.code == Some(1) && said.err.contains("there is no bench nothing"), "{said:?}");

@@ -39,12 +39,12 @@ pub fn memory(place: &Place, _: &How, bars: &mut Bars) -> Result<(), Failure> {
 }
 
 /// A generated bag.
-struct Generated {
-    hospital: HospitalSummary,
-    people: PathBuf,
+pub(super) struct Generated {
+    pub(super) hospital: HospitalSummary,
+    pub(super) people: PathBuf,
 }
 
-fn generated(place: &Place, name: &str, patients: usize, bars: &Bars) -> Result<Generated, Failure> {
+pub(super) fn generated(place: &Place, name: &str, patients: usize, bars: &Bars) -> Result<Generated, Failure> {
     let out = place.root().join(name);
     let mut options = Options::new(1, patients, 42, out.clone());
     options.documents_per_patient = DOCUMENTS_PER_PATIENT;
@@ -101,7 +101,7 @@ fn whole(place: &Place, bag: &Generated, bars: &mut Bars) -> Result<Ended, Failu
     Ok(ended)
 }
 
-fn deposited(installation: &Installation, bag: &Path) -> Result<Ended, Failure> {
+pub(super) fn deposited(installation: &Installation, bag: &Path) -> Result<Ended, Failure> {
     let ended = installation.start_deposit(bag)?.wait()?;
     if ended.code == Some(0) {
         return Ok(ended);

@@ -16,9 +16,11 @@ mod ledger;
 mod people;
 mod place;
 mod reads;
+mod rebuild;
 mod rewrap;
 mod stale_permits;
 mod watch;
+mod witnessed;
 
 use crate::Failure;
 use bars::Bars;
@@ -48,12 +50,22 @@ struct How {
     /// Kills of the bench `crash` that hit something new.
     #[arg(long, value_name = "KILLS", default_value_t = 200)]
     points: u32,
+    /// Patients of the bag that the bench `rebuild` deposits; each has about twelve documents.
+    #[arg(long, value_name = "PATIENTS", default_value_t = 1_750)]
+    patients: usize,
+}
+
+impl How {
+    /// Documents that so many patients have at least.
+    fn documents(self) -> f64 {
+        (self.patients * 11) as f64
+    }
 }
 
 type Run = fn(&Place, &How, &mut Bars) -> Result<(), Failure>;
 
 /// Every bench: its name, what it shows, how it is run.
-const BENCHES: [(&str, &str, Run); 10] = [
+const BENCHES: [(&str, &str, Run); 13] = [
     (
         "deposit",
         "a bag goes in, every patient's PDF comes out; memory; deposits killed at 200 random moments",
@@ -67,6 +79,13 @@ const BENCHES: [(&str, &str, Run); 10] = [
         flips::run,
     ),
     ("reads", "a read with its durable access entry, by one reader and by 64 at once", reads::run),
+    (
+        "trust",
+        "all of: witnessed, rebuild, flips, rewrap, reads, watch, stale-permits; the seeds of faults are tests",
+        trust,
+    ),
+    ("witnessed", "appends a second that are sealed and cosigned, and how long one takes", witnessed::run),
+    ("rebuild", "20,000 documents and all tables made again from one site of three", rebuild::run),
     ("memory", "a part of `deposit` alone: peak memory on 1,000 and on 10,000 patients", deposit::memory),
     ("rewrap", "a million patients' keys come under new shard keys", rewrap::run),
     ("watch", "how soon people see an access of another process, and security officers an alert", watch::run),
@@ -78,12 +97,20 @@ const BENCHES: [(&str, &str, Run); 10] = [
     ("crash", "a part of `deposit` alone: deposits killed at random moments", crash::run),
 ];
 
+/// Everything that shows whether records survive a crash, a fire and a thief.
+fn trust(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
+    for run in [witnessed::run, rebuild::run, flips::run, rewrap::run, reads::run, watch::run, stale_permits::run] {
+        run(place, how, bars)?;
+    }
+    Ok(())
+}
+
 impl Bench {
     /// Runs one bench, or lists all. Exit status 0 also where a bar falls short.
     pub fn run(self) -> Result<ExitCode, Failure> {
         if self.list {
             for (name, what, _) in BENCHES {
-                println!("{name:10} {what}");
+                println!("{name:13} {what}");
             }
             return Ok(ExitCode::SUCCESS);
         }

@@ -1,0 +1,142 @@
+//! `hanmaru bench witnessed`: appends that are durable, sealed at two of three sites, and cosigned by two of three witnesses, each a
+//! process of its own, while a checkpoint comes every 100 ms.
+
+use super::bars::{Bars, Goal};
+use super::ledger::write_range;
+use super::place::{Installation, Place, deposit_permit};
+use super::{Failure, How};
+use crate::hall::Hall;
+use policy::InstitutionCode;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use store::Log;
+
+/// Witnesses, and how many of them must cosign.
+const WITNESSES: usize = 3;
+const QUORUM: usize = 2;
+/// How often a checkpoint is made, in milliseconds.
+const INTERVAL_MS: u64 = 100;
+/// Callers at once, resources of one call, and calls of each.
+const WRITERS: u64 = 4;
+const BATCH: u64 = 100;
+const CALLS: u64 = 150;
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A witness. Its process ends with it.
+struct Witness(Child);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Measures it.
+pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
+    let installation = place.installation("witnessed")?;
+    let keys = installation.open()?.store().verifier_keys();
+    let mut policy: String = keys.iter().map(|key| format!("log {key}\n")).collect();
+    let (mut names, mut witnesses) = (Vec::new(), Vec::new());
+    for number in 0..WITNESSES {
+        let name = format!("w{number}");
+        let (witness, line) = start(&place.root().join(&name), &name, &keys)?;
+        policy.push_str(&line);
+        names.push(name);
+        witnesses.push(witness);
+    }
+    policy.push_str(&format!("group two {QUORUM} {}\nquorum two\n", names.join(" ")));
+    let path = installation.root.join("witnesses.policy");
+    std::fs::write(&path, policy)?;
+    let mut config = std::fs::read_to_string(installation.config_path())?;
+    config.push_str(&format!("\n[witnesses]\npolicy = {path:?}\n"));
+    std::fs::write(installation.config_path(), config)?;
+    measure(&installation, bars)
+}
+
+fn start(folder: &Path, name: &str, keys: &[String]) -> Result<(Witness, String), Failure> {
+    std::fs::create_dir_all(folder)?;
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let logs: Vec<String> = keys.iter().map(|key| format!("{key:?}")).collect();
+    let config = format!(
+        "name = \"witness.bench/{name}\"\nlisten = \"127.0.0.1:{port}\"\nkey = \"witness.key\"\nstate = \"state\"\nlogs = [{}]\n",
+        logs.join(", ")
+    );
+    let path = folder.join("witness.toml");
+    std::fs::write(&path, config)?;
+    let program = std::env::current_exe()?;
+    let command = |what: &[&str]| {
+        let mut command = Command::new(&program);
+        command.arg("witness").args(what).arg("--config").arg(&path).stdin(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let made = command(&["init"]).output()?;
+    let key = command(&["key"]).output()?;
+    if !made.status.success() || !key.status.success() {
+        return Err("a witness cannot be made".into());
+    }
+    let key = String::from_utf8(key.stdout)?;
+    let witness = Witness(command(&[]).stdout(Stdio::null()).spawn()?);
+    let begun = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if begun.elapsed() > PATIENCE {
+            return Err("a witness does not answer".into());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok((witness, format!("witness {name} {} http://127.0.0.1:{port}\n", key.trim())))
+}
+
+fn measure(installation: &Installation, bars: &mut Bars) -> Result<(), Failure> {
+    let hall = Hall::open_every(&installation.config()?, INTERVAL_MS)?;
+    let institution = InstitutionCode::new("99900000").expect("eight digits are a code");
+    let permit = deposit_permit(&hall, &institution)?;
+    // Keys of owners are made at the first write.
+    let first = write_range(&hall, &permit, &institution, 0..BATCH)?;
+    hall.store().wait_witnessed(first, PATIENCE)?;
+    let waited = Mutex::new(Vec::new());
+    let begun = Instant::now();
+    std::thread::scope(|scope| -> Result<(), Failure> {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let (hall, permit, institution, waited) = (&hall, &permit, &institution, &waited);
+                scope.spawn(move || -> Result<(), String> {
+                    for call in 0..CALLS {
+                        let from = BATCH * (1 + writer * CALLS + call);
+                        let begun = Instant::now();
+                        let ticket = write_range(hall, permit, institution, from..from + BATCH);
+                        let ticket = ticket.map_err(|error| error.to_string())?;
+                        hall.store().wait_witnessed(ticket, PATIENCE).map_err(|error| error.to_string())?;
+                        waited.lock().expect("nobody panicked").push(begun.elapsed());
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.join().expect("writing does not panic")?;
+        }
+        Ok(())
+    })?;
+    let took = begun.elapsed();
+    let mut waited = waited.into_inner().expect("nobody panicked");
+    waited.sort_unstable();
+    let slow = waited[waited.len() * 99 / 100];
+    let appends = WRITERS * BATCH * CALLS;
+    let size = hall.store().checkpoint(Log::Records)?.map_or(0, |head| head.checkpoint.size);
+    let peer = format!(
+        "{appends} appends by {WRITERS} callers in calls of {BATCH}, each waiting until two of three sites and two of three witnesses, \
+         processes of their own, have it; a checkpoint at least every {INTERVAL_MS} ms; {size} leaves with those of rows; half of \
+         the calls took {:.0} ms",
+        waited[waited.len() / 2].as_secs_f64() * 1_000.0
+    );
+    let rate = appends as f64 / took.as_secs_f64();
+    bars.bar(&peer, "witnessed_appends", rate, "appends/s", Goal::AtLeast(5_000.0));
+    let slow_ms = slow.as_secs_f64() * 1_000.0;
+    bars.bar(&peer, "witnessed_append_p99", slow_ms, "ms", Goal::AtMost(250.0));
+    Ok(())
+}
