@@ -4,7 +4,6 @@ use crate::{generated, quiet};
 use archive::Selection;
 use policy::Action;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use store::Log;
 use testkit::World;
 
 /// Thrown where a deposit is to end early.
