@@ -91,6 +91,30 @@ impl World {
         self.archive.store()
     }
 
+    /// A permit of whoever runs the installation.
+    ///
+    /// # Panics
+    /// Where the door denies it.
+    #[must_use]
+    pub fn operator_permit(&self, action: Action) -> Permit {
+        let account = base::Id16([0xa; 16]);
+        let epoch = self.store().facts(account).expect("facts").epoch;
+        let facts = policy::Facts { epoch, operator: true, ..policy::Facts::default() };
+        let actor = Actor {
+            account,
+            role: Role::Operator,
+            assurance: policy::Assurance::One,
+            name: "operator".to_owned().into(),
+            source: "local".to_owned().into(),
+        };
+        let (target, purpose) = (policy::Target::Installation, policy::Purpose::Operation);
+        let request = policy::Request { actor, action, target, purpose };
+        match self.archive().door().decide(&request, &facts, self.archive().random()) {
+            policy::Decision::Permit(permit) => permit,
+            policy::Decision::Denial(denial) => panic!("{}", denial.explanation),
+        }
+    }
+
     /// A folder or file of the installation.
     #[must_use]
     pub fn path(&self, below: &str) -> PathBuf {

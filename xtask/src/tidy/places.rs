@@ -3,13 +3,14 @@
 use super::rust::{Source, in_name, line_of};
 use super::{Fault, File};
 
-/// SQL stands in the store and in one file of each room.
-const SQL_PLACES: [&str; 6] = [
+/// SQL stands in the store and in one file of each room. What looks promises up after faults looks at the tables themselves.
+const SQL_PLACES: [&str; 7] = [
     "crates/store/",
     "crates/identity/src/tables.rs",
     "crates/identity/src/tables/",
     "crates/archive/src/tables.rs",
     "crates/watch/src/tables/",
+    "crates/testkit/src/faults/",
     "xtask/src/tidy/",
 ];
 /// HTML stands in the portal, and in the stand-in agency's two pages. The bench that walks the portal reads it.
