@@ -364,7 +364,9 @@ impl<'a> Worker<'a> {
         refusal: Refusal,
         document: Option<(Owner, String)>,
     ) -> Result<(), DepositError> {
-        let keeps = !matches!(refusal.fault, Fault::Checksum | Fault::TooLarge | Fault::Unreadable);
+        let is_loose = matches!(refusal.fault, Fault::Unreferenced | Fault::UnknownFile);
+        let keeps = !matches!(refusal.fault, Fault::Checksum | Fault::TooLarge | Fault::Unreadable)
+            && (self.keeper.keeps_loose || !is_loose);
         // Two patients may share a document that is not what it claims: each gets a row of its own.
         let name = document.as_ref().map_or(path.to_owned(), |(owner, path)| format!("{path} {}", owner.id()));
         let kept = match (keeps, file.size <= IN_MEMORY_BYTES) {

@@ -33,11 +33,13 @@ pub enum Fault {
     DoubledPerson,
     /// It is about a patient whose number stands here for somebody else.
     DisputedPatient,
+    /// It is about a patient who was erased.
+    ErasedPatient,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BrokenLine,
         Self::LineTooLong,
         Self::UnknownType,
@@ -53,6 +55,7 @@ impl Fault {
         Self::SharedDocument,
         Self::DoubledPerson,
         Self::DisputedPatient,
+        Self::ErasedPatient,
     ];
 
     /// Its name in tables and receipts.
@@ -74,6 +77,7 @@ impl Fault {
             Self::SharedDocument => "shared-document",
             Self::DoubledPerson => "doubled-person",
             Self::DisputedPatient => "disputed-patient",
+            Self::ErasedPatient => "erased-patient",
         }
     }
 
@@ -101,6 +105,9 @@ impl Fault {
                 "같은 환자번호가 이미 다른 사람의 것이어서 확인이 필요한 자원",
                 "resources of patients whose id stands here for somebody else",
             ),
+            Self::ErasedPatient => {
+                ("법에 따라 삭제된 환자의 자원", "resources of patients who were erased under the law")
+            }
         }
     }
 

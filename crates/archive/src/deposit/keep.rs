@@ -18,6 +18,8 @@ pub(super) struct Keeper<'a> {
     pub(super) institution: &'a InstitutionCode,
     pub(super) deposit: Id16,
     pub(super) fallback: Timestamp,
+    /// Whether a file that nothing points to is kept: not where it may be of somebody who was erased.
+    pub(super) keeps_loose: bool,
 }
 
 /// The object of something kept, and what is durable by now.
@@ -26,7 +28,7 @@ pub(super) type Kept = (Id16, Vec<PreparedObject>);
 impl<'a> Deposit<'a> {
     pub(super) fn keeper(&self) -> Keeper<'a> {
         let Deposit { archive, bag, institution, id, fallback, .. } = *self;
-        Keeper { archive, bag, institution, deposit: id, fallback }
+        Keeper { archive, bag, institution, deposit: id, fallback, keeps_loose: !self.patients.has_erased() }
     }
 }
 

@@ -294,6 +294,7 @@ impl Deposit<'_> {
         self.progress.held_back += survey.refused.len() as u64;
         tables::mark(store, Marks { files, held: survey.refused.clone(), ..self.marks() })?;
 
+        self.patients.note_erased(store)?;
         self.dispute(lookup, &survey.patient_files)?;
         self.stage(Stage::Records, bytes);
         self.progress.resources = self.tally.taken();

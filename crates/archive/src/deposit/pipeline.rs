@@ -246,7 +246,9 @@ impl Deposit<'_> {
         for one in held {
             let file = &self.bag.files[one.file];
             let name = format!("{}:{}", file.path, one.at.number);
-            let kept = if one.at.is_long {
+            let kept = if one.refusal.fault == Fault::ErasedPatient {
+                None
+            } else if one.at.is_long {
                 keeper.part(&mut writer, &name, file, one.at.offset, one.at.length)?
             } else {
                 Some(keeper.bytes(&mut writer, &name, &one.bytes, "application/fhir+json")?)

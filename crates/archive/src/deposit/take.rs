@@ -54,6 +54,8 @@ pub(crate) struct Patients {
     in_bag: HashSet<Id16>,
     /// Patients of the bag whose ids stand here for somebody else.
     disputed: HashSet<Id16>,
+    /// Patients of the bag who were erased: nothing of them is taken or kept.
+    erased: HashSet<Id16>,
     here: Mutex<HashMap<Id16, bool>>,
 }
 
@@ -72,6 +74,21 @@ impl Patients {
 
     pub(crate) fn is_disputed(&self, patient: Id16) -> bool {
         self.disputed.contains(&patient)
+    }
+
+    /// Notes which patients of the bag were erased.
+    pub(crate) fn note_erased(&mut self, store: &Store) -> Result<(), StoreError> {
+        let patients: Vec<Owner> = self.in_bag.iter().copied().map(Owner::Patient).collect();
+        for some in patients.chunks(store::WRITE_MAX) {
+            let erased = some.iter().zip(store.erased(some)?).filter(|(_, erased)| *erased);
+            self.erased.extend(erased.map(|(owner, _)| owner.id()));
+        }
+        Ok(())
+    }
+
+    /// Whether anybody of the bag was erased: then a file that nothing points to may be theirs.
+    pub(crate) fn has_erased(&self) -> bool {
+        !self.erased.is_empty()
     }
 
     pub(crate) fn is_in_bag(&self, patient: Id16) -> bool {
@@ -211,6 +228,14 @@ impl Taker<'_> {
         if self.patients.is_disputed(Owner::patient(self.institution, source_id).id()) {
             return Ok(Err(Refusal::new(Fault::DisputedPatient, format!("{kind}: {DISPUTED}"))));
         }
+        let owner = Owner::patient(self.institution, source_id);
+        let erased = match self.patients.is_in_bag(owner.id()) {
+            true => self.patients.erased.contains(&owner.id()),
+            false => self.store.erased(&[owner])?[0],
+        };
+        if erased {
+            return Ok(Err(Refusal::new(Fault::ErasedPatient, format!("{kind}: {ERASED}"))));
+        }
         if self.patients.knows(self, source_id)? {
             return Ok(Ok(Owner::patient(self.institution, source_id)));
         }
@@ -248,6 +273,9 @@ fn unplaced(kind: &str) -> Option<&'static str> {
 const DISPUTED: &str = "its patient's id stands here for somebody of another name or birth date, who is another person to the \
                         identity agency or unknown to it: a human must find out whether the institution's code, the id or the \
                         national number is wrong; what stands here stays as it is";
+
+/// Why nothing is taken of a patient.
+const ERASED: &str = "its patient was erased here under the law; nothing about them is taken or kept";
 
 /// The element that says whom the resource is about in a way that cannot be told: no reference, or none that R4 knows
 /// (section 2.3.0). One that leads to a group, a device or the like is clear.

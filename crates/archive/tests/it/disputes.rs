@@ -115,3 +115,34 @@ fn corrections_go_on() {
         assert!(heads(&world, who) > 2, "{who} {name} {birth}");
     }
 }
+
+#[test]
+fn who_was_erased_does_not_come_back_and_nothing_of_them_is_kept() {
+    let world = world();
+    world.deposit(&write(&world, &good()).root).expect("taken");
+    assert!(heads(&world, "하나") > 0);
+    let store = world.store();
+    let door = policy::Door::standard().expect("the door");
+    let permit = store.ask_job(&door, "eraser", policy::Action::Repair).expect("permitted");
+    let by = |number: u8, role: store::ShredRole| {
+        let account = base::Id16([number; 16]);
+        store.grant(account, &store::Right::of(role.name(), None).expect("a role of staff")).expect("granted");
+        store::ShredActor { account, role }
+    };
+    let rules = store::ShredRules { wait_hours: 0, backup_days: 30 };
+    let code = policy::InstitutionCode::new(CODE).expect("a code");
+    let scope = store::ShredScope::Patient(policy::Owner::patient(&code, "p1").id());
+    let steward = store::ShredRole::DataSteward;
+    let id = store.shred_request(&permit, by(1, steward), &scope, "asked for", "PIPA article 36(1)").expect("asked");
+    for number in [2, 3] {
+        store.shred_approve(&permit, id, by(number, steward), &rules).expect("approved");
+    }
+    while store.shred_step(&permit, id).expect("a step") != store::ShredState::Done {}
+    assert_eq!(heads(&world, "하나"), 0);
+    let receipt = later(&world, &patient("하나", "하나", "1950-01-02"));
+    let lines = [("Condition", 1), ("Encounter", 1), ("Patient", 1)];
+    let expected = lines.map(|(kind, line)| fault(&format!("data/fhir/{kind}.ndjson"), line, "erased-patient"));
+    assert_eq!(faults(&receipt), expected);
+    assert!(receipt.receipt.held_back.listed.iter().all(|one| !one.kept));
+    assert_eq!(heads(&world, "하나"), 0);
+}

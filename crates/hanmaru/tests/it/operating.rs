@@ -88,6 +88,63 @@ fn a_key_store_of_another_installation_is_named_and_left_alone() {
 }
 
 #[test]
+fn keys_are_protected_backed_up_rotated_and_compacted_by_commands() {
+    use std::os::unix::fs::PermissionsExt;
+    let program = deposited();
+    says(&program.run(&["keys", "protect"]), 1, &["[keys] passphrase"]);
+    fs::write(program.path("passphrase"), "a passphrase of some length\n").expect("written");
+    fs::set_permissions(program.path("passphrase"), fs::Permissions::from_mode(0o600)).expect("ours");
+    let text = fs::read_to_string(program.config()).expect("a configuration");
+    let with = text.replace("root = \"root.key\"", "root = \"root.key\"\npassphrase = \"file:passphrase\"");
+    fs::write(program.config(), &with).expect("written");
+    says(&program.run(&["keys", "protect"]), 0, &["is under the passphrase now"]);
+    says(&program.run(&["status"]), 0, &["clock: in order"]);
+    fs::write(program.path("passphrase"), "another passphrase of some length\n").expect("written");
+    says(&program.run(&["status"]), 1, &["the passphrase is wrong"]);
+    fs::write(program.path("passphrase"), "a passphrase of some length\n").expect("written");
+
+    let folder = program.path("backups");
+    fs::create_dir(&folder).expect("made");
+    let folder = folder.to_str().expect("a path").to_owned();
+    says(&program.run(&["keys", "backup", &folder]), 0, &["destroy it after 30 days"]);
+    says(&program.run(&["keys", "rotate", "nothing"]), 1, &["root or shards"]);
+    says(&program.run(&["keys", "rotate", "shards"]), 0, &["hang under their new parents", "0 left"]);
+    says(&program.run(&["keys", "rotate", "root"]), 0, &["new root file:", "the old root is out of"]);
+    says(&program.run(&["keys", "compact"]), 0, &["0 records removed, 0 left"]);
+    says(&program.run(&["status"]), 0, &["misses none"]);
+    let backup = fs::read_dir(&folder).expect("there").next().expect("one").expect("an entry").path();
+    says(&program.run(&["keys", "restore", backup.to_str().expect("a path")]), 0, &["were destroyed since"]);
+    let leaves = program.leaves();
+    says(&program.run(&["status"]), 0, &["misses none"]);
+    assert_eq!(program.leaves(), leaves);
+}
+
+#[test]
+fn somebody_is_erased_by_commands_and_certified() {
+    let program = deposited();
+    fs::write(program.path("reason"), "the person asked for it").expect("written");
+    let reason = program.path("reason").to_str().expect("a path").to_owned();
+    let (one, patient) = ("01".repeat(16), "02".repeat(16));
+    let basis = "PIPA article 36(1)";
+    let ask = [
+        "shred",
+        "request",
+        "--account",
+        &one,
+        "--role",
+        "steward",
+        "--patient",
+        &patient,
+        "--reason",
+        &reason,
+        "--basis",
+        basis,
+    ];
+    says(&program.run(&ask), 1, &["does not hold the role"]);
+    says(&program.run(&["shred", "list"]), 0, &[]);
+}
+
+#[test]
 fn a_clock_that_ran_ahead_is_reset_once_it_is_confirmed() {
     let program = deposited();
     says(&program.run(&["clock", "reset"]), 0, &["nothing to reset"]);

@@ -478,3 +478,41 @@ fn keys_come_under_a_new_shard_and_open_under_both_until_the_old_one_goes() {
     assert_eq!(found.parent, Parent::Key(new_shard.id));
     assert!(["k1", "k2", "k3"].iter().all(|store| !holds(&folders, store, &owner) && holds(&folders, store, &renewed)));
 }
+
+#[test]
+fn a_backup_brings_back_what_was_lost_and_nothing_that_was_destroyed() {
+    let folders = Folders::new();
+    let (_, stores, going) = with_a_patient(&folders);
+    let (ours, theirs) = (Id16([1; 16]), Id16([2; 16]));
+    let repair = job(Action::Repair);
+    let made: base::Timestamp = "2026-11-26T00:00:00Z".parse().expect("a moment");
+    let day = |days: i64| made.checked_add(jiff_days(days)).expect("a moment");
+    let backup = stores.backup(&repair, folders.base.path(), ours, made).expect("made");
+    assert!(backup.folder.ends_with("hanmaru-keys-20261126T000000Z"));
+    assert!(stores.backup(&repair, folders.base.path(), ours, made).is_err(), "never replaced");
+    // Erased after the backup was made; then every key store is lost but for the lists, as on new disks that were mended.
+    stores.destroy(&repair, &entries(&going)).expect("listed");
+    let lists: Vec<_> = ["k1", "k2", "k3"].map(|store| folders.path(store)).into();
+    for folder in &lists {
+        fs::remove_file(folder.join("0001.keys")).expect("lost");
+    }
+    assert_eq!(stores.load_index().expect("read").keys().count(), 0);
+    let refused =
+        |days, whose| stores.restore(&repair, &backup.folder, whose, day(days), 30).expect_err("refused").to_string();
+    assert!(refused(30, ours).contains("30 days old"), "past its window");
+    assert!(refused(1, theirs).contains("another installation"));
+    let restored = stores.restore(&repair, &backup.folder, ours, day(29), 30).expect("restored");
+    assert_eq!((restored.keys, restored.destroyed), (4, 2), "{restored:?}");
+    let index = stores.load_index().expect("read");
+    assert!(index.keys().count() == 4 && index.keys().all(|key| going.iter().all(|gone| gone.id != key.id)));
+    // A changed byte is noticed before anything is written.
+    let file = backup.folder.join("0001.keys");
+    let mut bytes = fs::read(&file).expect("there");
+    bytes[40] ^= 1;
+    fs::write(&file, bytes).expect("damaged");
+    assert!(refused(1, ours).contains("is damaged"));
+}
+
+fn jiff_days(days: i64) -> Duration {
+    Duration::from_secs(days.unsigned_abs() * 86_400)
+}
