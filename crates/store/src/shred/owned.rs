@@ -42,6 +42,8 @@ pub(crate) const KEPT: &[(&str, &str)] = &[
         "commitment",
         "the log is append-only; it says that a document was issued or a receipt given, and not what stood in it",
     ),
+    ("access_ground", "why somebody of the staff was let in is kept with who looked"),
+    ("broken_glass", "as access_ground"),
     ("outbox_records", "what waits to be sealed is waited for, or dropped with what it is about"),
     ("erased_owner", "so that what was erased is not taken in again"),
     ("legal_hold", "who ordered that something be kept, and when"),
