@@ -32,6 +32,7 @@ pub(crate) const OWNED: &[(&str, &str, Form)] = &[
     ("document", "owner", Form::Owner),
     ("document_clear", "owner", Form::Owner),
     ("person_patient", "patient", Form::Patient),
+    ("watch_flag", "subject", Form::Patient),
 ];
 
 /// Tables that name an owner and stay, with the reason.
@@ -44,6 +45,9 @@ pub(crate) const KEPT: &[(&str, &str)] = &[
     ),
     ("access_ground", "why somebody of the staff was let in is kept with who looked"),
     ("broken_glass", "as access_ground"),
+    ("watch_finding", "what looked wrong about an access is kept with who looked"),
+    ("watch_behind", "as watch_finding"),
+    ("watch_case", "as watch_finding"),
     ("outbox_records", "what waits to be sealed is waited for, or dropped with what it is about"),
     ("erased_owner", "so that what was erased is not taken in again"),
     ("legal_hold", "who ordered that something be kept, and when"),

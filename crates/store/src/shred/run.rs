@@ -30,8 +30,8 @@ use crate::journal::{AccessActor, AccessEntry, AccessResult};
 use crate::keys::count_change;
 use crate::rotate::{COMPACT_PATIENCE, turn};
 use crate::sealed;
-use crate::sequencer::KIND_SHRED;
 use crate::sequencer::proof::LeafProof;
+use crate::sequencer::{KIND_OBJECT, KIND_SHRED, KIND_VERSION};
 use crate::types::{Log, Ticket, owner_bytes, owner_from};
 use crate::write::{enqueue, ticket};
 
@@ -118,9 +118,16 @@ impl Store {
     /// Destroys the keys, and erases what hung under them.
     fn destroy(&self, permit: &Permit, shred: &Shred) -> Result<ShredState, StoreError> {
         let (core, id) = (self.core(), shred.id);
+        let owner = match &shred.scope {
+            ShredScope::Patient(id) => Some(owner_bytes(Owner::Patient(*id))),
+            ShredScope::Group(group) => Some(owner_bytes(group.owner)),
+            ShredScope::Class { .. } => None,
+        };
         let newest = core.readers.snapshot("reading the outbox", |connection| {
-            let sql = "SELECT coalesce(max(no), 0) FROM outbox_records";
-            connection.query_row(sql, [], |row| row.get::<_, i64>(0)).at("reading the outbox")
+            // Versions and objects, whosever they are, and what tables say of the owner.
+            let sql = "SELECT coalesce(max(no), 0) FROM outbox_records WHERE kind IN (?, ?) OR owner = ?";
+            let values = params![KIND_VERSION, KIND_OBJECT, owner];
+            connection.query_row(sql, values, |row| row.get::<_, i64>(0)).at("reading the outbox")
         })?;
         // What is not sealed yet would leave its segment behind the erasure.
         core.log(Log::Records).wait_sealed(core, Ticket(newest.unsigned_abs()), SEAL_PATIENCE)?;

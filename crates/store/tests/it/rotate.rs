@@ -12,6 +12,8 @@ use vault::{GroupName, KdfCost, Passphrase, ProtectedKeyProvider, open_root};
 
 use crate::support::*;
 
+/// Keys of groups: others are made when a log or a table asks for them.
+const GROUPS: &str = "SELECT count(*) FROM wrapped_key WHERE substr(name, 1, 1) = x'04'";
 const FOLDER: &str = "HANMARU_STORE_ROTATE_FOLDER";
 
 fn repair(store: &Store) -> Permit {
@@ -123,7 +125,7 @@ fn killed_at_random_points_no_key_is_lost() {
     }
     // The first read of a year makes the key of its entries.
     assert!(reads(&store, 0));
-    let keys = count(&house, "SELECT count(*) FROM wrapped_key");
+    let keys = count(&house, GROUPS);
     let old = shards(&house);
     drop((permit, store));
     let random = SeededRandom::new(1);
@@ -147,7 +149,7 @@ fn killed_at_random_points_no_key_is_lost() {
     }
     println!("{killed} kills");
     assert!(killed >= 2, "only {killed} kills hit anything");
-    assert_eq!(count(&house, "SELECT count(*) FROM wrapped_key"), keys, "0 keys are lost");
+    assert_eq!(count(&house, GROUPS), keys, "0 keys are lost");
     assert!(shards(&house).iter().all(|id| !old.contains(id)));
     assert!(old.iter().all(|id| !stands_in_key_stores(&house, id)));
     let store = house.open();
@@ -156,7 +158,7 @@ fn killed_at_random_points_no_key_is_lost() {
     let permit = depositor(&store, Action::Deposit);
     let groups: Vec<GroupName> = (0..OWNERS).map(group).collect();
     store.reserve_keys(&permit, &groups).expect("found");
-    assert_eq!(count(&house, "SELECT count(*) FROM wrapped_key"), keys, "none was made anew");
+    assert_eq!(count(&house, GROUPS), keys, "none was made anew");
 }
 
 #[test]
