@@ -154,11 +154,13 @@ pub struct Session {
     pub absolute_minutes: u32,
     /// Minutes after which something grave asks for the second factor again.
     pub step_up_minutes: u32,
+    /// Minutes after which a request to reset second factors can take effect.
+    pub recovery_wait_minutes: u32,
 }
 
 impl Default for Session {
     fn default() -> Self {
-        Self { idle_minutes: 15, absolute_minutes: 480, step_up_minutes: 5 }
+        Self { idle_minutes: 15, absolute_minutes: 480, step_up_minutes: 5, recovery_wait_minutes: 10 }
     }
 }
 
@@ -391,6 +393,7 @@ impl Config {
             self.session.absolute_minutes >= self.session.idle_minutes,
             "[session] absolute_minutes must not be less than idle_minutes",
         );
+        need(self.session.recovery_wait_minutes <= 720, "[session] recovery_wait_minutes must be at most 720");
         need((1..=60).contains(&self.session.step_up_minutes), "[session] step_up_minutes must be 1 to 60");
         let limits = self.limits.limits();
         let sizes =

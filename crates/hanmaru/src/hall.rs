@@ -241,6 +241,7 @@ impl Hall {
         let mut with = IdentityConfig::new(&config.agency.issuer, &config.agency.client_id, secret.expose(), &redirect);
         with.demo = config.demo;
         with.idle_s = config.session.idle_minutes.saturating_mul(60);
+        with.recovery_wait_s = config.session.recovery_wait_minutes.saturating_mul(60);
         with.step_up_s = config.session.step_up_minutes.saturating_mul(60);
         with.absolute_s = config.session.absolute_minutes.saturating_mul(60);
         Ok(Identity::new(self.store().clone(), with, Arc::clone(&self.clock), self.store().random())?)

@@ -27,6 +27,8 @@ pub struct IdentityConfig {
     pub absolute_s: u32,
     /// Something grave asks for the second factor again where it was given longer ago than this many seconds.
     pub step_up_s: u32,
+    /// A request to reset second factors takes effect no sooner than this many seconds after it was made: time to object.
+    pub recovery_wait_s: u32,
     /// Longest wait for one answer of the agency, in seconds.
     pub agency_timeout_s: u32,
 }
@@ -46,6 +48,7 @@ impl IdentityConfig {
             idle_s: 15 * 60,
             absolute_s: 8 * 3600,
             step_up_s: 5 * 60,
+            recovery_wait_s: 10 * 60,
             agency_timeout_s: 10,
         }
     }
@@ -78,6 +81,9 @@ impl IdentityConfig {
         }
         if !(60..=3600).contains(&self.step_up_s) {
             return Err(wrong("step_up_s", "must be 60 to 3600"));
+        }
+        if self.recovery_wait_s > 12 * 3600 {
+            return Err(wrong("recovery_wait_s", "must be at most 43200"));
         }
         if !(1..=120).contains(&self.agency_timeout_s) {
             return Err(wrong("agency_timeout_s", "must be 1 to 120"));

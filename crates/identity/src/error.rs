@@ -111,6 +111,21 @@ pub enum IdentityError {
     /// No member of staff has this account, or they have left.
     #[error("no member of staff has this account, or they have left")]
     NotStaff,
+    /// There is no open request with this code.
+    #[error("no open request for recovery has this code")]
+    RecoveryOver,
+    /// Nobody approves their own request.
+    #[error("nobody approves their own request for recovery")]
+    RecoveryOwn,
+    /// The same member of staff approved before.
+    #[error("this member of staff approved before: another one has to")]
+    RecoveryTwice,
+    /// The request was made too short ago to take effect.
+    #[error("the request was made too short ago: approve it again in {wait_s} seconds")]
+    RecoveryEarly {
+        /// Seconds to wait.
+        wait_s: u64,
+    },
     /// What was given cannot be taken.
     #[error("{what} cannot be taken: {why}")]
     Unusable {

@@ -6,13 +6,14 @@ use crate::client::{Client, family};
 use crate::config::IdentityConfig;
 use crate::error::{Ending, us};
 use crate::http::Http;
+use crate::keys::{DayKeys, LIVES_US};
 use crate::oidc::Agency;
 use crate::passkey::Ceremonies;
-use crate::pending::{Pending, SIGN_IN_S};
+use crate::pending::{self, Pending, SIGN_IN_S};
 use crate::session::{Lifetimes, SESSIONS_PER_ACCOUNT_MAX, Session, SessionToken};
 use crate::source::source_bytes;
 use crate::tables::{self, AccountRow, CounterNames, SessionRow};
-use crate::throttle::{self, Counters, SECOND_US};
+use crate::throttle::{self, Counters, MINUTE_US, SECOND_US};
 use crate::{IdentityError, sealed, token_text};
 use base::{Clock, Id16, Random, Redacted, hmac_sha256};
 use rusqlite::Transaction;
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     tables: Tables,
     agency: Agency,
     pub ceremonies: Ceremonies,
+    pub day_keys: DayKeys,
     http: Arc<Http>,
     pub config: IdentityConfig,
     pub lifetimes: Lifetimes,
@@ -100,8 +102,21 @@ impl Identity {
         let now_us = us(clock.now());
         let newest_us = tables.read("identity-open", move |connection| tables::newest_us(connection, now_us))?;
         let newest_us = AtomicI64::new(newest_us);
-        let inner =
-            Inner { store, tables, agency, ceremonies, http, config, lifetimes, secret, clock, random, newest_us };
+        let day_keys = DayKeys::default();
+        let inner = Inner {
+            store,
+            tables,
+            agency,
+            ceremonies,
+            day_keys,
+            http,
+            config,
+            lifetimes,
+            secret,
+            clock,
+            random,
+            newest_us,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -115,7 +130,8 @@ impl Identity {
         inner.check_clock(now_us)?;
         let pending = Pending::new(return_to, now_us, &*inner.random);
         let address = inner.agency.address(&pending, locale, now_us)?;
-        Ok(Begin { redirect_url: Redacted::new(address), cookie: pending.to_cookie(&inner.secret, &*inner.random) })
+        let cookie = inner.seal_cookie(pending::LABEL, &pending.to_bytes(), now_us)?;
+        Ok(Begin { redirect_url: Redacted::new(address), cookie: Redacted::new(cookie) })
     }
 
     /// Finishes a sign-in: `cookie` is the value of [`crate::SIGN_IN_COOKIE`], `code` and `state` came with the redirect,
@@ -166,11 +182,13 @@ impl Identity {
         now_us: i64,
     ) -> Result<SignedIn, IdentityError> {
         let inner = &*self.inner;
-        let pending = Pending::from_cookie(cookie, state, &inner.secret, now_us)?;
+        let plain = inner.open_cookie(pending::LABEL, cookie, now_us).ok_or(IdentityError::SignInForged)?;
+        let pending = Pending::from_bytes(&plain, state, now_us)?;
         let (state_hash, absolute_us) = (pending.state_hash(), inner.lifetimes.absolute_us);
         // Before the code is shown to anybody: whatever happens next, this sign-in has been tried.
         inner.write("identity-use-sign-in", move |transaction, now_us| {
             tables::purge(transaction, now_us, absolute_us, SIGN_IN_KEPT_US)?;
+            tables::keys::purge(transaction, now_us - LIVES_US, now_us)?;
             let first = tables::use_sign_in(transaction, state_hash, now_us)?;
             Ok(if first { Ok(()) } else { Err(IdentityError::SignInUsed) })
         })?;
@@ -327,13 +345,27 @@ impl Inner {
         sealed::open(&self.secret, label, &account.0, bytes).map(Zeroizing::new)
     }
 
-    pub fn counter_names(&self, account: Id16, source: &str) -> CounterNames {
-        let source = source_bytes(source);
-        CounterNames {
-            pair: self.counter_name(&[b"pair", &account.0, &source]),
-            source: self.counter_name(&[b"source", &source]),
+    /// Under what an attempt in a session is counted, at `source`.
+    pub fn counter_names(
+        &self,
+        connection: &rusqlite::Connection,
+        session: &SessionRow,
+        source: &str,
+        now_us: i64,
+    ) -> rusqlite::Result<CounterNames> {
+        let (account, place) = (session.account, source_bytes(source));
+        let device = tables::devices::get(connection, account, &session.device)?.is_some();
+        let knows = device || tables::devices::knows_source(connection, account, &self.source_hash(account, source))?;
+        let pair: [&[u8]; 3] =
+            if device { [b"device-pair", &account.0, &session.device] } else { [b"pair", &account.0, &place] };
+        let minute = now_us.div_euclid(MINUTE_US).to_be_bytes();
+        Ok(CounterNames {
+            pair: self.counter_name(&pair),
+            source: self.counter_name(&[b"source", &place]),
             account: self.counter_name(&[b"account", &account.0]),
-        }
+            global: self.counter_name(&[b"global", &minute]),
+            known: knows,
+        })
     }
 
     /// Under what a counter is kept: neither addresses nor accounts can be read from it.

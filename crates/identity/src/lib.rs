@@ -18,11 +18,13 @@ mod config;
 mod error;
 mod http;
 mod identity;
+mod keys;
 mod notices;
 mod oidc;
 mod passkey;
 mod passkeys;
 mod pending;
+mod recovery;
 pub mod sealed;
 mod second_factor;
 mod session;
@@ -44,6 +46,7 @@ pub use notices::{Notice, NoticeKind};
 pub use passkey::{PASSKEY_ANSWER_BYTES_MAX, PASSKEY_COOKIE, PASSKEY_S, PasskeyAsk};
 pub use passkeys::{PASSKEY_NAME_CHARS_MAX, PASSKEYS_MAX, PasskeyInfo};
 pub use pending::SIGN_IN_S;
+pub use recovery::{APPROVALS, RECOVERY_S, RECOVERY_TEXT_CHARS_MAX, Recovered, Recovery, RecoveryAsked, RecoveryWord};
 pub use session::{
     Holder, SESSION_COOKIE, SESSIONS_PER_ACCOUNT_MAX, SIGN_IN_COOKIE, SecondFactor, Session, SessionInfo, SessionToken,
     TRIES_PER_SESSION,

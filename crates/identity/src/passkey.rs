@@ -7,7 +7,6 @@
 use crate::IdentityError;
 use crate::config::IdentityConfig;
 use crate::error::PasskeyFault;
-use crate::sealed;
 use base::wire::{Malformed, Reader, Writer};
 use base::{Id16, Random, Redacted, sha256};
 use base64::Engine as _;
@@ -25,9 +24,7 @@ pub const PASSKEY_COOKIE: &str = "__Host-hanmaru-passkey";
 pub const PASSKEY_S: i64 = 10 * 60;
 /// Longest answer read.
 pub const PASSKEY_ANSWER_BYTES_MAX: usize = 16 * 1024;
-/// Longest cookie read.
-const COOKIE_BYTES_MAX: usize = 4096;
-const LABEL: &str = "passkey-challenge";
+pub(crate) const LABEL: &str = "passkey-challenge";
 
 /// What a page asks a browser for.
 #[derive(Debug, Clone)]
@@ -66,26 +63,16 @@ impl Challenge {
         Self { aim, account, nonce: random.bytes32(), began_us: now_us, state }
     }
 
-    pub fn to_cookie(&self, secret: &[u8; 32], random: &dyn Random) -> Redacted<String> {
+    /// What the cookie carries, to be sealed.
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.u8(self.aim as u8).raw(&self.account.0).raw(&self.nonce).i64(self.began_us).bytes(&self.state);
-        Redacted::new(URL_SAFE_NO_PAD.encode(sealed::seal(secret, LABEL, b"", &writer.finish(), random)))
+        writer.finish()
     }
 
-    /// What a cookie carries, if it was asked of this account, for this, and not too long ago.
-    pub fn from_cookie(
-        cookie: &str,
-        aim: Aim,
-        account: Id16,
-        secret: &[u8; 32],
-        now_us: i64,
-    ) -> Result<Self, IdentityError> {
-        if cookie.len() > COOKIE_BYTES_MAX {
-            return Err(IdentityError::SignInForged);
-        }
-        let sealed = URL_SAFE_NO_PAD.decode(cookie).map_err(|_| IdentityError::SignInForged)?;
-        let plain = sealed::open(secret, LABEL, b"", &sealed).ok_or(IdentityError::SignInForged)?;
-        let challenge = Self::read(&plain, aim).map_err(|_| IdentityError::SignInForged)?;
+    /// What a cookie carried, if it was asked of this account, for this, and not too long ago.
+    pub fn from_bytes(plain: &[u8], aim: Aim, account: Id16, now_us: i64) -> Result<Self, IdentityError> {
+        let challenge = Self::read(plain, aim).map_err(|_| IdentityError::SignInForged)?;
         if challenge.account != account {
             return Err(IdentityError::SignInForged);
         }
@@ -245,29 +232,25 @@ mod tests {
     use super::*;
     use base::SeededRandom;
 
-    const SECRET: [u8; 32] = [9; 32];
     const NOW_US: i64 = 1_800_000_000_000_000;
 
     #[test]
     fn a_challenge_is_for_one_account_one_aim_and_ten_minutes() {
-        let random = SeededRandom::new(1);
         let me = Id16([1; 16]);
-        let asked = Challenge::new(Aim::Prove, me, b"state".to_vec(), NOW_US, &random);
-        let cookie = asked.to_cookie(&SECRET, &random).into_exposed();
-        let read = |aim, account, secret, after_s: i64| {
-            Challenge::from_cookie(&cookie, aim, account, secret, NOW_US + after_s * 1_000_000)
-        };
-        assert_eq!(read(Aim::Prove, me, &SECRET, 0).expect("its own").state, b"state");
-        assert_eq!(read(Aim::Prove, me, &SECRET, 599).expect("in time").hash(), asked.hash());
-        for expired in [read(Aim::Prove, me, &SECRET, 600), read(Aim::Prove, me, &SECRET, -1)] {
+        let asked = Challenge::new(Aim::Prove, me, b"state".to_vec(), NOW_US, &SeededRandom::new(1));
+        let plain = asked.to_bytes();
+        let read =
+            |aim, account, after_s: i64| Challenge::from_bytes(&plain, aim, account, NOW_US + after_s * 1_000_000);
+        assert_eq!(read(Aim::Prove, me, 0).expect("its own").state, b"state");
+        assert_eq!(read(Aim::Prove, me, 599).expect("in time").hash(), asked.hash());
+        for expired in [read(Aim::Prove, me, 600), read(Aim::Prove, me, -1)] {
             assert!(matches!(expired, Err(IdentityError::SignInExpired)));
         }
         for forged in [
-            read(Aim::Enrol, me, &SECRET, 0),
-            read(Aim::Prove, Id16([2; 16]), &SECRET, 0),
-            read(Aim::Prove, me, &[8; 32], 0),
-            Challenge::from_cookie("?", Aim::Prove, me, &SECRET, NOW_US),
-            Challenge::from_cookie(&"A".repeat(5_000), Aim::Prove, me, &SECRET, NOW_US),
+            read(Aim::Enrol, me, 0),
+            read(Aim::Prove, Id16([2; 16]), 0),
+            Challenge::from_bytes(&plain[..50], Aim::Prove, me, NOW_US),
+            Challenge::from_bytes(b"", Aim::Prove, me, NOW_US),
         ] {
             assert!(matches!(forged, Err(IdentityError::SignInForged)));
         }

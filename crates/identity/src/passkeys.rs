@@ -4,7 +4,7 @@ use crate::IdentityError;
 use crate::error::{Ending, PasskeyFault, moment};
 use crate::identity::{Identity, Inner, throttled};
 use crate::notices::NoticeKind;
-use crate::passkey::{Aim, Answer, Challenge, PasskeyAsk, is_copyable};
+use crate::passkey::{self, Aim, Answer, Challenge, PasskeyAsk, is_copyable};
 use crate::second_factor::count_failure;
 use crate::session::{Holder, SecondFactor, Session, SessionToken};
 use crate::sessions::live;
@@ -61,7 +61,7 @@ impl Identity {
         }
         let has = inner.open_all(&rows)?;
         let asked = inner.ceremonies.enrol(account, session.name.expose(), &has, session.holder == Holder::Staff)?;
-        Ok(inner.ask(Aim::Enrol, account, asked, now_us))
+        inner.ask(Aim::Enrol, account, asked, now_us)
     }
 
     /// Takes the answer to [`Identity::passkey_enrol`]. The session goes on with two factors under the token returned.
@@ -123,7 +123,7 @@ impl Identity {
             return Err(IdentityError::Passkey { fault: PasskeyFault::Unknown });
         }
         let asked = inner.ceremonies.prove(&inner.open_all(&good)?)?;
-        Ok(inner.ask(Aim::Prove, account, asked, now_us))
+        inner.ask(Aim::Prove, account, asked, now_us)
     }
 
     /// Takes the answer to [`Identity::passkey_prove`], given at `source`. The session goes on with two factors under the token
@@ -150,7 +150,7 @@ impl Identity {
                 Ok(row) => row,
                 Err(error) => return Ok(Err(error)),
             };
-            let names = inner.counter_names(row.account, source.expose());
+            let names = inner.counter_names(transaction, &row, source.expose(), now_us)?;
             let counters = tables::counters(transaction, &names)?;
             if let Err(error) = throttled(&counters, now_us) {
                 return Ok(Err(error));
@@ -235,16 +235,24 @@ impl Identity {
 const DAMAGED: IdentityError = IdentityError::Damaged { what: "a passkey" };
 
 impl Inner {
-    pub(crate) fn ask(&self, aim: Aim, account: Id16, asked: (String, Vec<u8>), now_us: i64) -> PasskeyAsk {
+    pub(crate) fn ask(
+        &self,
+        aim: Aim,
+        account: Id16,
+        asked: (String, Vec<u8>),
+        now_us: i64,
+    ) -> Result<PasskeyAsk, IdentityError> {
         let (options, state) = asked;
         let challenge = Challenge::new(aim, account, state, now_us, &*self.random);
-        PasskeyAsk { options, cookie: challenge.to_cookie(&self.secret, &*self.random) }
+        let cookie = self.seal_cookie(passkey::LABEL, &challenge.to_bytes(), now_us)?;
+        Ok(PasskeyAsk { options, cookie: Redacted::new(cookie) })
     }
 
     pub(crate) fn challenge(&self, cookie: &str, aim: Aim, account: Id16) -> Result<Challenge, IdentityError> {
         let now_us = self.newest()?;
         self.check_clock(now_us)?;
-        Challenge::from_cookie(cookie, aim, account, &self.secret, now_us)
+        let plain = self.open_cookie(passkey::LABEL, cookie, now_us).ok_or(IdentityError::SignInForged)?;
+        Challenge::from_bytes(&plain, aim, account, now_us)
     }
 
     /// Adds a passkey of an answer that holds.

@@ -4,17 +4,13 @@
 use crate::sealed;
 use crate::{IdentityError, token_text};
 use base::wire::{Malformed, Reader, Writer};
-use base::{Random, Redacted, sha256};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base::{Random, sha256};
 
 /// How long a sign-in may take at the agency.
 pub const SIGN_IN_S: i64 = 10 * 60;
-/// Longest cookie read.
-const COOKIE_BYTES_MAX: usize = 4096;
 /// Longest place to go back to.
 const RETURN_TO_BYTES_MAX: usize = 512;
-const LABEL: &str = "sign-in";
+pub(crate) const LABEL: &str = "sign-in";
 
 /// What the browser keeps while its person is at the agency.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,21 +45,16 @@ impl Pending {
         }
     }
 
-    /// The cookie's value.
-    pub fn to_cookie(&self, secret: &[u8; 32], random: &dyn Random) -> Redacted<String> {
+    /// What the cookie carries, to be sealed.
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.text(&self.state).text(&self.nonce).text(&self.verifier).i64(self.began_us).text(&self.return_to);
-        Redacted::new(URL_SAFE_NO_PAD.encode(sealed::seal(secret, LABEL, b"", &writer.finish(), random)))
+        writer.finish()
     }
 
-    /// The sign-in of a cookie, if `state` is its own and it is not too old.
-    pub fn from_cookie(cookie: &str, state: &str, secret: &[u8; 32], now_us: i64) -> Result<Self, IdentityError> {
-        if cookie.len() > COOKIE_BYTES_MAX {
-            return Err(IdentityError::SignInForged);
-        }
-        let sealed = URL_SAFE_NO_PAD.decode(cookie).map_err(|_| IdentityError::SignInForged)?;
-        let plain = sealed::open(secret, LABEL, b"", &sealed).ok_or(IdentityError::SignInForged)?;
-        let pending = Self::read(&plain).map_err(|_| IdentityError::SignInForged)?;
+    /// The sign-in that a cookie carried, if `state` is its own and it is not too old.
+    pub fn from_bytes(plain: &[u8], state: &str, now_us: i64) -> Result<Self, IdentityError> {
+        let pending = Self::read(plain).map_err(|_| IdentityError::SignInForged)?;
         if !sealed::same(pending.state.as_bytes(), state.as_bytes()) {
             return Err(IdentityError::SignInForged);
         }
@@ -107,29 +98,24 @@ mod tests {
     use super::*;
     use base::SeededRandom;
 
-    const SECRET: [u8; 32] = [9; 32];
     const NOW_US: i64 = 1_800_000_000_000_000;
 
-    fn begun() -> (Pending, String) {
-        let random = SeededRandom::new(1);
-        let pending = Pending::new("/records?year=2020", NOW_US, &random);
-        let cookie = pending.to_cookie(&SECRET, &random).into_exposed();
-        (pending, cookie)
+    fn begun(seed: u64) -> Pending {
+        Pending::new("/records?year=2020", NOW_US, &SeededRandom::new(seed))
     }
 
     #[test]
     fn a_cookie_brings_its_sign_in_back() {
-        let (pending, cookie) = begun();
-        assert_eq!(Pending::from_cookie(&cookie, &pending.state, &SECRET, NOW_US).expect("its own"), pending);
+        let pending = begun(1);
+        assert_eq!(Pending::from_bytes(&pending.to_bytes(), &pending.state, NOW_US).expect("its own"), pending);
         assert!(pending.verifier.len() >= 43, "RFC 7636 section 4.1");
-        assert!(cookie.len() < COOKIE_BYTES_MAX);
     }
 
     #[test]
     fn ten_minutes_and_no_time_before_the_beginning() {
-        let (pending, cookie) = begun();
+        let pending = begun(1);
         for (after_s, good) in [(0, true), (599, true), (600, false), (-1, false)] {
-            let read = Pending::from_cookie(&cookie, &pending.state, &SECRET, NOW_US + after_s * 1_000_000);
+            let read = Pending::from_bytes(&pending.to_bytes(), &pending.state, NOW_US + after_s * 1_000_000);
             assert_eq!(read.is_ok(), good, "{after_s}");
             assert!(good || matches!(read, Err(IdentityError::SignInExpired)));
         }
@@ -137,31 +123,17 @@ mod tests {
 
     #[test]
     fn forgeries_are_told() {
-        let (pending, cookie) = begun();
-        let (other, other_cookie) = {
-            let random = SeededRandom::new(2);
-            let pending = Pending::new("/", NOW_US, &random);
-            let cookie = pending.to_cookie(&SECRET, &random).into_exposed();
-            (pending, cookie)
-        };
-        let flipped = format!("{}{}", if cookie.starts_with('A') { 'B' } else { 'A' }, &cookie[1..]);
-        let long = "A".repeat(COOKIE_BYTES_MAX + 1);
-        for (cookie, state) in [
-            (cookie.as_str(), other.state.as_str()),
-            (other_cookie.as_str(), pending.state.as_str()),
-            (flipped.as_str(), pending.state.as_str()),
-            (long.as_str(), pending.state.as_str()),
-            ("", pending.state.as_str()),
-            (cookie.as_str(), ""),
-            ("no base64 !", pending.state.as_str()),
+        let (pending, other) = (begun(1), begun(2));
+        let short = &pending.to_bytes()[..40];
+        for (plain, state) in [
+            (pending.to_bytes().as_slice(), other.state.as_str()),
+            (other.to_bytes().as_slice(), pending.state.as_str()),
+            (pending.to_bytes().as_slice(), ""),
+            (short, pending.state.as_str()),
+            (b"".as_slice(), pending.state.as_str()),
         ] {
-            let read = Pending::from_cookie(cookie, state, &SECRET, NOW_US);
-            assert!(matches!(read, Err(IdentityError::SignInForged)));
+            assert!(matches!(Pending::from_bytes(plain, state, NOW_US), Err(IdentityError::SignInForged)));
         }
-        assert!(matches!(
-            Pending::from_cookie(&cookie, &pending.state, &[8; 32], NOW_US),
-            Err(IdentityError::SignInForged)
-        ));
     }
 
     #[test]

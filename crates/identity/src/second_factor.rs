@@ -31,7 +31,7 @@ impl Identity {
                 Ok(row) => row,
                 Err(error) => return Ok(Err(error)),
             };
-            if !inner.may_replace(transaction, &row, tables::totp(transaction, row.account)?.as_ref())? {
+            if !inner.may_replace(transaction, &row, tables::totp(transaction, row.account)?.as_ref(), now_us)? {
                 return Ok(Err(IdentityError::TotpEnrolled));
             }
             tables::set_pending_totp(transaction, row.account, &sealed, now_us).map(Ok)
@@ -55,7 +55,7 @@ impl Identity {
                 Err(error) => return Ok(Err(error)),
             };
             let stored = tables::totp(transaction, row.account)?;
-            if !inner.may_replace(transaction, &row, stored.as_ref())? {
+            if !inner.may_replace(transaction, &row, stored.as_ref(), now_us)? {
                 return Ok(Err(IdentityError::TotpEnrolled));
             }
             let Some((pending, replaces)) =
@@ -108,12 +108,14 @@ impl Inner {
         transaction: &Transaction<'_>,
         row: &SessionRow,
         stored: Option<&TotpRow>,
+        now_us: i64,
     ) -> rusqlite::Result<bool> {
         if tables::staff::get(transaction, row.account)?.is_some() {
             return Ok(false);
         }
         let has_totp = stored.is_some_and(|stored| stored.secret.is_some());
-        Ok(row.assurance >= 2 || !(has_totp || self.has_second_factor(transaction, row.account)?))
+        let proved = row.assurance >= 2 && self.is_fresh(row.factor_us, now_us);
+        Ok(proved || !(has_totp || self.has_second_factor(transaction, row.account)?))
     }
 }
 
@@ -126,7 +128,7 @@ impl Inner {
         source: &str,
         now_us: i64,
     ) -> rusqlite::Result<Result<SessionToken, IdentityError>> {
-        let names = self.counter_names(row.account, source);
+        let names = self.counter_names(transaction, row, source, now_us)?;
         let counters = tables::counters(transaction, &names)?;
         if let Err(error) = throttled(&counters, now_us) {
             return Ok(Err(error));
@@ -168,7 +170,11 @@ pub(crate) fn count_failure(
 ) -> rusqlite::Result<Option<IdentityError>> {
     tables::set_counter(transaction, &names.pair, counters.pair.after_failure(now_us))?;
     tables::set_counter(transaction, &names.source, counters.source.after_failure(now_us))?;
-    tables::set_counter(transaction, &names.account, counters.account.after_failure(now_us))?;
+    // Failures in places the account knows say nothing about those it does not.
+    if !names.known {
+        tables::set_counter(transaction, &names.account, counters.account.after_failure(now_us))?;
+        tables::set_counter(transaction, &names.global, counters.global.after_failure(now_us))?;
+    }
     let failures = row.failures + 1;
     tables::set_failures(transaction, row.token, failures)?;
     if failures < TRIES_PER_SESSION {

@@ -2,6 +2,7 @@
 
 use crate::claims::Gender;
 use crate::error::{Ending, moment};
+use crate::keys::{DayKey, ID_BYTES};
 use crate::sealed::same;
 use crate::{IdentityError, token_text};
 use base::{Id16, Random, Redacted, Timestamp, hmac_sha256, sha256};
@@ -213,29 +214,36 @@ pub(crate) fn assurance_of(level: i64) -> Assurance {
 
 const CSRF_BYTES: usize = 32;
 
-/// A token for the forms of a session: a random mask, then the session's HMAC under that mask.
-pub(crate) fn csrf_token(secret: &[u8; 32], session: TokenHash, random: &dyn Random) -> Redacted<String> {
+/// A token for the forms of a session: the name of the key of the day, a random mask, then the session's HMAC under that mask.
+pub(crate) fn csrf_token(key: &DayKey, session: TokenHash, random: &dyn Random) -> Redacted<String> {
     let mask = random.bytes32();
-    let tag = csrf_tag(secret, session);
-    let mut bytes = mask.to_vec();
+    let tag = csrf_tag(&key.key, session);
+    let mut bytes = key.id.to_vec();
+    bytes.extend(mask);
     bytes.extend(tag.iter().zip(mask).map(|(tag, mask)| tag ^ mask));
     Redacted::new(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Whether a form's token belongs to a session.
-pub(crate) fn csrf_check(secret: &[u8; 32], session: TokenHash, token: &str) -> Result<(), IdentityError> {
+/// Whether a form's token belongs to a session, under the key that `key_of` has for its name.
+pub(crate) fn csrf_check(
+    key_of: impl FnOnce(&[u8]) -> Option<DayKey>,
+    session: TokenHash,
+    token: &str,
+) -> Result<(), IdentityError> {
     let bytes =
         if token.len() <= 4 * CSRF_BYTES { URL_SAFE_NO_PAD.decode(token).unwrap_or_default() } else { Vec::new() };
-    if bytes.len() != 2 * CSRF_BYTES {
+    if bytes.len() != ID_BYTES + 2 * CSRF_BYTES {
         return Err(IdentityError::CsrfMismatch);
     }
+    let (id, bytes) = bytes.split_at(ID_BYTES);
     let (mask, masked) = bytes.split_at(CSRF_BYTES);
     let tag: Vec<u8> = mask.iter().zip(masked).map(|(mask, masked)| mask ^ masked).collect();
-    if same(&tag, &csrf_tag(secret, session)) { Ok(()) } else { Err(IdentityError::CsrfMismatch) }
+    let key = key_of(id).ok_or(IdentityError::CsrfMismatch)?;
+    if same(&tag, &csrf_tag(&key.key, session)) { Ok(()) } else { Err(IdentityError::CsrfMismatch) }
 }
 
-fn csrf_tag(secret: &[u8; 32], session: TokenHash) -> [u8; 32] {
-    hmac_sha256(secret, &[b"csrf\0".as_slice(), &session.0].concat())
+fn csrf_tag(key: &[u8; 32], session: TokenHash) -> [u8; 32] {
+    hmac_sha256(key, &[b"csrf\0".as_slice(), &session.0].concat())
 }
 
 #[cfg(test)]
@@ -270,34 +278,40 @@ mod tests {
         assert!(!format!("{first:?}").contains(first.cookie_value()));
     }
 
+    /// Knows two keys by their names.
+    fn key_of(id: &[u8]) -> Option<DayKey> {
+        [1, 2].map(DayKey::sample).into_iter().find(|key| key.id == id)
+    }
+
     #[test]
     fn a_csrf_token_fits_its_session_and_no_other() {
         let random = SeededRandom::new(1);
         let (mine, other) = (TokenHash([1; 32]), TokenHash([2; 32]));
-        let token = csrf_token(&[3; 32], mine, &random);
-        assert_ne!(token, csrf_token(&[3; 32], mine, &random), "masked anew each time");
-        assert!(csrf_check(&[3; 32], mine, token.expose()).is_ok());
-        for (secret, session, token) in [
-            ([3; 32], other, token.expose().as_str()),
-            ([4; 32], mine, token.expose().as_str()),
-            ([3; 32], mine, ""),
-            ([3; 32], mine, &token.expose()[..85]),
-            ([3; 32], mine, &"A".repeat(86)),
-            ([3; 32], mine, &"A".repeat(10_000)),
+        let token = csrf_token(&DayKey::sample(1), mine, &random);
+        assert_ne!(token, csrf_token(&DayKey::sample(1), mine, &random), "masked anew each time");
+        assert!(csrf_check(key_of, mine, token.expose()).is_ok());
+        let gone = csrf_token(&DayKey::sample(3), mine, &random);
+        for (session, token) in [
+            (other, token.expose().as_str()),
+            (mine, gone.expose().as_str()),
+            (mine, ""),
+            (mine, &token.expose()[..85]),
+            (mine, &"A".repeat(96)),
+            (mine, &"A".repeat(10_000)),
         ] {
-            assert!(matches!(csrf_check(&secret, session, token), Err(IdentityError::CsrfMismatch)));
+            assert!(matches!(csrf_check(key_of, session, token), Err(IdentityError::CsrfMismatch)));
         }
     }
 
     proptest! {
         #[test]
-        fn a_changed_csrf_token_never_fits(at in 0..64_usize, bit in 0..8_u32, text: String) {
+        fn a_changed_csrf_token_never_fits(at in 0..72_usize, bit in 0..8_u32, text: String) {
             let random = SeededRandom::new(1);
-            let token = csrf_token(&[3; 32], TokenHash([1; 32]), &random);
+            let token = csrf_token(&DayKey::sample(1), TokenHash([1; 32]), &random);
             let mut bytes = URL_SAFE_NO_PAD.decode(token.expose()).expect("just encoded");
             bytes[at] ^= 1 << bit;
-            prop_assert!(csrf_check(&[3; 32], TokenHash([1; 32]), &URL_SAFE_NO_PAD.encode(&bytes)).is_err());
-            prop_assert!(csrf_check(&[3; 32], TokenHash([1; 32]), &text).is_err());
+            prop_assert!(csrf_check(key_of, TokenHash([1; 32]), &URL_SAFE_NO_PAD.encode(&bytes)).is_err());
+            prop_assert!(csrf_check(key_of, TokenHash([1; 32]), &text).is_err());
         }
 
         #[test]

@@ -59,7 +59,8 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::CsrfMismatch`].
     pub fn csrf_ok(&self, session: &Session, token: &str) -> Result<(), IdentityError> {
-        csrf_check(&self.inner.secret, session.token_hash, token)
+        let now_us = self.inner.known_us();
+        csrf_check(|id| self.inner.day_key(id, now_us), session.token_hash, token)
     }
 
     /// Ends the session of a cookie's value. A token without one is no error: who signs out is signed out.
@@ -195,7 +196,7 @@ impl Inner {
             factor_at: (row.factor_us > 0).then(|| moment(row.factor_us)),
             is_fresh: row.assurance >= 2 && self.is_fresh(row.factor_us, now_us),
             notices: known.notices,
-            csrf: csrf_token(&self.secret, row.token, &*self.random),
+            csrf: csrf_token(&self.sealing_key(now_us)?, row.token, &*self.random),
             began: moment(row.began_us),
             idle_end: self.lifetimes.idle_end(row.began_us, row.seen_us),
             absolute_end: self.lifetimes.absolute_end(row.began_us),

@@ -80,6 +80,8 @@ pub struct OffBoarded {
     pub passkeys: usize,
     /// Invitations.
     pub invitations: usize,
+    /// Approvals of recoveries that are not done yet.
+    pub approvals: usize,
     /// Rights.
     pub rights: usize,
 }
@@ -147,7 +149,7 @@ impl Identity {
         let staff = found.filter(|staff| staff.state != "left").ok_or(IdentityError::InvitationOver)?;
         let name = inner.open_text(STAFF_NAME, staff.account, &staff.name).ok_or(DAMAGED)?;
         let asked = inner.ceremonies.enrol(staff.account, &name, &[], true)?;
-        Ok((Redacted::new(name), inner.ask(Aim::StaffEnrol, staff.account, asked, now_us)))
+        Ok((Redacted::new(name), inner.ask(Aim::StaffEnrol, staff.account, asked, now_us)?))
     }
 
     /// Takes the answer to [`Identity::staff_enrol`], which uses the invitation up, and signs the member of staff in. An answer
@@ -205,7 +207,7 @@ impl Identity {
         let now_us = inner.newest()?;
         inner.check_clock(now_us)?;
         let asked = inner.ceremonies.prove(&[])?;
-        Ok(inner.ask(Aim::StaffSignIn, Id16::default(), asked, now_us))
+        inner.ask(Aim::StaffSignIn, Id16::default(), asked, now_us)
     }
 
     /// Takes the answer to [`Identity::staff_ask`] and signs the member of staff in, with two factors: the device, and what it
@@ -230,10 +232,6 @@ impl Identity {
         let (token, device, mut row) = inner.new_session(account, 2, &client);
         let source = inner.counter_name(&[b"source", &source_bytes(&client.source)]);
         self.inner.write("identity-staff-sign-in", move |transaction, now_us| {
-            let counter = tables::counter(transaction, &source)?;
-            if let Err(error) = throttled(&Counters { source: counter, ..Counters::default() }, now_us) {
-                return Ok(Err(error));
-            }
             if !tables::use_sign_in(transaction, challenge.hash(), now_us)? {
                 return Ok(Err(IdentityError::SignInUsed));
             }
@@ -245,8 +243,11 @@ impl Identity {
                 Err(error) => Err(error),
             };
             if let Err(error) = outcome {
+                // A right answer is taken at once, whatever else failed at this address: it cannot be guessed.
+                let counter = tables::counter(transaction, &source)?;
+                let slowed = throttled(&Counters { source: counter, ..Counters::default() }, now_us);
                 tables::set_counter(transaction, &source, counter.after_failure(now_us))?;
-                return Ok(Err(error));
+                return Ok(Err(slowed.err().unwrap_or(error)));
             }
             (row.began_us, row.seen_us, row.factor_us) = (now_us, now_us, now_us);
             inner.add_session(transaction, &row, now_us)?;
@@ -276,7 +277,8 @@ impl Identity {
             .collect()
     }
 
-    /// Ends a member of staff's account for good, in one transaction: every session, passkey, invitation and right. Requests that
+    /// Ends a member of staff's account for good, in one transaction: every session, passkey, invitation, pending approval
+    /// and right. Requests that
     /// come later find nothing, and permits given before are refused on their next use.
     ///
     /// # Errors
@@ -292,8 +294,9 @@ impl Identity {
             let sessions = sessions::end_where(transaction, account, now_us, |_| true)?;
             let passkeys = tables::passkeys::remove_all(transaction, account)?;
             let invitations = tables::staff::uninvite(transaction, account)?;
+            let approvals = tables::recovery::take_back(transaction, account)?;
             tables::devices::forget_all(transaction, account)?;
-            Ok(Some(OffBoarded { sessions, passkeys, invitations, rights: 0 }))
+            Ok(Some(OffBoarded { sessions, passkeys, invitations, approvals, rights: 0 }))
         })?;
         let (ended, rights) = ended.ok_or(IdentityError::NotStaff)?;
         Ok(OffBoarded { rights, ..ended })

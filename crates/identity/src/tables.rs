@@ -2,7 +2,9 @@
 //! staff and devices have files of their own below this one. No rule is decided here.
 
 pub(crate) mod devices;
+pub(crate) mod keys;
 pub(crate) mod passkeys;
+pub(crate) mod recovery;
 pub(crate) mod staff;
 
 use crate::error::Ending;
@@ -58,6 +60,10 @@ pub(crate) struct CounterNames {
     pub pair: [u8; 32],
     pub source: [u8; 32],
     pub account: [u8; 32],
+    /// Everybody's, in this minute.
+    pub global: [u8; 32],
+    /// Whether the account's device or source is known, which others' failures do not concern.
+    pub known: bool,
 }
 
 /// The newest time known, at least `now_us`.
@@ -261,6 +267,8 @@ pub(crate) fn counters(connection: &Connection, names: &CounterNames) -> rusqlit
         pair: counter(connection, &names.pair)?,
         source: counter(connection, &names.source)?,
         account: counter(connection, &names.account)?,
+        global: counter(connection, &names.global)?,
+        known: names.known,
     })
 }
 
@@ -351,6 +359,7 @@ mod tests {
         for migration in [
             include_str!("../../store/migrations/V02__identity.sql"),
             include_str!("../../store/migrations/V15__passkeys_staff.sql"),
+            include_str!("../../store/migrations/V16__recovery_keys.sql"),
         ] {
             connection.execute_batch(migration).expect("the migration fits SQLite");
         }

@@ -1,9 +1,10 @@
-//! How long somebody who failed has to wait: pure rules over three counters. What is kept where is `tables`' business.
+//! How long somebody who failed has to wait: pure rules over four counters. What is kept where is `tables`' business.
 //!
-//! The counters are those of the *pair* (this account from this source), of the *source* alone, and of the *account* alone.
-//! Failures of an account only lengthen the wait of pairs that failed themselves: somebody who hammers an account
-//! cannot lock its owner out, who comes from a source of their own. Guessing from many sources is bounded elsewhere:
-//! every guess needs a fresh sign-in at the identity agency after [`crate::TRIES_PER_SESSION`] wrong codes.
+//! The counters are those of the *pair* (this account from this device, or else from this source), of the *source* alone, of the
+//! *account* alone from places it does not know, and of *everybody* in this minute. Whoever comes from a device or a source that
+//! gave both factors of the account before waits for failures of that pair alone: somebody who hammers an account, from however
+//! many sources, cannot lock its owner out, not even from behind the same address. Guesses from places that are not known are
+//! few, whoever makes them: the account's counter bounds them by account, and everybody's in all.
 
 /// One second in microseconds.
 pub(crate) const SECOND_US: i64 = 1_000_000;
@@ -15,8 +16,14 @@ const SOURCE_FREE: u32 = 20;
 const PAIR_WAIT_MAX_S: i64 = 15 * 60;
 /// Longest wait of a source.
 const SOURCE_WAIT_MAX_S: i64 = 60;
-/// Every so many failures of an account, the waits of its failing pairs grow by their own length once more.
-const ACCOUNT_STEP: u32 = 10;
+/// Failures of an account from unknown places that cost no wait.
+const ACCOUNT_FREE: u32 = 20;
+/// Longest wait of unknown places for an account: a hundred guesses a day, of a million codes.
+const ACCOUNT_WAIT_MAX_S: i64 = 15 * 60;
+/// Failures of everybody in a minute after which unknown places wait for the next.
+const GLOBAL_A_MINUTE: u32 = 300;
+/// Everybody's failures are counted by the minute.
+pub(crate) const MINUTE_US: i64 = 60 * SECOND_US;
 /// After this long without a failure a counter starts again.
 pub(crate) const FORGET_US: i64 = 24 * 3600 * SECOND_US;
 
@@ -42,24 +49,33 @@ impl Counter {
     }
 }
 
-/// The three counters that concern one attempt.
+/// The counters that concern one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Counters {
-    /// Of this account from this source.
+    /// Of this account from this device, or from this source.
     pub pair: Counter,
     /// Of this source, whatever the account.
     pub source: Counter,
-    /// Of this account, whatever the source.
+    /// Of this account, from places it does not know.
     pub account: Counter,
+    /// Of everybody, in this minute.
+    pub global: Counter,
+    /// Whether the account knows the device or the source.
+    pub known: bool,
 }
 
 /// Microseconds until the next attempt is looked at; 0 when it is looked at now.
 pub(crate) fn wait_us(counters: &Counters, now_us: i64) -> i64 {
     let (pair, source, account) = (counters.pair.at(now_us), counters.source.at(now_us), counters.account.at(now_us));
-    let pressure = i64::from(1 + account.failures / ACCOUNT_STEP);
-    let pair_s = doubling_s(pair.failures, PAIR_FREE, PAIR_WAIT_MAX_S).saturating_mul(pressure).min(PAIR_WAIT_MAX_S);
+    let own_us = left_us(pair, doubling_s(pair.failures, PAIR_FREE, PAIR_WAIT_MAX_S), now_us);
+    if counters.known {
+        return own_us;
+    }
     let source_s = doubling_s(source.failures, SOURCE_FREE, SOURCE_WAIT_MAX_S);
-    left_us(pair, pair_s, now_us).max(left_us(source, source_s, now_us))
+    let account_s = doubling_s(account.failures, ACCOUNT_FREE, ACCOUNT_WAIT_MAX_S);
+    let minute_us =
+        if counters.global.failures < GLOBAL_A_MINUTE { 0 } else { MINUTE_US - now_us.rem_euclid(MINUTE_US) };
+    own_us.max(left_us(source, source_s, now_us)).max(left_us(account, account_s, now_us)).max(minute_us)
 }
 
 /// 0 for the free failures, then 2, 4, 8 … seconds, at most `most_s`.
@@ -93,23 +109,40 @@ mod tests {
 
     #[test]
     fn a_quiet_day_forgets() {
-        let hammered = Counters { pair: counter(50), source: counter(50), account: counter(50) };
+        let hammered = Counters { pair: counter(50), source: counter(50), account: counter(50), ..Counters::default() };
         assert!(wait_us(&hammered, NOW_US) > 0);
         assert_eq!(wait_us(&hammered, NOW_US + FORGET_US), 0);
         assert_eq!(counter(50).after_failure(NOW_US + FORGET_US).failures, 1);
     }
 
     #[test]
-    fn pressure_on_the_account_lengthens_the_waits_of_those_who_failed() {
-        let calm = Counters { pair: counter(4), ..Counters::default() };
-        let pressed = Counters { account: counter(40), ..calm };
-        assert_eq!(wait_us(&pressed, NOW_US), 5 * wait_us(&calm, NOW_US));
+    fn unknown_places_wait_for_an_account_under_attack_and_known_ones_do_not() {
+        let attacked = Counters { account: counter(40), global: counter(10_000), ..Counters::default() };
+        assert_eq!(wait_us(&attacked, NOW_US), ACCOUNT_WAIT_MAX_S * SECOND_US);
+        assert_eq!(wait_us(&Counters { known: true, ..attacked }, NOW_US), 0);
+        let mine = Counters { pair: counter(4), known: true, ..attacked };
+        assert_eq!(wait_us(&mine, NOW_US), 4 * SECOND_US, "but for their own failures");
+    }
+
+    #[test]
+    fn a_minute_with_too_many_failures_ends() {
+        let flooded = Counters { global: counter(GLOBAL_A_MINUTE), ..Counters::default() };
+        assert_eq!(wait_us(&flooded, 7 * MINUTE_US), MINUTE_US);
+        assert_eq!(wait_us(&flooded, 8 * MINUTE_US - 1), 1);
+        let calm = Counters { global: counter(GLOBAL_A_MINUTE - 1), ..Counters::default() };
+        assert_eq!(wait_us(&calm, 7 * MINUTE_US), 0);
     }
 
     fn counters() -> impl Strategy<Value = Counters> {
         let one = (0_u32..200, 0_i64..2 * FORGET_US)
             .prop_map(|(failures, ago_us)| Counter { failures, latest_us: NOW_US - ago_us });
-        (one.clone(), one.clone(), one).prop_map(|(pair, source, account)| Counters { pair, source, account })
+        (one.clone(), one.clone(), one, any::<bool>()).prop_map(|(pair, source, account, known)| Counters {
+            pair,
+            source,
+            account,
+            known,
+            ..Counters::default()
+        })
     }
 
     proptest! {
@@ -130,8 +163,9 @@ mod tests {
         }
 
         #[test]
-        fn a_source_that_never_failed_never_waits(account in 0_u32..u32::MAX) {
-            let counters = Counters { account: counter(account), ..Counters::default() };
+        fn a_known_place_that_never_failed_never_waits(failures in 0_u32..u32::MAX) {
+            let all = counter(failures);
+            let counters = Counters { source: all, account: all, global: all, known: true, ..Counters::default() };
             prop_assert_eq!(wait_us(&counters, NOW_US), 0);
         }
 

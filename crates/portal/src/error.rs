@@ -50,6 +50,8 @@ pub(crate) enum PageError {
     Agency,
     #[error("too many failures")]
     Throttled { wait_s: u64 },
+    #[error("asked for too often")]
+    TooOften { wait_s: u64 },
     #[error("the store cannot do it now")]
     Busy,
     /// Too few sites can be reached: nothing new is stored, reading goes on.
@@ -122,7 +124,7 @@ enum Next {
 
 impl PageError {
     /// Every error that has a page, for tests and samples.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::NotFound,
         Self::NoInstitution,
         Self::Method,
@@ -137,6 +139,7 @@ impl PageError {
         Self::SignIn(SignInFault::Cancelled),
         Self::Agency,
         Self::Throttled { wait_s: 30 },
+        Self::TooOften { wait_s: 30 },
         Self::Busy,
         Self::Sites,
         Self::Journal,
@@ -161,7 +164,7 @@ impl PageError {
             Self::Session { .. } => StatusCode::UNAUTHORIZED,
             Self::SignIn(_) | Self::Bad => StatusCode::BAD_REQUEST,
             Self::Agency => StatusCode::BAD_GATEWAY,
-            Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Throttled { .. } | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Sites | Self::Journal => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMuch | Self::Nothing | Self::Passkey(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -196,6 +199,7 @@ impl PageError {
             Self::SignIn(_) => "error-sign-in-title",
             Self::Agency => "error-agency-title",
             Self::Throttled { .. } => "error-throttled-title",
+            Self::TooOften { .. } => "error-too-often-title",
             Self::Busy => "error-busy-title",
             Self::Sites => "error-sites-title",
             Self::Journal => "error-journal-title",
@@ -224,6 +228,7 @@ impl PageError {
             Self::SignIn(fault) => fault.key(),
             Self::Agency => "error-agency-text",
             Self::Throttled { .. } => "error-throttled-text",
+            Self::TooOften { .. } => "error-too-often-text",
             Self::Busy => "error-busy-text",
             Self::Sites => "error-sites-text",
             Self::Journal => "error-journal-text",
@@ -260,7 +265,7 @@ impl PageError {
     /// Seconds after which trying again makes sense.
     pub const fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::Throttled { wait_s } => Some(*wait_s),
+            Self::Throttled { wait_s } | Self::TooOften { wait_s } => Some(*wait_s),
             Self::Busy | Self::Sites | Self::Journal | Self::Agency => Some(30),
             _ => None,
         }
@@ -313,6 +318,8 @@ impl From<IdentityError> for PageError {
             | IdentityError::TotpReplayed => Self::SecondStepFirst,
             IdentityError::Passkey { fault } => Self::Passkey(fault),
             IdentityError::InvitationOver => Self::Invitation,
+            IdentityError::RecoveryEarly { wait_s } => Self::Throttled { wait_s },
+            IdentityError::RecoveryOver | IdentityError::RecoveryOwn | IdentityError::RecoveryTwice => Self::Bad,
             IdentityError::NotStaff => Self::Passkey(PasskeyFault::Unknown),
             IdentityError::Unusable { .. } => Self::Bad,
             IdentityError::PasskeyUnavailable
@@ -380,7 +387,9 @@ impl ErrorPage {
         let t = frame.t;
         frame.title = t.t(error.title_key());
         let text = match error {
-            PageError::Throttled { wait_s } => t.t1(error.text_key(), "seconds", wait_s.to_string()),
+            PageError::Throttled { wait_s } | PageError::TooOften { wait_s } => {
+                t.t1(error.text_key(), "seconds", wait_s.to_string())
+            }
             _ => t.t(error.text_key()),
         };
         let (next, key) = match error.next() {

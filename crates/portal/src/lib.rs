@@ -20,6 +20,7 @@ mod looks;
 mod pages;
 mod places;
 mod portal;
+mod rates;
 mod router;
 pub mod samples;
 mod security;

@@ -3,6 +3,7 @@
 use crate::attempts::Attempts;
 use crate::error::PageError;
 use crate::places::Places;
+use crate::rates::Rates;
 use crate::turns::{IssueTurn, IssueTurns, turn};
 use archive::Archive;
 use base::Id16;
@@ -73,6 +74,7 @@ struct Inner {
     config: PortalConfig,
     places: Places,
     attempts: Attempts,
+    rates: Rates,
     issuing: IssueTurns,
     checking: Arc<Semaphore>,
     /// Memory for uploads, in kibibytes.
@@ -93,7 +95,7 @@ impl Portal {
         let upload_bytes = config.limits.verify_bytes.saturating_mul(config.checks_at_once.max(1));
         let uploads = Arc::new(Semaphore::new((upload_bytes / 1024).clamp(1024, Semaphore::MAX_PERMITS)));
         let (places, attempts) = (Places::default(), Attempts::default());
-        let condition = Mutex::default();
+        let (rates, condition) = (Rates::default(), Mutex::default());
         let (following, watch) = (Arc::new(Semaphore::new(FOLLOWED_AT_ONCE)), OnceLock::new());
         let inner = Inner {
             archive,
@@ -101,6 +103,7 @@ impl Portal {
             config,
             places,
             attempts,
+            rates,
             issuing,
             checking,
             uploads,
@@ -140,6 +143,10 @@ impl Portal {
 
     pub(crate) fn places(&self) -> &Places {
         &self.inner.places
+    }
+
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.inner.rates
     }
 
     pub(crate) fn attempts(&self) -> &Attempts {

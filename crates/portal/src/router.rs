@@ -5,10 +5,10 @@ use crate::pages::oversight::{REVIEWING, WATCHING};
 use crate::pages::staff_access::ASKING;
 use crate::pages::{
     access, account, assets, audit_events, consents, granted, help, home, institutions, issue, language, notices,
-    oversight, passkey, people, prove, questions, records, representatives, review, second_step, sign_in, staff,
-    staff_access, status, verify, visit, watch, watch_case,
+    oversight, passkey, people, prove, questions, records, recovery, representatives, review, second_step, sign_in,
+    staff, staff_access, status, verify, visit, watch, watch_case,
 };
-use crate::{Portal, security, visitor};
+use crate::{Portal, rates, security, visitor};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
@@ -25,6 +25,8 @@ const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(180);
 const UPLOAD_READ_TIMES: usize = 4;
 /// Who gives rights to staff and ends their accounts.
 const RIGHTS: Guard = Guard::Role(&[Role::Administrator, Role::Operator], Action::ManageRights);
+/// Who decides about resetting somebody's second factors.
+const RECOVERS: Guard = Guard::Role(&[Role::Support, Role::Administrator, Role::Operator], Action::ManageRights);
 
 /// The portal's pages. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that the journal and the
 /// throttle know where a request came from.
@@ -33,6 +35,7 @@ pub fn router(portal: Portal) -> Router {
     let (pages, _) = contents(limits).into_parts();
     pages
         .layer(DefaultBodyLimit::max(limits.request_bytes))
+        .layer(from_fn_with_state(portal.clone(), rates::limit))
         .layer(from_fn_with_state(portal.clone(), security::refuse_foreign))
         .layer(from_fn_with_state(portal.clone(), visitor::receive))
         .layer(from_fn_with_state(portal.clone(), security::headers))
@@ -76,6 +79,8 @@ fn sign_in_pages() -> Contents {
         .post("/sign-in/second-step", Guard::Session, second_step::check)
         .get("/sign-in/passkey", Guard::Session, passkey::show)
         .post("/sign-in/passkey", Guard::Session, passkey::check)
+        .get("/sign-in/recover", Guard::Session, recovery::show)
+        .post("/sign-in/recover", Guard::Session, recovery::ask)
         .post("/sign-out", Guard::Session, sign_in::leave)
         .get("/staff/sign-in", Guard::Anyone, staff::show)
         .post("/staff/sign-in", Guard::Anyone, staff::sign_in)
@@ -133,6 +138,11 @@ fn staff_pages() -> Contents {
         .post("/staff/people/invite", RIGHTS, people::invite)
         .post("/staff/people/invite-again", RIGHTS, people::invite_again)
         .post("/staff/people/off-board", RIGHTS, people::off_board)
+        .post("/staff/people/recover", RIGHTS, recovery::ask_for)
+        .get("/staff/recovery", RECOVERS, recovery::form)
+        .post("/staff/recovery", RECOVERS, recovery::find)
+        .post("/staff/recovery/approve", RECOVERS, recovery::approve)
+        .post("/staff/recovery/refuse", RECOVERS, recovery::refuse)
 }
 
 /// What the watch over accesses found, and questions about it.

@@ -18,6 +18,7 @@ use crate::pages::people::PeoplePage;
 use crate::pages::prove::{OnwardPage, ProvePage};
 use crate::pages::questions::QuestionsPage;
 use crate::pages::records::RecordsPage;
+use crate::pages::recovery::{RecoverPage, StaffRecoveryPage};
 use crate::pages::representatives::RepresentativesPage;
 use crate::pages::review::ReviewPage;
 use crate::pages::second_step::SecondStepPage;
@@ -68,6 +69,10 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("notices-none", &NoticesPage::sample_none(locale))?,
         sample("prove", &ProvePage::sample(locale))?,
         sample("prove-onward", &OnwardPage::sample(locale))?,
+        sample("recover", &RecoverPage::sample(locale))?,
+        sample("recover-asked", &RecoverPage::sample_asked(locale))?,
+        sample("staff-recovery", &StaffRecoveryPage::sample(locale))?,
+        sample("staff-recovery-found", &StaffRecoveryPage::sample_found(locale))?,
         sample("staff", &StaffHomePage::sample(locale))?,
         sample("staff-people", &PeoplePage::sample(locale))?,
         sample("watch", &WatchPage::sample(locale))?,

@@ -230,6 +230,7 @@ fn here(uri: &Uri) -> String {
         "/records/issue" => "/records".to_owned(),
         "/account/end-others" | "/account/end" => "/account".to_owned(),
         "/account/passkeys/remove" => "/account/passkeys".to_owned(),
+        path if path.starts_with("/staff/recovery/") => "/staff/recovery".to_owned(),
         path if path.starts_with("/staff/people/") => "/staff/people".to_owned(),
         "/consents/give" | "/consents/change" | "/consents/withdraw" => "/consents".to_owned(),
         "/representatives/appoint" | "/representatives/end" => "/representatives".to_owned(),

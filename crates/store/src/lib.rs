@@ -29,6 +29,7 @@
 //! more in memory than its limits say.
 
 mod access;
+mod act;
 mod beyond;
 mod chosen;
 mod claim;
@@ -79,6 +80,7 @@ mod write;
 mod writer;
 
 pub use access::{ACCESS_PAGE_MAX, AccessCursor, AccessLog, AccessPage, LoggedAccess};
+pub use act::Act;
 pub use chosen::{CHOICE_MAX, Choice, Chosen, Part};
 pub use claim::{Compared, PatientClaim};
 pub use clock::{Alone, newest_time};

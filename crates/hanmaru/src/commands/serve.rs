@@ -27,6 +27,8 @@ use std::time::Duration;
 
 /// How long requests under way may take once the program was told to stop.
 const STOP_WAIT: Duration = Duration::from_secs(20);
+/// How often keys of cookies and forms that are older than a day are thrown away.
+const KEYS_EVERY: Duration = Duration::from_secs(600);
 /// How long the head of a request may take, and how long a connection may stay without one.
 const HEAD_WAIT: Duration = Duration::from_secs(15);
 
@@ -80,7 +82,7 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
     let portal = portal.merge(public_log::routes(hall.store().clone()));
     let watch = watch::Watch::new(hall.store().clone(), hall.archive.shared_door())?;
     let _watching = Watching::start(&watch, &config.alerts)?;
-    let operator = operator_routes(hall.clone(), identity, metrics);
+    let operator = operator_routes(hall.clone(), identity.clone(), metrics);
     let stop = Arc::new(AtomicBool::new(false));
     let scrubber = keep_scrubbing(hall.clone(), &config.scrub, Arc::clone(&stop))?;
     let _stamps = match &config.time_stamp {
@@ -88,6 +90,7 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
         None => None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.spawn(forget_keys(identity));
     let served = runtime.block_on(run(config, portal, operator, ready));
     stop.store(true, Ordering::SeqCst);
     if let Some(scrubber) = scrubber {
@@ -96,6 +99,19 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
         let _ = scrubber.join();
     }
     served
+}
+
+/// Keys of cookies and forms are gone after a day also where nobody comes.
+async fn forget_keys(identity: Identity) {
+    let mut every = tokio::time::interval(KEYS_EVERY);
+    loop {
+        every.tick().await;
+        let identity = identity.clone();
+        match tokio::task::spawn_blocking(move || identity.forget_old_keys()).await {
+            Ok(Err(error)) => tracing::warn!(%error, "old keys of cookies and forms are still there"),
+            Ok(Ok(())) | Err(_) => {}
+        }
+    }
 }
 
 async fn run(config: &Config, portal: Router, operator: Router, ready: impl FnOnce()) -> Result<(), Failure> {

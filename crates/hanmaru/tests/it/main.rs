@@ -12,5 +12,6 @@ mod program;
 mod serve;
 mod sites;
 mod time_stamps;
+mod staff;
 mod whole;
 mod witness;

@@ -18,6 +18,7 @@ pub(crate) mod people;
 pub(crate) mod prove;
 pub(crate) mod questions;
 pub(crate) mod records;
+pub(crate) mod recovery;
 pub(crate) mod representatives;
 pub(crate) mod review;
 pub(crate) mod second_step;

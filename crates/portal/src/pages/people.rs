@@ -41,9 +41,9 @@ pub(crate) struct PeoplePage {
 }
 
 /// An invitation as it is shown, once.
-struct Link {
-    text: String,
-    address: String,
+pub(crate) struct Link {
+    pub text: String,
+    pub address: String,
 }
 
 /// A member of staff.
@@ -53,6 +53,7 @@ struct Line {
     state: String,
     since: String,
     is_invited: bool,
+    is_active: bool,
     is_left: bool,
     is_self: bool,
 }
@@ -99,6 +100,7 @@ impl Line {
             state: t.t(state),
             since: t.t1(since, "date", t.moment(staff.changed)),
             is_invited: staff.state == StaffState::Invited,
+            is_active: staff.state == StaffState::Active,
             is_left: staff.state == StaffState::Left,
             is_self: staff.account == own,
         }
@@ -106,7 +108,7 @@ impl Line {
 }
 
 impl Link {
-    fn new(t: &Texts, public_url: &str, token: &str, ends: Timestamp) -> Self {
+    pub fn new(t: &Texts, public_url: &str, token: &str, ends: Timestamp) -> Self {
         Self {
             text: t.t1("people-link-text", "date", t.moment(ends)),
             address: format!("{public_url}/staff/enrol/{token}"),

@@ -68,6 +68,10 @@ pub(crate) struct Onward {
 /// `GET /account/prove?to=`
 pub(crate) async fn show(member: Member, onward: Asked<Onward>) -> Result<Response, PageError> {
     let Query(onward) = onward.unwrap_or_default();
+    if !onward.to.is_empty() {
+        // What waited before is not what is asked for now.
+        member.visitor.portal.places().with(member.session.id, |place| place.held = None);
+    }
     ask_for_it(&member, &onward.to, Faults::default(), None).await
 }
 

@@ -87,6 +87,7 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     }
     if administers {
         tasks.push(Task::new(t, "people", "/staff/people"));
+        tasks.push(Task::new(t, "recovery", "/staff/recovery"));
     }
     if oversees {
         tasks.push(Task::new(t, "watch", "/staff/watch"));

@@ -3,10 +3,12 @@
 
 mod attempts;
 mod browser;
+mod fresh;
 mod headers;
 mod journeys;
 mod matrix;
 mod refusals;
 mod site;
+mod staff;
 mod uploads;
 mod watch;

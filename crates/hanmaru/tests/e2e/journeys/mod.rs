@@ -46,6 +46,7 @@ pub const JOURNEYS: &[Journey] = &[
         walk: |browser| Box::pin(access::look_at_anothers(browser)),
     },
     Journey { name: "staff", views: MIXED, scripts: true, walk: |browser| Box::pin(staff::come_and_go(browser)) },
+    Journey { name: "recovery", views: MIXED, scripts: true, walk: |browser| Box::pin(staff::recover(browser)) },
     Journey {
         name: "passkeys",
         views: MIXED,

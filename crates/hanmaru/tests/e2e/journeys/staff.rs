@@ -71,3 +71,59 @@ async fn two_members(browser: &Browser, elsewhere: &Browser) -> Done {
     assert_eq!(elsewhere.text("#passkey-fault").await?, text(browser.language(), "passkey-fault-unknown"));
     Ok(())
 }
+
+/// Somebody who lost their phone asks, and the first of two members of staff approves.
+pub async fn recover(browser: Browser) -> Done {
+    let elsewhere = browser.another().await?;
+    let walked = person_and_staff(&browser, &elsewhere).await;
+    elsewhere.close().await;
+    walked
+}
+
+async fn person_and_staff(browser: &Browser, elsewhere: &Browser) -> Done {
+    let mut person = browser.world.anybody();
+    browser.sign_in(&mut person).await?;
+    browser.sign_out().await?;
+    browser.goto("/records").await?;
+    browser.follow("#start").await?;
+    browser.prove_at_agency(&person, false).await?;
+    browser.follow("#lost").await?;
+    browser.look("recover", "recover-title").await?;
+    browser.follow("#recover").await?;
+    browser.look("recover-asked", "recover-title").await?;
+    let code = browser.text("#recovery-code").await?;
+
+    elsewhere.authenticator(false).await?;
+    let link = elsewhere.invite("박도윤", "operator").await?;
+    elsewhere.goto(&link).await?;
+    elsewhere.follow("#passkey").await?;
+    elsewhere.follow("#go-recovery").await?;
+    elsewhere.look("staff-recovery", "recovery-title").await?;
+    elsewhere.fill("#code", "0000 0000 0000").await?;
+    elsewhere.follow("#find").await?;
+    elsewhere.look("staff-recovery-none", "recovery-title").await?;
+    assert_eq!(elsewhere.text("#code-fault").await?, text(browser.language(), "recovery-over"));
+    elsewhere.fill("#code", &code.to_lowercase().replace('-', " ")).await?;
+    elsewhere.follow("#find").await?;
+    elsewhere.look("staff-recovery-found", "recovery-title").await?;
+    assert_eq!(elsewhere.text("#request").await?, person.name);
+    elsewhere.fill("#proof", "주민등록증").await?;
+    elsewhere.fill("#reason", "휴대전화를 잃어버림").await?;
+    elsewhere.follow("#approve").await?;
+    elsewhere.look("staff-recovery-waiting", "recovery-title").await?;
+    assert_eq!(elsewhere.count("#approvals li").await?, 1);
+    elsewhere.fill("#proof", "주민등록증").await?;
+    elsewhere.fill("#reason", "휴대전화를 잃어버림").await?;
+    elsewhere.follow("#approve").await?;
+    assert_eq!(elsewhere.text("#code-fault").await?, text(browser.language(), "recovery-twice"));
+
+    browser.goto("/sign-in/second-step").await?;
+    let code = person.code().await?;
+    browser.give_code(&code).await?;
+    browser.look("records-with-notice", "records-title").await?;
+    assert!(browser.has("#notice-bar").await?, "whoever found the phone is told that somebody asked");
+    browser.goto("/access").await?;
+    browser.look("access-with-approval", "access-title").await?;
+    browser.goto("/account/prove").await?;
+    browser.look("prove", "prove-title").await
+}

@@ -1,0 +1,431 @@
+//! Recovery: second factors of an account are reset when two members of staff approve the same request, no sooner than some minutes
+//! after it was made and within a day. The person asks with one factor, or an administrator for a colleague; neither approves.
+
+use crate::IdentityError;
+use crate::claims::Profile;
+use crate::error::moment;
+use crate::identity::{Identity, Inner};
+use crate::notices::NoticeKind;
+use crate::session::{Holder, SecondFactor, Session};
+use crate::sessions::{end_where, live};
+use crate::staff::{INVITATION_S, Invitation, STAFF_NAME};
+use crate::tables::recovery::{RecoveryRow, WordRow};
+use crate::tables::{self, staff};
+use crate::throttle::SECOND_US;
+use crate::token_text;
+use base::wire::{Malformed, Reader, Writer};
+use base::{Id16, Redacted, Timestamp, sha256};
+use jiff::civil::Date;
+use rusqlite::{Connection, Transaction};
+use std::sync::Arc;
+
+/// How long a request can be approved, in seconds: a day.
+pub const RECOVERY_S: i64 = 24 * 3600;
+/// Members of staff who have to approve.
+pub const APPROVALS: usize = 2;
+/// Longest reason, and longest description of the proof, in characters.
+pub const RECOVERY_TEXT_CHARS_MAX: usize = 500;
+/// Requests of an account in a day.
+const REQUESTS_A_DAY: u32 = 5;
+const ABOUT: &str = "recovery";
+/// Letters and digits that are not taken for one another when they are read aloud or written down.
+const LETTERS: &[u8; 32] = b"ABCDEFGHJKMNPQRSTVWXYZ0123456789";
+const CODE_LETTERS: usize = 12;
+
+/// A request that was made: what its person shows to staff.
+#[derive(Debug, Clone)]
+pub struct RecoveryAsked {
+    /// Three groups of four letters. It is shown once, and is no factor: it names the request.
+    pub code: Redacted<String>,
+    /// From when on it can take effect.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// What a member of staff said to a request.
+#[derive(Debug, Clone)]
+pub struct RecoveryWord {
+    /// Who.
+    pub staff: Id16,
+    /// Their name.
+    pub name: Redacted<String>,
+    /// Why.
+    pub reason: Redacted<String>,
+    /// What proof they saw.
+    pub proof: Redacted<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A request as staff see it.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// The account.
+    pub account: Id16,
+    /// Whose account it is.
+    pub holder: Holder,
+    /// The name, to compare with the proof.
+    pub name: Redacted<String>,
+    /// The date of birth, to compare with the proof; staff have none here.
+    pub birth_date: Option<Redacted<Date>>,
+    /// When it was made.
+    pub made: Timestamp,
+    /// From when on it can take effect.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// Who approved so far.
+    pub approvals: Vec<RecoveryWord>,
+}
+
+/// What came of an approval.
+#[derive(Debug, Clone)]
+pub enum Recovered {
+    /// Another member of staff has to approve.
+    Waiting,
+    /// The second factors are gone and the sessions ended; a member of staff gets a new invitation.
+    Done(Option<Invitation>),
+}
+
+impl Identity {
+    /// Asks for the second factors of the session's account to be reset: for a person who gave the first factor and cannot give
+    /// the second. An open request of the account is replaced.
+    ///
+    /// # Errors
+    /// [`IdentityError::Unusable`] where there is nothing to reset or too many were made today,
+    /// [`IdentityError::SessionUnknown`], [`IdentityError::SessionOver`], [`IdentityError::Store`].
+    pub fn recovery_ask(&self, session: &Session) -> Result<RecoveryAsked, IdentityError> {
+        if session.holder != Holder::Person || session.second_factor == SecondFactor::Missing {
+            return Err(IdentityError::Unusable { what: "the request", why: "there is no second factor to reset" });
+        }
+        let token = session.token_hash;
+        let inner = Arc::clone(&self.inner);
+        self.open_recovery(session.account, move |transaction, now_us| {
+            Ok(live(transaction, token, &inner.lifetimes, now_us)?.map(drop))
+        })
+    }
+
+    /// Asks for the passkeys of a member of staff to be reset. Whether `by` may do so is the door's business.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotStaff`], and as [`Identity::recovery_ask`].
+    pub fn recovery_ask_for(&self, by: &Session, account: Id16) -> Result<RecoveryAsked, IdentityError> {
+        let token = by.token_hash;
+        let inner = Arc::clone(&self.inner);
+        self.open_recovery(account, move |transaction, now_us| {
+            if let Err(error) = live(transaction, token, &inner.lifetimes, now_us)? {
+                return Ok(Err(error));
+            }
+            let active = staff::get(transaction, account)?.is_some_and(|staff| staff.state == "active");
+            Ok(if active { Ok(()) } else { Err(IdentityError::NotStaff) })
+        })
+    }
+
+    fn open_recovery(
+        &self,
+        account: Id16,
+        may: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<Result<(), IdentityError>> + Send + 'static,
+    ) -> Result<RecoveryAsked, IdentityError> {
+        let inner = Arc::clone(&self.inner);
+        let code = new_code(&inner.random.bytes32());
+        let row = RecoveryRow {
+            account,
+            id: Id16::random(&*inner.random),
+            code: inner.recovery_hash(&code),
+            state: "open".to_owned(),
+            made_us: 0,
+        };
+        let made_us = self.inner.write("identity-recovery-ask", move |transaction, now_us| {
+            if let Err(error) = may(transaction, now_us)? {
+                return Ok(Err(error));
+            }
+            if tables::recovery::count_since(transaction, account, now_us - RECOVERY_S * SECOND_US)? >= REQUESTS_A_DAY {
+                let why = "too many were made today: try again tomorrow";
+                return Ok(Err(IdentityError::Unusable { what: "the request", why }));
+            }
+            tables::recovery::open(transaction, &RecoveryRow { made_us: now_us, ..row })?;
+            inner.note_for(transaction, NoticeKind::RecoveryAsked, account, None, now_us)?;
+            Ok(Ok(now_us))
+        })?;
+        let (from, until) = self.inner.recovery_span(made_us);
+        Ok(RecoveryAsked { code: Redacted::new(code), from: moment(from), until: moment(until) })
+    }
+
+    /// The open request of a code.
+    ///
+    /// # Errors
+    /// [`IdentityError::RecoveryOver`] where there is none, [`IdentityError::Damaged`], [`IdentityError::Store`].
+    pub fn recovery(&self, code: &str) -> Result<Recovery, IdentityError> {
+        let inner = &*self.inner;
+        let hash = inner.recovery_hash(&tidied(code));
+        let found = inner.read("identity-recovery", |connection, now_us| {
+            let Some(row) = inner.open_request(connection, &hash, now_us)? else { return Ok(None) };
+            let words = tables::recovery::words(connection, &row)?;
+            let mut names = Vec::new();
+            for word in &words {
+                names.push(staff::get(connection, word.staff)?);
+            }
+            let account = tables::account(connection, row.account)?;
+            let member = staff::get(connection, row.account)?;
+            Ok(Some((row, words, names, account, member)))
+        })?;
+        let (row, words, names, account, member) = found.ok_or(IdentityError::RecoveryOver)?;
+        let (holder, name, birth_date) = match (member, account) {
+            (Some(member), _) => {
+                let name = inner.open_text(STAFF_NAME, row.account, &member.name).ok_or(DAMAGED)?;
+                (Holder::Staff, Redacted::new(name), None)
+            }
+            (None, Some(account)) => {
+                let bytes = inner.open("profile", row.account, &account.profile).ok_or(DAMAGED)?;
+                let profile = Profile::from_bytes(&bytes).map_err(|_| DAMAGED)?;
+                (Holder::Person, profile.name, Some(profile.birth_date))
+            }
+            (None, None) => return Err(DAMAGED),
+        };
+        let approvals = words.iter().zip(&names).map(|(word, member)| {
+            let (reason, proof) =
+                inner.open(ABOUT, row.account, &word.about).and_then(|about| read_about(&about).ok())?;
+            let name = member.as_ref().and_then(|member| inner.open_text(STAFF_NAME, word.staff, &member.name))?;
+            Some(RecoveryWord {
+                staff: word.staff,
+                name: Redacted::new(name),
+                reason: Redacted::new(reason),
+                proof: Redacted::new(proof),
+                at: moment(word.said_us),
+            })
+        });
+        let approvals = approvals.collect::<Option<Vec<_>>>().ok_or(DAMAGED)?;
+        let (from, until) = inner.recovery_span(row.made_us);
+        let (made, from, until) = (moment(row.made_us), moment(from), moment(until));
+        Ok(Recovery { account: row.account, holder, name, birth_date, made, from, until, approvals })
+    }
+
+    /// Approves a request as a member of staff who saw proof of who asks. The second approval, by somebody else, takes effect at
+    /// once: second factors are gone, sessions ended, and the person is told. Whether staff may do so is the door's business.
+    ///
+    /// # Errors
+    /// [`IdentityError::RecoveryOver`], [`IdentityError::RecoveryOwn`], [`IdentityError::RecoveryTwice`],
+    /// [`IdentityError::RecoveryEarly`], [`IdentityError::NotStaff`], [`IdentityError::SecondFactorNeeded`],
+    /// [`IdentityError::Unusable`] for the texts, [`IdentityError::SessionOver`], [`IdentityError::Store`].
+    pub fn recovery_approve(
+        &self,
+        by: &Session,
+        code: &str,
+        reason: &str,
+        proof: &str,
+    ) -> Result<Recovered, IdentityError> {
+        let inner = Arc::clone(&self.inner);
+        let (hash, token) = (inner.recovery_hash(&tidied(code)), by.token_hash);
+        let (reason, proof) = (checked("the reason", reason)?, checked("the proof", proof)?);
+        let link = token_text(&*inner.random);
+        let link_hash = sha256(link.as_bytes());
+        let ends_us = self.inner.write("identity-recovery-approve", move |transaction, now_us| {
+            let staff_row = match inner.approving(transaction, token, now_us)? {
+                Ok(account) => account,
+                Err(error) => return Ok(Err(error)),
+            };
+            let Some(row) = inner.open_request(transaction, &hash, now_us)? else {
+                return Ok(Err(IdentityError::RecoveryOver));
+            };
+            if row.account == staff_row {
+                return Ok(Err(IdentityError::RecoveryOwn));
+            }
+            let words = tables::recovery::words(transaction, &row)?;
+            if words.iter().any(|word| word.staff == staff_row) {
+                return Ok(Err(IdentityError::RecoveryTwice));
+            }
+            let (from_us, _) = inner.recovery_span(row.made_us);
+            if words.len() + 1 >= APPROVALS && now_us < from_us {
+                let wait_s = u64::try_from(from_us - now_us).unwrap_or(0).div_ceil(1_000_000);
+                return Ok(Err(IdentityError::RecoveryEarly { wait_s }));
+            }
+            let about = inner.seal(ABOUT, row.account, &about_bytes(reason.expose(), proof.expose()));
+            tables::recovery::say(
+                transaction,
+                &WordRow {
+                    account: row.account,
+                    recovery: row.id,
+                    staff: staff_row,
+                    approves: true,
+                    about,
+                    said_us: now_us,
+                },
+            )?;
+            if words.len() + 1 < APPROVALS {
+                return Ok(Ok(None));
+            }
+            let account = row.account;
+            inner.reset(transaction, &row, &link_hash, now_us).map(|ends| Ok(Some((account, ends))))
+        })?;
+        Ok(match ends_us {
+            None => Recovered::Waiting,
+            Some((_, None)) => Recovered::Done(None),
+            Some((account, Some(ends_us))) => {
+                Recovered::Done(Some(Invitation { account, token: Redacted::new(link), ends: moment(ends_us) }))
+            }
+        })
+    }
+
+    /// Refuses a request, which ends it.
+    ///
+    /// # Errors
+    /// As [`Identity::recovery_approve`].
+    pub fn recovery_refuse(&self, by: &Session, code: &str, reason: &str) -> Result<(), IdentityError> {
+        let inner = Arc::clone(&self.inner);
+        let (hash, token) = (inner.recovery_hash(&tidied(code)), by.token_hash);
+        let reason = checked("the reason", reason)?;
+        self.inner.write("identity-recovery-refuse", move |transaction, now_us| {
+            let staff_row = match inner.approving(transaction, token, now_us)? {
+                Ok(account) => account,
+                Err(error) => return Ok(Err(error)),
+            };
+            let Some(row) = inner.open_request(transaction, &hash, now_us)? else {
+                return Ok(Err(IdentityError::RecoveryOver));
+            };
+            let about = inner.seal(ABOUT, row.account, &about_bytes(reason.expose(), ""));
+            let word = WordRow {
+                account: row.account,
+                recovery: row.id,
+                staff: staff_row,
+                approves: false,
+                about,
+                said_us: now_us,
+            };
+            tables::recovery::say(transaction, &word)?;
+            tables::recovery::end(transaction, &row, "refused", now_us).map(|_| Ok(()))
+        })
+    }
+}
+
+const DAMAGED: IdentityError = IdentityError::Damaged { what: "a request for recovery" };
+
+impl Inner {
+    /// From when on and until when a request can take effect.
+    fn recovery_span(&self, made_us: i64) -> (i64, i64) {
+        (made_us + i64::from(self.config.recovery_wait_s) * SECOND_US, made_us + RECOVERY_S * SECOND_US)
+    }
+
+    fn open_request(
+        &self,
+        connection: &Connection,
+        code: &[u8; 32],
+        now_us: i64,
+    ) -> rusqlite::Result<Option<RecoveryRow>> {
+        let found = tables::recovery::find(connection, code)?;
+        Ok(found.filter(|row| row.state == "open" && now_us < self.recovery_span(row.made_us).1))
+    }
+
+    /// The account of a member of staff who is signed in now and gave their passkey just now.
+    fn approving(
+        &self,
+        transaction: &Transaction<'_>,
+        token: crate::session::TokenHash,
+        now_us: i64,
+    ) -> rusqlite::Result<Result<Id16, IdentityError>> {
+        let session = match live(transaction, token, &self.lifetimes, now_us)? {
+            Ok(session) => session,
+            Err(error) => return Ok(Err(error)),
+        };
+        let is_active = staff::get(transaction, session.account)?.is_some_and(|staff| staff.state == "active");
+        Ok(match (is_active, self.is_fresh(session.factor_us, now_us)) {
+            (false, _) => Err(IdentityError::NotStaff),
+            (true, false) => Err(IdentityError::SecondFactorNeeded),
+            (true, true) => Ok(session.account),
+        })
+    }
+
+    /// Resets an account, and invites it anew where it is a member of staff's: gives when that invitation ends.
+    fn reset(
+        &self,
+        transaction: &Transaction<'_>,
+        row: &RecoveryRow,
+        link_hash: &[u8; 32],
+        now_us: i64,
+    ) -> rusqlite::Result<Option<i64>> {
+        let account = row.account;
+        tables::recovery::end(transaction, row, "done", now_us)?;
+        tables::remove_totp(transaction, account)?;
+        tables::passkeys::remove_all(transaction, account)?;
+        end_where(transaction, account, now_us, |_| true)?;
+        self.note_for(transaction, NoticeKind::RecoveryDone, account, None, now_us)?;
+        if staff::get(transaction, account)?.is_none() {
+            return Ok(None);
+        }
+        let ends_us = now_us + INVITATION_S * SECOND_US;
+        staff::set_state(transaction, account, "invited", now_us)?;
+        staff::invite(transaction, account, link_hash, ends_us)?;
+        Ok(Some(ends_us))
+    }
+
+    fn recovery_hash(&self, code: &str) -> [u8; 32] {
+        self.counter_name(&[b"recovery", code.as_bytes()])
+    }
+}
+
+/// A code of 60 random bits, in three groups.
+fn new_code(random: &[u8; 32]) -> String {
+    let letters: Vec<char> =
+        random.iter().take(CODE_LETTERS).map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
+    let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
+    groups.join("-")
+}
+
+/// A code as it was typed, in the form it was given out.
+fn tidied(code: &str) -> String {
+    let letters: Vec<char> = code
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(CODE_LETTERS + 1)
+        .map(|letter| match letter.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            'U' => 'V',
+            other => other,
+        })
+        .collect();
+    let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
+    groups.join("-")
+}
+
+fn checked(what: &'static str, text: &str) -> Result<Redacted<String>, IdentityError> {
+    let text: String = text.trim().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if text.is_empty() || text.chars().count() > RECOVERY_TEXT_CHARS_MAX {
+        return Err(IdentityError::Unusable { what, why: "it must have 1 to 500 characters" });
+    }
+    Ok(Redacted::new(text))
+}
+
+fn about_bytes(reason: &str, proof: &str) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.text(reason).text(proof);
+    writer.finish()
+}
+
+fn read_about(bytes: &[u8]) -> Result<(String, String), Malformed> {
+    let mut reader = Reader::new(bytes);
+    let about = (reader.text()?.to_owned(), reader.text()?.to_owned());
+    reader.end()?;
+    Ok(about)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_code_is_read_as_it_is_typed(random: [u8; 32]) {
+            let code = new_code(&random);
+            prop_assert_eq!(code.len(), CODE_LETTERS + 2);
+            prop_assert_eq!(tidied(&code), code.clone());
+            prop_assert_eq!(tidied(&format!(" {} ", code.to_lowercase().replace('-', " "))), code);
+        }
+
+        #[test]
+        fn whatever_is_typed_is_taken(text: String) {
+            prop_assert!(tidied(&text).len() <= CODE_LETTERS + 5);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Recovery: a person who lost the second factor asks for it to be reset, and two members of staff approve.
+
+use crate::error::{PageError, page};
+use crate::fields::{Fields, Fresh, SessionForm, StaffForm};
+use crate::frame::{Faults, Frame};
+use crate::pages::people::Link;
+use crate::pages::staff::administers;
+use crate::texts::{Locale, Texts};
+use crate::visitor::{StaffMember, Visitor};
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use base::{Id16, Redacted, Timestamp};
+use identity::{Holder, IdentityError, Recovered, Recovery, RecoveryAsked, RecoveryWord, SecondFactor, Session};
+use policy::{Actor, Assurance, Role};
+use std::sync::Arc;
+use store::Act;
+
+#[derive(Template)]
+#[template(path = "recover.html")]
+pub(crate) struct RecoverPage {
+    frame: Frame,
+    csrf: String,
+    lead: String,
+    asked: Option<Asked>,
+    fault: Option<String>,
+}
+
+/// What was asked for, shown once.
+struct Asked {
+    code: String,
+    from: String,
+    until: String,
+}
+
+impl Asked {
+    fn new(t: &Texts, asked: &RecoveryAsked) -> Self {
+        Self {
+            code: asked.code.expose().clone(),
+            from: t.t1("recover-from", "date", t.moment(asked.from)),
+            until: t.t1("recover-until", "date", t.moment(asked.until)),
+        }
+    }
+
+    fn sample(t: &Texts) -> Self {
+        let moment = |seconds: i64| Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+        let code = Redacted::new("7K3M-92QX-ABCD".to_owned());
+        Self::new(t, &RecoveryAsked { code, from: moment(1_795_340_600), until: moment(1_795_426_400) })
+    }
+}
+
+impl RecoverPage {
+    fn new(frame: Frame, session: &Session) -> Self {
+        let lead = frame.t.t1("recover-lead", "name", session.name.expose().as_str());
+        Self { frame, csrf: session.csrf.expose().clone(), lead, asked: None, fault: None }
+    }
+
+    pub fn sample(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "recover-title", "sign-in", "/sign-in/recover", false);
+        let lead = frame.t.t1("recover-lead", "name", "김하늘");
+        Self { frame, csrf: "sample-token".to_owned(), lead, asked: None, fault: None }
+    }
+
+    pub fn sample_asked(locale: Locale) -> Self {
+        let asked = Some(Asked::sample(locale.texts()));
+        Self { asked, ..Self::sample(locale) }
+    }
+}
+
+/// `GET /sign-in/recover`
+pub(crate) async fn show(visitor: Visitor) -> Result<Response, PageError> {
+    let session = visitor.session()?;
+    if session.assurance >= Assurance::Two || session.second_factor == SecondFactor::Missing {
+        return Ok(Redirect::to("/sign-in/second-step").into_response());
+    }
+    page(&RecoverPage::new(visitor.frame("recover-title", "sign-in"), &session))
+}
+
+/// `POST /sign-in/recover`
+pub(crate) async fn ask(form: SessionForm) -> Result<Response, PageError> {
+    let SessionForm { visitor, session, .. } = form;
+    let asking = Arc::clone(&session);
+    let outcome = visitor.portal.blocking(move |portal| Ok(portal.identity().recovery_ask(&asking)));
+    let shown = RecoverPage::new(visitor.frame("recover-title", "sign-in"), &session);
+    match outcome.await? {
+        Ok(asked) => {
+            let asked = Some(Asked::new(shown.frame.t, &asked));
+            page(&RecoverPage { asked, ..shown })
+        }
+        Err(IdentityError::Unusable { .. }) => {
+            let fault = Some(shown.frame.t.t("recover-too-many"));
+            let mut response = page(&RecoverPage { fault, ..shown })?;
+            *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            Ok(response)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "staff_recovery.html")]
+pub(crate) struct StaffRecoveryPage {
+    frame: Frame,
+    csrf: String,
+    faults: Faults,
+    done: Option<String>,
+    code: String,
+    request: Option<Shown>,
+    link: Option<Link>,
+    asked: Option<Asked>,
+}
+
+/// A request as it is shown.
+struct Shown {
+    name: String,
+    birth: Option<String>,
+    staff: bool,
+    made: String,
+    from: String,
+    until: String,
+    approvals: Vec<String>,
+}
+
+impl Shown {
+    fn new(t: &Texts, request: &Recovery) -> Self {
+        let approval = |word: &RecoveryWord| {
+            t.tn(
+                "recovery-approved-by",
+                &[
+                    ("name", word.name.expose()),
+                    ("date", &t.moment(word.at)),
+                    ("proof", word.proof.expose()),
+                    ("reason", word.reason.expose()),
+                ],
+            )
+        };
+        Self {
+            name: request.name.expose().clone(),
+            birth: request.birth_date.as_ref().map(|date| t.day(*date.expose())),
+            staff: request.holder == Holder::Staff,
+            made: t.moment(request.made),
+            from: t.t1("recover-from", "date", t.moment(request.from)),
+            until: t.t1("recover-until", "date", t.moment(request.until)),
+            approvals: request.approvals.iter().map(approval).collect(),
+        }
+    }
+}
+
+impl StaffRecoveryPage {
+    fn new(frame: Frame, csrf: String) -> Self {
+        let faults = Faults::default();
+        Self { frame, csrf, faults, done: None, code: String::new(), request: None, link: None, asked: None }
+    }
+
+    pub fn sample(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "recovery-title", "staff", "/staff/recovery", true);
+        Self::new(frame, "sample-token".to_owned())
+    }
+
+    pub fn sample_found(locale: Locale) -> Self {
+        let moment = |seconds: i64| Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+        let word = RecoveryWord {
+            staff: Id16::derived(&["staff"]),
+            name: Redacted::new("박도윤".to_owned()),
+            reason: Redacted::new("휴대전화를 잃어버림".to_owned()),
+            proof: Redacted::new("주민등록증".to_owned()),
+            at: moment(1_795_340_900),
+        };
+        let request = Recovery {
+            account: Id16::derived(&["person"]),
+            holder: Holder::Person,
+            name: Redacted::new("김하늘".to_owned()),
+            birth_date: Some(Redacted::new(jiff::civil::date(1980, 1, 2))),
+            made: moment(1_795_340_000),
+            from: moment(1_795_340_600),
+            until: moment(1_795_426_400),
+            approvals: vec![word],
+        };
+        let shown = Self::sample(locale);
+        let faults = Faults::one("proof", shown.frame.t.t("recovery-proof-fault"));
+        let request = Some(Shown::new(shown.frame.t, &request));
+        Self { code: "7K3M-92QX-ABCD".to_owned(), request, faults, ..shown }
+    }
+}
+
+/// What is said besides the request.
+#[derive(Default)]
+struct Said {
+    code: String,
+    faults: Faults,
+    done: Option<&'static str>,
+    link: Option<Link>,
+    asked: Option<RecoveryAsked>,
+}
+
+async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
+    let mut frame = staff.visitor.frame("recovery-title", "staff");
+    let t = frame.t;
+    let Said { code, mut faults, done, link, asked } = said;
+    let mut request = None;
+    if !code.is_empty() {
+        let wanted = code.clone();
+        let found = staff.visitor.portal.blocking(move |portal| Ok(portal.identity().recovery(&wanted)));
+        match found.await? {
+            Ok(found) => request = Some(Shown::new(t, &found)),
+            Err(IdentityError::RecoveryOver) => faults = Faults::one("code", t.t("recovery-over")),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let faulty = !faults.is_empty();
+    if faulty {
+        frame = frame.faulty();
+    }
+    let base = StaffRecoveryPage::new(frame, staff.csrf());
+    let asked = asked.map(|asked| Asked::new(t, &asked));
+    let done = done.map(|key| t.t(key));
+    let mut response = page(&StaffRecoveryPage { faults, done, code, request, link, asked, ..base })?;
+    if faulty {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+async fn only_the_entitled(staff: &StaffMember) -> Result<(), PageError> {
+    let account = staff.session.account;
+    let may = staff.visitor.portal.blocking(move |portal| administers(portal, account)).await?;
+    if may { Ok(()) } else { Err(PageError::StaffDenied) }
+}
+
+/// `GET /staff/recovery`
+pub(crate) async fn form(staff: StaffMember) -> Result<Response, PageError> {
+    only_the_entitled(&staff).await?;
+    shown(&staff, Said::default()).await
+}
+
+/// `POST /staff/recovery`: the request of a code.
+pub(crate) async fn find(form: StaffForm) -> Result<Response, PageError> {
+    only_the_entitled(&form.staff).await?;
+    let code = form.fields.text("code").trim().to_owned();
+    if code.is_empty() {
+        let faults = Faults::one("code", form.staff.visitor.t().t("recovery-over"));
+        return shown(&form.staff, Said { faults, ..Said::default() }).await;
+    }
+    shown(&form.staff, Said { code, ..Said::default() }).await
+}
+
+/// `POST /staff/recovery/approve`
+pub(crate) async fn approve(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    only_the_entitled(&staff).await?;
+    decide(&staff, &fields, true).await
+}
+
+/// `POST /staff/recovery/refuse`
+pub(crate) async fn refuse(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    only_the_entitled(&staff).await?;
+    decide(&staff, &fields, false).await
+}
+
+async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<Response, PageError> {
+    let code = fields.text("code").trim().to_owned();
+    let (reason, proof) = (fields.text("reason").to_owned(), fields.text("proof").to_owned());
+    let (by, wanted, actor) = (Arc::clone(&staff.session), code.clone(), staff_actor(staff));
+    let outcome = staff.visitor.portal.blocking(move |portal| {
+        let identity = portal.identity();
+        // Whose request it is has to be known before it ends.
+        let subject = identity.recovery(&wanted).map(|found| found.account);
+        let outcome = if approves {
+            identity.recovery_approve(&by, &wanted, &reason, &proof).map(Some)
+        } else {
+            identity.recovery_refuse(&by, &wanted, &reason).map(|()| None)
+        };
+        if let Ok(subject) = subject {
+            journal(portal, actor, subject, approves, &outcome)?;
+        }
+        Ok(outcome)
+    });
+    let t = staff.visitor.t();
+    let (field, key) = match outcome.await? {
+        Ok(None) => return shown(staff, Said { done: Some("recovery-refused"), ..Said::default() }).await,
+        Ok(Some(Recovered::Waiting)) => {
+            return shown(staff, Said { code, done: Some("recovery-waiting"), ..Said::default() }).await;
+        }
+        Ok(Some(Recovered::Done(invitation))) => {
+            let url = &staff.visitor.portal.config().public_url;
+            let link = invitation.map(|new| Link::new(t, url, new.token.expose(), new.ends));
+            return shown(staff, Said { done: Some("recovery-done"), link, ..Said::default() }).await;
+        }
+        Err(IdentityError::RecoveryOver) => ("code", "recovery-over"),
+        Err(IdentityError::RecoveryOwn) => ("code", "recovery-own"),
+        Err(IdentityError::RecoveryTwice) => ("code", "recovery-twice"),
+        Err(IdentityError::RecoveryEarly { .. }) => ("code", "recovery-early"),
+        Err(IdentityError::Unusable { what: "the proof", .. }) => ("proof", "recovery-proof-fault"),
+        Err(IdentityError::Unusable { .. }) => ("reason", "recovery-reason-fault"),
+        Err(error) => return Err(error.into()),
+    };
+    shown(staff, Said { code, faults: Faults::one(field, t.t(key)), ..Said::default() }).await
+}
+
+fn staff_actor(staff: &StaffMember) -> Actor {
+    staff.session.actor_as(Role::Operator, &staff.visitor.source)
+}
+
+/// The person sees in the access log who decided about their account, and what was tried in vain.
+fn journal(
+    portal: &crate::Portal,
+    actor: Actor,
+    subject: Id16,
+    approves: bool,
+    outcome: &Result<Option<Recovered>, IdentityError>,
+) -> Result<(), PageError> {
+    let action = match outcome {
+        Ok(Some(Recovered::Done(_))) => "reset-factors",
+        _ if approves => "approve-recovery",
+        _ => "refuse-recovery",
+    };
+    let refused = outcome.as_ref().err().map(|_| "recovery".to_owned());
+    let explanation = "two members of staff reset the second factors of somebody who shows who they are".to_owned();
+    let act = Act { actor, subject, action, purpose: "operation", explanation, refused };
+    Ok(portal.archive().store().journal_act(act)?)
+}
+
+/// `POST /staff/people/recover`: a request for a colleague who lost their passkey.
+pub(crate) async fn ask_for(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    only_the_entitled(&staff).await?;
+    let account: Id16 = fields.text("account").parse().map_err(|_| PageError::Bad)?;
+    let by = Arc::clone(&staff.session);
+    let asking = staff.visitor.portal.blocking(move |portal| {
+        portal.identity().recovery_ask_for(&by, account).map_err(|error| match error {
+            IdentityError::NotStaff => PageError::Bad,
+            IdentityError::Unusable { .. } => PageError::Throttled { wait_s: 3_600 },
+            other => other.into(),
+        })
+    });
+    let asked = Some(asking.await?);
+    shown(&staff, Said { asked, ..Said::default() }).await
+}

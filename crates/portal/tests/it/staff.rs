@@ -1,0 +1,152 @@
+//! Staff in the portal: the first passkey, signing in with it, recovering what a person lost, and leaving.
+
+use crate::browser::{Answer, Browser, between};
+use crate::site::{App, Site};
+use store::Right;
+use synth::passkey::SoftKey;
+
+/// What a page asks a browser for.
+fn options(page: &Answer) -> String {
+    between(&page.text(), "data-options=\"", "\"")
+        .replace("&#34;", "\"")
+        .replace("&quot;", "\"")
+        .replace("&#x22;", "\"")
+}
+
+/// A member of staff who set their passkey up and is signed in.
+fn member(site: &Site, name: &str, key: &mut SoftKey) -> Browser {
+    let browser = site.browser();
+    let invited = site.identity.staff_invite(name, &[Right::Operator]).expect("a good name");
+    let link = format!("/staff/enrol/{}", invited.token.expose());
+    let page = browser.get(&link);
+    let answer = key.create(&options(&page));
+    browser.post(&link, &[("answer", &answer), ("name", "열쇠")]).leads_to("/staff");
+    browser
+}
+
+fn sign_in(browser: &Browser, key: &mut SoftKey) {
+    let page = browser.get("/staff/sign-in");
+    let answer = key.get(&options(&page));
+    browser.post("/staff/sign-in", &[("answer", &answer)]).leads_to("/staff");
+}
+
+#[test]
+fn staff_come_by_an_invitation_and_go_at_once() {
+    let site = Site::new();
+    let (mut key, mut others) = (SoftKey::new(&site.url), SoftKey::new(&site.url));
+    let admin = member(&site, "박도윤", &mut key);
+    admin.get("/staff").says(200, "박도윤").says(200, "/staff/people");
+    for path in ["/staff", "/staff/people", "/staff/recovery"] {
+        site.browser().get(path).leads_to("/staff/sign-in");
+    }
+    admin.get("/records").leads_to("/sign-in?to=%2Frecords");
+
+    let page = admin.get("/staff/people");
+    let faulty = [("csrf", &*page.csrf()), ("name", "최서아"), ("role", "depositor")];
+    admin.post("/staff/people/invite", &faulty).says(422, "institution-fault");
+    let fields = [("csrf", &*page.csrf()), ("name", "최서아"), ("role", "operator")];
+    let invited = admin.post("/staff/people/invite", &fields);
+    let address = between(&invited.text(), "id=\"link\" translate=\"no\">", "<");
+    let colleague = site.browser();
+    let enrol = colleague.get(&address);
+    let copyable = others.clone().copyable().create(&options(&enrol));
+    colleague.post(&address, &[("answer", &copyable)]).says(422, "passkey-fault");
+    let enrol = colleague.get(&address);
+    let made = others.create(&options(&enrol));
+    colleague.post(&address, &[("answer", &made)]).leads_to("/staff");
+    colleague.get(&address).says(410, "초대");
+
+    let people = admin.get("/staff/people").text();
+    let colleague_id = between(&people[people.find("최서아").expect("listed")..], "name=\"account\" value=\"", "\"");
+    let fields = [("csrf", &*page.csrf()), ("account", &*colleague_id)];
+    admin.post("/staff/people/off-board", &fields).says(200, "id=\"done\"");
+    assert_eq!(colleague.get("/staff").status, 401, "at the next request");
+    let late = colleague.get("/staff/sign-in");
+    let answer = others.get(&options(&late));
+    colleague.post("/staff/sign-in", &[("answer", &answer)]).says(422, "passkey-fault");
+
+    let list = site.identity.staff().expect("a list");
+    let own_id = list.iter().find(|staff| staff.name.expose() == "박도윤");
+    let own_id = own_id.expect("listed").account.to_string();
+    let own = [("csrf", &*page.csrf()), ("account", &*own_id)];
+    assert_eq!(admin.post("/staff/people/off-board", &own).status, 403, "not oneself by a slip");
+    admin.post("/sign-out", &[("csrf", &page.csrf())]).leads_to("/");
+    sign_in(&admin, &mut key);
+}
+
+#[test]
+fn only_pages_that_ask_for_a_passkey_run_a_script() {
+    let site = Site::new();
+    for (path, asks) in [("/staff/sign-in", true), ("/", false), ("/sign-in", false), ("/assets/passkey.js", false)] {
+        let page = site.browser().get(path);
+        assert_eq!(page.header("content-security-policy").contains("script-src 'self'"), asks, "{path}");
+        let permitted = page.header("permissions-policy").contains("publickey-credentials-get=(self)");
+        assert_eq!(permitted, asks, "{path}");
+    }
+}
+
+#[test]
+fn a_person_signs_in_with_a_passkey() {
+    let site = Site::new();
+    let (browser, mut key) = (site.browser(), SoftKey::new(&site.url).copyable());
+    site.prove(&browser, &site.kim);
+    browser.get("/sign-in/second-step").says(200, "/sign-in/passkey");
+    let page = browser.get("/sign-in/passkey");
+    let answer = key.create(&options(&page));
+    browser.post("/sign-in/passkey", &[("csrf", &page.csrf()), ("answer", &answer)]).leads_to("/records");
+    browser.get("/account/passkeys").says(200, "id=\"passkeys\"");
+    let again = site.browser();
+    site.prove(&again, &site.kim);
+    again.get("/sign-in/second-step").leads_to("/sign-in/passkey");
+    let page = again.get("/sign-in/passkey");
+    again.post("/sign-in/passkey", &[("csrf", &page.csrf()), ("answer", "")]).says(422, "passkey-fault");
+    let page = again.get("/sign-in/passkey");
+    let answer = key.get(&options(&page));
+    again.post("/sign-in/passkey", &[("csrf", &page.csrf()), ("answer", &answer)]).leads_to("/records");
+    browser.get("/records").says(200, "id=\"notice-bar\"");
+    browser.get("/account/notices").says(200, "id=\"notices\"");
+    assert!(!browser.get("/records").text().contains("id=\"notice-bar\""), "read");
+}
+
+#[test]
+fn two_members_of_staff_recover_a_person() {
+    let site = Site::new();
+    let (mut one, mut two) = (SoftKey::new(&site.url), SoftKey::new(&site.url));
+    let (first, second) = (member(&site, "박도윤", &mut one), member(&site, "최서아", &mut two));
+    let browser = site.browser();
+    site.sign_in(&browser, &site.kim);
+    let half = site.browser();
+    site.prove(&half, &site.kim);
+    let page = half.get("/sign-in/recover");
+    let asked = half.post("/sign-in/recover", &[("csrf", &page.csrf())]);
+    let code = between(&asked.text(), "id=\"recovery-code\" translate=\"no\">", "<");
+
+    let decide = |staff: &Browser, proof: &str| {
+        let page = staff.get("/staff/recovery");
+        staff.post("/staff/recovery", &[("csrf", &page.csrf()), ("code", &code)]).says(200, "김하늘");
+        let fields = [("csrf", &*page.csrf()), ("code", &*code), ("proof", proof), ("reason", "전화를 잃어버림")];
+        staff.post("/staff/recovery/approve", &fields)
+    };
+    decide(&first, "").says(422, "proof-fault");
+    decide(&first, "주민등록증").says(200, "id=\"done\"");
+    decide(&first, "주민등록증").says(422, "code-fault");
+    decide(&second, "주민등록증").says(422, "code-fault");
+    browser.get("/access").says(200, "승인");
+    site.world.clock.advance(600);
+    // What was sent waits for the passkey, and goes on from there.
+    decide(&second, "주민등록증").leads_to("/account/prove");
+    let prove = second.get("/account/prove");
+    let answer = two.get(&options(&prove));
+    let onward = second.post("/account/prove", &[("csrf", &prove.csrf()), ("answer", &answer)]);
+    onward.says(200, "id=\"onward\"").says(200, "주민등록증");
+    let fields = [("csrf", &*onward.csrf()), ("code", &*code), ("proof", "주민등록증"), ("reason", "전화를 잃어버림")];
+    second.post("/staff/recovery/approve", &fields).says(200, "id=\"done\"");
+
+    assert_eq!(browser.get("/records").status, 401, "every session is over");
+    let anew = site.browser();
+    site.prove(&anew, &site.kim);
+    let page = anew.get("/sign-in/second-step");
+    let app = App::of(&page);
+    let code = app.code(&site.world.clock);
+    anew.post("/sign-in/second-step", &[("csrf", &page.csrf()), ("code", &code)]).leads_to("/records");
+}

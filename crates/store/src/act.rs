@@ -1,0 +1,50 @@
+//! Acts on accounts that no permit is for, journalled for the one whose account it is. Nothing is read or written here.
+
+use base::{Clock, Id16};
+use policy::Actor;
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::journal::{AccessEntry, AccessResult};
+
+/// Something that was done to an account, for the access log of the one whose account it is.
+#[derive(Debug, Clone)]
+pub struct Act {
+    /// Who did it.
+    pub actor: Actor,
+    /// Whose account it is.
+    pub subject: Id16,
+    /// The name of what was done.
+    pub action: &'static str,
+    /// The name of what for.
+    pub purpose: &'static str,
+    /// By which rule.
+    pub explanation: String,
+    /// The name of the reason where it was tried in vain.
+    pub refused: Option<String>,
+}
+
+impl Store {
+    /// Journals an act that no permit is for, such as approving that somebody's second factors are reset. After `Ok` it is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::JournalUnavailable`], [`StoreError::Seal`].
+    pub fn journal_act(&self, act: Act) -> Result<(), StoreError> {
+        let core = self.core();
+        let id = Id16::random(&*core.random);
+        let result = act.refused.map_or(AccessResult::Granted, |reason| AccessResult::Denied { reason });
+        core.record(&[AccessEntry {
+            id,
+            decision: id,
+            time: core.clock.now(),
+            subject: act.subject,
+            actor: (&act.actor).into(),
+            action: act.action.to_owned(),
+            purpose: act.purpose.to_owned(),
+            explanation: act.explanation,
+            result,
+            institution: None,
+            what: Vec::new(),
+        }])
+    }
+}
