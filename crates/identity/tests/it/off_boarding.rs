@@ -1,9 +1,10 @@
 //! The end of a member of staff's account: everything at once, whatever is under way.
 
-use crate::passkeys::{ORIGIN, staff};
+use crate::passkeys::{ORIGIN, staff, staff_as};
 use crate::world::{HOME, World};
 use identity::{IdentityError, StaffState};
-use store::Right;
+use policy::{Action, Door, Purpose, Request, Role, Target};
+use store::{Right, StoreError};
 use synth::passkey::SoftKey;
 
 #[test]
@@ -61,4 +62,22 @@ fn nobody_gets_in_while_the_account_ends() {
             assert!(world.identity.session(&token).is_err(), "a session outlived its account");
         }
     }
+}
+
+#[test]
+fn what_a_request_in_flight_was_permitted_is_refused() {
+    let world = World::new();
+    let door = Door::standard().expect("policies");
+    let right = Right::of("administrator", None).expect("a role");
+    let session = staff_as(&world, &mut SoftKey::new(ORIGIN), &right).session;
+    let actor = session.actor_as(Role::Administrator, HOME);
+    let request =
+        Request { actor, action: Action::ManageRights, target: Target::Installation, purpose: Purpose::Operation };
+    let permit = world.store.ask(&door, request.clone()).expect("an administrator");
+    let somebody = base::Id16::derived(&["somebody"]);
+    world.store.grant_as(&permit, somebody, &Right::Operator).expect("permitted");
+    world.identity.off_board(session.account).expect("staff");
+    let late = world.store.grant_as(&permit, somebody, &Right::Operator);
+    assert!(matches!(late, Err(StoreError::StaleEpoch { .. })), "{late:?}");
+    assert!(world.store.ask(&door, request).is_err(), "and nothing new is permitted");
 }

@@ -24,7 +24,12 @@ fn person_with_passkey(world: &World, key: &mut SoftKey) -> Session {
 
 /// A member of staff with a passkey, signed in.
 pub fn staff(world: &World, key: &mut SoftKey) -> SignedIn {
-    let invitation = world.identity.staff_invite("박도윤", &[Right::Operator]).expect("a good name");
+    staff_as(world, key, &Right::Operator)
+}
+
+/// The same with another right.
+pub fn staff_as(world: &World, key: &mut SoftKey, right: &Right) -> SignedIn {
+    let invitation = world.identity.staff_invite("박도윤", std::slice::from_ref(right)).expect("a good name");
     let (_, ask) = world.identity.staff_enrol(invitation.token.expose()).expect("a fresh invitation");
     let answer = key.create(&ask.options);
     world

@@ -4,7 +4,7 @@ use crate::error::{PageError, page};
 use crate::fields::{Fields, Fresh, SessionForm, StaffForm};
 use crate::frame::{Faults, Frame};
 use crate::pages::people::Link;
-use crate::pages::staff::administers;
+use crate::pages::staff::{administers, recovers_as};
 use crate::texts::{Locale, Texts};
 use crate::visitor::{StaffMember, Visitor};
 use askama::Template;
@@ -79,6 +79,9 @@ pub(crate) async fn show(visitor: Visitor) -> Result<Response, PageError> {
 /// `POST /sign-in/recover`
 pub(crate) async fn ask(form: SessionForm) -> Result<Response, PageError> {
     let SessionForm { visitor, session, .. } = form;
+    if session.assurance >= Assurance::Two || session.second_factor == SecondFactor::Missing {
+        return Ok(Redirect::to("/sign-in/second-step").into_response());
+    }
     let asking = Arc::clone(&session);
     let outcome = visitor.portal.blocking(move |portal| Ok(portal.identity().recovery_ask(&asking)));
     let shown = RecoverPage::new(visitor.frame("recover-title", "sign-in"), &session);
@@ -221,21 +224,22 @@ async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
     Ok(response)
 }
 
-async fn only_the_entitled(staff: &StaffMember) -> Result<(), PageError> {
+/// The role of a member of staff who may decide here.
+async fn entitled(staff: &StaffMember) -> Result<Role, PageError> {
     let account = staff.session.account;
-    let may = staff.visitor.portal.blocking(move |portal| administers(portal, account)).await?;
-    if may { Ok(()) } else { Err(PageError::StaffDenied) }
+    let role = staff.visitor.portal.blocking(move |portal| recovers_as(portal, account)).await?;
+    role.ok_or(PageError::StaffDenied)
 }
 
 /// `GET /staff/recovery`
 pub(crate) async fn form(staff: StaffMember) -> Result<Response, PageError> {
-    only_the_entitled(&staff).await?;
+    entitled(&staff).await?;
     shown(&staff, Said::default()).await
 }
 
 /// `POST /staff/recovery`: the request of a code.
 pub(crate) async fn find(form: StaffForm) -> Result<Response, PageError> {
-    only_the_entitled(&form.staff).await?;
+    entitled(&form.staff).await?;
     let code = form.fields.text("code").trim().to_owned();
     if code.is_empty() {
         let faults = Faults::one("code", form.staff.visitor.t().t("recovery-over"));
@@ -247,21 +251,22 @@ pub(crate) async fn find(form: StaffForm) -> Result<Response, PageError> {
 /// `POST /staff/recovery/approve`
 pub(crate) async fn approve(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    only_the_entitled(&staff).await?;
-    decide(&staff, &fields, true).await
+    let role = entitled(&staff).await?;
+    decide(&staff, role, &fields, true).await
 }
 
 /// `POST /staff/recovery/refuse`
 pub(crate) async fn refuse(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    only_the_entitled(&staff).await?;
-    decide(&staff, &fields, false).await
+    let role = entitled(&staff).await?;
+    decide(&staff, role, &fields, false).await
 }
 
-async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<Response, PageError> {
+async fn decide(staff: &StaffMember, role: Role, fields: &Fields, approves: bool) -> Result<Response, PageError> {
     let code = fields.text("code").trim().to_owned();
     let (reason, proof) = (fields.text("reason").to_owned(), fields.text("proof").to_owned());
-    let (by, wanted, actor) = (Arc::clone(&staff.session), code.clone(), staff_actor(staff));
+    let (by, wanted, actor) =
+        (Arc::clone(&staff.session), code.clone(), staff.session.actor_as(role, &staff.visitor.source));
     let outcome = staff.visitor.portal.blocking(move |portal| {
         let identity = portal.identity();
         // Whose request it is has to be known before it ends.
@@ -298,10 +303,6 @@ async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<
     shown(staff, Said { code, faults: Faults::one(field, t.t(key)), ..Said::default() }).await
 }
 
-fn staff_actor(staff: &StaffMember) -> Actor {
-    staff.session.actor_as(Role::Operator, &staff.visitor.source)
-}
-
 /// The person sees in the access log who decided about their account, and what was tried in vain.
 fn journal(
     portal: &crate::Portal,
@@ -324,7 +325,10 @@ fn journal(
 /// `POST /staff/people/recover`: a request for a colleague who lost their passkey.
 pub(crate) async fn ask_for(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    only_the_entitled(&staff).await?;
+    let own = staff.session.account;
+    if !staff.visitor.portal.blocking(move |portal| administers(portal, own)).await? {
+        return Err(PageError::StaffDenied);
+    }
     let account: Id16 = fields.text("account").parse().map_err(|_| PageError::Bad)?;
     let by = Arc::clone(&staff.session);
     let asking = staff.visitor.portal.blocking(move |portal| {

@@ -63,14 +63,21 @@ pub(crate) fn administers(portal: &Portal, account: Id16) -> Result<bool, PageEr
     Ok(facts.operator || facts.holds.contains(&Role::Administrator))
 }
 
+/// In which role an account may decide about resetting somebody's second factors; in none for most.
+pub(crate) fn recovers_as(portal: &Portal, account: Id16) -> Result<Option<Role>, PageError> {
+    let facts = portal.archive().store().facts(account)?;
+    let appointed = [Role::Support, Role::Administrator].into_iter().find(|role| facts.holds.contains(role));
+    Ok(appointed.or(facts.operator.then_some(Role::Operator)))
+}
+
 /// `GET /staff`
 pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     let account = staff.session.account;
-    let (administers, holds) = staff
-        .visitor
-        .portal
-        .blocking(move |portal| Ok((administers(portal, account)?, portal.archive().store().facts(account)?.holds)))
-        .await?;
+    let held = staff.visitor.portal.blocking(move |portal| {
+        let holds = portal.archive().store().facts(account)?.holds;
+        Ok((administers(portal, account)?, recovers_as(portal, account)?.is_some(), holds))
+    });
+    let (administers, recovers, holds) = held.await?;
     let oversees = holds.contains(&Role::SecurityOfficer);
     let frame = staff.visitor.frame("staff-title", "staff");
     let t = frame.t;
@@ -87,6 +94,8 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     }
     if administers {
         tasks.push(Task::new(t, "people", "/staff/people"));
+    }
+    if recovers {
         tasks.push(Task::new(t, "recovery", "/staff/recovery"));
     }
     if oversees {
