@@ -69,10 +69,6 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("notices-none", &NoticesPage::sample_none(locale))?,
         sample("prove", &ProvePage::sample(locale))?,
         sample("prove-onward", &OnwardPage::sample(locale))?,
-        sample("recover", &RecoverPage::sample(locale))?,
-        sample("recover-asked", &RecoverPage::sample_asked(locale))?,
-        sample("staff-recovery", &StaffRecoveryPage::sample(locale))?,
-        sample("staff-recovery-found", &StaffRecoveryPage::sample_found(locale))?,
         sample("staff", &StaffHomePage::sample(locale))?,
         sample("staff-people", &PeoplePage::sample(locale))?,
         sample("watch", &WatchPage::sample(locale))?,
@@ -99,6 +95,7 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("help", &HelpPage::sample(locale))?,
         sample("privacy", &PrivacyPage::sample(locale))?,
     ];
+    samples.extend(recovery(locale)?);
     for (name, page) in InstitutionPage::samples(locale) {
         samples.push(sample(&format!("institution-{name}"), &page)?);
     }
@@ -116,6 +113,15 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         samples.push(sample(&format!("error-{number:02}"), &ErrorPage::new(frame, error))?);
     }
     Ok(samples)
+}
+
+fn recovery(locale: Locale) -> Result<[Sample; 4], askama::Error> {
+    Ok([
+        sample("recover", &RecoverPage::sample(locale))?,
+        sample("recover-asked", &RecoverPage::sample_asked(locale))?,
+        sample("staff-recovery", &StaffRecoveryPage::sample(locale))?,
+        sample("staff-recovery-found", &StaffRecoveryPage::sample_found(locale))?,
+    ])
 }
 
 /// The style sheet, the mark and their addresses, to be laid beside the samples.

@@ -11,7 +11,7 @@ mod people;
 mod program;
 mod serve;
 mod sites;
-mod time_stamps;
 mod staff;
+mod time_stamps;
 mod whole;
 mod witness;
