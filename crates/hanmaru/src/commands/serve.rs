@@ -79,7 +79,8 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
     with.demo = config.demo;
     with.behind_proxy = config.behind_proxy;
     let portal = portal::router(Portal::new(hall.archive.clone(), identity.clone(), with));
-    let portal = portal.merge(public_log::routes(hall.store().clone()));
+    // In this order: the portal's own page answers where no address fits.
+    let portal = public_log::routes(hall.store().clone()).merge(portal);
     let watch = watch::Watch::new(hall.store().clone(), hall.archive.shared_door())?;
     let _watching = Watching::start(&watch, &config.alerts)?;
     let operator = operator_routes(hall.clone(), identity.clone(), metrics);

@@ -110,7 +110,7 @@ fn undisturbed(installation: &Installation, bag: &Path, expected: &Expected) -> 
     if found.lost + found.doubled + found.log_faults > 0 {
         return Err(format!("an undisturbed deposit is not whole: {}", found.faults.join("; ")).into());
     }
-    Ok(Whole { took, work, idle, leaves: found.leaves })
+    Ok(Whole { took, work, idle, leaves: found.things })
 }
 
 fn one_deposit(

@@ -107,10 +107,9 @@ impl Installation {
         Ok(Hall::open(&self.config()?)?)
     }
 
-    /// Leaves of the log of records that are accepted: sealed, or waiting to be. Looks, and seals or repairs nothing.
+    /// Versions, documents and receipts that are accepted: sealed, or waiting to be. Looks, and seals or repairs nothing.
     pub fn accepted(&self) -> Result<u64, Failure> {
-        let health = Hall::look(&self.config()?)?.store().health();
-        Ok(health.published[0] + health.waiting[0])
+        super::audit::things(&Hall::look(&self.config()?)?)
     }
 
     /// The folder of one of its sites.
