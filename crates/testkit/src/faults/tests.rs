@@ -234,9 +234,15 @@ fn run_seeds(seeds: std::ops::Range<u64>) -> history::Verdict {
 
 #[test]
 fn what_was_promised_under_faults_is_kept() {
-    let sum = run_seeds(1_000..1_300);
-    assert!(sum.promises > 2_000, "the faults leave room for work: {sum:?}");
-    println!("300 seeds: {sum:?}");
+    let sum = run_seeds(1_000..1_040);
+    assert!(sum.promises > 200, "the faults leave room for work: {sum:?}");
+    println!("40 seeds: {sum:?}");
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn what_was_promised_under_three_hundred_plans_is_kept() {
+    println!("300 seeds: {:?}", run_seeds(1_000..1_300));
 }
 
 #[test]
@@ -251,9 +257,7 @@ fn a_promise_that_is_broken_is_told() {
 }
 
 #[test]
-fn long_what_was_promised_under_three_thousand_plans_is_kept() {
-    if std::env::var_os("HANMARU_LONG").is_none() {
-        return;
-    }
+#[ignore = "takes most of an hour"]
+fn what_was_promised_under_three_thousand_plans_is_kept() {
     println!("3,000 seeds: {:?}", run_seeds(10_000..13_000));
 }
