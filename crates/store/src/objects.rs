@@ -12,7 +12,7 @@ use std::sync::Arc;
 use base::{Id16, wire};
 use ledger::{Commitment, EntryKind};
 use policy::{Action, InstitutionCode, Owner, Permit};
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use vault::{CHUNK_BYTES, ClassName, FrameAt, FrameHead, FrameKind, GroupKey, GroupName, KeyId, PackBuilder};
 use zeroize::Zeroizing;
 
@@ -302,10 +302,10 @@ pub(crate) fn insert(
 }
 
 /// The number of a pack in the database.
-pub(crate) fn pack_no(transaction: &Transaction<'_>, path: &str) -> Result<i64, StoreError> {
+pub(crate) fn pack_no(connection: &Connection, path: &str) -> Result<i64, StoreError> {
     let step = "naming a pack";
-    transaction.prepare_cached("INSERT OR IGNORE INTO pack (path) VALUES (?)").at(step)?.execute([path]).at(step)?;
-    let mut statement = transaction.prepare_cached("SELECT no FROM pack WHERE path = ?").at(step)?;
+    connection.prepare_cached("INSERT OR IGNORE INTO pack (path) VALUES (?)").at(step)?.execute([path]).at(step)?;
+    let mut statement = connection.prepare_cached("SELECT no FROM pack WHERE path = ?").at(step)?;
     statement.query_row([path], |row| row.get(0)).at(step)
 }
 

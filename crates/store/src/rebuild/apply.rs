@@ -6,10 +6,10 @@ use ledger::Commitment;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
 
-use super::pack_no;
 use super::staging::Staging;
 use crate::error::{AtStep, StoreError};
 use crate::lasting::{self, Columns, LASTING, Lasting};
+use crate::objects::pack_no;
 use crate::rows::{Change, Layout, read_change};
 use crate::sequencer::{KIND_ACCESS, KIND_OBJECT, KIND_ROWS, KIND_VERSION};
 use crate::types::Log;
@@ -64,9 +64,8 @@ pub(super) fn tables(target: &mut Connection, staging: &mut Staging, newest: u64
     transaction.execute("DELETE FROM sqlite_sequence WHERE name = 'outbox_records'", []).at(step)?;
     transaction.execute(sql, [newest as i64]).at(step)?;
     transaction.commit().at(step)?;
-    let count =
-        |table: &str| target.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
-    applied.versions = count("resource_version").at(step)?.unsigned_abs();
+    let versions: i64 = target.query_row("SELECT count(*) FROM resource_version", [], |row| row.get(0)).at(step)?;
+    applied.versions = versions.unsigned_abs();
     Ok(applied)
 }
 

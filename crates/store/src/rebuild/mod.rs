@@ -18,7 +18,6 @@ use std::sync::Arc;
 use base::{Clock, Random, Redacted};
 use ledger::SignerKey;
 use policy::{Action, Decision, Door, Facts, InstitutionCode, Permit};
-use rusqlite::Connection;
 use vault::{KeyProvider, KeyStores, Keyring, Sites};
 
 use crate::Store;
@@ -223,14 +222,4 @@ fn put_in_place(made: &std::path::Path, path: &std::path::Path) -> Result<(), St
     std::fs::rename(made, path).on("put in place", path)?;
     let folder = path.parent().expect("the database is in a folder");
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).on("synced", folder)
-}
-
-/// The number of a pack in the new database.
-fn pack_no(target: &Connection, path: &str) -> Result<i64, StoreError> {
-    let step = "naming a pack";
-    target.prepare_cached("INSERT OR IGNORE INTO pack (path) VALUES (?)").at(step)?.execute([path]).at(step)?;
-    target
-        .prepare_cached("SELECT no FROM pack WHERE path = ?")
-        .and_then(|mut statement| statement.query_row([path], |row| row.get(0)))
-        .at(step)
 }

@@ -23,8 +23,6 @@ pub enum Promise {
     Write(String, String),
     /// A row of a room's table, by its account.
     Row(Id16),
-    /// A leaf for an issued document: its content, salt and place.
-    Issued(Vec<u8>, [u8; 32], u64),
     /// A read, one entry in the log of accesses.
     Read,
 }
@@ -88,7 +86,6 @@ impl History {
             let kept = match promise {
                 Promise::Write(id, said) => self.version_is_kept(&store, id, said)?,
                 Promise::Row(account) => row_is_there(house, *account)?,
-                Promise::Issued(content, salt, place) => leaf_is_kept(&store, content, salt, *place),
                 Promise::Read => {
                     reads += 1;
                     true
@@ -140,10 +137,6 @@ impl History {
 fn is_proved(store: &Store, leaf: &Commitment, place: u64) -> bool {
     let proof = store.proof(Log::Records, place);
     proof.is_ok_and(|proof| proof.verify(leaf, &[store.verifier_key(Log::Records)]).is_ok())
-}
-
-fn leaf_is_kept(store: &Store, content: &[u8], salt: &[u8; 32], place: u64) -> bool {
-    is_proved(store, &ledger::commit(salt, EntryKind::Issued, content), place)
 }
 
 fn database(house: &FaultyHouse) -> Result<rusqlite::Connection, String> {

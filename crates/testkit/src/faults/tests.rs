@@ -1,77 +1,19 @@
 //! A small driver over the fault layer: its outcomes are the same again for the same seed, and what was acknowledged is there.
 
 use super::*;
-use base::{Id16, SystemRandom};
-use policy::{
-    Action, Actor, Assurance, Decision, Door, Facts, InstitutionCode, OwnPatient, Owner, Permit, Purpose, Request,
-    Role, Target,
-};
 use std::time::Duration;
-use store::{Edition, Log, NewVersion, ResourceKey, Store, Written, seams};
-use vault::ClassName;
+use store::{Log, Store, Written, seams};
 
 const SOON: Duration = Duration::from_secs(20);
 const NOT_NOW: Duration = Duration::from_millis(600);
 
-fn institution() -> InstitutionCode {
-    InstitutionCode::new("11100001").expect("a code")
-}
-
-fn owner() -> Owner {
-    Owner::patient(&institution(), "p1")
-}
-
-fn permit(store: &Store, role: Role, action: Action, purpose: Purpose) -> Permit {
-    let account = Id16([role as u8 + 1; 16]);
-    let epoch = store.facts(account).expect("facts").epoch;
-    let own = OwnPatient { patient: owner().id(), institution: institution() };
-    let (target, facts) = match role {
-        Role::Depositor => {
-            (Target::Institution(institution()), Facts { deposits_for: Some(institution()), ..Facts::default() })
-        }
-        _ => (Target::Person(account), Facts { person: Some(account), patients: vec![own], ..Facts::default() }),
-    };
-    let actor = Actor {
-        account,
-        role,
-        assurance: Assurance::Two,
-        name: "홍길동".to_owned().into(),
-        source: "local".to_owned().into(),
-    };
-    let request = Request { actor, action, target, purpose };
-    match Door::standard().expect("the door").decide(&request, &Facts { epoch, ..facts }, &SystemRandom) {
-        Decision::Permit(permit) => permit,
-        Decision::Denial(denial) => panic!("{}", denial.explanation),
-    }
-}
-
 fn write(store: &Store, id: &str) -> Result<Written, String> {
-    let permit = permit(store, Role::Depositor, Action::Deposit, Purpose::Custody { deposit: Id16([1; 16]) });
-    let bytes = format!(r#"{{"resourceType":"Condition","id":"{id}"}}"#);
-    let prepared = store.prepare(
-        &permit,
-        NewVersion {
-            owner: owner(),
-            institution: &institution(),
-            resource_type: "Condition",
-            source_id: id,
-            class: &ClassName::new("chart10").expect("a slug"),
-            expiry_year: 2035,
-            bytes: bytes.as_bytes(),
-            date: None,
-            encounter: None,
-            index: vec![],
-            edition: Edition::default(),
-        },
-    );
-    let prepared = prepared.map_err(|error| error.to_string())?;
-    store.write(&permit, vec![prepared], vec![], None).map_err(|error| error.to_string())
+    work::write(store, id, "one")
 }
 
 fn is_there(store: &Store, id: &str) -> bool {
-    let permit = permit(store, Role::Patient, Action::ReadRecord, Purpose::OwnRecords);
-    let key = ResourceKey::derived(owner(), &institution(), "Condition", id);
-    store.read(&permit, &[key]).expect("it can be read").len() == 1
+    let permit = work::reader(store).expect("a permit");
+    store.read(&permit, &[work::key(id)]).expect("it can be read").len() == 1
 }
 
 /// Drives a plan; gives what came of each step, and what was acknowledged.

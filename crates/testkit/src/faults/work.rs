@@ -49,7 +49,6 @@ impl History {
         let kind = match &promise {
             Promise::Write(id, _) => id.as_str(),
             Promise::Row(_) => "row",
-            Promise::Issued(..) => "issued",
             Promise::Read => "read",
         };
         self.trace.push(format!("{step}: {kind} {taken}"));
