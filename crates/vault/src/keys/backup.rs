@@ -108,11 +108,12 @@ impl KeyStores {
             )));
         }
         let gone: HashSet<KeyId> = self.destroyed()?.into_iter().map(|entry| entry.id).collect();
-        let mut known = HashSet::new();
+        let mut had = HashSet::new();
         self.each_key(&mut |key| {
-            known.insert(key.id);
+            had.insert(key.id);
         })?;
-        let mut done = Restored::default();
+        // A backup may hold a key more than once: written again by a mender, or in an old and a new form.
+        let (mut restored, mut known, mut destroyed) = (HashSet::new(), HashSet::new(), HashSet::new());
         let (mut batch, mut entries, mut failure) = (Vec::new(), Vec::new(), None);
         for (name, bytes) in list.files(from).map_err(failed)? {
             let magic = if name.ends_with(GONE) { GONE_MAGIC } else { FILE_MAGIC };
@@ -122,12 +123,11 @@ impl KeyStores {
                     entries.extend(Destroyed::from_bytes(payload).ok().filter(|entry| !gone.contains(&entry.id)));
                 } else if let Ok(key) = WrappedKey::from_bytes(payload) {
                     if gone.contains(&key.id) || gone.contains(&super::parent_entry(&key)) {
-                        done.destroyed += 1;
-                    } else if known.insert(key.id) {
-                        done.keys += 1;
+                        destroyed.insert(key.id);
+                    } else if had.contains(&key.id) {
+                        known.insert(key.id);
+                    } else if restored.insert(key.id) {
                         batch.push(key);
-                    } else {
-                        done.known += 1;
                     }
                 }
                 if batch.len() >= BATCH {
@@ -142,7 +142,9 @@ impl KeyStores {
             self.append(&batch)?;
         }
         self.destroy(permit, &entries)?;
-        Ok(done)
+        // A key of which an old form alone hangs under what is destroyed is restored.
+        let destroyed = destroyed.iter().filter(|id| !restored.contains(id) && !known.contains(id)).count();
+        Ok(Restored { keys: restored.len(), known: known.len(), destroyed })
     }
 }
 

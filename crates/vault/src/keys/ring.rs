@@ -280,14 +280,16 @@ impl Keyring {
         Ok((key, Arc::new(GroupKey { id, name, cipher: Cipher::new(&bytes) })))
     }
 
-    /// The shard key that new owners hang under.
+    /// The shard key that new owners hang under, as the index says now: one that is ready in memory may be rotated away.
     ///
     /// # Errors
     /// [`KeyError::Unknown`] where there is none; what the index says.
     pub fn shard(&self, permit: &Permit, number: u8) -> Result<Arc<GroupKey>, KeyError> {
         check_repair(permit)?;
         let name = KeyName::Shard(number);
-        self.0.find(&name)?.ok_or_else(|| KeyError::Unknown { id: format!("of shard {number}") })
+        let known =
+            self.0.index.by_name(&name)?.ok_or_else(|| KeyError::Unknown { id: format!("of shard {number}") })?;
+        self.0.ready(&known)
     }
 
     /// The same key under another parent of the same name as its own. Takes a permit to repair; nothing of the key is shown.
@@ -370,7 +372,7 @@ impl Inner {
             None => self.under_root(id, name, &bytes)?,
         };
         self.add_pending(key, false);
-        Ok(self.remember(id, name, &bytes))
+        Ok(self.remember_name(self.remember(id, name, &bytes)))
     }
 
     fn find(&self, name: &KeyName) -> Result<Option<Arc<GroupKey>>, KeyError> {
@@ -381,7 +383,7 @@ impl Inner {
             Some(key) => Some(key),
             None => self.index.by_name(name)?,
         };
-        known.map(|key| self.ready(&key)).transpose()
+        known.map(|key| self.ready(&key).map(|key| self.remember_name(key))).transpose()
     }
 
     fn by_id(&self, id: KeyId) -> Result<Arc<GroupKey>, KeyError> {
@@ -403,17 +405,34 @@ impl Inner {
 
     fn remember(&self, id: KeyId, name: &KeyName, bytes: &[u8; 32]) -> Arc<GroupKey> {
         let key = Arc::new(GroupKey { id, name: name.clone(), cipher: Cipher::new(bytes) });
-        let mut state = lock(&self.state);
-        state.ids.put(id, Arc::clone(&key));
-        // Groups have a cache of their own, by a name that needs no copy to ask.
-        if !matches!(name, KeyName::Group(_)) {
-            state.names.put(name.clone(), Arc::clone(&key));
+        lock(&self.state).ids.put(id, Arc::clone(&key));
+        key
+    }
+
+    /// Only what was asked for by name is the one of its name: two keys may have one, of which one is rotated away. Groups have
+    /// a cache of their own, by a name that needs no copy to ask.
+    fn remember_name(&self, key: Arc<GroupKey>) -> Arc<GroupKey> {
+        if !matches!(key.name, KeyName::Group(_)) {
+            lock(&self.state).names.put(key.name.clone(), Arc::clone(&key));
         }
         key
     }
 
-    /// A key hangs where its name says, or it is refused: so no chain of parents is longer than three.
+    /// Opens a key. A rotation may take its parent away between the look at the index that found the key and the one for the
+    /// parent: then the key hangs under another by now, and is looked up once more.
     fn unwrap(&self, key: &WrappedKey) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        let missing = match self.unwrap_as_it_is(key) {
+            Err(missing @ (KeyError::Unknown { .. } | KeyError::OtherRoot { .. })) => missing,
+            opened => return opened,
+        };
+        match self.index.by_id(key.id)? {
+            Some(now) if now.name == key.name && now.parent != key.parent => self.unwrap_as_it_is(&now),
+            _ => Err(missing),
+        }
+    }
+
+    /// A key hangs where its name says, or it is refused: so no chain of parents is longer than three.
+    fn unwrap_as_it_is(&self, key: &WrappedKey) -> Result<Zeroizing<[u8; 32]>, KeyError> {
         let refuse = || KeyError::NotAuthentic { id: key.id.to_string() };
         let aad = wrapping_aad(key.id, &key.parent, &key.name);
         match (&key.parent, parent_name(&key.name)) {

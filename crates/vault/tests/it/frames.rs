@@ -120,8 +120,11 @@ fn resources_of_an_institution_open_for_readers_among_its_patients_and_for_nobod
     let sealed_of = |code: &InstitutionCode, kind| {
         let owner = Owner::institution(code);
         let name = GroupName { institution: code.clone(), ..group_name(owner) };
-        let key = ring.group(&depositor_of(code), &name).expect("made");
-        seal(&key, &FrameHead { kind, ..head(owner) }, b"a doctor", &random).expect("sealed")
+        let key = match kind {
+            FrameKind::Table => ring.rows(owner),
+            _ => ring.group(&depositor_of(code), &name),
+        };
+        seal(&key.expect("made"), &FrameHead { kind, ..head(owner) }, b"a doctor", &random).expect("sealed")
     };
     let doctor = sealed_of(&here, FrameKind::Resource);
     for action in [Action::ReadTimeline, Action::ReadRecord, Action::Issue] {
