@@ -10,6 +10,9 @@ use std::time::Instant;
 /// test give the features that `cargo test --workspace` has, and only the program is built.
 const BUILD: [&str; 6] = ["build", "--workspace", "--bin", "hanmaru", "--test", "tidy"];
 
+/// Patients with more than 100,000 documents together, where time is given.
+const LONG_BARS: [&str; 2] = ["--patients", "8750"];
+
 /// Builds the program and becomes `hanmaru demo`, which makes the data, starts everything and stops it on Ctrl-C.
 pub fn demo(arguments: &[String]) -> Result<(), String> {
     packages::install_to_build()?;
@@ -81,11 +84,28 @@ pub fn test(arguments: &[String]) -> Result<(), String> {
             failed.push(line.to_owned());
         }
     })?;
+    let bars = bars(long);
     summary(&skipped, &failed, long);
     println!("time: {} s, of which {} s to install and build", start.elapsed().as_secs(), built.as_secs());
     let tests = if passed { Ok(()) } else { Err("cargo test failed".to_owned()) };
-    let faults: Vec<String> = [formatted, without_warnings, tests].into_iter().filter_map(Result::err).collect();
+    let faults: Vec<String> = [formatted, without_warnings, tests, bars].into_iter().filter_map(Result::err).collect();
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+/// Bars in a short form, after the tests so that nothing else runs beside them. What they count must be right here too; their
+/// speeds are figures, repeated at the end.
+fn bars(long: bool) -> Result<(), String> {
+    let mut command = built()?;
+    command.args(["bench", "trust"]).args(if long { &LONG_BARS[..] } else { &["--short"] });
+    command.arg("--dir").arg(shell::target()?.join("bench"));
+    let mut figures = Vec::new();
+    let counted = shell::run_seen(command, |line| {
+        if line.starts_with("bar ") {
+            figures.push(line.to_owned());
+        }
+    })?;
+    figures.iter().for_each(|line| println!("{line}"));
+    if counted { Ok(()) } else { Err("bench trust failed".to_owned()) }
 }
 
 /// Cargo repeats the warnings of what it need not build again, so the second look at a build costs a second.

@@ -109,6 +109,15 @@ impl Program {
         count("resource_version") + count("object") + count("commitment")
     }
 
+    /// Entries of the log of records, those of changed rows among them.
+    pub fn log_size(&self) -> u64 {
+        let said = self.run(&["status"]);
+        let line = said.out.lines().find_map(|line| line.strip_prefix("log records: "));
+        let words = line.and_then(|line| line.split_once(" entries ")).map(|(before, _)| before);
+        let size = words.and_then(|words| words.rsplit(' ').next()).and_then(|size| size.parse().ok());
+        size.unwrap_or_else(|| panic!("no size: {said:?}"))
+    }
+
     fn start_agency(&mut self) {
         let log = std::fs::File::create(self.path("agency.log")).expect("a file for the test");
         let child = Command::new(env!("CARGO_BIN_EXE_hanmaru"))

@@ -1,5 +1,6 @@
 //! How figures are printed: bars, and the lines about limits and peers before them.
 
+use crate::Failure;
 use std::path::Path;
 use std::time::Instant;
 
@@ -35,6 +36,8 @@ impl Goal {
 /// Prints the lines of one run.
 pub struct Bars {
     begun: Instant,
+    /// Counts that must be exact and are not.
+    wrong: Vec<String>,
 }
 
 impl Bars {
@@ -42,7 +45,7 @@ impl Bars {
     pub fn begin(bench: &str, place: &Path) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         println!("bench {bench} in {}, {cores} cores, load average {}", place.display(), load());
-        Self { begun: Instant::now() }
+        Self { begun: Instant::now(), wrong: Vec::new() }
     }
 
     /// A line about a limit, a peer, or what is being done.
@@ -53,7 +56,16 @@ impl Bars {
     /// A bar, after the line with the limit or peer that it was measured with.
     pub fn bar(&mut self, peer: &str, name: &str, value: f64, unit: &str, goal: Goal) {
         self.note(&format!("{name} with: {peer}"));
-        println!("{}", line(name, value, unit, goal));
+        let line = line(name, value, unit, goal);
+        println!("{line}");
+        if matches!(goal, Goal::Exactly(_)) && !goal.is_met(value) {
+            self.wrong.push(line);
+        }
+    }
+
+    /// Fails where a count that must be exact was not: that is a fault of the program, and not of the machine.
+    pub fn end(self) -> Result<(), Failure> {
+        if self.wrong.is_empty() { Ok(()) } else { Err(self.wrong.join("; ").into()) }
     }
 }
 

@@ -43,7 +43,7 @@ struct Judged {
 }
 
 /// Flips bits and counts those that are found.
-pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
+pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let small = small(place)?;
     let (mut flipped, mut found) = (0, 0);
     for (path, bytes) in &small.packs {
@@ -60,11 +60,12 @@ pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
         small.packs.len()
     );
     bars.bar(&peer, "flips_found_small", share(found, flipped), "%", Goal::Exactly(100.0));
-    let large = large()?;
+    let (leaves, samples) = (how.times(LARGE), how.times(SAMPLES));
+    let large = large(leaves)?;
     let pack = pack_of(&small.frames)?;
-    let (flipped, found) = sampled(&large, &pack);
+    let (flipped, found) = sampled(&large, &pack, samples);
     let peer = format!(
-        "{flipped} bits drawn of tiles, bundles and checkpoint of a log of {LARGE} leaves and of a pack of {} bytes, {found} found",
+        "{flipped} bits drawn of tiles, bundles and checkpoint of a log of {leaves} leaves and of a pack of {} bytes, {found} found",
         pack.1.len()
     );
     bars.bar(&peer, "flips_found_large", share(found, flipped), "%", Goal::Exactly(100.0));
@@ -234,13 +235,13 @@ fn files_below(root: &Path, below: &str) -> Result<Vec<(String, Vec<u8>)>, Failu
     Ok(found)
 }
 
-fn large() -> Result<Judged, Failure> {
+fn large(leaves: u64) -> Result<Judged, Failure> {
     let signer = SignerKey::from_seed("localhost/hanmaru-bench/large", &[7; 32])?;
     let mut log = LogAppender::new();
     let mut files = HashMap::new();
     let mut from = 0;
-    while from < LARGE {
-        let to = (from + BATCH as u64).min(LARGE);
+    while from < leaves {
+        let to = (from + BATCH as u64).min(leaves);
         let entries: Vec<Commitment> = (from..to)
             .map(|index| commit(&base::sha256(&index.to_be_bytes()), EntryKind::Resource, &index.to_be_bytes()))
             .collect();
@@ -272,7 +273,7 @@ fn pack_of(frames: &[Vec<u8>]) -> Result<(String, Vec<u8>), Failure> {
 }
 
 /// Flips a million drawn bits, on every processor.
-fn sampled(log: &Judged, pack: &(String, Vec<u8>)) -> (u64, u64) {
+fn sampled(log: &Judged, pack: &(String, Vec<u8>), samples: u64) -> (u64, u64) {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
     let (mut tiles, mut bundles): (Vec<_>, Vec<_>) =
         log.files.iter().partition(|(path, _)| matches!(path, TilePath::Hashes(_)));
@@ -284,14 +285,14 @@ fn sampled(log: &Judged, pack: &(String, Vec<u8>)) -> (u64, u64) {
                 let (tiles, bundles) = (&tiles, &bundles);
                 scope.spawn(move || {
                     let random = SeededRandom::new(20_261_126 + worker);
-                    let share = SAMPLES / threads + u64::from(worker < SAMPLES % threads);
+                    let share = samples / threads + u64::from(worker < samples % threads);
                     (0..share).filter(|_| is_found(&random, log, pack, tiles, bundles)).count() as u64
                 })
             })
             .collect();
         workers.into_iter().map(|worker| worker.join().expect("judging does not panic")).sum()
     });
-    (SAMPLES, found)
+    (samples, found)
 }
 
 fn is_found(

@@ -26,7 +26,7 @@ const READ_MS: f64 = 1.0;
 const FSYNC_TIMES: f64 = 1.5;
 
 /// Measures reads.
-pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
+pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let installation = place.installation("reads")?;
     let hall = installation.open()?;
     let institution = InstitutionCode::new("99900000").expect("eight digits are a code");
@@ -49,11 +49,12 @@ pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
         ms(p99)
     );
     bars.bar(&peer, "read_logged_p50", ms(p50), "ms", Goal::AtMost(limit));
-    let took = together(&hall, &institution, &readers)?;
-    let rate = (CLIENTS * EACH) as f64 / took.as_secs_f64();
+    let each = how.times(EACH);
+    let took = together(&hall, &institution, &readers, each)?;
+    let rate = (CLIENTS * each) as f64 / took.as_secs_f64();
     let peer = format!(
         "{} reads by {CLIENTS} readers in {:.2} s, each with its durable entry; one fsync a read would give {:.0} a second",
-        CLIENTS * EACH,
+        CLIENTS * each,
         took.as_secs_f64(),
         1.0 / fsync.as_secs_f64()
     );
@@ -115,13 +116,13 @@ fn alone(
     Ok(took)
 }
 
-fn together(hall: &Hall, institution: &InstitutionCode, readers: &[Permit]) -> Result<Duration, Failure> {
+fn together(hall: &Hall, institution: &InstitutionCode, readers: &[Permit], each: u64) -> Result<Duration, Failure> {
     let begun = Instant::now();
     let results: Vec<Result<(), String>> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
                 scope.spawn(move || {
-                    (0..EACH)
+                    (0..each)
                         .try_for_each(|number| read_one(hall, institution, readers, client * 31 + number))
                         .map_err(|error| error.to_string())
                 })

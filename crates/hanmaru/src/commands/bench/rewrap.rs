@@ -9,32 +9,33 @@ use store::{Rotate, RotationProgress};
 use vault::{ClassName, GroupName};
 
 /// Patients whose keys are rewrapped, each with one group.
-const PATIENTS: u32 = 1_000_000;
+const PATIENTS: u64 = 1_000_000;
 /// Patients whose keys are made at once.
-const BATCH: u32 = 20_000;
+const BATCH: usize = 20_000;
 /// Patients that the figure is computed for: what a country's closed hospitals have.
 const NATIONAL: f64 = 12_000_000.0;
 
 /// Makes the keys, rewraps them, and computes how long a country's would take.
-pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
+pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let installation = place.installation("rewrap")?;
     let hall = installation.open()?;
     let institution = InstitutionCode::new("99900000").expect("eight digits are a code");
     let permit = deposit_permit(&hall, &institution)?;
     let class = ClassName::new("chart").expect("a slug");
+    let patients = how.times(PATIENTS);
     let begun = Instant::now();
-    for from in (0..PATIENTS).step_by(BATCH as usize) {
-        let group = |number: u32| GroupName {
+    for from in (0..patients).step_by(BATCH) {
+        let group = |number: u64| GroupName {
             owner: Owner::patient(&institution, &format!("p{number}")),
             institution: institution.clone(),
             class: class.clone(),
             expiry_year: 2036,
         };
-        let groups: Vec<GroupName> = (from..from + BATCH).map(group).collect();
+        let groups: Vec<GroupName> = (from..from + BATCH as u64).map(group).collect();
         hall.store().reserve_keys(&permit, &groups)?;
     }
     bars.note(&format!(
-        "{PATIENTS} patients with a key and a group key each made in {:.0} s",
+        "{patients} patients with a key and a group key each made in {:.0} s",
         begun.elapsed().as_secs_f64()
     ));
     let stores = installation.root.join("key_stores/a");
@@ -51,7 +52,7 @@ pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let done = hall.store().rotate(&repair, Rotate::Shards, &mut say)?;
     let took = retired.ok_or("the rotation did not end")?;
     let whole = begun.elapsed();
-    if done.keys < u64::from(PATIENTS) || !done.is_done() {
+    if done.keys < patients || !done.is_done() {
         return Err(format!("{} keys were rewrapped, and the old forms are gone: {}", done.keys, done.is_done()).into());
     }
     let rate = done.keys as f64 / took.as_secs_f64();

@@ -37,7 +37,7 @@ impl Drop for Witness {
 }
 
 /// Measures it.
-pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
+pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let installation = place.installation("witnessed")?;
     let keys = installation.open()?.store().verifier_keys();
     let mut policy: String = keys.iter().map(|key| format!("log {key}\n")).collect();
@@ -55,7 +55,7 @@ pub fn run(place: &Place, _how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let mut config = std::fs::read_to_string(installation.config_path())?;
     config.push_str(&format!("\n[witnesses]\npolicy = {path:?}\n"));
     std::fs::write(installation.config_path(), config)?;
-    measure(&installation, bars)
+    measure(&installation, how.times(CALLS), bars)
 }
 
 fn start(folder: &Path, name: &str, keys: &[String]) -> Result<(Witness, String), Failure> {
@@ -91,7 +91,7 @@ fn start(folder: &Path, name: &str, keys: &[String]) -> Result<(Witness, String)
     Ok((witness, format!("witness {name} {} http://127.0.0.1:{port}\n", key.trim())))
 }
 
-fn measure(installation: &Installation, bars: &mut Bars) -> Result<(), Failure> {
+fn measure(installation: &Installation, calls: u64, bars: &mut Bars) -> Result<(), Failure> {
     let hall = Hall::open_every(&installation.config()?, INTERVAL_MS)?;
     let institution = InstitutionCode::new("99900000").expect("eight digits are a code");
     let permit = deposit_permit(&hall, &institution)?;
@@ -105,8 +105,8 @@ fn measure(installation: &Installation, bars: &mut Bars) -> Result<(), Failure> 
             .map(|writer| {
                 let (hall, permit, institution, waited) = (&hall, &permit, &institution, &waited);
                 scope.spawn(move || -> Result<(), String> {
-                    for call in 0..CALLS {
-                        let from = BATCH * (1 + writer * CALLS + call);
+                    for call in 0..calls {
+                        let from = BATCH * (1 + writer * calls + call);
                         let begun = Instant::now();
                         let ticket = write_range(hall, permit, institution, from..from + BATCH);
                         let ticket = ticket.map_err(|error| error.to_string())?;
@@ -126,7 +126,7 @@ fn measure(installation: &Installation, bars: &mut Bars) -> Result<(), Failure> 
     let mut waited = waited.into_inner().expect("nobody panicked");
     waited.sort_unstable();
     let slow = waited[waited.len() * 99 / 100];
-    let appends = WRITERS * BATCH * CALLS;
+    let appends = WRITERS * BATCH * calls;
     let size = hall.store().checkpoint(Log::Records)?.map_or(0, |head| head.checkpoint.size);
     let peer = format!(
         "{appends} appends by {WRITERS} callers in calls of {BATCH}, each waiting until two of three sites and two of three witnesses, \
