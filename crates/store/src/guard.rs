@@ -11,7 +11,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::error::{AtStep, StoreError};
 
 /// Tables that only the store touches; those of the index begin with `idx_`.
-const OWN: [&str; 41] = [
+const OWN: [&str; 42] = [
     "policy_epoch",
     "resource_version",
     "resource_current",
@@ -43,6 +43,7 @@ const OWN: [&str; 41] = [
     "site_scrub",
     "restore_drill",
     "row_layout",
+    "rows_leaf",
     "destroyed_key",
     "rotation",
     "retiring_key",

@@ -8,12 +8,12 @@
 
 use policy::{InstitutionCode, Owner};
 use rusqlite::functions::{Context, FunctionFlags};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
 use crate::error::{AtStep, StoreError};
 use crate::rows::{self, CHANGE_BYTES_MAX};
 use crate::sequencer::KIND_ROWS;
-use crate::types::owner_bytes;
+use crate::types::{OWNER_BYTES, owner_bytes};
 
 /// Triggers of this module begin so; the guard lets what they write pass.
 pub(crate) const TRIGGER: &str = "lasting_";
@@ -138,6 +138,7 @@ pub(crate) const DISPOSABLE: &[(&str, &str)] = &[
     ("rewrap_due", "a rotation is begun anew"),
     ("rotation", "a rotation is begun anew"),
     ("row_layout", "made when a store is opened"),
+    ("rows_leaf", "the frames of rows tell their keys"),
     ("scrub_cursor", "a scrub begins anew"),
     ("session", "people sign in again"),
     ("sign_in_used", "a sign-in that was begun is begun again"),
@@ -198,6 +199,15 @@ impl Lasting {
         }
     }
 
+    /// Whether a row is an owner's, the first value of the statement; `None` for tables whose rows are no patient's.
+    fn is_of(&self, row: &str) -> Option<String> {
+        match self.of {
+            Of::Owner(column) => Some(format!("{row}.{column} = ?1")),
+            Of::Id(column) => Some(format!("{row}.{column} = substr(?1, 2) AND lasting_person({row}.{column}) = ?1")),
+            Of::Sql(_) | Of::Institution(_) | Of::Installation => None,
+        }
+    }
+
     fn put(&self, columns: &Columns, row: &str) -> String {
         let values: Vec<String> = columns.all().map(|column| self.value(column, row)).collect();
         format!("lasting_change(1, {})", values.join(", "))
@@ -254,6 +264,24 @@ pub(crate) fn install(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.execute_batch(&lasting.triggers(&columns, layout)).at(step)?;
     }
     transaction.commit().at(step)
+}
+
+/// Lets rows of an owner that stay when the owner is erased come into the outbox once more, as the installation's own: what was
+/// sealed of them under the owner's key ends with it.
+pub(crate) fn keep(transaction: &Transaction<'_>, owner: &[u8; OWNER_BYTES]) -> Result<(), StoreError> {
+    let step = "keeping what stays";
+    for lasting in LASTING.iter().filter(|one| crate::shred::is_kept(one.table)) {
+        let Some(whose) = lasting.is_of("kept") else { continue };
+        let columns = Columns::read(transaction, lasting.table)?;
+        let (layout, _) = layout(transaction, lasting, &columns)?;
+        let sql = format!(
+            "INSERT INTO outbox_records (kind, row, entry, owner) SELECT {KIND_ROWS}, {layout}, {}, NULL FROM {} AS kept WHERE {whose}",
+            lasting.put(&columns, "kept"),
+            lasting.table
+        );
+        transaction.execute(&sql, [owner]).at(step)?;
+    }
+    Ok(())
 }
 
 /// A table that is in none of the lists: nobody would know whether it may be lost.

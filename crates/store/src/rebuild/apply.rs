@@ -1,6 +1,6 @@
 //! Makes the lasting tables again from the changes of their rows, in their order, and the tables that tell where leaves stand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ledger::Commitment;
 use rusqlite::types::Value;
@@ -11,6 +11,7 @@ use crate::error::{AtStep, StoreError};
 use crate::lasting::{self, Columns, LASTING, Lasting};
 use crate::objects::pack_no;
 use crate::rows::{Change, Layout, read_change};
+use crate::sequencer::note_rows_leaf;
 use crate::sequencer::{KIND_ACCESS, KIND_OBJECT, KIND_ROWS, KIND_VERSION};
 use crate::types::Log;
 
@@ -42,6 +43,7 @@ pub(super) fn tables(target: &mut Connection, staging: &mut Staging, newest: u64
     let mut applied = Applied::default();
     // Links between tables hold at the end, as they held in the transactions that the changes come from.
     target.pragma_update(None, "foreign_keys", false).at(step)?;
+    let mut frameless = HashSet::new();
     let mut after = -1;
     loop {
         let batch = batch(staging, after)?;
@@ -50,10 +52,13 @@ pub(super) fn tables(target: &mut Connection, staging: &mut Staging, newest: u64
         let transaction = target.transaction().at(step)?;
         for (_, layout, bytes) in &batch {
             let way = &ways[layout];
-            one(&transaction, staging, way, read_change(bytes, &way.layout)?)?;
+            one(&transaction, staging, way, read_change(bytes, &way.layout)?, &mut frameless)?;
         }
         transaction.commit().at(step)?;
         applied.changes += batch.len() as u64;
+    }
+    if !frameless.is_empty() {
+        return Err(misplaced("a version whose frame is in no pack that can be read"));
     }
     leaves_of_rows(target, staging)?;
     accesses(target, staging, &mut applied)?;
@@ -118,19 +123,41 @@ fn way(target: &Connection, layout: Layout) -> Result<Way, StoreError> {
     Ok(Way { layout, table, put, delete, instead, places })
 }
 
-fn one(target: &Transaction<'_>, staging: &Staging, way: &Way, change: Change) -> Result<(), StoreError> {
+/// Makes one change. `frameless` are the rows of versions whose frame is nowhere: an erasure may have dropped a version that
+/// waited for its segment, and then a later change takes its row away again.
+fn one(
+    target: &Transaction<'_>,
+    staging: &Staging,
+    way: &Way,
+    change: Change,
+    frameless: &mut HashSet<i64>,
+) -> Result<(), StoreError> {
     let step = "making a row again";
+    let row_of = |values: &[Value]| match values.first() {
+        Some(Value::Integer(row)) => *row,
+        _ => i64::MIN,
+    };
     let mut values = match change {
         Change::Put(values) => values,
         Change::Delete(keys) => {
+            if way.table.table == "resource_version" {
+                frameless.remove(&row_of(&keys));
+            }
             return target.prepare_cached(&way.delete).at(step)?.execute(params_from_iter(keys)).at(step).map(|_| ());
         }
     };
     let leaf = match way.table.table {
         "resource_version" => match frame(target, staging, &mut values[way.instead.expect("its frame")])? {
-            Some(leaf) => Some(leaf),
+            Found::Here(leaf) => {
+                frameless.remove(&row_of(&values));
+                Some(leaf)
+            }
             // Its key was destroyed, and the row went with it.
-            None => return Ok(()),
+            Found::Shut => return Ok(()),
+            Found::Nowhere => {
+                frameless.insert(row_of(&values));
+                return Ok(());
+            }
         },
         "object_chunk" => {
             let place = &mut values[way.instead.expect("its pack")];
@@ -157,8 +184,14 @@ struct Leaf {
     pack: Option<i64>,
 }
 
-/// Puts the frame in the place of its tag. `None` where its key was destroyed.
-fn frame(target: &Transaction<'_>, staging: &Staging, place: &mut Value) -> Result<Option<Leaf>, StoreError> {
+enum Found {
+    Here(Leaf),
+    Shut,
+    Nowhere,
+}
+
+/// Puts the frame in the place of its tag.
+fn frame(target: &Transaction<'_>, staging: &Staging, place: &mut Value) -> Result<Found, StoreError> {
     let step = "looking for a frame";
     let Value::Blob(tag) = &*place else { return Err(misplaced("a version without a frame")) };
     let mut statement = staging.db.prepare_cached("SELECT bytes, position, pack FROM frame WHERE tag = ?").at(step)?;
@@ -166,11 +199,11 @@ fn frame(target: &Transaction<'_>, staging: &Staging, place: &mut Value) -> Resu
         statement.query_row([tag], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional().at(step)?;
     let Some((bytes, position, pack)) = found else {
         let shut = staging.db.prepare_cached("SELECT 1 FROM shut WHERE tag = ?").at(step)?.exists([tag]).at(step)?;
-        return if shut { Ok(None) } else { Err(misplaced("a version whose frame is in no pack that can be read")) };
+        return Ok(if shut { Found::Shut } else { Found::Nowhere });
     };
     *place = Value::Blob(bytes);
     let pack = Some(pack_no(target, &staging.pack(pack)?)?);
-    Ok(Some(Leaf { kind: KIND_VERSION, position, pack }))
+    Ok(Found::Here(Leaf { kind: KIND_VERSION, position, pack }))
 }
 
 fn object(staging: &Staging, values: &[Value], way: &Way) -> Result<Option<Leaf>, StoreError> {
@@ -194,13 +227,14 @@ fn commitment(staging: &Staging, values: &[Value], way: &Way) -> Result<Option<L
 fn leaves_of_rows(target: &mut Connection, staging: &Staging) -> Result<(), StoreError> {
     let step = "placing leaves of rows";
     let transaction = target.transaction().at(step)?;
-    let mut statement = staging.db.prepare("SELECT position, pack FROM rows ORDER BY position").at(step)?;
+    let mut statement = staging.db.prepare("SELECT position, pack, key FROM rows ORDER BY position").at(step)?;
     let mut rows = statement.query([]).at(step)?;
     while let Some(found) = rows.next().at(step)? {
         let (position, pack): (i64, i64) = (found.get(0).at(step)?, found.get(1).at(step)?);
         let pack = pack_no(&transaction, &staging.pack(pack)?)?;
         let sql = "INSERT INTO leaf (kind, row, position, pack) VALUES (?, ?, ?, ?)";
         transaction.prepare_cached(sql).at(step)?.execute(params![KIND_ROWS, position, position, pack]).at(step)?;
+        note_rows_leaf(&transaction, &found.get::<_, Vec<u8>>(2).at(step)?, position)?;
     }
     transaction.commit().at(step)
 }

@@ -18,7 +18,8 @@ use std::sync::Arc;
 use base::{Clock, Random, Redacted};
 use ledger::SignerKey;
 use policy::{Action, Decision, Door, Facts, InstitutionCode, Permit};
-use vault::{KeyProvider, KeyStores, Keyring, Sites};
+use vault::{KeyError, KeyName, KeyProvider, KeyStores, Keyring, MemoryIndex, Sites};
+use zeroize::Zeroizing;
 
 use crate::Store;
 use crate::connection::{Readers, open_tables};
@@ -131,6 +132,9 @@ impl Rebuild<'_> {
         let permit = job_permit(&*self.random)?;
         let mut target = open_tables(path, None)?;
         target.pragma_update(None, "synchronous", "OFF").at("opening")?;
+        // Whoever can write to one key store must not decide what counts as destroyed.
+        self.key_stores.trust(*self.destroyed_secret()?);
+        let destroyed = self.key_stores.destroyed()?;
         let keys = self.key_stores.load_index()?;
         let transaction = target.transaction().at("inserting wrapped keys")?;
         crate::keys::insert(&transaction, &keys.keys().cloned().collect::<Vec<_>>())?;
@@ -150,9 +154,10 @@ impl Rebuild<'_> {
         for (log, end) in Log::ALL.into_iter().zip(&ends) {
             end.write(&mut target, log, scanned.newest_change, self.clock.now().as_microsecond())?;
         }
-        staging.all_explained(&scanned)?;
+        let under_way = staging.explain_erased(&target, &destroyed)?;
+        staging.all_explained(&scanned, under_way)?;
         let objects = documents::prove(self, &permit, &keyring, &target, &staging)?;
-        let ci_key = keyring.secret("person-ci")?;
+        let ci_key = keyring.known_secret("person-ci")?;
         let ci_hash = |ci: &Redacted<String>| base::hmac_sha256(&ci_key[..], ci.expose().as_bytes());
         index::make(&permit, &keyring, &mut target, &|institution, bytes| {
             (self.reindex)(institution, bytes, &ci_hash)
@@ -175,9 +180,26 @@ impl Rebuild<'_> {
         })
     }
 
+    /// The secret under which the list of destroyed keys is checked. It is looked for in what the key stores hold, listed or not.
+    fn destroyed_secret(&self) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        let label = "destroyed-keys";
+        let name = KeyName::Secret(label.to_owned());
+        let mut last = KeyError::Unknown { id: label.to_owned() };
+        for key in self.key_stores.forms(&name)? {
+            let index = MemoryIndex::of([key]);
+            let (provider, random) = (Arc::clone(&self.key_provider), Arc::clone(&self.random));
+            let ring = Keyring::open(provider, self.key_stores.clone(), Arc::new(index), random)?;
+            match ring.known_secret(label) {
+                Ok(secret) => return Ok(secret),
+                Err(error) => last = error,
+            }
+        }
+        Err(last.into())
+    }
+
     /// The key that a log is signed with. It is there, or the key stores are another installation's.
     fn signer(&self, keyring: &Keyring, log: Log) -> Result<SignerKey, StoreError> {
-        let seed = keyring.secret(&format!("log-{}", log.name()))?;
+        let seed = keyring.known_secret(&format!("log-{}", log.name()))?;
         Ok(SignerKey::from_seed(&format!("{}/{}", self.origin, log.name()), &seed)?)
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn packs(
                 Ok(opened) => scan.frame(&opened, sealed, start)?,
                 Err(SealError::Key(KeyError::Unknown { .. })) => {
                     scan.scanned.shut += 1;
-                    scan.staging.run("INSERT INTO shut (tag) VALUES (?)", params![tag(sealed)])?;
+                    scan.staging.run("INSERT INTO shut (tag, key) VALUES (?, ?)", params![tag(sealed), key(sealed)])?;
                 }
                 Err(SealError::Key(error)) => return Err(error.into()),
                 Err(_) => scan.scanned.tampered += 1,
@@ -78,6 +78,7 @@ pub(super) fn packs(
     let scanned = scan.scanned;
     staging.index(
         "CREATE INDEX shut_by_tag ON shut (tag); \
+         CREATE INDEX shut_by_key ON shut (key); \
          CREATE INDEX chunk_by_object ON chunk (owner, object, chunk)",
     )?;
     Ok(scanned)
@@ -87,13 +88,18 @@ fn tag(frame: &[u8]) -> &[u8] {
     &frame[frame.len() - TAG_BYTES..]
 }
 
+/// The id of the key that a frame is sealed under, which stands behind format and kind.
+fn key(frame: &[u8]) -> &[u8] {
+    &frame[4..20]
+}
+
 impl Scan<'_> {
     fn frame(&mut self, opened: &OpenedFrame, sealed: &[u8], start: usize) -> Result<(), StoreError> {
         match opened.head.kind {
             FrameKind::Resource => self.version(opened, sealed),
             FrameKind::Document => self.chunk(opened, sealed, start),
             FrameKind::Access => self.access(opened, sealed),
-            FrameKind::Table => self.rows(opened),
+            FrameKind::Table => self.rows(opened, key(sealed)),
             FrameKind::Event => {
                 self.scanned.stray += 1;
                 Ok(())
@@ -134,13 +140,14 @@ impl Scan<'_> {
         self.staging.run(sql, params![position, self.pack, subject, time_us, id, sealed])
     }
 
-    fn rows(&mut self, opened: &OpenedFrame) -> Result<(), StoreError> {
+    fn rows(&mut self, opened: &OpenedFrame, key: &[u8]) -> Result<(), StoreError> {
         let mut reader = salted(&opened.body, "rows")?;
         let salt = reader.array()?;
         let rows = &opened.body[reader.offset()..];
         let entry = ledger::commit(&salt, EntryKind::Rows, &rows_content(opened.head.owner, rows));
         let Some(position) = self.place(Log::Records, &entry)? else { return Ok(()) };
-        self.staging.run("INSERT INTO rows (position, pack) VALUES (?, ?)", params![position, self.pack])?;
+        let values = params![position, self.pack, key];
+        self.staging.run("INSERT INTO rows (position, pack, key) VALUES (?, ?, ?)", values)?;
         let (layouts, changes) = read_rows(rows)?;
         let mut numbers = Vec::with_capacity(layouts.len());
         for layout in &layouts {

@@ -1,9 +1,11 @@
 //! What was found at the site and is not in a table yet: a database of its own, so that memory stays bounded.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use ledger::Commitment;
 use rusqlite::{Connection, OptionalExtension, params};
+use vault::{Cause, Destroyed};
 
 use super::scan::Scanned;
 use crate::error::{AtStep, StoreError};
@@ -25,10 +27,10 @@ impl Staging {
              CREATE TABLE leaf (log INTEGER, position INTEGER, entry BLOB, explained INTEGER, PRIMARY KEY (log, position)) WITHOUT ROWID; \
              CREATE TABLE pack (no INTEGER PRIMARY KEY, path TEXT); \
              CREATE TABLE frame (tag BLOB UNIQUE, position INTEGER, pack INTEGER, bytes BLOB); \
-             CREATE TABLE shut (tag BLOB); \
+             CREATE TABLE shut (tag BLOB, key BLOB); \
              CREATE TABLE access (position INTEGER PRIMARY KEY, pack INTEGER, subject BLOB, time_us INTEGER, id BLOB, bytes BLOB); \
              CREATE TABLE layout (no INTEGER PRIMARY KEY, name TEXT, keys INTEGER, columns TEXT, UNIQUE (name, keys, columns)); \
-             CREATE TABLE rows (position INTEGER PRIMARY KEY, pack INTEGER); \
+             CREATE TABLE rows (position INTEGER PRIMARY KEY, pack INTEGER, key BLOB); \
              CREATE TABLE change (no INTEGER PRIMARY KEY, layout INTEGER, bytes BLOB); \
              CREATE TABLE chunk (pack INTEGER, start INTEGER, length INTEGER, owner BLOB, object BLOB, chunk INTEGER, last INTEGER, \
              position INTEGER, sha256 BLOB, whole INTEGER, PRIMARY KEY (pack, start)) WITHOUT ROWID; \
@@ -67,15 +69,50 @@ impl Staging {
         Ok(position)
     }
 
+    fn count(&self, sql: &str, values: impl rusqlite::Params) -> Result<i64, StoreError> {
+        self.db.query_row(sql, values, |row| row.get(0)).at("counting what is not explained")
+    }
+
     pub(super) fn pack(&self, no: i64) -> Result<String, StoreError> {
         let step = "naming a pack";
         let mut statement = self.db.prepare_cached("SELECT path FROM pack WHERE no = ?").at(step)?;
         statement.query_row([no], |row| row.get(0)).at(step)
     }
 
+    /// Explains the leaves whose frames were destroyed with their keys: those that an erasure noted before it destroyed anything.
+    /// `destroyed` are the keys that the key stores list. Gives how many frames an erasure has shut that was not at its end: as
+    /// many leaves may have come after it had noted them.
+    pub(super) fn explain_erased(&self, target: &Connection, destroyed: &[Destroyed]) -> Result<u64, StoreError> {
+        let step = "explaining what was erased";
+        let mut noted = target.prepare("SELECT position FROM shred_leaf WHERE shred = ?").at(step)?;
+        let mut ended = target
+            .prepare("SELECT 1 FROM shred WHERE id = ? AND state IN ('destroyed', 'compacted', 'cleaned', 'done')")
+            .at(step)?;
+        let shreds: BTreeSet<[u8; 16]> =
+            destroyed.iter().filter(|key| key.cause == Cause::Shred).map(|key| key.by.0).collect();
+        let mut under_way = BTreeSet::new();
+        for shred in shreds {
+            let places = noted.query_map([shred], |row| row.get(0)).at(step)?;
+            for position in places.collect::<Result<Vec<i64>, _>>().at(step)? {
+                let sql = "UPDATE leaf SET explained = 1 WHERE log = ? AND position = ?";
+                self.run(sql, params![Log::Records.place() as i64, position])?;
+            }
+            if !ended.exists([shred]).at(step)? {
+                under_way.insert(shred);
+            }
+        }
+        let mut shut = self.db.prepare("SELECT count(*) FROM shut WHERE key = ?").at(step)?;
+        let mut count = 0;
+        for key in destroyed.iter().filter(|key| under_way.contains(&key.by.0)) {
+            count += shut.query_row([key.id.0.0], |row| row.get::<_, i64>(0)).at(step)?.unsigned_abs();
+        }
+        Ok(count)
+    }
+
     /// # Errors
-    /// [`StoreError::Rebuild`] where something was logged and is not there.
-    pub(super) fn all_explained(&self, scanned: &Scanned) -> Result<(), StoreError> {
+    /// [`StoreError::Rebuild`] where something was logged and is not there, but for as many records as an erasure under way has
+    /// shut.
+    pub(super) fn all_explained(&self, scanned: &Scanned, under_way: u64) -> Result<(), StoreError> {
         let step = "counting what is not explained";
         let mut statement = self
             .db
@@ -88,6 +125,12 @@ impl Staging {
             .and_then(Iterator::collect::<Result<Vec<(u8, i64, i64)>, _>>)
             .at(step)?;
         let Some((_, _, count)) = rows.first().copied() else { return Ok(()) };
+        let records = Log::Records.place() as i64;
+        let others = self.count("SELECT count(*) FROM leaf WHERE explained = 0 AND log <> ?", [records])?;
+        if others == 0 && count.unsigned_abs() <= under_way {
+            tracing::warn!(leaves = count, "an erasure was under way: these leaves are of what it had destroyed");
+            return Ok(());
+        }
         let names: Vec<String> = rows
             .iter()
             .map(|(log, position, _)| format!("{}/{position}", Log::ALL[usize::from(*log)].name()))

@@ -12,6 +12,8 @@ mod round;
 pub(crate) mod rows;
 pub(crate) mod tiles;
 
+pub(crate) use round::note_rows_leaf;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;

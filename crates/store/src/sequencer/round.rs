@@ -14,7 +14,7 @@ use ledger::tiles::{TILE_WIDTH, TilePath};
 use ledger::{CheckpointLock, Commitment, Conflict, Publication};
 use policy::Permit;
 use rusqlite::{Connection, Transaction, params};
-use vault::{Bytes, Pack, PackBuilder};
+use vault::{Bytes, KeyId, Pack, PackBuilder};
 
 use super::cosign;
 use super::head::End;
@@ -32,8 +32,12 @@ pub(crate) fn round(core: &Core, log: Log, permit: &Permit, end: &mut End) -> Re
         core.log(log).set_waiting(0);
         return Ok(false);
     };
+    let mut rows_keys = Vec::new();
     if !taken.changes.is_empty() {
-        taken.entries.extend(taken.changes.seal(core, &mut taken.pack)?);
+        for (entry, key) in taken.changes.seal(core, &mut taken.pack)? {
+            taken.entries.push(entry);
+            rows_keys.push(key);
+        }
     }
     let pack = (!taken.pack.is_empty()).then(|| taken.pack.finish()).transpose()?;
     if let Some(Pack { path, bytes, .. }) = &pack {
@@ -49,6 +53,7 @@ pub(crate) fn round(core: &Core, log: Log, permit: &Permit, end: &mut End) -> Re
     let swap = Swap {
         log,
         rows: taken.rows,
+        rows_keys,
         first_no,
         last_no,
         first_position,
@@ -145,6 +150,8 @@ fn push_frame(connection: &Connection, kind: i64, row: i64, pack: &mut PackBuild
 struct Swap {
     log: Log,
     rows: Vec<Row>,
+    /// Keys of the frames of changes, in the order of their leaves.
+    rows_keys: Vec<KeyId>,
     first_no: i64,
     last_no: i64,
     first_position: u64,
@@ -215,8 +222,9 @@ fn write(transaction: &Transaction<'_>, swap: &Swap, note: &[u8]) -> Result<(), 
         position += 1;
     }
     // The leaves of changes stand behind the others, under their own place.
-    for position in position..swap.size as i64 {
+    for (position, key) in (position..swap.size as i64).zip(&swap.rows_keys) {
         statement.execute(params![KIND_ROWS, position, position, pack]).at(step)?;
+        note_rows_leaf(transaction, &key.0.0, position)?;
     }
     for (path, bytes) in swap.files.iter() {
         let text = path.to_string();
@@ -228,6 +236,13 @@ fn write(transaction: &Transaction<'_>, swap: &Swap, note: &[u8]) -> Result<(), 
         keep_edge(transaction, name, *path, &text, bytes)?;
     }
     Ok(())
+}
+
+/// Notes under which key the frame of a leaf of rows is sealed.
+pub(crate) fn note_rows_leaf(transaction: &Transaction<'_>, key: &[u8], position: i64) -> Result<(), StoreError> {
+    let step = "noting the key of a leaf";
+    let sql = "INSERT INTO rows_leaf (key, position) VALUES (?, ?)";
+    transaction.prepare_cached(sql).at(step)?.execute(params![key, position]).at(step).map(|_| ())
 }
 
 /// The edge holds the partial tile of each level and the partial bundle; a tile that became full leaves it. Files come full

@@ -6,7 +6,7 @@ use base::{Id16, wire};
 use ledger::{Commitment, EntryKind};
 use policy::Owner;
 use rusqlite::Connection;
-use vault::{FrameHead, FrameKind, PackBuilder};
+use vault::{FrameHead, FrameKind, KeyId, PackBuilder};
 
 use crate::core::Core;
 use crate::error::{AtStep, StoreError};
@@ -71,9 +71,9 @@ impl Changes {
         self.groups.is_empty()
     }
 
-    /// Seals each owner's changes into frames of `pack`, and gives their leaves in the order of the frames. Keys that were made
-    /// for this are durable when it returns.
-    pub(super) fn seal(self, core: &Core, pack: &mut PackBuilder) -> Result<Vec<Commitment>, StoreError> {
+    /// Seals each owner's changes into frames of `pack`, and gives their leaves in the order of the frames, each with the key of
+    /// its frame. Keys that were made for this are durable when it returns.
+    pub(super) fn seal(self, core: &Core, pack: &mut PackBuilder) -> Result<Vec<(Commitment, KeyId)>, StoreError> {
         let mut leaves = Vec::with_capacity(self.groups.len());
         for (owner, waiting) in &self.groups {
             let mut rest = waiting.as_slice();
@@ -99,7 +99,7 @@ fn seal_frame(
     known: &HashMap<i64, Layout>,
     waiting: &[Waiting],
     pack: &mut PackBuilder,
-) -> Result<Commitment, StoreError> {
+) -> Result<(Commitment, KeyId), StoreError> {
     let mut layouts: Vec<&Layout> = Vec::new();
     let mut places = HashMap::new();
     let changes: Vec<Numbered<'_>> = waiting
@@ -120,7 +120,7 @@ fn seal_frame(
     let head = FrameHead { kind: FrameKind::Table, object, version: 1, chunk: 0, last: true, owner };
     let key = core.keyring.rows(owner)?;
     pack.push(&vault::seal(&key, &head, body.as_slice(), &*core.random)?)?;
-    Ok(ledger::commit(&salt, EntryKind::Rows, &rows_content(owner, &rows)))
+    Ok((ledger::commit(&salt, EntryKind::Rows, &rows_content(owner, &rows)), key.id()))
 }
 
 /// What the leaf of a frame of rows commits to, as [`EntryKind::Rows`]: format (1 byte), owner (kind 1 byte, id 16), SHA-256 of

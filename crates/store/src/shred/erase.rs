@@ -9,6 +9,7 @@ use vault::{KeyId, KeyName, WrappedKey};
 
 use super::owned;
 use crate::error::{AtStep, StoreError};
+use crate::lasting;
 use crate::sequencer::{KIND_OBJECT, KIND_ROWS, KIND_VERSION};
 use crate::types::{OWNER_BYTES, owner_bytes};
 
@@ -122,9 +123,12 @@ pub(crate) fn erase(transaction: &Transaction<'_>, going: &Going, doing: Doing) 
     for no in unsealed {
         transaction.prepare_cached("DELETE FROM outbox_records WHERE no = ?").at(step)?.execute([no]).at(step)?;
     }
+    note_leaves(transaction, going, &leaves, doing.shred)?;
     for (kind, row) in &leaves {
-        forget_leaf(transaction, *kind, *row, doing.shred)?;
+        let sql = "DELETE FROM leaf WHERE kind = ? AND row = ?";
+        transaction.prepare_cached(sql).at(step)?.execute(params![kind, row]).at(step)?;
     }
+    forget_rows(transaction, going)?;
     for resource in &versions.0 {
         resource.erase(transaction, &going.owner)?;
     }
@@ -147,6 +151,7 @@ pub(crate) fn erase(transaction: &Transaction<'_>, going: &Going, doing: Doing) 
         transaction.prepare_cached(sql).at(step)?.execute(params![KIND_ROWS, going.owner]).at(step)?;
         let sql = "INSERT OR IGNORE INTO erased_owner (owner, shred, at_us) VALUES (?, ?, ?)";
         transaction.prepare_cached(sql).at(step)?.execute(params![going.owner, doing.shred.0, doing.at_us]).at(step)?;
+        lasting::keep(transaction, &going.owner)?;
     }
     for key in &going.keys {
         forget_key(transaction, *key, doing)?;
@@ -165,13 +170,49 @@ pub(crate) fn forget_key(transaction: &Transaction<'_>, key: KeyId, doing: Doing
     Ok(())
 }
 
-/// A leaf stays in the log for ever, and says nothing without what it commits to. Its place is noted.
-fn forget_leaf(transaction: &Transaction<'_>, kind: i64, row: i64, shred: Id16) -> Result<(), StoreError> {
-    let step = "noting the place of a leaf";
+/// Before keys are destroyed: the places of the leaves that nobody will open any more, and the rows that stay, come into the
+/// outbox. Once that is sealed, an installation that loses its database in the middle of an erasure can still be made again.
+pub(crate) fn announce(transaction: &Transaction<'_>, going: &Going, shred: Id16) -> Result<(), StoreError> {
+    let mut leaves: HashSet<(i64, i64)> = versions(transaction, going)?.rows().map(|row| (KIND_VERSION, row)).collect();
+    let objects = if going.whole { objects_of(transaction, &going.owner)? } else { going.objects.clone() };
+    leaves.extend(objects.iter().map(|row| (KIND_OBJECT, *row)));
+    note_leaves(transaction, going, &leaves, shred)?;
+    if going.whole { lasting::keep(transaction, &going.owner) } else { Ok(()) }
+}
+
+/// A leaf stays in the log for ever, and says nothing without what it commits to. The places of all that go are noted: those of
+/// versions and objects, and of rows that were sealed under a key that goes.
+fn note_leaves(
+    transaction: &Transaction<'_>,
+    going: &Going,
+    leaves: &HashSet<(i64, i64)>,
+    shred: Id16,
+) -> Result<(), StoreError> {
+    let step = "noting the places of leaves";
     let sql = "INSERT OR IGNORE INTO shred_leaf (shred, kind, position) SELECT ?, kind, position FROM leaf WHERE kind = ? AND row = ?";
-    transaction.prepare_cached(sql).at(step)?.execute(params![shred.0, kind, row]).at(step)?;
-    let sql = "DELETE FROM leaf WHERE kind = ? AND row = ?";
-    transaction.prepare_cached(sql).at(step)?.execute([kind, row]).at(step).map(|_| ())
+    for (kind, row) in leaves {
+        transaction.prepare_cached(sql).at(step)?.execute(params![shred.0, kind, row]).at(step)?;
+    }
+    let sql =
+        "INSERT OR IGNORE INTO shred_leaf (shred, kind, position) SELECT ?, ?, position FROM rows_leaf WHERE key = ?";
+    for key in &going.keys {
+        transaction.prepare_cached(sql).at(step)?.execute(params![shred.0, KIND_ROWS, key.0.0]).at(step)?;
+    }
+    Ok(())
+}
+
+/// Forgets which leaves are of rows under the keys that go.
+fn forget_rows(transaction: &Transaction<'_>, going: &Going) -> Result<(), StoreError> {
+    let step = "forgetting leaves of rows";
+    for key in &going.keys {
+        for sql in [
+            "DELETE FROM leaf WHERE kind = 6 AND row IN (SELECT position FROM rows_leaf WHERE key = ?)",
+            "DELETE FROM rows_leaf WHERE key = ?",
+        ] {
+            transaction.prepare_cached(sql).at(step)?.execute([key.0.0]).at(step)?;
+        }
+    }
+    Ok(())
 }
 
 /// Numbers of the outbox rows that are about one of these.

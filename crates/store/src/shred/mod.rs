@@ -21,6 +21,7 @@ mod owned;
 mod replay;
 mod run;
 
+pub(crate) use owned::is_kept;
 pub(crate) use replay::replay;
 
 use base::wire::{Malformed, Reader, Writer};

@@ -53,6 +53,12 @@ pub(crate) const KEPT: &[(&str, &str)] = &[
     ("legal_hold", "who ordered that something be kept, and when"),
 ];
 
+/// Whether rows of a table stay when their owner is erased. Versions go one by one, and tables without a patient's rows are in
+/// neither list.
+pub(crate) fn is_kept(table: &str) -> bool {
+    table != "resource_version" && OWNED.iter().all(|(owned, ..)| *owned != table)
+}
+
 /// Columns by which a table says whose a row is.
 #[cfg(test)]
 const NAMES: [&str; 3] = ["owner", "patient", "subject"];

@@ -58,11 +58,12 @@ pub(crate) fn replay(core: &Core) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Entries that the database does not know.
+/// Entries that the database does not know, or whose key it has all the same.
 fn news(core: &Core, listed: &[Destroyed]) -> Result<Vec<Destroyed>, StoreError> {
     let step = "comparing destroyed keys";
     core.readers.snapshot(step, |connection| {
-        let mut known = connection.prepare_cached("SELECT 1 FROM destroyed_key WHERE id = ?").at(step)?;
+        let sql = "SELECT 1 FROM destroyed_key WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM wrapped_key WHERE id = ?1)";
+        let mut known = connection.prepare_cached(sql).at(step)?;
         let mut news = Vec::new();
         for entry in listed {
             if !known.exists([entry.id.0.0]).at(step)? {

@@ -135,12 +135,17 @@ impl Store {
         for try_no in 0.. {
             let keys = self.keys_of_scope(&shred.scope)?;
             self.refuse_held(shred, &keys, at_us)?;
-            self.list(permit, id, &keys, at_us)?;
-            let mut whole = true;
-            for mut going in Going::of(&keys) {
+            let goings = Going::of(&keys).into_iter().map(|mut going| {
                 if !going.whole {
                     going.objects = self.objects_under(permit, &going)?;
                 }
+                Ok(going)
+            });
+            let goings = goings.collect::<Result<Vec<_>, StoreError>>()?;
+            self.announce(id, &goings)?;
+            self.list(permit, id, &keys, at_us)?;
+            let mut whole = true;
+            for going in goings {
                 self.record_erased(permit, &going, shred)?;
                 let doing = Doing { shred: id, at_us, drop_unsealed: false };
                 whole &= core.writer.run(1_000, move |transaction| {
@@ -172,6 +177,20 @@ impl Store {
             std::thread::sleep(Duration::from_millis(100));
         }
         self.record(shred, at_us)
+    }
+
+    /// Lets everything that a rebuild must know of the erasure be sealed before there is no way back.
+    fn announce(&self, id: Id16, goings: &[Going]) -> Result<(), StoreError> {
+        let core = self.core();
+        for going in goings {
+            let going = going.clone();
+            core.writer.run(1_000, move |transaction| super::erase::announce(transaction, &going, id))?;
+        }
+        let newest = core.readers.snapshot("reading the outbox", |connection| {
+            let sql = "SELECT coalesce(max(no), 0) FROM outbox_records";
+            connection.query_row(sql, [], |row| row.get::<_, i64>(0)).at("reading the outbox")
+        })?;
+        core.log(Log::Records).wait_sealed(core, Ticket(newest.unsigned_abs()), SEAL_PATIENCE).map(|_| ())
     }
 
     /// Keys of a scope, from the index and from the key stores.

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use base::{Id16, Random, SystemClock, SystemRandom};
 use policy::{Action, Owner, Permit, Role, Target};
-use store::{EntryKind, Fingerprint, IndexRow, Outcome, Rebuild, Rebuilt, Right, Store, StoreError};
-use vault::{FileKeyProvider, KeyStores, Sites};
+use store::{
+    EntryKind, Fingerprint, IndexRow, Outcome, Rebuild, Rebuilt, Right, ShredScope, ShredState, Store, StoreError,
+};
+use vault::{FileKeyProvider, GroupName, KeyError, KeyStores, Sites};
 
 use crate::objects::{bytes, head, put};
+use crate::shred::{RULES, approved, read_all, repair, run};
 use crate::support::*;
 
 fn operator(store: &Store) -> Permit {
@@ -242,6 +245,115 @@ fn leaves_that_were_written_and_not_yet_under_a_checkpoint_are_taken_up() {
     let store = house.open();
     let written = write(&store, patient("p1"), &[("Patient", "later", "더 늦게 0")]);
     store.wait_sealed(written.ticket, PATIENCE).expect("no name at a site stands for other bytes");
+}
+
+/// Each ends with its day, as [`reindex`] reads it.
+const TEXTS: [&str; 3] = ["고혈압 0", "당뇨 1", "천식 2"];
+
+/// Two patients with three resources each and an issued document, of whom one is known as a person; all of it sealed.
+fn two_people(house: &House) -> Store {
+    let store = house.open();
+    for one in ["p1", "p2"] {
+        let ids = [1, 2, 3].map(|number| format!("{one}-c{number}"));
+        write(&store, patient(one), &[0, 1, 2].map(|at| ("Condition", ids[at].as_str(), TEXTS[at])));
+        let issue = person(&store, Id16([7; 16]), &[patient(one)], Action::Issue);
+        store.commit_leaf(&issue, EntryKind::Issued, patient(one), b"a document").expect("sealed");
+    }
+    let person_id = store.person_for_ci(&[7; 32]).expect("a person");
+    let link = depositor(&store, Action::LinkPerson);
+    store.link_patient(&link, person_id, patient("p1").id(), &institution()).expect("linked");
+    store
+}
+
+fn sealed(store: &Store, accesses: u64) {
+    until(|| store.health().waiting == [0, 0] && store.health().published[1] >= accesses);
+}
+
+#[test]
+fn who_was_erased_stays_so_in_what_is_made_again() {
+    let group = GroupName { owner: patient("p1"), institution: institution(), class: class(), expiry_year: 2035 };
+    let by_class = ShredScope::Class { institution: institution(), class: class(), expiry_year: 2035 };
+    for (scope, erased, left) in
+        [(ShredScope::Patient(patient("p1").id()), 1, 3), (ShredScope::Group(group), 1, 3), (by_class, 2, 0)]
+    {
+        let house = House::new();
+        let store = two_people(&house);
+        let id = approved(&store, &scope);
+        let certificate = run(&store, id);
+        sealed(&store, erased);
+        let before = store.fingerprint(&operator(&store)).expect("a fingerprint");
+        drop(store);
+        settled(&house);
+        lose_database(&house);
+        let rebuilt = rebuild(&house, "site-b", false).unwrap_or_else(|error| panic!("{scope:?}: {error}"));
+        assert_eq!(different(&before, &rebuilt.fingerprint), Vec::<String>::new(), "{scope:?}");
+        assert!(rebuilt.shut > 0, "{scope:?}");
+        let store = house.open();
+        assert_eq!(read_all(&store, "p1").expect("read"), 0, "{scope:?}");
+        assert_eq!(read_all(&store, "p2").expect("read"), left, "{scope:?}");
+        let again = store.shred_certificate(&repair(&store), id, &RULES).expect("a certificate");
+        assert_eq!((again.content, again.leaf.entry), (certificate.content, certificate.leaf.entry), "{scope:?}");
+    }
+}
+
+#[test]
+fn a_key_store_that_missed_an_erasure_brings_nobody_back() {
+    let house = House::new();
+    let store = two_people(&house);
+    let stores = key_stores(&house.root);
+    let away = |path: &Path| path.with_extension("away");
+    let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
+    sealed(&store, 0);
+    std::fs::rename(&stores[0].folder, away(&stores[0].folder)).expect("moved");
+    while store.shred_step(&repair(&store), id).expect("a step") != ShredState::Destroyed {}
+    sealed(&store, 1);
+    drop(store);
+    settled(&house);
+    std::fs::rename(away(&stores[0].folder), &stores[0].folder).expect("moved");
+    lose_database(&house);
+    for one in &stores[1..] {
+        std::fs::rename(&one.folder, away(&one.folder)).expect("moved");
+    }
+    let error = rebuild(&house, "site-a", false).expect_err("too few key stores tell what is destroyed");
+    assert!(matches!(error, StoreError::Key(KeyError::TooFew { .. })), "{error}");
+    for one in &stores[1..] {
+        std::fs::rename(away(&one.folder), &one.folder).expect("moved");
+    }
+    rebuild(&house, "site-a", false).expect("all of them do");
+    let store = house.open();
+    assert_eq!(read_all(&store, "p1").expect("read"), 0);
+    assert_eq!(run(&store, id).keys, 3);
+}
+
+#[test]
+fn killed_anywhere_in_an_erasure_it_is_made_again_and_goes_on() {
+    for number in 0..8 {
+        let house = House::new();
+        let store = two_people(&house);
+        let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
+        sealed(&store, 0);
+        drop(store);
+        let mut child = std::process::Command::new(std::env::current_exe().expect("this binary"))
+            .args(["--exact", "shred::child", "--test-threads", "1"])
+            .env(crate::shred::FOLDER, &house.root)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("a child");
+        std::thread::sleep(std::time::Duration::from_millis(100 + number * 60));
+        child.kill().expect("it can be killed");
+        child.wait().expect("it has ended");
+        settled(&house);
+        lose_database(&house);
+        // One that was being written to may be behind, and says so.
+        let made = ["site-c", "site-a", "site-b"].iter().map(|site| rebuild(&house, site, false));
+        let refused: Vec<StoreError> = made.map_while(Result::err).collect();
+        assert!(refused.len() < 3, "kill {number}: {refused:?}");
+        let store = house.open();
+        run(&store, id);
+        assert_eq!(read_all(&store, "p1").expect("read"), 0, "kill {number}");
+        assert_eq!(read_all(&store, "p2").expect("read"), 3, "kill {number}");
+    }
 }
 
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {

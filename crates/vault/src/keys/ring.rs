@@ -180,6 +180,15 @@ impl Keyring {
         Ok(bytes)
     }
 
+    /// A named random key as [`Keyring::secret`], and never made.
+    ///
+    /// # Errors
+    /// [`KeyError::Unknown`] where the index does not have it; [`KeyError::OtherRoot`], [`KeyError::NotAuthentic`].
+    pub fn known_secret(&self, label: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        let known = self.0.index.by_name(&KeyName::Secret(label.to_owned()))?;
+        self.0.unwrap(&known.ok_or_else(|| KeyError::Unknown { id: format!("of the secret {label}") })?)
+    }
+
     /// Makes every pending key durable in the quorum of key stores, with one sync a store, and hands over all keys that
     /// the index does not have yet, parents first. Insert them (ignoring ids already there) in the same transaction as
     /// the rows that use them, then call [`NewKeys::inserted`]; without that they are handed over again.

@@ -318,6 +318,30 @@ impl KeyStores {
         Ok(index)
     }
 
+    /// The forms of the key of a name that stand in any store, also where a list says that it is destroyed: for what must be known
+    /// before a list can be believed.
+    ///
+    /// # Errors
+    /// [`KeyError::TooFew`] where no store can be read.
+    pub fn forms(&self, name: &KeyName) -> Result<Vec<WrappedKey>, KeyError> {
+        let (mut forms, mut readable, mut faults) = (Vec::new(), 0, Vec::new());
+        for store in &self.0.stores {
+            let visited = store.place.visit(&mut Vec::new(), &mut |payload| {
+                if let Ok(key) = WrappedKey::from_bytes(payload)
+                    && key.name == *name
+                    && !forms.contains(&key)
+                {
+                    forms.push(key);
+                }
+            });
+            match visited {
+                Ok(()) => readable += 1,
+                Err(fault) => faults.push(store.place.fault(fault)),
+            }
+        }
+        if readable == 0 { Err(KeyError::TooFew { wanted: 1, reached: 0, faults }) } else { Ok(forms) }
+    }
+
     /// Compares the stores whole and writes to each what it misses; durable when this returns. Needs a permit to repair.
     pub fn mend(&self, permit: &Permit) -> Result<Mended, KeyError> {
         check_repair(permit)?;
@@ -376,6 +400,14 @@ pub struct MemoryIndex {
 }
 
 impl MemoryIndex {
+    /// An index of these keys.
+    #[must_use]
+    pub fn of(keys: impl IntoIterator<Item = WrappedKey>) -> Self {
+        let keys: HashMap<KeyId, WrappedKey> = keys.into_iter().map(|key| (key.id, key)).collect();
+        let names = keys.values().map(|key| (key.name.clone(), key.id)).collect();
+        Self { keys, names, ..Self::default() }
+    }
+
     /// Every key, in no order.
     pub fn keys(&self) -> impl Iterator<Item = &WrappedKey> {
         self.keys.values()
