@@ -8,20 +8,25 @@ use crate::{
 };
 use base::Random;
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
-/// The policies, parsed and validated once.
-#[derive(Debug)]
+/// The policies, parsed and validated once in a process. A cheap handle.
+#[derive(Debug, Clone)]
 pub struct Door {
-    rules: Rules,
-    needs: BTreeMap<(Role, Action), Vec<Need>>,
+    rules: Arc<Rules>,
+    needs: Arc<BTreeMap<(Role, Action), Vec<Need>>>,
 }
 
 impl Door {
     /// The door with the policies that are compiled in from `policies/`.
     pub fn standard() -> Result<Self, DoorError> {
+        static STANDARD: OnceLock<Door> = OnceLock::new();
+        if let Some(door) = STANDARD.get() {
+            return Ok(door.clone());
+        }
         let rules = Rules::standard()?;
         let needs = rules.needs();
-        Ok(Self { rules, needs })
+        Ok(STANDARD.get_or_init(|| Self { rules: Arc::new(rules), needs: Arc::new(needs) }).clone())
     }
 
     /// Answers a request. The same request and facts always get the same answer, apart from its random id.

@@ -1,11 +1,12 @@
 //! `hanmaru rebuild`: makes an installation's database again from one site, or tries it out and takes it away again.
 
 use crate::Failure;
+use crate::config::Config;
 use crate::hall::{Hall, configured};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use store::{Fingerprint, Rebuilt};
+use store::{Drill, Fingerprint, Rebuilt};
 
 /// Arguments of `hanmaru rebuild`.
 #[derive(clap::Args)]
@@ -26,7 +27,7 @@ impl Rebuild {
     pub fn run(self) -> Result<ExitCode, Failure> {
         let config = configured(&self.config)?;
         let begin = Instant::now();
-        let rebuilt = Hall::rebuild(&config, &self.from, self.drill)?;
+        let rebuilt = if self.drill { drill(&config, &self.from)? } else { Hall::rebuild(&config, &self.from, false)? };
         say(&rebuilt);
         let seconds = begin.elapsed().as_secs();
         if self.drill {
@@ -46,6 +47,42 @@ impl Rebuild {
     }
 }
 
+/// A restore drill, of which the running installation keeps what came of it, for its status.
+fn drill(config: &Config, site: &str) -> Result<Rebuilt, Failure> {
+    let hall = Hall::look(config)?;
+    let permit = hall.operate("rebuild", policy::Action::ReadStatus)?;
+    let begun = hall.machine_time();
+    let is_at_rest = hall.store().health().waiting == [0, 0];
+    let before = hall.store().fingerprint(&permit)?;
+    let made = Hall::rebuild(config, site, true);
+    let after = hall.store().fingerprint(&permit)?;
+    let (equal, result) = match &made {
+        Err(error) => (false, error.to_string()),
+        Ok(made) => compared(&made.fingerprint, &before, &after, is_at_rest),
+    };
+    let (resources, objects) = made.as_ref().map_or((0, 0), |made| (made.versions, made.objects));
+    let rows = made.as_ref().map_or(0, |made| made.fingerprint.iter().map(|table| table.rows).sum());
+    let ended = hall.machine_time();
+    println!("{result}");
+    hall.store().note_drill(Drill { begun, ended, site: site.to_owned(), equal, resources, objects, rows, result })?;
+    let made = made?;
+    if equal { Ok(made) } else { Err(Failure::from("what was made is not equal to what runs here")) }
+}
+
+/// Whether what was made is what runs here, and that in words. Where that was written to meanwhile, or something in it is still on
+/// its way to the sites, the proof of every leaf has to do.
+fn compared(made: &Fingerprint, before: &Fingerprint, after: &Fingerprint, is_at_rest: bool) -> (bool, String) {
+    if made == before || made == after {
+        return (true, "every table is equal to the one that runs here".to_owned());
+    }
+    if before != after || !is_at_rest {
+        return (true, "every leaf is explained; tables were written to meanwhile and not compared".to_owned());
+    }
+    let pairs = made.iter().zip(after).filter(|(made, there)| made != there);
+    let tables: Vec<&str> = pairs.map(|(made, _)| made.table.as_str()).collect();
+    (false, format!("these tables are not equal to those that run here: {}", tables.join(", ")))
+}
+
 fn say(rebuilt: &Rebuilt) {
     for (place, log) in ["records", "access"].into_iter().enumerate() {
         println!("log {log}: {} leaves, all explained; root {}", rebuilt.leaves[place], rebuilt.roots[place]);
@@ -63,6 +100,13 @@ fn say(rebuilt: &Rebuilt) {
         rebuilt.packs[1] >> 20
     );
     println!("{} frames whose key was destroyed, {} of interrupted writes", rebuilt.shut, rebuilt.stray);
+    if rebuilt.back > 0 {
+        println!(
+            "{} keys that an erasure had destroyed were in the key stores again, which were set back to a time before it: \
+             they were not taken over, and are listed as destroyed again; `hanmaru keys compact` removes them from the files",
+            rebuilt.back
+        );
+    }
 }
 
 /// Arguments of `hanmaru fingerprint`.

@@ -121,7 +121,7 @@ fn say_log(log: &LogCondition) -> bool {
 /// When an installation was last made again from a site, for people.
 fn drill_line(drill: Option<&Drill>) -> String {
     match drill {
-        None => "restore drill: none yet; `hanmaru rebuild` makes one".to_owned(),
+        None => "restore drill: none yet; `hanmaru rebuild --from SITE --drill` makes one".to_owned(),
         Some(drill) => {
             let result = if drill.equal { "everything came out equal" } else { "NOT equal" };
             format!(

@@ -53,6 +53,25 @@ fn a_status_says_how_everything_is_and_writes_nothing() {
 }
 
 #[test]
+fn a_restore_drill_is_in_the_status_whether_it_went_well_or_not() {
+    let program = deposited();
+    says(&program.run(&["status"]), 0, &["restore drill: none yet; `hanmaru rebuild --from SITE --drill` makes one"]);
+    says(&program.run(&["rebuild", "--from", "b", "--drill"]), 0, &["nothing was kept", "0 frames whose key"]);
+    says(&program.run(&["status"]), 0, &["from site b", "everything came out equal: every "]);
+    let pack = walk(&program.path("sites/c/pack")).into_iter().next().expect("a pack");
+    fs::write(pack, "something else").expect("damaged");
+    let failed = program.run(&["rebuild", "--from", "c", "--drill"]);
+    assert_ne!(failed.code, Some(0), "{failed:?}");
+    let said = program.run(&["status"]);
+    assert!(said.out.contains("from site c") && said.out.contains("NOT equal"), "{said:?}");
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    paths.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
 fn a_key_store_that_lost_its_keys_is_filled_by_a_command() {
     let program = deposited();
     let keys = |name: &str| {

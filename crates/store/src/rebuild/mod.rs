@@ -8,18 +8,19 @@
 mod apply;
 mod documents;
 mod index;
+mod keys;
 mod log;
 mod scan;
 mod staging;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::{Clock, Random, Redacted};
 use ledger::SignerKey;
 use policy::{Action, Decision, Door, Facts, InstitutionCode, Permit};
-use vault::{KeyError, KeyName, KeyProvider, KeyStores, Keyring, MemoryIndex, Sites};
-use zeroize::Zeroizing;
+use vault::{KeyId, KeyProvider, KeyStores, Keyring, Sites};
 
 use crate::Store;
 use crate::connection::{Readers, open_tables};
@@ -28,7 +29,6 @@ use crate::facts::job_request;
 use crate::fingerprint::{Fingerprint, fingerprint};
 use crate::index::IndexRow;
 use crate::journal::AccessEntry;
-use crate::keys::TableIndex;
 use crate::open::{DATABASE, OPEN_LOCK};
 use crate::types::Log;
 use staging::Staging;
@@ -86,12 +86,21 @@ pub struct Rebuilt {
     pub changes: u64,
     /// Frames whose key was destroyed.
     pub shut: u64,
+    /// Keys that an erasure had destroyed and the key stores had again, since they were set back; they are not taken over.
+    pub back: u64,
     /// Frames that no leaf is about: left by interrupted writes.
     pub stray: u64,
     /// Packs read, and their bytes.
     pub packs: [u64; 2],
     /// What every table holds, to compare with another installation.
     pub fingerprint: Fingerprint,
+}
+
+/// What one try came to.
+enum Made {
+    Whole(Box<Rebuilt>),
+    /// Among the keys were some that the log says are destroyed.
+    WithDestroyed(BTreeSet<KeyId>),
 }
 
 impl Rebuild<'_> {
@@ -119,7 +128,20 @@ impl Rebuild<'_> {
             std::fs::remove_dir_all(&work).on("removed", &work)?;
         }
         std::fs::create_dir_all(&work).on("made", &work)?;
-        let made = self.make(&work.join(DATABASE), &work.join("staging.db"));
+        let make = |left_out: &BTreeSet<KeyId>| self.make(&work.join(DATABASE), &work.join("staging.db"), left_out);
+        let made = match make(&BTreeSet::new()) {
+            // The log says what the key stores have forgotten: made once more without those keys.
+            Ok(Made::WithDestroyed(keys)) => {
+                std::fs::remove_dir_all(&work).on("removed", &work)?;
+                std::fs::create_dir_all(&work).on("made", &work)?;
+                make(&keys)
+            }
+            made => made,
+        };
+        let made = made.map(|made| match made {
+            Made::Whole(rebuilt) => *rebuilt,
+            Made::WithDestroyed(_) => unreachable!("those keys were left out"),
+        });
         if let (Ok(_), false) = (&made, self.drill) {
             put_in_place(&work.join(DATABASE), &path)?;
         }
@@ -128,22 +150,17 @@ impl Rebuild<'_> {
         made
     }
 
-    fn make(&self, path: &std::path::Path, staging: &std::path::Path) -> Result<Rebuilt, StoreError> {
+    fn make(
+        &self,
+        path: &std::path::Path,
+        staging: &std::path::Path,
+        left_out: &BTreeSet<KeyId>,
+    ) -> Result<Made, StoreError> {
         let permit = job_permit(&*self.random)?;
         let mut target = open_tables(path, None)?;
         target.pragma_update(None, "synchronous", "OFF").at("opening")?;
-        // Whoever can write to one key store must not decide what counts as destroyed.
-        self.key_stores.trust(*self.destroyed_secret()?);
-        let destroyed = self.key_stores.destroyed()?;
-        let keys = self.key_stores.load_index()?;
-        let transaction = target.transaction().at("inserting wrapped keys")?;
-        crate::keys::insert(&transaction, &keys.keys().cloned().collect::<Vec<_>>())?;
-        transaction.commit().at("inserting wrapped keys")?;
-        drop(keys);
         let readers = Arc::new(Readers::new(path, None, 2));
-        let index = Arc::new(TableIndex { readers });
-        let keyring =
-            Keyring::open(Arc::clone(&self.key_provider), self.key_stores.clone(), index, Arc::clone(&self.random))?;
+        let (keyring, destroyed) = keys::take_in(self, &mut target, readers, left_out)?;
         let mut staging = Staging::create(staging)?;
         let mut ends = Vec::new();
         for log in Log::ALL {
@@ -151,6 +168,10 @@ impl Rebuild<'_> {
         }
         let scanned = scan::packs(&self.from, &permit, &keyring, &mut staging)?;
         let applied = apply::tables(&mut target, &mut staging, scanned.newest_change)?;
+        let back = keys::back(&target)?;
+        if !back.is_empty() {
+            return Ok(Made::WithDestroyed(back));
+        }
         for (log, end) in Log::ALL.into_iter().zip(&ends) {
             end.write(&mut target, log, scanned.newest_change, self.clock.now().as_microsecond())?;
         }
@@ -165,7 +186,7 @@ impl Rebuild<'_> {
         let fingerprint = fingerprint(&target)?;
         target.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").at("finishing")?;
         let number = |log: usize| ends[log].size();
-        Ok(Rebuilt {
+        Ok(Made::Whole(Box::new(Rebuilt {
             leaves: [number(0), number(1)],
             roots: [ends[0].root(), ends[1].root()],
             taken_up: [ends[0].taken_up(), ends[1].taken_up()],
@@ -174,27 +195,11 @@ impl Rebuild<'_> {
             accesses: applied.accesses,
             changes: applied.changes,
             shut: scanned.shut,
+            back: left_out.len() as u64,
             stray: scanned.stray,
             packs: [scanned.packs, scanned.bytes],
             fingerprint,
-        })
-    }
-
-    /// The secret under which the list of destroyed keys is checked. It is looked for in what the key stores hold, listed or not.
-    fn destroyed_secret(&self) -> Result<Zeroizing<[u8; 32]>, StoreError> {
-        let label = "destroyed-keys";
-        let name = KeyName::Secret(label.to_owned());
-        let mut last = KeyError::Unknown { id: label.to_owned() };
-        for key in self.key_stores.forms(&name)? {
-            let index = MemoryIndex::of([key]);
-            let (provider, random) = (Arc::clone(&self.key_provider), Arc::clone(&self.random));
-            let ring = Keyring::open(provider, self.key_stores.clone(), Arc::new(index), random)?;
-            match ring.known_secret(label) {
-                Ok(secret) => return Ok(secret),
-                Err(error) => last = error,
-            }
-        }
-        Err(last.into())
+        })))
     }
 
     /// The key that a log is signed with. It is there, or the key stores are another installation's.

@@ -88,8 +88,11 @@ impl Staging {
         let mut ended = target
             .prepare("SELECT 1 FROM shred WHERE id = ? AND state IN ('destroyed', 'compacted', 'cleaned', 'done')")
             .at(step)?;
-        let shreds: BTreeSet<[u8; 16]> =
-            destroyed.iter().filter(|key| key.cause == Cause::Shred).map(|key| key.by.0).collect();
+        let mut known = target.prepare("SELECT DISTINCT by FROM destroyed_key WHERE cause = 1").at(step)?;
+        let known = known.query_map([], |row| row.get(0)).at(step)?;
+        // The log knows of an erasure also where the key stores were set back to a time before.
+        let mut shreds = known.collect::<Result<BTreeSet<[u8; 16]>, _>>().at(step)?;
+        shreds.extend(destroyed.iter().filter(|key| key.cause == Cause::Shred).map(|key| key.by.0));
         let mut under_way = BTreeSet::new();
         for shred in shreds {
             let places = noted.query_map([shred], |row| row.get(0)).at(step)?;

@@ -46,6 +46,12 @@ pub struct WaitingLeaf {
     pub salt: [u8; 32],
 }
 
+impl From<&WaitingLeaf> for Ticket {
+    fn from(leaf: &WaitingLeaf) -> Self {
+        Self(leaf.ticket)
+    }
+}
+
 /// Rows of a room's own tables that belong to a leaf: they are committed with it or not at all.
 pub type LeafExtra = Box<dyn FnOnce(&Transaction<'_>, &WaitingLeaf) -> rusqlite::Result<()> + Send>;
 

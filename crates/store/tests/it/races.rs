@@ -9,8 +9,8 @@ use store::{ConsentPurpose, ConsentTerms};
 use crate::staff::*;
 use crate::support::*;
 
-const ROUNDS: u64 = 60;
-const READERS: usize = 3;
+const ROUNDS: u64 = 2_000;
+const READERS: u64 = 2;
 
 /// While consents are given and withdrawn, readers ask and read. A consent's number is even while it is given; a reading that
 /// succeeds although the consent was withdrawn before it began is an over-permit.
@@ -29,7 +29,14 @@ fn who_begins_after_a_withdrawal_is_refused() {
     };
     let (id, _) = ward.store.give_consent(&ward.own(Action::ManageConsent), &terms).expect("given");
     let (withdrawn, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    let (reads, stale) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (reads, tries, stale) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    // So many have ended that one of them began after this was called.
+    let met = || {
+        let from = tries.load(Ordering::SeqCst);
+        while tries.load(Ordering::SeqCst) <= from + READERS {
+            std::thread::sleep(std::time::Duration::from_micros(50));
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..READERS {
             scope.spawn(|| {
@@ -40,6 +47,7 @@ fn who_begins_after_a_withdrawal_is_refused() {
                     let permit = kept.take().or_else(|| ward.doctor(Purpose::Care { ground: id }).ok());
                     let seen = permit.as_ref().and_then(|permit| ward.read(permit).ok());
                     let after = withdrawn.load(Ordering::SeqCst);
+                    tries.fetch_add(1, Ordering::SeqCst);
                     if before % 2 == 1 && before == after && seen.is_some() {
                         stale.fetch_add(1, Ordering::SeqCst);
                     }
@@ -53,15 +61,16 @@ fn who_begins_after_a_withdrawal_is_refused() {
         for _ in 0..ROUNDS {
             ward.store.withdraw_consent(&ward.own(Action::ManageConsent), ward.person, id).expect("withdrawn");
             withdrawn.fetch_add(1, Ordering::SeqCst);
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            met();
             withdrawn.fetch_add(1, Ordering::SeqCst);
             ward.store.change_consent(&ward.own(Action::ManageConsent), id, &terms).expect("given again");
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            met();
         }
         stop.store(true, Ordering::SeqCst);
     });
     assert_eq!(stale.load(Ordering::SeqCst), 0);
-    assert!(reads.load(Ordering::SeqCst) > 0, "somebody read while it was given");
+    let (reads, tries) = (reads.into_inner(), tries.into_inner());
+    assert!(reads >= ROUNDS && tries - reads >= ROUNDS, "both were met each time: {reads} read, {tries} tried");
     let never =
         ward.ask(Role::Clinician, DOCTOR, Action::ReadRecord, ward.about(), Purpose::Care { ground: Id16([1; 16]) });
     assert!(never.is_err());

@@ -14,7 +14,7 @@ use crate::objects::{bytes, head, put};
 use crate::shred::{RULES, approved, read_all, repair, run};
 use crate::support::*;
 
-fn operator(store: &Store) -> Permit {
+pub fn operator(store: &Store) -> Permit {
     let account = Id16([0xa; 16]);
     let epoch = store.facts(account).expect("facts").epoch;
     let facts = policy::Facts { epoch, operator: true, ..policy::Facts::default() };
@@ -36,7 +36,7 @@ fn reindex(bytes: &[u8]) -> Vec<IndexRow> {
     ]
 }
 
-fn rebuild(house: &House, from: &str, drill: bool) -> Result<Rebuilt, StoreError> {
+pub fn rebuild(house: &House, from: &str, drill: bool) -> Result<Rebuilt, StoreError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let one: Vec<_> = sites(&house.root).into_iter().filter(|site| site.name == from).collect();
     let rebuild = Rebuild {
@@ -98,7 +98,7 @@ fn lived_in(house: &House) -> Fingerprint {
     fingerprint
 }
 
-fn until(done: impl Fn() -> bool) {
+pub fn until(done: impl Fn() -> bool) {
     for _ in 0..400 {
         if done() {
             return;
@@ -108,12 +108,12 @@ fn until(done: impl Fn() -> bool) {
     panic!("it did not come to that");
 }
 
-fn settled(house: &House) {
+pub fn settled(house: &House) {
     let all = Sites::open(sites(&house.root), 2).expect("sites");
     assert!(all.settle(PATIENCE), "every site has everything");
 }
 
-fn lose_database(house: &House) {
+pub fn lose_database(house: &House) {
     std::fs::rename(house.folder(), house.root.join("lost")).expect("moved away");
 }
 
@@ -323,6 +323,55 @@ fn a_key_store_that_missed_an_erasure_brings_nobody_back() {
     let store = house.open();
     assert_eq!(read_all(&store, "p1").expect("read"), 0);
     assert_eq!(run(&store, id).keys, 3);
+}
+
+/// Copies of a key store's files of keys.
+fn key_files(house: &House, name: &str) -> Vec<(String, Vec<u8>)> {
+    let paths = files(&house.root.join(name)).into_iter();
+    let keys = paths.filter(|path| path.extension().is_some_and(|end| end == "keys"));
+    let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    keys.map(|path| (name(&path), std::fs::read(&path).expect("a file"))).collect()
+}
+
+/// Sets a key store back to before an erasure: its keys are there again, and no list says that any is destroyed.
+fn set_back(house: &House, name: &str, before: &[(String, Vec<u8>)]) {
+    let folder = house.root.join(name);
+    for gone in files(&folder).into_iter().filter(|path| path.extension().is_some_and(|end| end == "gone")) {
+        std::fs::remove_file(gone).expect("removed");
+    }
+    for (file, bytes) in before {
+        std::fs::write(folder.join(format!("9{}", &file[1..])), bytes).expect("written");
+    }
+}
+
+#[test]
+fn key_stores_that_were_set_back_bring_nobody_back() {
+    const STORES: [&str; 3] = ["keys-a", "keys-b", "keys-c"];
+    let house = House::new();
+    let store = two_people(&house);
+    let keys = STORES.map(|name| key_files(&house, name));
+    let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
+    let certificate = run(&store, id);
+    sealed(&store, 1);
+    let before = store.fingerprint(&operator(&store)).expect("a fingerprint");
+    drop(store);
+    settled(&house);
+    lose_database(&house);
+    // One of three has the keys again: the others still list them.
+    set_back(&house, STORES[0], &keys[0]);
+    let rebuilt = rebuild(&house, "site-b", true).expect("everything is there");
+    assert_eq!((rebuilt.back, different(&before, &rebuilt.fingerprint)), (0, Vec::new()));
+    // All of them have, and the log alone knows.
+    for (name, keys) in STORES.iter().zip(&keys) {
+        set_back(&house, name, keys);
+    }
+    let rebuilt = rebuild(&house, "site-b", false).expect("everything is there");
+    assert_eq!((rebuilt.back, different(&before, &rebuilt.fingerprint)), (certificate.keys, Vec::new()));
+    let store = house.open();
+    assert_eq!((read_all(&store, "p1").expect("read"), read_all(&store, "p2").expect("read")), (0, 3));
+    drop(store);
+    let listed = KeyStores::open_as_they_are(key_stores(&house.root), 2).expect("open").destroyed().expect("read");
+    assert_eq!(listed.len() as u64, certificate.keys, "they are on the list again");
 }
 
 #[test]

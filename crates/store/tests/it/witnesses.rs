@@ -11,6 +11,7 @@ use ledger::witness::{AddCheckpoint, Refusal, WitnessHead, answer};
 use ledger::{CosignerKey, PolicyWitness, TrustPolicy, VerifierKey};
 use store::{Log, Store, StoreError, Ticket, WitnessReply, WitnessTransport, Witnessing};
 
+use crate::rebuild::{lose_database, rebuild, settled, until};
 use crate::support::*;
 
 /// How a witness behaves.
@@ -220,6 +221,23 @@ fn a_lost_answer_is_made_up_for() {
     net.set(&[UP, UP, DOWN]);
     store.wait_witnessed(ticket, PATIENCE).expect("witnessed from where they stand");
     store.wait_witnessed(write_some(&store, 7, 1), PATIENCE).expect("and the log goes on");
+}
+
+#[test]
+fn what_was_witnessed_is_witnessed_in_a_rebuilt_database_though_no_witness_answers() {
+    let (house, net, trust) = witnessed_house();
+    let store = house.open();
+    let ticket = write(&store, patient("p1"), &[("Patient", "p", "김하늘 0"), ("Encounter", "e", "외래 1")]).ticket;
+    let size = store.wait_witnessed(ticket, PATIENCE).expect("witnessed").records_size;
+    drop(store);
+    settled(&house);
+    lose_database(&house);
+    net.set(&[DOWN, DOWN, DOWN]);
+    rebuild(&house, "site-a", false).expect("everything is there");
+    let store = house.open();
+    until(|| store.witnessed(Log::Records).expect("read").is_some_and(|witnessed| witnessed.size == size));
+    let proof = store.proof(Log::Records, size - 1).expect("a proof");
+    trust.verify(&proof.checkpoint_note).expect("with the cosignatures that the site had");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Log, Rebuild, Store, Ticket};
+use store::{Log, Rebuild, Store, WaitingLeaf};
 use vault::{FileKeyProvider, KeyStores, Sites};
 
 /// How long the end of a run waits for its seal, where nothing is wrong any more.
@@ -23,6 +23,8 @@ pub enum Promise {
     Write(String, String),
     /// A row of a room's table, by its account.
     Row(Id16),
+    /// An issued document: its content, and the leaf that stands for it.
+    Leaf(Vec<u8>, WaitingLeaf),
     /// A read, one entry in the log of accesses.
     Read,
 }
@@ -34,8 +36,8 @@ pub struct History {
     pub promises: Vec<Promise>,
     /// Checkpoints of the log `records` that somebody was shown: size and root.
     pub checkpoints: Vec<(u64, Hash)>,
-    /// Writes that were said to be sealed, with the size of the log that they were said to be under.
-    pub sealed: Vec<(String, u64)>,
+    /// Which of the promises were said to be sealed, with the size of the log that they were said to be under.
+    pub sealed: Vec<(usize, u64)>,
     /// What came of each step, in words: the same again for the same seed.
     pub trace: Vec<String>,
 }
@@ -81,11 +83,13 @@ impl History {
         store.wait_sealed(last.ticket, SOON).map_err(text)?;
         let mut verdict = Verdict::default();
         let mut reads = 0;
-        for promise in &self.promises {
+        for (index, promise) in self.promises.iter().enumerate() {
             verdict.promises += 1;
+            let under = self.sealed.iter().find(|(sealed, _)| *sealed == index).map_or(u64::MAX, |(_, size)| *size);
             let kept = match promise {
-                Promise::Write(id, said) => self.version_is_kept(&store, id, said)?,
+                Promise::Write(id, said) => version_is_kept(&store, id, said, under)?,
                 Promise::Row(account) => row_is_there(house, *account)?,
+                Promise::Leaf(content, leaf) => leaf_is_kept(&store, content, leaf, under)?,
                 Promise::Read => {
                     reads += 1;
                     true
@@ -98,24 +102,6 @@ impl History {
         verdict.forks = self.forks(house, &store)?;
         can_be_made_again(house, &store)?;
         Ok(verdict)
-    }
-
-    /// Present with its words, under its leaf, and under the checkpoint that was named where it was said to be sealed.
-    fn version_is_kept(&self, store: &Store, id: &str, said: &str) -> Result<bool, String> {
-        let key = work::key(id);
-        let Ok(versions) = store.history(&work::reader(store)?, &key) else { return Ok(false) };
-        for version in versions {
-            let bytes = version.bytes.expose();
-            if *bytes != work::bytes(id, said) {
-                continue;
-            }
-            let Some(place) = version.leaf else { return Ok(false) };
-            let content = store::version_content(&key, version.version, &base::sha256(bytes));
-            let leaf = ledger::commit(version.salt.expose(), EntryKind::Resource, &content);
-            let under = self.sealed.iter().find(|(sealed, _)| sealed == id).is_none_or(|(_, size)| place < *size);
-            return Ok(under && is_proved(store, &leaf, place));
-        }
-        Ok(false)
     }
 
     /// How many checkpoints that were seen are no beginnings of the log as it stands.
@@ -132,6 +118,32 @@ impl History {
         }
         Ok(forks)
     }
+}
+
+/// Present with its words, under its leaf, and below the size of the log that was named where it was said to be sealed.
+fn version_is_kept(store: &Store, id: &str, said: &str, under: u64) -> Result<bool, String> {
+    let key = work::key(id);
+    let Ok(versions) = store.history(&work::reader(store)?, &key) else { return Ok(false) };
+    for version in versions {
+        let bytes = version.bytes.expose();
+        if *bytes != work::bytes(id, said) {
+            continue;
+        }
+        let Some(place) = version.leaf else { return Ok(false) };
+        let content = store::version_content(&key, version.version, &base::sha256(bytes));
+        let leaf = ledger::commit(version.salt.expose(), EntryKind::Resource, &content);
+        return Ok(place < under && is_proved(store, &leaf, place));
+    }
+    Ok(false)
+}
+
+/// The leaf of an issued document stands in the log, for its content and no other, and as the version is below what was named.
+fn leaf_is_kept(store: &Store, content: &[u8], leaf: &WaitingLeaf, under: u64) -> Result<bool, String> {
+    let Ok(sealed) = store.sealed_leaf(&work::issuer(store)?, EntryKind::Issued, content, leaf) else {
+        return Ok(false);
+    };
+    let proved = sealed.proof.verify(&sealed.entry, &[store.verifier_key(Log::Records)]).is_ok();
+    Ok(sealed.index < under && proved)
 }
 
 fn is_proved(store: &Store, leaf: &Commitment, place: u64) -> bool {
@@ -174,29 +186,32 @@ fn doubled(house: &FaultyHouse) -> Result<u64, String> {
     Ok((places + accesses + versions + entries).unsigned_abs())
 }
 
-/// A new database from one site alone is equal to the one there is, or this says in which tables it is not. Entries of accesses may
-/// still be on their way when it is first looked; then it is looked again.
+/// A new database from one site alone is equal to the one there is, or this says in which tables it is not.
 fn can_be_made_again(house: &FaultyHouse, store: &Store) -> Result<(), String> {
-    const LOOKS: u32 = 20;
-    let mut different = String::new();
-    for _ in 0..LOOKS {
-        let sites = Sites::open(work::sites(&house.path("")), 2).map_err(text)?;
-        for _ in 0..400 {
-            if store.health().waiting == [0, 0] && sites.settle(Duration::from_millis(50)) {
-                break;
-            }
-        }
-        let there = fingerprint(store.fingerprint(&work::operator(store)?).map_err(text)?);
-        let made = fingerprint(make_again(house, sites)?);
-        let pairs = there.iter().map(|(table, there)| (table, there, made.get(table)));
-        let other: Vec<_> = pairs.filter(|(_, there, made)| Some(*there) != *made).collect();
-        if other.is_empty() {
+    let sites = Sites::open(work::sites(&house.path("")), 2).map_err(text)?;
+    settle(house, store, &sites)?;
+    let there = fingerprint(store.fingerprint(&work::operator(store)?).map_err(text)?);
+    let made = fingerprint(make_again(house, sites)?);
+    let pairs = there.iter().map(|(table, there)| (table, there, made.get(table)));
+    let other: Vec<_> = pairs.filter(|(_, there, made)| Some(*there) != *made).collect();
+    if other.is_empty() { Ok(()) } else { Err(format!("made again from one site, these differ: {other:?}")) }
+}
+
+/// Waits until nothing is on its way: entries of accesses from the journal into the database, everything from there into the logs,
+/// and from site to site.
+fn settle(house: &FaultyHouse, store: &Store, sites: &Sites) -> Result<(), String> {
+    const LOOK: Duration = Duration::from_millis(20);
+    let journal = house.path("data/journal");
+    for _ in 0..SOON.as_millis() / LOOK.as_millis() {
+        let names =
+            std::fs::read_dir(&journal).map_err(text)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let is_empty = names.fold(true, |empty, name| empty && !name.ends_with(".jrn"));
+        if is_empty && store.health().waiting == [0, 0] && sites.settle(LOOK) {
             return Ok(());
         }
-        different = format!("made again from one site, these differ: {other:?}");
-        std::thread::sleep(Duration::from_millis(200));
+        std::thread::sleep(LOOK);
     }
-    Err(different)
+    Err("what was written does not come to rest".to_owned())
 }
 
 fn make_again(house: &FaultyHouse, all: Sites) -> Result<store::Fingerprint, String> {
@@ -277,14 +292,4 @@ pub fn run_seed(seed: u64) -> Result<(History, Verdict), String> {
     let history = Work::drive(&mut house);
     let verdict = history.check(&mut house).map_err(|fault| format!("{said}: {fault}"))?;
     Ok((history, verdict))
-}
-
-/// Waits for a ticket, and notes what it was told.
-pub(super) fn note_sealed(store: &Store, id: &str, ticket: Ticket, patience: Duration, history: &mut History) -> bool {
-    let Ok(sealed) = store.wait_sealed(ticket, patience) else { return false };
-    history.sealed.push((id.to_owned(), sealed.records_size));
-    if let Ok(Some(head)) = store.checkpoint(Log::Records) {
-        history.checkpoints.push((head.checkpoint.size, head.checkpoint.root));
-    }
-    true
 }

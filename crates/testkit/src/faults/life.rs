@@ -26,6 +26,12 @@ impl Disk {
     pub fn set(&self, mode: DiskMode) {
         *lock(&self.0) = mode;
     }
+
+    /// How it is.
+    #[must_use]
+    pub fn mode(&self) -> DiskMode {
+        *lock(&self.0)
+    }
 }
 
 /// One life of a process.
@@ -40,6 +46,12 @@ pub struct Life {
 struct State {
     over: bool,
     traps: Vec<Trap>,
+}
+
+impl State {
+    fn is_held(&self) -> bool {
+        self.over || self.traps.iter().any(|trap| trap.caught)
+    }
 }
 
 #[derive(Debug)]
@@ -69,6 +81,12 @@ impl Life {
         lock(&self.state).over
     }
 
+    /// Whether it was ended, or a thread of it stands in a trap.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        lock(&self.state).is_held()
+    }
+
     /// Ends it as soon as a thread comes by a place.
     pub fn kill_at(&self, place: &'static str) {
         lock(&self.state).traps.push(Trap { place, kills: true, caught: false });
@@ -87,7 +105,7 @@ impl Life {
         while waited < patience {
             let go_on = nudge();
             let state = lock(&self.state);
-            if state.over || state.traps.iter().any(|trap| trap.caught) {
+            if state.is_held() {
                 return true;
             }
             drop(state);
@@ -131,8 +149,7 @@ impl Life {
 impl Seam for Life {
     fn at(&self, place: &'static str) -> io::Result<()> {
         self.pass(place)?;
-        let mode = *lock(&self.disk.0);
-        match mode {
+        match self.disk.mode() {
             DiskMode::Full if [seams::JOURNAL_WRITE, seams::COMMIT].contains(&place) => {
                 return Err(io::ErrorKind::StorageFull.into());
             }

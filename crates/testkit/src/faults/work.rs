@@ -1,7 +1,7 @@
 //! What a run does while things go wrong: it writes, amends rows, issues, reads and waits for seals, by the seed's own draws, and
 //! notes each promise. Not what goes wrong.
 
-use super::history::{History, Promise, note_sealed};
+use super::history::{History, Promise};
 use super::{Draws, FaultyHouse, What};
 use base::{Id16, SystemRandom};
 use policy::{
@@ -10,11 +10,13 @@ use policy::{
 };
 use std::path::Path;
 use std::time::Duration;
-use store::{Edition, EntryKind, NewVersion, ResourceKey, Store, Written};
+use store::{Edition, EntryKind, Log, NewVersion, ResourceKey, Sealed, Store, Ticket, Written};
 use vault::{ClassName, KeyStoreConfig, SiteConfig};
 
-/// How long a step waits for a seal: longer than one takes where it can come at all.
-const NOT_NOW: Duration = Duration::from_millis(600);
+/// How long a step waits for a seal that can come: longer than one takes on a machine that is busy with other runs.
+const SEAL_PATIENCE: Duration = Duration::from_secs(20);
+/// How often is looked whether it still can.
+const SEAL_LOOK: Duration = Duration::from_millis(20);
 
 /// The driver.
 pub struct Work;
@@ -35,8 +37,12 @@ impl Work {
                     history.note(step, Promise::Write(id, "one".to_owned()), one.is_ok());
                     history.note(step, Promise::Write(other, "two".to_owned()), two.is_ok());
                 }
-            } else if let Some(store) = house.store().cloned() {
-                act(&store, step, what, waits, &mut history);
+            } else if let Some(store) = house.store() {
+                let ticket = act(store, step, what, &mut history);
+                if let (Some(ticket), true) = (ticket, waits) {
+                    let sealed = sealed(house, store, ticket);
+                    history.note_sealed(step, store, sealed);
+                }
             }
             house.after();
         }
@@ -49,6 +55,7 @@ impl History {
         let kind = match &promise {
             Promise::Write(id, _) => id.as_str(),
             Promise::Row(_) => "row",
+            Promise::Leaf(..) => "leaf",
             Promise::Read => "read",
         };
         self.trace.push(format!("{step}: {kind} {taken}"));
@@ -56,35 +63,60 @@ impl History {
             self.promises.push(promise);
         }
     }
+
+    /// Notes what somebody was told who waited for a seal, and the checkpoint that was shown.
+    fn note_sealed(&mut self, step: u32, store: &Store, sealed: Option<Sealed>) {
+        self.trace.push(format!("{step}: sealed {}", sealed.is_some()));
+        let Some(sealed) = sealed else { return };
+        self.sealed.push((self.promises.len() - 1, sealed.records_size));
+        if let Ok(Some(head)) = store.checkpoint(Log::Records) {
+            self.checkpoints.push((head.checkpoint.size, head.checkpoint.root));
+        }
+    }
 }
 
-fn act(store: &Store, step: u32, what: u32, waits: bool, history: &mut History) {
+/// Waits for a seal as long as one can come.
+fn sealed(house: &FaultyHouse, store: &Store, ticket: Ticket) -> Option<Sealed> {
+    let mut waited = Duration::ZERO;
+    loop {
+        // What can come may have come since it was looked.
+        let can_come = house.can_seal() && waited < SEAL_PATIENCE;
+        match store.wait_sealed(ticket, SEAL_LOOK) {
+            Ok(sealed) => return Some(sealed),
+            Err(_) if can_come => waited += SEAL_LOOK,
+            Err(_) => return None,
+        }
+    }
+}
+
+/// One step. Gives a ticket to wait for, where the step wrote what has one.
+fn act(store: &Store, step: u32, what: u32, history: &mut History) -> Option<Ticket> {
     match what {
         0..6 => {
             let id = format!("c{step}");
             let written = write(store, &id, "one");
-            history.note(step, Promise::Write(id.clone(), "one".to_owned()), written.is_ok());
-            if let (Ok(written), true) = (written, waits) {
-                let sealed = note_sealed(store, &id, written.ticket, NOT_NOW, history);
-                history.trace.push(format!("{step}: sealed {sealed}"));
-            }
+            history.note(step, Promise::Write(id, "one".to_owned()), written.is_ok());
+            written.ok().map(|written| written.ticket)
         }
-        6..8 => {
+        6 => {
             let account = Id16::derived(&["row", &step.to_string()]);
             let sql = "INSERT INTO account (account, profile, made_us, signed_in_us) VALUES (?, X'01', 1, 1)";
             let written = store.tables().write("a row", move |tx| tx.execute(sql, [account.0]));
             history.note(step, Promise::Row(account), written.is_ok());
+            None
         }
-        8 => {
+        7 | 8 => {
             let content = format!("document {step}").into_bytes();
-            // What may take twenty seconds is asked for only where the log gets on.
-            if store.health().faults[0].is_none() && waits {
-                let accepted = issuer(store).and_then(|permit| {
-                    let owner = owner();
-                    store.accept_leaf(&permit, EntryKind::Issued, owner, &content, None).map_err(|e| e.to_string())
-                });
-                history.trace.push(format!("{step}: leaf {}", accepted.is_ok()));
+            let accepted = issuer(store).and_then(|permit| {
+                let accepted = store.accept_leaf(&permit, EntryKind::Issued, owner(), &content, None);
+                accepted.map_err(|error| error.to_string())
+            });
+            if let Ok(leaf) = &accepted {
+                history.note(step, Promise::Leaf(content, leaf.clone()), true);
+            } else {
+                history.trace.push(format!("{step}: leaf false"));
             }
+            accepted.ok().map(|leaf| Ticket::from(&leaf))
         }
         _ => {
             let read =
@@ -95,6 +127,7 @@ fn act(store: &Store, step: u32, what: u32, waits: bool, history: &mut History) 
             if there {
                 history.promises.push(Promise::Read);
             }
+            None
         }
     }
 }
@@ -159,7 +192,7 @@ pub(super) fn operator(store: &Store) -> Result<Permit, String> {
     permit(store, Role::Operator, Action::ReadStatus)
 }
 
-fn issuer(store: &Store) -> Result<Permit, String> {
+pub(super) fn issuer(store: &Store) -> Result<Permit, String> {
     permit(store, Role::Patient, Action::Issue)
 }
 

@@ -38,7 +38,7 @@ use base::Id16;
 use bytes::Bytes;
 use paths::{check_path, is_replaced};
 use policy::{Action, Permit, Scope};
-use site::{Pending, Site, State};
+use site::{ANSWER_WAIT, Pending, Site, State};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -257,7 +257,8 @@ impl Sites {
         Self::with_patience(backends, quorum, QUORUM_PATIENCE)
     }
 
-    /// As [`Sites::with_backends`], and a write waits so long for a site that says nothing where the quorum depends on it.
+    /// As [`Sites::with_backends`], and a write waits so long for a site that says nothing where the quorum depends on it. So does a
+    /// question, where that is less than it waits otherwise.
     pub fn with_patience(
         backends: Vec<(String, Box<dyn SiteBackend>)>,
         quorum: usize,
@@ -279,7 +280,8 @@ impl Sites {
             let asking = Asking::start("site-questions", QUESTIONS_AT_ONCE)
                 .map_err(|error| config(format!("no thread can be started: {error}")))?;
             let state = State { reachable: true, last_fault: None, pending: BTreeMap::new(), compare: true };
-            let site = Site { name, backend: backend.into(), lane, asking, state: Mutex::new(state) };
+            let answer_wait = ANSWER_WAIT.min(patience);
+            let site = Site { name, backend: backend.into(), lane, asking, answer_wait, state: Mutex::new(state) };
             if let Err(fault) = site.check() {
                 let mut state = lock(&site.state);
                 (state.reachable, state.last_fault) = (false, Some(fault));

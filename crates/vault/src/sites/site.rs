@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Paths remembered as missing at one site; beyond that the sites are compared instead.
 const PENDING_MAX: usize = 100_000;
 /// How long a site may take to answer a question before it is taken for one that hangs: a whole pack is an answer too.
-const ANSWER_WAIT: Duration = Duration::from_secs(15);
+pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(15);
 /// How long it may take to take in a copy that mends it.
 const MEND_WAIT: Duration = Duration::from_secs(60);
 
@@ -21,6 +21,8 @@ pub(super) struct Site {
     pub(super) backend: Arc<dyn SiteBackend>,
     pub(super) lane: Lane,
     pub(super) asking: Asking,
+    /// How long an answer may take.
+    pub(super) answer_wait: Duration,
     pub(super) state: Mutex<State>,
 }
 
@@ -45,7 +47,7 @@ impl Site {
         &self,
         question: impl FnOnce(&dyn SiteBackend) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        self.ask_for(ANSWER_WAIT, question)
+        self.ask_for(self.answer_wait, question)
     }
 
     fn ask_for<T: Send + 'static>(
