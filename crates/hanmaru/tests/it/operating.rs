@@ -58,8 +58,12 @@ fn a_restore_drill_is_in_the_status_whether_it_went_well_or_not() {
     says(&program.run(&["status"]), 0, &["restore drill: none yet; `hanmaru rebuild --from SITE --drill` makes one"]);
     says(&program.run(&["rebuild", "--from", "b", "--drill"]), 0, &["nothing was kept", "0 frames whose key"]);
     says(&program.run(&["status"]), 0, &["from site b", "everything came out equal: every "]);
+    // At every site, or a sound copy would be brought back.
     let pack = walk(&program.path("sites/c/pack")).into_iter().next().expect("a pack");
-    fs::write(pack, "something else").expect("damaged");
+    let below = pack.strip_prefix(program.path("sites/c")).expect("below the site").to_owned();
+    for site in ["a", "b", "c"] {
+        fs::write(program.path("sites").join(site).join(&below), "something else").expect("damaged");
+    }
     let failed = program.run(&["rebuild", "--from", "c", "--drill"]);
     assert_ne!(failed.code, Some(0), "{failed:?}");
     let said = program.run(&["status"]);

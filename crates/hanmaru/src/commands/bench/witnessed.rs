@@ -20,9 +20,9 @@ const QUORUM: usize = 2;
 /// How often a checkpoint is made, in milliseconds.
 const INTERVAL_MS: u64 = 100;
 /// Callers at once, resources of one call, and calls of each.
-const WRITERS: u64 = 4;
+const WRITERS: u64 = 10;
 const BATCH: u64 = 100;
-const CALLS: u64 = 150;
+const CALLS: u64 = 60;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
