@@ -26,6 +26,8 @@ pub struct Accessed {
     pub action: String,
     /// Why ([`policy::Purpose::name`]).
     pub purpose: String,
+    /// The ground that it points to; the one that was claimed where it was denied.
+    pub ground: Option<Id16>,
     /// The rules that said so.
     pub explanation: String,
     /// Why it was denied ([`policy::DenialReason::name`]); `None` where it was granted.
@@ -68,6 +70,7 @@ impl Archive {
                 source: entry.actor.source,
                 action: entry.action,
                 purpose: entry.purpose,
+                ground: entry.ground,
                 explanation: entry.explanation,
                 denied: match entry.result {
                     AccessResult::Granted => None,

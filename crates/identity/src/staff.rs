@@ -11,8 +11,9 @@ use crate::tables::{self, AccountRow};
 use crate::throttle::Counters;
 use crate::{IdentityError, sessions, token_text};
 use base::{Id16, Redacted, Timestamp, sha256};
+use policy::Permit;
 use std::sync::Arc;
-use store::Right;
+use store::{Right, StoreError};
 
 /// How long an invitation is good, in seconds: a day.
 pub const INVITATION_S: i64 = 24 * 3600;
@@ -87,11 +88,29 @@ pub struct OffBoarded {
 }
 
 impl Identity {
-    /// Makes an account for a member of staff, with these rights, and an invitation to it.
+    /// Makes an account for a member of staff, with these rights, and an invitation to it. For the command line; people go through
+    /// [`Identity::staff_invite_as`].
     ///
     /// # Errors
     /// [`IdentityError::Unusable`] for the name, [`IdentityError::Store`].
     pub fn staff_invite(&self, name: &str, rights: &[Right]) -> Result<Invitation, IdentityError> {
+        self.invite_with(name, |account| rights.iter().try_for_each(|right| self.inner.store.grant(account, right)))
+    }
+
+    /// As [`Identity::staff_invite`], by an administrator: takes a permit for [`policy::Action::ManageRights`], and is journalled
+    /// under the new account.
+    ///
+    /// # Errors
+    /// As [`Identity::staff_invite`], with those of [`store::Store::grant_as`].
+    pub fn staff_invite_as(&self, permit: &Permit, name: &str, right: &Right) -> Result<Invitation, IdentityError> {
+        self.invite_with(name, |account| self.inner.store.grant_as(permit, account, right))
+    }
+
+    fn invite_with(
+        &self,
+        name: &str,
+        grant: impl FnOnce(Id16) -> Result<(), StoreError>,
+    ) -> Result<Invitation, IdentityError> {
         let inner = Arc::clone(&self.inner);
         let name = name.trim();
         if name.is_empty() || name.chars().count() > STAFF_NAME_CHARS_MAX || name.chars().any(char::is_control) {
@@ -102,9 +121,7 @@ impl Identity {
         let token = token_text(&*inner.random);
         let hash = sha256(token.as_bytes());
         // Rights first: an account without a way in may have them, and no way in is given out without them.
-        for right in rights {
-            inner.store.grant(account, right)?;
-        }
+        grant(account)?;
         let ends_us = inner.write("identity-staff-invite", move |transaction, now_us| {
             let ends_us = now_us + INVITATION_S * 1_000_000;
             tables::staff::purge_invitations(transaction, now_us)?;
@@ -278,15 +295,28 @@ impl Identity {
     }
 
     /// Ends a member of staff's account for good, in one transaction: every session, passkey, invitation, pending approval
-    /// and right. Requests that
-    /// come later find nothing, and permits given before are refused on their next use.
+    /// and right. Requests that come later find nothing, and permits given before are refused on their next use. For the command
+    /// line; people go through [`Identity::off_board_as`].
     ///
     /// # Errors
     /// [`IdentityError::NotStaff`] for somebody who has left or was never there, [`IdentityError::Store`].
     pub fn off_board(&self, account: Id16) -> Result<OffBoarded, IdentityError> {
+        self.end_account(None, account)
+    }
+
+    /// As [`Identity::off_board`], by an administrator: takes a permit for [`policy::Action::ManageRights`], and is journalled under
+    /// the account.
+    ///
+    /// # Errors
+    /// As [`Identity::off_board`].
+    pub fn off_board_as(&self, permit: &Permit, account: Id16) -> Result<OffBoarded, IdentityError> {
+        self.end_account(Some(permit), account)
+    }
+
+    fn end_account(&self, by: Option<&Permit>, account: Id16) -> Result<OffBoarded, IdentityError> {
         let inner = &*self.inner;
         let known_us = inner.known_us();
-        let ended = inner.store.revoke_all(account, "identity-off-board", move |transaction| {
+        let ended = inner.store.revoke_all(by, account, "identity-off-board", move |transaction| {
             let now_us = tables::raise_newest(transaction, known_us)?;
             if !tables::staff::set_state(transaction, account, "left", now_us)? {
                 return Ok(None);

@@ -245,13 +245,17 @@ pub enum Action {
     WatchAccesses,
     /// See to what the watch found: look at it, ask, close.
     HandleCases,
+    /// See what the watch found and what became of it, without a hand in it.
+    SeeCases,
+    /// Say of records that they are to be watched over with more care: people in the public eye, decoys.
+    MarkRecords,
     /// Answer what one is asked about one's own accesses.
     AnswerQuestion,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::ReadTimeline,
         Self::ReadRecord,
         Self::ReadDocument,
@@ -276,6 +280,8 @@ impl Action {
         Self::ManageRights,
         Self::WatchAccesses,
         Self::HandleCases,
+        Self::SeeCases,
+        Self::MarkRecords,
         Self::AnswerQuestion,
     ];
 
@@ -307,6 +313,8 @@ impl Action {
             Self::ManageRights => "manage-rights",
             Self::WatchAccesses => "watch-accesses",
             Self::HandleCases => "handle-cases",
+            Self::SeeCases => "see-cases",
+            Self::MarkRecords => "mark-records",
             Self::AnswerQuestion => "answer-question",
         }
     }

@@ -197,7 +197,8 @@ fn scope(request: &Request, facts: &Facts) -> Option<Scope> {
         (Role::Job, Action::Seal | Action::Repair, Target::Installation) => Some(Scope::Sealed),
         (Role::Job, Action::Rebuild, Target::Installation) => Some(Scope::Whole),
         (Role::Job, Action::WatchAccesses, Target::Installation)
-        | (Role::SecurityOfficer, Action::HandleCases, Target::Installation) => Some(Scope::Accesses),
+        | (Role::SecurityOfficer, Action::HandleCases | Action::MarkRecords, Target::Installation)
+        | (Role::SecurityOfficer | Role::Auditor, Action::SeeCases, Target::Installation) => Some(Scope::Accesses),
         _ => None,
     }
 }

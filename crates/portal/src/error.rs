@@ -32,6 +32,9 @@ pub(crate) enum PageError {
     /// No member of staff is signed in.
     #[error("no member of staff is signed in")]
     StaffFirst,
+    /// A member of staff sent something to a person's own page. Their session stays: it is good for what staff do.
+    #[error("this page is a person's own, and a member of staff is signed in")]
+    PersonFirst,
     /// A member of staff who may not do this.
     #[error("this member of staff may not do this")]
     StaffDenied,
@@ -124,7 +127,7 @@ enum Next {
 
 impl PageError {
     /// Every error that has a page, for tests and samples.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::NotFound,
         Self::NoInstitution,
         Self::Method,
@@ -146,6 +149,7 @@ impl PageError {
         Self::TooLarge,
         Self::TooMuch,
         Self::Bad,
+        Self::PersonFirst,
         Self::StaffDenied,
         Self::Invitation,
         Self::Passkey(PasskeyFault::Last),
@@ -156,7 +160,7 @@ impl PageError {
         match self {
             Self::NotFound | Self::NoInstitution => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Denied | Self::StaffDenied | Self::Form => StatusCode::FORBIDDEN,
+            Self::Denied | Self::PersonFirst | Self::StaffDenied | Self::Form => StatusCode::FORBIDDEN,
             Self::SignInFirst { .. } | Self::SecondStepFirst | Self::ProveFirst | Self::StaffFirst => {
                 StatusCode::SEE_OTHER
             }
@@ -192,6 +196,7 @@ impl PageError {
             | Self::SecondStepFirst
             | Self::ProveFirst
             | Self::StaffFirst => "error-session-title",
+            Self::PersonFirst => "error-person-title",
             Self::StaffDenied => "error-staff-title",
             Self::Invitation => "error-invitation-title",
             Self::Passkey(_) => "error-passkey-title",
@@ -221,6 +226,7 @@ impl PageError {
             | Self::SecondStepFirst
             | Self::ProveFirst
             | Self::StaffFirst => "error-session-text",
+            Self::PersonFirst => "error-person-text",
             Self::StaffDenied => "error-staff-text",
             Self::Invitation => "error-invitation-text",
             Self::Passkey(fault) => passkey_key(*fault),
@@ -247,7 +253,7 @@ impl PageError {
             | Self::SignInFirst { .. }
             | Self::ProveFirst
             | Self::SecondStepFirst => Next::SignIn,
-            Self::StaffDenied | Self::StaffFirst => Next::Staff,
+            Self::PersonFirst | Self::StaffDenied | Self::StaffFirst => Next::Staff,
             Self::Passkey(_) => Next::Passkeys,
             Self::Throttled { .. } => Next::SecondStep,
             Self::Denied | Self::TooMuch | Self::Nothing => Next::Records,

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub source: String,
     pub action: String,
     pub purpose: String,
+    /// The ground that all of them point to.
+    pub ground: Option<Id16>,
     /// Why it was denied.
     pub denied: Option<String>,
 }
@@ -127,6 +129,7 @@ fn taken_apart(entry: Accessed) -> (Shared, Seen) {
         source: entry.source.expose().clone(),
         action: entry.action,
         purpose: entry.purpose,
+        ground: entry.ground,
         denied: entry.denied,
     };
     (shared, Seen { institution: entry.institution, what: entry.what })

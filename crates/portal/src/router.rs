@@ -24,7 +24,7 @@ const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(180);
 /// everything, and the person would not learn why.
 const UPLOAD_READ_TIMES: usize = 4;
 /// Who gives rights to staff and ends their accounts.
-const RIGHTS: Guard = Guard::Role(&[Role::Administrator, Role::Operator], Action::ManageRights);
+const RIGHTS: Guard = Guard::Role(&[Role::Administrator], Action::ManageRights);
 /// Who decides about resetting somebody's second factors.
 const RECOVERS: Guard = Guard::Role(&[Role::Support, Role::Administrator, Role::Operator], Action::ManageRights);
 
@@ -148,11 +148,12 @@ fn staff_pages() -> Contents {
 /// What the watch over accesses found, and questions about it.
 fn watch_pages() -> Contents {
     const CASES: Guard = Guard::Role(&[Role::SecurityOfficer], Action::HandleCases);
+    const SEES: Guard = Guard::Role(&[Role::SecurityOfficer, Role::Auditor], Action::SeeCases);
     Contents::default()
-        .get("/staff/watch", CASES, watch::list)
-        .get("/staff/watch/live", CASES, watch::live)
-        .get("/staff/watch/events", CASES, watch::events)
-        .get("/staff/watch/case/{id}", CASES, watch_case::show)
+        .get("/staff/watch", SEES, watch::list)
+        .get("/staff/watch/live", SEES, watch::live)
+        .get("/staff/watch/events", SEES, watch::events)
+        .get("/staff/watch/case/{id}", SEES, watch_case::show)
         .post("/staff/watch/case/{id}", CASES, watch_case::act)
         .get("/staff/watch/review", CASES, review::newest)
         .get("/staff/watch/review/{month}", CASES, review::show)

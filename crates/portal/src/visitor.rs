@@ -288,10 +288,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Person {
         }
         match found {
             Ok(session) => Ok(Self { visitor, session }),
-            // Something was sent: it is not kept, and the person is told so.
-            Err(PageError::SignInFirst { .. }) if parts.method != Method::GET => {
-                Err(PageError::Session { too_many_tries: false })
-            }
+            // Something was sent: it is not kept, and whoever sent it is told so.
+            Err(PageError::SignInFirst { .. }) if parts.method != Method::GET => Err(match visitor.staff() {
+                Ok(_) => PageError::PersonFirst,
+                Err(_) => PageError::Session { too_many_tries: false },
+            }),
             Err(error) => Err(error),
         }
     }

@@ -84,7 +84,7 @@ impl Core {
 
     /// The same for what records refer to, under the rules that said so.
     pub(crate) fn record_context(&self, permit: &Permit, seen: Seen) -> Result<(), StoreError> {
-        let explained = |entry| AccessEntry { explanation: explained(permit, permit.context_explanation()), ..entry };
+        let explained = |entry| AccessEntry { explanation: permit.context_explanation().to_owned(), ..entry };
         let entries: Vec<AccessEntry> = self.entries(permit, seen).into_iter().map(explained).collect();
         if entries.is_empty() { Ok(()) } else { self.record(&entries) }
     }
@@ -132,7 +132,8 @@ impl Core {
             actor: permit.actor().into(),
             action: permit.action().name().to_owned(),
             purpose: permit.purpose().name().to_owned(),
-            explanation: explained(permit, permit.explanation()),
+            ground: permit.purpose().ground(),
+            explanation: permit.explanation().to_owned(),
             result: AccessResult::Granted,
             institution: None,
             what: Vec::new(),
@@ -254,14 +255,6 @@ pub(crate) fn open(core: &Core, permit: &Permit, row: Row) -> Result<LoggedAcces
     let salt = reader.array()?;
     let entry = AccessEntry::from_bytes(&body[reader.offset()..])?;
     Ok(LoggedAccess { entry, salt, leaf: row.leaf.map(i64::unsigned_abs) })
-}
-
-/// The rules that said yes, and the ground that the access points to, by its id.
-fn explained(permit: &Permit, rules: &str) -> String {
-    match permit.purpose().ground() {
-        Some(ground) => format!("{rules} on {ground}"),
-        None => rules.to_owned(),
-    }
 }
 
 const fn access_head(subject: Id16, id: Id16) -> FrameHead {

@@ -41,6 +41,7 @@ impl Store {
             actor: (&act.actor).into(),
             action: act.action.to_owned(),
             purpose: act.purpose.to_owned(),
+            ground: None,
             explanation: act.explanation,
             result,
             institution: None,

@@ -18,7 +18,9 @@ use crate::facts::bump_epoch;
 use crate::grounds::{HOUR_US, Opened, nowhere, places_of};
 use crate::index::IndexRow;
 use crate::read::{frames, open as open_version};
-use crate::types::{NewVersion, ResourceKey, Ticket, id16_from, institution_from, owner_bytes, time_from};
+use crate::types::{
+    NewVersion, ResourceKey, Ticket, id16_from, institution_from, owner_bytes, owner_from, resource_id, time_from,
+};
 
 /// Consents that one person may have, withdrawn ones included.
 pub const CONSENTS_MAX: usize = 500;
@@ -168,7 +170,8 @@ impl Store {
         })
     }
 
-    /// Whose consent it is, so that the door can be asked about them; nothing else is told, and nobody is shown it.
+    /// Whose consent it is, or was until they withdrew it, so that the door can be asked about them and they see who asked; nothing
+    /// else is told, and nobody is shown it.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -178,7 +181,10 @@ impl Store {
             let sql = "SELECT person FROM consent_rule WHERE consent = ? LIMIT 1";
             let mut statement = connection.prepare_cached(sql).at(step)?;
             let person: Option<[u8; 16]> = statement.query_row([consent.0], |row| row.get(0)).optional().at(step)?;
-            Ok(person.map(Id16))
+            match person {
+                Some(person) => Ok(Some(Id16(person))),
+                None => Ok(withdrawn(connection, consent)?.map(|(person, _)| person)),
+            }
         })
     }
 
@@ -291,6 +297,20 @@ const fn purpose_of(role: Role) -> &'static str {
         Role::Pharmacist => "dispensing",
         _ => "care",
     }
+}
+
+/// Whose a consent was that has no rules any more, and since when (microseconds since 1970).
+pub(crate) fn withdrawn(connection: &Connection, consent: Id16) -> Result<Option<(Id16, i64)>, StoreError> {
+    let step = "looking for a consent that was withdrawn";
+    let id = resource_id(&commons(), KIND, &consent.to_string());
+    let sql = "SELECT owner, recorded_us FROM resource_current WHERE id = ? AND type = ? \
+               AND NOT EXISTS (SELECT 1 FROM consent_rule WHERE consent = ?)";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let row: Option<(Vec<u8>, i64)> = statement
+        .query_row(params![id.0, KIND, consent.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .at(step)?;
+    row.map(|(owner, withdrawn_us)| Ok((owner_from(&owner)?.id(), withdrawn_us))).transpose()
 }
 
 /// The consent that a request names, where it is one that whoever asks may use now for what they say.

@@ -242,6 +242,7 @@ pub(crate) fn denial_entry(core: &Core, denial: &Denial) -> AccessEntry {
         actor: (&denial.actor).into(),
         action: denial.action.name().to_owned(),
         purpose: denial.purpose.name().to_owned(),
+        ground: denial.purpose.ground(),
         explanation: denial.explanation.clone(),
         result,
         institution: None,

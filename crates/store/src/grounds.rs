@@ -207,6 +207,26 @@ impl Store {
         self.find_grounds(None, "closed_us IS NULL AND until_us > ?1 AND account = ?2", account)
     }
 
+    /// The role in which a ground is the account's, its kind and whom it is about, whatever became of it: so that what is asked for
+    /// on one that ended is asked about them, and they see the attempt.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn own_ground(&self, account: Id16, id: Id16) -> Result<Option<(Role, GroundKind, Id16)>, StoreError> {
+        let step = "looking for a ground";
+        self.core().readers.snapshot(step, |connection| {
+            let sql = "SELECT role, kind, subject FROM access_ground WHERE id = ? AND account = ?";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let row: Option<(String, String, [u8; 16])> = statement
+                .query_row(params![id.0, account.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()
+                .at(step)?;
+            let Some((role, kind, subject)) = row else { return Ok(None) };
+            let read = Role::from_name(&role).zip(GroundKind::from_name(&kind));
+            Ok(read.map(|(role, kind)| (role, kind, Id16(subject))))
+        })
+    }
+
     fn find_grounds(
         &self,
         permit: Option<&Permit>,
@@ -363,8 +383,26 @@ fn staff_ground(
     }))
 }
 
+/// When a ground was taken from an account: closed by another, ended by the person, or withdrawn with the consent that it is. Time
+/// that ran out takes nothing away, and who closes their own is done with it.
+pub(crate) fn taken(connection: &Connection, account: Id16, id: Id16) -> Result<Option<i64>, StoreError> {
+    let step = "looking for a ground that was taken away";
+    let sql = "SELECT closed_us FROM access_ground WHERE id = ?1 AND account = ?2 AND closed_by <> ?2 \
+               UNION ALL SELECT ended_us FROM representative WHERE id = ?1 AND agent = ?2 AND ended_by <> ?2";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let closed: Option<i64> = statement.query_row(params![id.0, account.0], |row| row.get(0)).optional().at(step)?;
+    Ok(match closed {
+        None => consents::withdrawn(connection, id)?.map(|(_, withdrawn_us)| withdrawn_us),
+        closed => closed,
+    })
+}
+
 /// The patients that a subject is, at one institution or (where it is empty) at all.
-fn patients_of(connection: &Connection, subject: Id16, institution: &str) -> Result<Vec<OwnPatient>, StoreError> {
+pub(crate) fn patients_of(
+    connection: &Connection,
+    subject: Id16,
+    institution: &str,
+) -> Result<Vec<OwnPatient>, StoreError> {
     let step = "looking for the patients of a ground";
     let sql = "SELECT patient, institution FROM person_patient WHERE person = ?1 AND (?2 = '' OR institution = ?2) \
                UNION SELECT patient, institution FROM person_patient WHERE patient = ?1 AND (?2 = '' OR institution = ?2)";

@@ -11,6 +11,9 @@ use crate::error::{AtStep, StoreError};
 /// Longest text of an index value in bytes; longer ones are cut at a character.
 pub const INDEX_TEXT_BYTES_MAX: usize = 512;
 
+/// Under which the home of a Patient stands in the index: a keyed hash, and never the address. No search parameter of R4.
+pub const HOUSEHOLD: &str = "household";
+
 /// One value by which a resource is found. `param` is the code of the search parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IndexRow {

@@ -64,6 +64,7 @@ pub(crate) const LASTING: &[Lasting] = &[
     lasting("person", Of::Id("id")),
     lasting("person_patient", Of::Id("patient")),
     lasting("account_right", Of::Id("account")),
+    lasting("right_ended", Of::Id("account")),
     lasting("access_ground", Of::Id("subject")),
     lasting("broken_glass", Of::Id("subject")),
     lasting("access_notice", Of::Id("account")),
@@ -100,10 +101,9 @@ pub(crate) const LASTING: &[Lasting] = &[
     lasting("watch_step", Of::Installation),
     lasting("watch_review", Of::Installation),
     lasting("watch_flag", Of::Id("subject")),
-    lasting("watch_household", Of::Id("person")),
+    lasting("watch_mark", Of::Id("subject")),
     lasting("watch_staff", Of::Id("account")),
     lasting("watch_hours", Of::Institution("institution")),
-    lasting("watch_revoked", Of::Id("account")),
 ];
 
 /// Tables that are made again from others, from the logs and the key stores, or that nobody misses: with the reason.

@@ -95,7 +95,7 @@ pub use facts::{LINKS_MAX, PersonLink};
 pub use fingerprint::{Fingerprint, TableFingerprint};
 pub use glass::{BrokenGlass, GlassNotice, Verdict};
 pub use grounds::{GROUNDS_MAX, GroundEntry, NewGround, REASON_BYTES_MAX, kind_asked_by};
-pub use index::{INDEX_TEXT_BYTES_MAX, IndexRow};
+pub use index::{HOUSEHOLD, INDEX_TEXT_BYTES_MAX, IndexRow};
 pub use jobs::{JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, Job};
 pub use journal::{AccessActor, AccessEntry, AccessResult};
 pub use ledger::EntryKind;

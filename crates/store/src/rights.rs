@@ -2,7 +2,7 @@
 
 use base::Id16;
 use policy::{Action, InstitutionCode, Permit, Role};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::Store;
 use crate::core::{check_action, check_epoch};
@@ -74,10 +74,7 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Commit`].
     pub fn grant(&self, account: Id16, right: &Right) -> Result<(), StoreError> {
         let (role, institution) = right.columns()?;
-        self.core().writer.run(1, move |transaction| {
-            let sql = "INSERT OR IGNORE INTO account_right (account, role, institution) VALUES (?, ?, ?)";
-            transaction.execute(sql, params![account.0, role, institution]).at("granting a right").map(|_| ())
-        })
+        self.core().writer.run(1, move |transaction| give(transaction, account, role, &institution))
     }
 
     /// Takes a right away. Every permit that was made before ends with this: it is refused on its next use.
@@ -86,29 +83,47 @@ impl Store {
     /// As [`Store::grant`].
     pub fn revoke(&self, account: Id16, right: &Right) -> Result<(), StoreError> {
         let (role, institution) = right.columns()?;
+        let now_us = self.core().clock.now_us();
         self.core().writer.run(1, move |transaction| {
+            let step = "revoking a right";
             let sql = "DELETE FROM account_right WHERE account = ? AND role = ? AND institution = ?";
-            transaction.execute(sql, params![account.0, role, institution]).at("revoking a right")?;
+            transaction.execute(sql, params![account.0, role, institution]).at(step)?;
+            let sql = "INSERT OR IGNORE INTO right_ended SELECT ?1, ?2, ?3 \
+                       WHERE NOT EXISTS (SELECT 1 FROM account_right WHERE account = ?1 AND role = ?2)";
+            transaction.execute(sql, params![account.0, role, now_us]).at(step)?;
             bump_epoch(transaction)
         })
     }
 
     /// Takes every right of an account away, closes its grounds, and does what a room does beside that on its own tables, in one
     /// transaction. Every permit that was made before ends with this. Gives what `beside` gave, and how many rights there were;
-    /// where it gave nothing, the rights stay.
+    /// where it gave nothing, the rights stay. `by` is the permit for [`Action::ManageRights`] of who does it, journalled under
+    /// the account; none where the command line does.
     ///
     /// # Errors
-    /// [`StoreError::Database`] with the error of `beside`, which undoes all, [`StoreError::Commit`].
+    /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::JournalUnavailable`]; [`StoreError::Database`] with the
+    /// error of `beside`, which undoes all, [`StoreError::Commit`].
     pub fn revoke_all<T: Send + 'static>(
         &self,
+        by: Option<&Permit>,
         account: Id16,
         name: &'static str,
         beside: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Option<T>> + Send + 'static,
     ) -> Result<Option<(T, usize)>, StoreError> {
+        if let Some(permit) = by {
+            check_action(permit, "revoke_all", &[Action::ManageRights])?;
+            self.note_use(permit, account, "account-end")?;
+        }
+        let epoch = by.map(Permit::epoch);
         let (guard, now_us) = (self.core().room.clone(), self.core().clock.now_us());
         self.core().writer.run(1, move |transaction| {
             let step = "revoking every right";
+            if let Some(epoch) = epoch {
+                check_epoch(transaction, epoch)?;
+            }
             let Some(given) = guard.within(|| beside(transaction)).at(name)? else { return Ok(None) };
+            let sql = "INSERT OR IGNORE INTO right_ended SELECT DISTINCT account, role, ? FROM account_right WHERE account = ?";
+            transaction.execute(sql, params![now_us, account.0]).at(step)?;
             let sql = "DELETE FROM account_right WHERE account = ?";
             let rights = transaction.execute(sql, [account.0]).at(step)?;
             let sql = "UPDATE access_ground SET closed_us = ?, closed_by = ?2 WHERE account = ?2 AND closed_us IS NULL";
@@ -118,22 +133,23 @@ impl Store {
         })
     }
 
-    /// As [`Store::grant`] and [`Store::revoke`], by an administrator: takes a permit for [`Action::ManageRights`]. Nobody gives
-    /// a right to themselves.
+    /// As [`Store::grant`], by an administrator: takes a permit for [`Action::ManageRights`], and is journalled under the account
+    /// before it is done. Nobody gives a right to themselves.
     ///
     /// # Errors
-    /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Scope`], and those of [`Store::grant`].
+    /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Scope`], [`StoreError::JournalUnavailable`], and those of
+    /// [`Store::grant`].
     pub fn grant_as(&self, permit: &Permit, account: Id16, right: &Right) -> Result<(), StoreError> {
         check_action(permit, "grant_as", &[Action::ManageRights])?;
         if permit.actor().account == account {
             return Err(StoreError::Scope { what: "a right of one's own" });
         }
         let (role, institution) = right.columns()?;
+        self.note_use(permit, account, "right")?;
         let epoch = permit.epoch();
         self.core().writer.run(1, move |transaction| {
             check_epoch(transaction, epoch)?;
-            let sql = "INSERT OR IGNORE INTO account_right (account, role, institution) VALUES (?, ?, ?)";
-            transaction.execute(sql, params![account.0, role, institution]).at("granting a right").map(|_| ())
+            give(transaction, account, role, &institution)
         })
     }
 
@@ -162,6 +178,22 @@ impl Store {
             Ok(holders)
         })
     }
+}
+
+/// When an account ceased to hold a role that it does not hold now; `None` where it never did.
+pub(crate) fn ended(connection: &Connection, account: Id16, role: &str) -> Result<Option<i64>, StoreError> {
+    let step = "reading when a right ended";
+    let sql = "SELECT ended_us FROM right_ended WHERE account = ? AND role = ?";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    statement.query_row(params![account.0, role], |row| row.get(0)).optional().at(step)
+}
+
+fn give(transaction: &Transaction<'_>, account: Id16, role: &str, institution: &str) -> Result<(), StoreError> {
+    let step = "granting a right";
+    let sql = "INSERT OR IGNORE INTO account_right (account, role, institution) VALUES (?, ?, ?)";
+    transaction.execute(sql, params![account.0, role, institution]).at(step)?;
+    let sql = "DELETE FROM right_ended WHERE account = ? AND role = ?";
+    transaction.execute(sql, params![account.0, role]).at(step).map(|_| ())
 }
 
 /// The rights of an account, in order.

@@ -1,17 +1,21 @@
 //! The access log as the watch reads it: in the order in which entries came, whoever they are about; and what is missing in it.
 //! Not for people: those read [`Store::access_log`].
 
+use std::collections::BTreeSet;
+
 use base::{Id16, Timestamp};
-use policy::{InstitutionCode, Permit, Scope};
+use policy::{InstitutionCode, Owner, Permit, Scope};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Store;
 use crate::access::{Row, open};
 use crate::core::{check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
+use crate::index::HOUSEHOLD;
 use crate::journal::{AccessEntry, drain};
 use crate::sequencer::KIND_ACCESS;
-use crate::types::id16_from;
+use crate::types::{id16_from, owner_bytes, time_from};
+use crate::{grounds, rights};
 
 /// Most entries that are watched in one call.
 pub const WATCHED_MAX: usize = 2_000;
@@ -215,6 +219,76 @@ impl Store {
         })
     }
 
+    /// Whom a patient of an institution is: the person, or the patient where nobody is linked to it; `None` where there is no such
+    /// patient. Takes a permit whose scope is accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Database`].
+    pub fn subject_of_patient(&self, permit: &Permit, patient: Id16) -> Result<Option<Id16>, StoreError> {
+        if let Some(person) = self.person_of_patient(permit, patient)? {
+            return Ok(Some(person));
+        }
+        let known = |connection: &Connection| Ok(!grounds::patients_of(connection, patient, "")?.is_empty());
+        Ok(self.core().readers.snapshot("looking for a patient", known)?.then_some(patient))
+    }
+
+    /// When whose record it is died, as the newest records of them say; where a record says only that they did, when it came here.
+    /// Takes a permit whose scope is accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Database`].
+    pub fn died(&self, permit: &Permit, subject: Id16) -> Result<Option<Timestamp>, StoreError> {
+        check_scope(permit)?;
+        let step = "finding when somebody died";
+        let died_us = self.core().readers.snapshot(step, |connection| {
+            let sql = "SELECT coalesce((SELECT min(d.low_us) FROM idx_date d WHERE d.owner = r.owner AND d.type = r.type \
+                       AND d.param = 'death-date' AND d.id = r.id), r.recorded_us) \
+                       FROM resource_current r JOIN idx_token t ON t.owner = r.owner AND t.type = r.type \
+                       AND t.param = 'deceased' AND t.code = 'true' AND t.id = r.id WHERE r.owner = ? AND r.type = 'Patient'";
+            let mut died_us = None::<i64>;
+            for own in grounds::patients_of(connection, subject, "")? {
+                let mut statement = connection.prepare_cached(sql).at(step)?;
+                let owner = owner_bytes(Owner::Patient(own.patient));
+                let found: Option<i64> = statement.query_row([owner], |row| row.get(0)).optional().at(step)?;
+                died_us = died_us.into_iter().chain(found).min();
+            }
+            Ok(died_us)
+        })?;
+        died_us.map(time_from).transpose()
+    }
+
+    /// Whether records of two people give the same home. Homes stand in the index as keyed hashes ([`HOUSEHOLD`]). Takes a permit
+    /// whose scope is accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Database`].
+    pub fn live_together(&self, permit: &Permit, one: Id16, other: Id16) -> Result<bool, StoreError> {
+        check_scope(permit)?;
+        self.core().readers.snapshot("finding who lives together", |connection| {
+            let own = homes(connection, one)?;
+            Ok(!own.is_empty() && homes(connection, other)?.iter().any(|home| own.contains(home)))
+        })
+    }
+
+    /// When who made an entry had lost what they came with: the role, where they hold it nowhere any more, or the ground that the
+    /// entry points to, where it was taken back; the earlier of both. Takes a permit whose scope is accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Database`].
+    pub fn lost_before(&self, permit: &Permit, entry: &AccessEntry) -> Result<Option<Timestamp>, StoreError> {
+        check_scope(permit)?;
+        let account = entry.actor.account;
+        let lost_us = self.core().readers.snapshot("finding what somebody lost", |connection| {
+            let role_us = rights::ended(connection, account, &entry.actor.role)?;
+            let ground_us = match entry.ground {
+                Some(ground) => grounds::taken(connection, account, ground)?,
+                None => None,
+            };
+            Ok(role_us.into_iter().chain(ground_us).min())
+        })?;
+        lost_us.map(time_from).transpose()
+    }
+
     /// Broken glass whose review was due before a time and has not been, the longest due first. Takes a permit whose scope is
     /// accesses.
     ///
@@ -259,6 +333,20 @@ impl Store {
 
 fn check_scope(permit: &Permit) -> Result<(), StoreError> {
     if *permit.scope() == Scope::Accesses { Ok(()) } else { Err(StoreError::Scope { what: "the accesses of others" }) }
+}
+
+/// The homes of a person, or of a patient whom nobody is linked to, as keyed hashes.
+fn homes(connection: &Connection, subject: Id16) -> Result<BTreeSet<String>, StoreError> {
+    let step = "finding who lives together";
+    let sql = "SELECT code FROM idx_token WHERE owner = ? AND type = 'Patient' AND param = ?";
+    let mut homes = BTreeSet::new();
+    for own in grounds::patients_of(connection, subject, "")? {
+        let mut statement = connection.prepare_cached(sql).at(step)?;
+        let owner = owner_bytes(Owner::Patient(own.patient));
+        let rows = statement.query_map(params![owner, HOUSEHOLD], |row| row.get(0)).at(step)?;
+        homes.extend(rows.collect::<rusqlite::Result<Vec<String>>>().at(step)?);
+    }
+    Ok(homes)
 }
 
 fn numbered(connection: &Connection, after: u64, limit: usize) -> Result<Vec<(u64, Row)>, StoreError> {

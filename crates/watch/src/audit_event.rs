@@ -10,6 +10,7 @@
 //! | actor | `agent`: `who` (account and name), `role`, `requestor`, `network.address`, `policy` (the rules that answered) |
 //! | program | `source.observer`, with the decision as `source.site` |
 //! | subject | first `entity`: whose data, role Patient |
+//! | ground | an `entity` of its own, role Job: the request, visit, consent, order, job or broken glass that it points to |
 //! | institution | an `entity` of its own |
 //! | what | an `entity` for each kind, with its count; the leaf's index in the log as a detail of the first entity |
 
@@ -58,7 +59,7 @@ fn kind_of(action: &str) -> (&'static str, &'static str, &'static str) {
         "issue" | "export" => ("110106", "Export", "R"),
         "deposit" => ("110107", "Import", "C"),
         "read-timeline" | "read-record" | "read-document" | "read-receipt" => ("110110", "Patient Record", "R"),
-        "read-access-log" | "handle-cases" | "oversee" => ("110101", "Audit Log Used", "R"),
+        "read-access-log" | "handle-cases" | "see-cases" | "oversee" => ("110101", "Audit Log Used", "R"),
         _ => ("110110", "Patient Record", "E"),
     }
 }
@@ -129,6 +130,13 @@ fn entities(logged: &LoggedAccess) -> Vec<Value> {
             "role": { "system": OBJECT_ROLES, "code": "2", "display": "Location" },
         }));
     }
+    if let Some(ground) = entry.ground {
+        entities.push(json!({
+            "what": { "identifier": { "system": format!("{OURS}/ground"), "value": ground.to_string() } },
+            "type": object,
+            "role": { "system": OBJECT_ROLES, "code": "20", "display": "Job" },
+        }));
+    }
     for (kind, count) in &entry.what {
         let is_type = kind.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase());
         let mut one = json!({
@@ -173,6 +181,7 @@ mod tests {
             actor,
             action,
             purpose,
+            ground: None,
             explanation,
             result: denied.map_or(AccessResult::Granted, |reason| AccessResult::Denied { reason }),
             institution: InstitutionCode::new("31100001"),
@@ -206,6 +215,11 @@ mod tests {
         assert_eq!(event["entity"][0]["detail"][0]["valueString"], "17");
         assert_eq!(event["entity"][2]["detail"][0]["valueString"], "3");
         assert_eq!(event["entity"].as_array().map(Vec::len), Some(4));
+        let mut on_ground = logged(what.clone(), None, texts.clone(), None);
+        on_ground.entry.ground = Some(Id16([5; 16]));
+        let event = audit_event(&on_ground, "hanmaru.test");
+        assert_eq!(faults(&event), Vec::<String>::new());
+        assert_eq!(event["entity"][2]["what"]["identifier"]["value"], Id16([5; 16]).to_string());
         let denied = audit_event(&logged(what, Some("not-yours".to_owned()), texts, None), "hanmaru.test");
         assert_eq!(faults(&denied), Vec::<String>::new());
         assert_eq!((&denied["outcome"], &denied["outcomeDesc"]), (&json!("4"), &json!("not-yours")));

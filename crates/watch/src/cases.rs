@@ -157,12 +157,12 @@ pub struct Delivery {
 }
 
 impl Watch {
-    /// Cases, the gravest first. Takes a permit to handle cases; journalled under who asks.
+    /// Cases, the gravest first. Takes a permit to see cases; journalled under who asks.
     ///
     /// # Errors
     /// [`WatchError::Store`].
     pub fn cases(&self, permit: &Permit, query: &CaseQuery) -> Result<Vec<Case>, WatchError> {
-        check(permit, &[Action::HandleCases])?;
+        check(permit, &[Action::SeeCases])?;
         let account = permit.actor().account;
         let before = query.days.map(|days| SignedDuration::from_hours(24 * i64::from(days)));
         let before = before.and_then(|span| self.inner.clock.now().checked_sub(span).ok());
@@ -185,7 +185,7 @@ impl Watch {
     /// # Errors
     /// [`WatchError::Store`].
     pub fn changes(&self, permit: &Permit, after: Option<i64>) -> Result<(i64, Vec<Case>), WatchError> {
-        check(permit, &[Action::HandleCases])?;
+        check(permit, &[Action::SeeCases])?;
         let read = |connection: &rusqlite::Connection| {
             let newest = sql::newest_change(connection)?;
             let Some(after) = after else { return Ok((newest, Vec::new())) };
@@ -205,12 +205,13 @@ impl Watch {
         Ok(self.tables().read("changes of cases", sql::newest_change)?)
     }
 
-    /// A case with the entries behind it. Those are journalled under each person they are about. Takes a permit to handle cases.
+    /// A case with the entries behind it. Those are journalled under each person they are about. Takes a permit to see cases.
     ///
     /// # Errors
     /// [`WatchError::NoCase`], [`WatchError::OwnCase`], [`WatchError::Store`].
     pub fn case(&self, permit: &Permit, incident: Id16) -> Result<CaseFile, WatchError> {
-        let row = self.handled(permit, incident)?;
+        check(permit, &[Action::SeeCases])?;
+        let row = self.others_case(permit, incident)?;
         let read = |connection: &rusqlite::Connection| {
             Ok((
                 sql::findings(connection, incident, ENTRIES_MAX)?,
@@ -381,9 +382,14 @@ impl Watch {
         self.tables().write("a step of a case", write)?.map(drop).ok_or(WatchError::NoCase)
     }
 
-    /// A case that who asks may handle: nobody handles what they did themselves.
+    /// A case that who asks may handle.
     fn handled(&self, permit: &Permit, incident: Id16) -> Result<CaseRow, WatchError> {
         check(permit, &[Action::HandleCases])?;
+        self.others_case(permit, incident)
+    }
+
+    /// A case that is not about who asks: nobody sees to what they did themselves.
+    fn others_case(&self, permit: &Permit, incident: Id16) -> Result<CaseRow, WatchError> {
         let row = self.row(incident)?.ok_or(WatchError::NoCase)?;
         if row.actor == Some(permit.actor().account) {
             self.note(permit, &row, "case-refused")?;
@@ -424,7 +430,7 @@ impl Watch {
     }
 }
 
-fn check(permit: &Permit, actions: &'static [Action]) -> Result<(), WatchError> {
+pub(crate) fn check(permit: &Permit, actions: &'static [Action]) -> Result<(), WatchError> {
     if actions.contains(&permit.action()) {
         return Ok(());
     }
@@ -432,7 +438,7 @@ fn check(permit: &Permit, actions: &'static [Action]) -> Result<(), WatchError> 
     Err(StoreError::Action { call: "cases", needed, found: permit.action().name() }.into())
 }
 
-fn checked(text: &str) -> Result<String, WatchError> {
+pub(crate) fn checked(text: &str) -> Result<String, WatchError> {
     let text = text.trim();
     let found = text.chars().count();
     if (1..=TEXT_MAX).contains(&found) { Ok(text.to_owned()) } else { Err(WatchError::Text { found, limit: TEXT_MAX }) }

@@ -27,7 +27,7 @@ pub struct Facts {
     pub last_used: Option<Timestamp>,
     /// What is known of the device.
     pub device: Device,
-    /// When the rights of the account ended, or the account itself.
+    /// When the account lost what it came with: the role, the ground that the entry points to, or the account itself.
     pub revoked: Option<Timestamp>,
     /// What the answer of the door points to.
     pub reason: Reason,

@@ -8,8 +8,8 @@
 //! Watch::new(store, Arc<Door>) -> Watch
 //!
 //! watching   reader() -> Reader     Reader::step() -> Step{ entries, findings, more }
-//!            mark(subject, Flag)    lives_at(person, address)    works_at(account, person, institution)
-//!            set_hours(institution, weekday, Hours)              set_revoked(account, time)
+//!            mark(subject, Flag)    works_at(account, person, institution)    set_hours(institution, weekday, Hours)
+//! marks      marks(&Permit) -> Marks    mark_patient(&Permit, patient, Flag, reason)    unmark_as(&Permit, subject, Flag, reason)
 //! cases      cases(&Permit, &CaseQuery) -> Vec<Case>             case(&Permit, id) -> CaseFile
 //!            assign  ask  remark  close  fulfil                  changes(&Permit, after) -> (newest, Vec<Case>)
 //!            questions(&Permit) -> Vec<Question>                 answer(&Permit, id, text)
@@ -27,6 +27,7 @@ mod cases;
 mod error;
 mod facts;
 mod finding;
+mod marks;
 mod params;
 mod review;
 mod rule;
@@ -43,6 +44,7 @@ pub use cases::{
 pub use error::WatchError;
 pub use facts::{Device, Facts, Gap, Hours, Overdue, Reason, Source};
 pub use finding::{Finding, Message};
+pub use marks::{MARKS_MAX, Mark, Marks};
 pub use params::{Duty, Params};
 pub use review::{Accesses, Findings, Review, Signed};
 pub use rule::{Outcome, Rule, Severity};

@@ -83,17 +83,17 @@ impl<'a> Batch<'a> {
             is_colleague |= works_at.is_some() && self.institution(other, said)? == works_at;
         }
         let weekday = entry.time.to_zoned(KOREA).weekday().to_monday_one_offset();
-        let (hours, is_household, last_used, device) = tables.read("facts about staff", |connection| {
+        let is_household = match staff.person {
+            Some(own) => self.store.live_together(self.permit, own, person)?,
+            None => false,
+        };
+        let (hours, last_used, device) = tables.read("facts about staff", |connection| {
             let hours = works_at.as_ref().map(|code| tables::hours(connection, code, weekday)).transpose()?.flatten();
-            let is_household = match staff.person {
-                Some(own) => tables::is_household(connection, own, person)?,
-                None => false,
-            };
             let last_used = match self.used.get(&account) {
                 Some(time) => Some(*time),
                 None => tables::last_used(connection, account)?,
             };
-            Ok((hours, is_household, last_used, self.device(connection, entry)?))
+            Ok((hours, last_used, self.device(connection, entry)?))
         })?;
         let is_own = staff.person == Some(person);
         Ok(Facts { is_own, works_at, is_household, is_colleague, hours, last_used, device, ..facts })
@@ -105,13 +105,15 @@ impl Source for Batch<'_> {
 
     fn facts(&mut self, entry: &AccessEntry) -> Result<Facts, StoreError> {
         let person = self.store.person_of_patient(self.permit, entry.subject)?.unwrap_or(entry.subject);
+        let (died, lost) = (self.store.died(self.permit, person)?, self.store.lost_before(self.permit, entry)?);
         let facts = self.store.tables().read("facts for the watch", |connection| {
             let flags = tables::flags(connection, [entry.subject, person])?;
+            let left = tables::left(connection, entry.actor.account)?;
             Ok(Facts {
                 is_vip: flags.vip,
                 is_decoy: flags.decoy,
-                deceased: flags.deceased,
-                revoked: tables::revoked(connection, entry.actor.account)?,
+                deceased: flags.deceased.into_iter().chain(died).min(),
+                revoked: lost.into_iter().chain(left).min(),
                 reason: reason_of(self.params, entry),
                 ..Facts::default()
             })

@@ -61,6 +61,24 @@ pub enum Flag {
     Decoy,
 }
 
+impl Flag {
+    /// Its name in tables and forms.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vip => "vip",
+            Self::Deceased(_) => "deceased",
+            Self::Decoy => "decoy",
+        }
+    }
+
+    /// The flag of a name that people set with a reason.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Vip, Self::Decoy].into_iter().find(|flag| flag.name() == name)
+    }
+}
+
 /// Reads the log and remembers what counting rules need. One for a thread.
 #[derive(Debug)]
 pub struct Reader {
@@ -129,18 +147,17 @@ impl Watch {
         Ok(self.inner.store.ask_job(&self.inner.door, JOB, Action::WatchAccesses)?)
     }
 
-    /// Marks a person, or one patient of an institution.
+    /// Marks a person, or one patient of an institution. For the command line; people go through [`Watch::mark_patient`].
     ///
     /// # Errors
     /// [`WatchError::Store`].
     pub fn mark(&self, subject: Id16, flag: Flag) -> Result<(), WatchError> {
         let now = self.inner.clock.now();
-        let (name, since) = match flag {
-            Flag::Vip => ("vip", now),
-            Flag::Deceased(time) => ("deceased", time),
-            Flag::Decoy => ("decoy", now),
+        let since_us = match flag {
+            Flag::Deceased(time) => time.as_microsecond(),
+            Flag::Vip | Flag::Decoy => now.as_microsecond(),
         };
-        let since_us = since.as_microsecond();
+        let name = flag.name();
         Ok(self.tables().write("marking for the watch", move |t| tables::set_flag(t, subject, name, since_us))?)
     }
 
@@ -149,23 +166,9 @@ impl Watch {
     /// # Errors
     /// [`WatchError::Store`].
     pub fn unmark(&self, subject: Id16, flag: Flag) -> Result<(), WatchError> {
-        let name = match flag {
-            Flag::Vip => "vip",
-            Flag::Deceased(_) => "deceased",
-            Flag::Decoy => "decoy",
-        };
-        Ok(self.tables().write("unmarking for the watch", move |t| tables::clear_flag(t, subject, name))?)
-    }
-
-    /// Says where a person lives, as their records write it: only a keyed hash of it is kept.
-    ///
-    /// # Errors
-    /// [`WatchError::Store`].
-    pub fn lives_at(&self, person: Id16, address: &str) -> Result<(), WatchError> {
-        let plain: String = address.chars().filter(|letter| letter.is_alphanumeric()).collect();
-        let hash = base::hmac_sha256(&self.inner.secret[..], &[b"household".as_slice(), plain.as_bytes()].concat());
-        let household: [u8; 16] = *hash.first_chunk().expect("32 bytes have a first 16");
-        Ok(self.tables().write("a household", move |t| tables::set_household(t, person, household))?)
+        let name = flag.name();
+        let clear = move |t: &rusqlite::Transaction<'_>| tables::clear_flag(t, subject, name).map(drop);
+        Ok(self.tables().write("unmarking for the watch", clear)?)
     }
 
     /// Says who a member of staff is as a person, and where they work.
@@ -189,15 +192,6 @@ impl Watch {
     pub fn set_hours(&self, institution: InstitutionCode, weekday: i8, hours: Hours) -> Result<(), WatchError> {
         let set = move |t: &rusqlite::Transaction<'_>| tables::set_hours(t, &institution, weekday, hours);
         Ok(self.tables().write("working hours", set)?)
-    }
-
-    /// Says that the rights of an account ended at a time; `None` where it has rights again.
-    ///
-    /// # Errors
-    /// [`WatchError::Store`].
-    pub fn set_revoked(&self, account: Id16, time: Option<Timestamp>) -> Result<(), WatchError> {
-        let revoked_us = time.map(Timestamp::as_microsecond);
-        Ok(self.tables().write("the end of rights", move |t| tables::set_revoked(t, account, revoked_us))?)
     }
 
     /// Cases that no destination was told of yet. Whoever has seen to it that they will be calls [`Watch::told`].

@@ -1,6 +1,7 @@
 //! What a resource is found by: its rows of the search index, made when it is taken in and when tables are made again.
 
 use super::NATIONAL_SYSTEMS;
+use super::household::homes;
 use crate::members::is_secret;
 use crate::records::unmarked;
 use base::Redacted;
@@ -8,10 +9,12 @@ use base::limits::Limits;
 use fhir::Value;
 use fhir::search::{Options, Selection};
 use policy::InstitutionCode;
-use store::{CiHash, IndexRow, Indexing, index_rows};
+use store::{CiHash, HOUSEHOLD, IndexRow, Indexing, index_rows};
 
-/// What is searched for by this program. Owner, date and encounter have columns of their own.
-const PARAMETERS: [&str; 7] = ["identifier", "name", "birthdate", "date", "type", "code", "relatesto"];
+/// What is searched for by this program, and what the watch asks for of the dead. Owner, date and encounter have columns of their
+/// own.
+const PARAMETERS: [&str; 9] =
+    ["identifier", "name", "birthdate", "date", "type", "code", "relatesto", "deceased", "death-date"];
 
 /// The index rows that are wanted.
 pub(crate) fn indexing() -> Indexing {
@@ -22,7 +25,7 @@ pub(crate) fn indexing() -> Indexing {
     }
 }
 
-/// The index rows of a resource; identity numbers are among them as keyed hashes.
+/// The index rows of a resource; identity numbers, and where people live, are among them as keyed hashes.
 pub(crate) fn rows(
     value: &Value<'_>,
     institution: &InstitutionCode,
@@ -36,6 +39,10 @@ pub(crate) fn rows(
         let system = identifier.str("system").unwrap_or_default();
         let code = hashed_number(hash, number);
         rows.push(IndexRow::Token { param: "identifier", system: system.to_owned(), code });
+    }
+    for home in homes(value) {
+        let code = base::hex(&hash(&Redacted::new(format!("household|{home}"))));
+        rows.push(IndexRow::Token { param: HOUSEHOLD, system: String::new(), code });
     }
     rows
 }

@@ -48,6 +48,7 @@ mod documents;
 mod error;
 mod fault;
 mod found_by;
+mod household;
 mod keep;
 mod link;
 mod lock;

@@ -125,6 +125,8 @@ people-invite = Invite
 people-link-title = Address of the invitation
 people-link-text = Good once, until { $date }. It is shown only now: hand it over at once.
 
+error-person-title = This page is for the patient
+error-person-text = You are signed in as staff, so what you sent was not kept. For your own records, sign out and sign in as the patient. You are still signed in as staff.
 error-staff-title = Not permitted
 error-staff-text = Only staff with this role can do that. Please ask an administrator if you need it.
 error-invitation-title = This invitation cannot be used

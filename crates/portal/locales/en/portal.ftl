@@ -240,6 +240,7 @@ access-when = When
 access-who = Who
 access-what = What
 access-why = Why
+access-ground = ground no. { $number }
 access-result = Result
 access-granted = Allowed
 access-own = You

@@ -125,6 +125,8 @@ people-invite = 초대하기
 people-link-title = 초대 주소
 people-link-text = { $date }까지 한 번만 쓸 수 있습니다. 지금만 보이니 바로 전해 주세요.
 
+error-person-title = 환자 본인의 화면입니다
+error-person-text = 지금은 직원으로 로그인되어 있어 보내신 내용을 저장하지 않았습니다. 본인의 기록에 관한 일이면 로그아웃한 뒤 환자로 로그인해 주세요. 직원 로그인은 그대로 있습니다.
 error-staff-title = 권한이 없습니다
 error-staff-text = 이 업무를 맡은 직원만 할 수 있습니다. 필요하면 관리자에게 문의해 주세요.
 error-invitation-title = 쓸 수 없는 초대 주소

@@ -239,6 +239,7 @@ access-when = 언제
 access-who = 누가
 access-what = 무엇을
 access-why = 왜
+access-ground = 근거 번호 { $number }
 access-result = 결과
 access-granted = 허용함
 access-own = 본인

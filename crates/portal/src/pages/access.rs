@@ -6,6 +6,7 @@ use crate::fields::Asked;
 use crate::frame::Frame;
 use crate::looks::{Look, Shared, Sitting, sittings};
 use crate::pages::records::{item_key, own};
+use crate::pages::watch_case::short;
 use crate::places;
 use crate::texts::{Locale, Texts};
 use crate::visitor::Person;
@@ -49,6 +50,8 @@ struct Told {
     what: String,
     institutions: Vec<String>,
     why: String,
+    /// The number of the ground that it points to.
+    ground: Option<String>,
     granted: bool,
     result: String,
     /// What was seen, where there was one look.
@@ -97,6 +100,7 @@ impl Told {
             what: word(t, "action", &shared.action),
             institutions: sitting.institutions().into_iter().map(name).collect(),
             why: why(t, shared),
+            ground: shared.ground.map(|ground| t.t1("access-ground", "number", short(ground))),
             granted: shared.denied.is_none(),
             result: result(t, shared),
             seen,
@@ -217,6 +221,14 @@ impl AccessListPage {
                 ..other(90_100)
             },
             Accessed {
+                role: "clinician".to_owned(),
+                purpose: "care".to_owned(),
+                ground: Some(Id16::derived(&["visit"])),
+                denied: None,
+                what: counts(&many[..2]),
+                ..other(200_000)
+            },
+            Accessed {
                 who: Redacted::new("가온내과의원".to_owned()),
                 is_self: false,
                 role: "depositor".to_owned(),
@@ -243,6 +255,7 @@ pub(crate) fn sample_entry(ago_s: i64, action: &str) -> Accessed {
         is_self: true,
         action: action.to_owned(),
         purpose: "own-records".to_owned(),
+        ground: None,
         explanation: String::new(),
         denied: None,
         institution: InstitutionCode::new("31100001"),

@@ -99,14 +99,14 @@ impl Line {
     }
 }
 
-/// What an account may point to with this id, as its own grounds and its rights say; the door decides whether it may.
+/// What an account may point to with this id, as its own grounds and its rights say, those that ended included; the door decides
+/// whether it may.
 fn wish(portal: &Portal, actor: Actor, ground: Id16) -> Result<(Actor, Purpose, Id16), PageError> {
     let store = portal.archive().store();
-    let own = store.own_grounds(actor.account)?.into_iter().find(|one| one.id == ground);
-    if let Some(one) = own {
-        let name = one.kind.purposes().first().copied().unwrap_or_default();
+    if let Some((role, kind, subject)) = store.own_ground(actor.account, ground)? {
+        let name = kind.purposes().first().copied().unwrap_or_default();
         let purpose = Purpose::with_ground(name, ground).ok_or(PageError::Denied)?;
-        return Ok((Actor { role: one.role, ..actor }, purpose, one.subject));
+        return Ok((Actor { role, ..actor }, purpose, subject));
     }
     let facts = store.facts(actor.account)?;
     let (role, name) = if facts.holds.contains(&Role::Pharmacist) {

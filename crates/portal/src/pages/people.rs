@@ -1,9 +1,10 @@
 //! Members of staff, for administrators: inviting them, and ending their accounts at once.
 
+use crate::Portal;
 use crate::error::{PageError, page};
 use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
-use crate::pages::staff::administers;
+use crate::pages::staff_access::staff_permit;
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use askama::Template;
@@ -11,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use identity::{IdentityError, Invitation, STAFF_NAME_CHARS_MAX, Staff, StaffState};
-use policy::InstitutionCode;
+use policy::{Action, Actor, InstitutionCode, Permit, Purpose, Role, Target};
 use store::Right;
 
 /// Roles that can be given here, and whether each is for one institution.
@@ -142,29 +143,45 @@ async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
     Ok(response)
 }
 
-async fn only_administrators(staff: &StaffMember) -> Result<(), PageError> {
-    let account = staff.session.account;
-    let may = staff.visitor.portal.blocking(move |portal| administers(portal, account)).await?;
-    if may { Ok(()) } else { Err(PageError::StaffDenied) }
+/// Does something that takes the right to manage rights, which the door is asked for; its refusal is journalled.
+pub(crate) async fn managing<T: Send + 'static>(
+    staff: &StaffMember,
+    work: impl FnOnce(&Portal, &Permit) -> Result<T, PageError> + Send + 'static,
+) -> Result<T, PageError> {
+    let actor = administrator(staff);
+    let doing = staff.visitor.portal.blocking(move |portal| {
+        let (action, target) = (Action::ManageRights, Target::Installation);
+        let permit = staff_permit(portal, &actor, Role::Administrator, action, target, Purpose::Operation)?;
+        work(portal, &permit)
+    });
+    doing.await
+}
+
+fn administrator(staff: &StaffMember) -> Actor {
+    staff.session.actor_as(Role::Administrator, &staff.visitor.source)
 }
 
 /// `GET /staff/people`
 pub(crate) async fn list(staff: StaffMember) -> Result<Response, PageError> {
-    only_administrators(&staff).await?;
+    let own = staff.session.account;
+    managing(&staff, move |portal, permit| Ok(portal.archive().store().note_use(permit, own, "staff")?)).await?;
     shown(&staff, Said::default()).await
 }
 
 /// `POST /staff/people/invite`
 pub(crate) async fn invite(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    only_administrators(&staff).await?;
-    let (name, right) = match wish(staff.visitor.t(), &fields) {
-        Ok(wish) => wish,
-        Err(faults) => return shown(&staff, Said { faults, ..Said::default() }).await,
-    };
-    let inviting = staff.visitor.portal.blocking(move |portal| Ok(portal.identity().staff_invite(&name, &[right])?));
-    let invitation = Some(inviting.await?);
-    shown(&staff, Said { invitation, ..Said::default() }).await
+    let wished = wish(staff.visitor.t(), &fields);
+    let inviting = managing(&staff, move |portal, permit| {
+        Ok(match wished {
+            Ok((name, right)) => Ok(portal.identity().staff_invite_as(permit, &name, &right)?),
+            Err(faults) => Err(faults),
+        })
+    });
+    match inviting.await? {
+        Ok(invitation) => shown(&staff, Said { invitation: Some(invitation), ..Said::default() }).await,
+        Err(faults) => shown(&staff, Said { faults, ..Said::default() }).await,
+    }
 }
 
 /// Who is invited, and to what; or what is to be mended.
@@ -189,13 +206,11 @@ fn wish(t: &Texts, fields: &Fields) -> Result<(String, Right), Faults> {
 /// `POST /staff/people/invite-again`
 pub(crate) async fn invite_again(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    only_administrators(&staff).await?;
-    let account = account(&fields)?;
-    let inviting = staff.visitor.portal.blocking(move |portal| {
-        portal.identity().staff_invite_again(account).map_err(|error| match error {
-            IdentityError::NotStaff => PageError::Bad,
-            other => other.into(),
-        })
+    let account = account(&fields);
+    let inviting = managing(&staff, move |portal, permit| {
+        let account = account?;
+        portal.archive().store().note_use(permit, account, "invitation")?;
+        portal.identity().staff_invite_again(account).map_err(no_staff)
     });
     let invitation = Some(inviting.await?);
     shown(&staff, Said { invitation, ..Said::default() }).await
@@ -204,17 +219,11 @@ pub(crate) async fn invite_again(form: Fresh<StaffForm>) -> Result<Response, Pag
 /// `POST /staff/people/off-board`
 pub(crate) async fn off_board(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    only_administrators(&staff).await?;
-    let account = account(&fields)?;
-    if account == staff.session.account {
+    let (account, own) = (account(&fields), staff.session.account);
+    let ending = managing(&staff, move |portal, permit| match account? {
         // The last administrator must not lock everybody out by a slip; another one, or the command line, can.
-        return Err(PageError::StaffDenied);
-    }
-    let ending = staff.visitor.portal.blocking(move |portal| {
-        portal.identity().off_board(account).map_err(|error| match error {
-            IdentityError::NotStaff => PageError::Bad,
-            other => other.into(),
-        })
+        account if account == own => Err(PageError::StaffDenied),
+        account => portal.identity().off_board_as(permit, account).map_err(no_staff),
     });
     let ended = ending.await?;
     let count = |number: usize| number.to_string();
@@ -223,6 +232,14 @@ pub(crate) async fn off_board(form: Fresh<StaffForm>) -> Result<Response, PageEr
         &[("sessions", &count(ended.sessions)), ("passkeys", &count(ended.passkeys)), ("rights", &count(ended.rights))],
     );
     shown(&staff, Said { done: Some(done), ..Said::default() }).await
+}
+
+/// Somebody who has left, or was never there, in a form.
+fn no_staff(error: IdentityError) -> PageError {
+    match error {
+        IdentityError::NotStaff => PageError::Bad,
+        other => other.into(),
+    }
 }
 
 fn account(fields: &Fields) -> Result<Id16, PageError> {

@@ -3,8 +3,8 @@
 use crate::error::{PageError, page};
 use crate::fields::{Fields, Fresh, SessionForm, StaffForm};
 use crate::frame::{Faults, Frame};
-use crate::pages::people::Link;
-use crate::pages::staff::{administers, recovers_as};
+use crate::pages::people::{Link, managing};
+use crate::pages::staff::recovers_as;
 use crate::texts::{Locale, Texts};
 use crate::visitor::{StaffMember, Visitor};
 use askama::Template;
@@ -325,13 +325,11 @@ fn journal(
 /// `POST /staff/people/recover`: a request for a colleague who lost their passkey.
 pub(crate) async fn ask_for(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let own = staff.session.account;
-    if !staff.visitor.portal.blocking(move |portal| administers(portal, own)).await? {
-        return Err(PageError::StaffDenied);
-    }
-    let account: Id16 = fields.text("account").parse().map_err(|_| PageError::Bad)?;
+    let account = fields.text("account").parse::<Id16>().map_err(|_| PageError::Bad);
     let by = Arc::clone(&staff.session);
-    let asking = staff.visitor.portal.blocking(move |portal| {
+    let asking = managing(&staff, move |portal, permit| {
+        let account = account?;
+        portal.archive().store().note_use(permit, account, "recovery")?;
         portal.identity().recovery_ask_for(&by, account).map_err(|error| match error {
             IdentityError::NotStaff => PageError::Bad,
             IdentityError::Unusable { .. } => PageError::Throttled { wait_s: 3_600 },

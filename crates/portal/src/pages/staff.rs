@@ -57,12 +57,6 @@ impl StaffHomePage {
     }
 }
 
-/// Whether an account may invite staff and end their accounts. Every other page of staff asks the door itself.
-pub(crate) fn administers(portal: &Portal, account: Id16) -> Result<bool, PageError> {
-    let facts = portal.archive().store().facts(account)?;
-    Ok(facts.operator || facts.holds.contains(&Role::Administrator))
-}
-
 /// In which role an account may decide about resetting somebody's second factors; in none for most.
 pub(crate) fn recovers_as(portal: &Portal, account: Id16) -> Result<Option<Role>, PageError> {
     let facts = portal.archive().store().facts(account)?;
@@ -75,10 +69,11 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     let account = staff.session.account;
     let held = staff.visitor.portal.blocking(move |portal| {
         let holds = portal.archive().store().facts(account)?.holds;
-        Ok((administers(portal, account)?, recovers_as(portal, account)?.is_some(), holds))
+        Ok((recovers_as(portal, account)?.is_some(), holds))
     });
-    let (administers, recovers, holds) = held.await?;
+    let (recovers, holds) = held.await?;
     let oversees = holds.contains(&Role::SecurityOfficer);
+    let audits = holds.contains(&Role::Auditor) && !oversees;
     let frame = staff.visitor.frame("staff-title", "staff");
     let t = frame.t;
     let mut tasks = Vec::new();
@@ -92,7 +87,7 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     if has_one_of(REVIEWING) {
         tasks.push(Task::new(t, "reviews", "/staff/reviews"));
     }
-    if administers {
+    if has_one_of(&[Role::Administrator]) {
         tasks.push(Task::new(t, "people", "/staff/people"));
     }
     if recovers {
@@ -101,6 +96,9 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     if oversees {
         tasks.push(Task::new(t, "watch", "/staff/watch"));
         tasks.push(Task::new(t, "review", "/staff/watch/review"));
+    }
+    if audits {
+        tasks.push(Task::new(t, "watch", "/staff/watch"));
     }
     tasks.push(Task::new(t, "questions", "/staff/questions"));
     tasks.push(Task::new(t, "account", "/account"));

@@ -4,7 +4,7 @@ use crate::error::{PageError, page};
 use crate::fields::StaffForm;
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::records::item_key;
-use crate::pages::watch::{Line, officer, permit};
+use crate::pages::watch::{Line, officer, permit, seer};
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use askama::Template;
@@ -12,7 +12,7 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Redacted, Timestamp};
-use policy::Action;
+use policy::{Action, Role};
 use std::collections::BTreeMap;
 use store::{AccessActor, AccessEntry, AccessResult};
 use watch::{Case, CaseFile, Done, Found, Outcome, Params, Rule, Severity, WatchError};
@@ -33,6 +33,8 @@ pub(crate) struct WatchCasePage {
     duties: Vec<Duty>,
     outcomes: Vec<Choice>,
     is_closed: bool,
+    /// Whether who looks may do something about it.
+    handles: bool,
     can_ask: bool,
     faults: Faults,
 }
@@ -115,12 +117,21 @@ impl Entry {
             who,
             when: t.moment(entry.time),
             what,
-            why: word(t, "purpose", &entry.purpose),
+            why: why(t, entry),
             whose: t.t1("watch-entry-subject", "number", short(entry.subject)),
             from: entry.actor.source.expose().clone(),
             result,
             granted: entry.result == AccessResult::Granted,
         }
+    }
+}
+
+/// The purpose, and the ground that it points to by its number.
+fn why(t: &Texts, entry: &AccessEntry) -> String {
+    let purpose = word(t, "purpose", &entry.purpose);
+    match entry.ground {
+        Some(ground) => format!("{purpose} ({})", t.t1("access-ground", "number", short(ground))),
+        None => purpose,
     }
 }
 
@@ -156,6 +167,7 @@ impl WatchCasePage {
         let outcome =
             |outcome: &Outcome| Choice::new(outcome.name(), &t.t(&format!("watch-outcome-{}", outcome.name())), "");
         Self {
+            handles: true,
             csrf,
             address: format!("/staff/watch/case/{}", file.case.incident),
             line: Line::new(t, &file.case),
@@ -213,6 +225,7 @@ fn sample_entry(ago_s: i64, denied: Option<&str>) -> AccessEntry {
         },
         action: "read-record".to_owned(),
         purpose: "care".to_owned(),
+        ground: Some(Id16([6; 16])),
         explanation: "clinician-visit".to_owned(),
         result: denied.map_or(AccessResult::Granted, |reason| AccessResult::Denied { reason: reason.to_owned() }),
         institution: None,
@@ -304,10 +317,12 @@ async fn shown(staff: StaffMember, incident: Id16, fault: Option<Fault>) -> Resu
     let actor = officer(&staff);
     let me = actor.account;
     let file = staff.visitor.portal.blocking(move |portal| {
-        let permit = permit(portal, actor, Action::HandleCases)?;
-        Ok(portal.watch()?.case(&permit, incident)?)
+        let seer = seer(portal, actor)?;
+        let handles = seer.role != Role::Auditor;
+        let permit = permit(portal, seer, Action::SeeCases)?;
+        Ok((portal.watch()?.case(&permit, incident)?, handles))
     });
-    let file = file.await?;
+    let (file, handles) = file.await?;
     let mut frame = staff.visitor.frame("watch-title", "watch");
     frame.title = frame.t.t1("watch-case-title", "number", short(incident));
     let faulty = fault.is_some();
@@ -315,7 +330,7 @@ async fn shown(staff: StaffMember, incident: Id16, fault: Option<Fault>) -> Resu
         frame = frame.faulty();
     }
     let whole = WatchCasePage::new(frame, staff.csrf(), me, &file);
-    let mut response = page(&WatchCasePage { faults: Faults(fault.into_iter().collect()), ..whole })?;
+    let mut response = page(&WatchCasePage { handles, faults: Faults(fault.into_iter().collect()), ..whole })?;
     if faulty {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     }

@@ -2,8 +2,11 @@
 
 use crate::browser::{Answer, Browser, between};
 use crate::site::{App, Site};
-use store::Right;
+use policy::{Action, Role};
+use store::{AccessEntry, AccessResult, Right};
 use synth::passkey::SoftKey;
+
+const ADMINISTRATOR: Right = Right::Appointed { role: Role::Administrator, institution: None };
 
 /// What a page asks a browser for.
 fn options(page: &Answer) -> String {
@@ -13,10 +16,14 @@ fn options(page: &Answer) -> String {
         .replace("&#x22;", "\"")
 }
 
-/// A member of staff who set their passkey up and is signed in.
+/// An administrator who set their passkey up and is signed in.
 fn member(site: &Site, name: &str, key: &mut SoftKey) -> Browser {
+    member_with(site, name, key, ADMINISTRATOR)
+}
+
+fn member_with(site: &Site, name: &str, key: &mut SoftKey, right: Right) -> Browser {
     let browser = site.browser();
-    let invited = site.identity.staff_invite(name, &[Right::Operator]).expect("a good name");
+    let invited = site.identity.staff_invite(name, &[right]).expect("a good name");
     let link = format!("/staff/enrol/{}", invited.token.expose());
     let page = browser.get(&link);
     let answer = key.create(&options(&page));
@@ -72,6 +79,75 @@ fn staff_come_by_an_invitation_and_go_at_once() {
     assert_eq!(admin.post("/staff/people/off-board", &own).status, 403, "not oneself by a slip");
     admin.post("/sign-out", &[("csrf", &page.csrf())]).leads_to("/");
     sign_in(&admin, &mut key);
+}
+
+/// Every entry of the access log, oldest first.
+fn logged(site: &Site) -> Vec<AccessEntry> {
+    let store = site.world.store();
+    let own = site.world.own_permit(&site.kim, Action::ReadAccessLog);
+    // Reading any log moves what was journalled into the database first.
+    store.access_log(&own, &store::AccessPage::default()).expect("the log");
+    let permit = store.ask_job(&site.world.archive().shared_door(), "watch", Action::WatchAccesses).expect("a permit");
+    store.watched(&permit, 0, 500).expect("the log").into_iter().filter_map(|one| one.entry).collect()
+}
+
+#[test]
+fn who_gives_rights_asks_the_door_and_each_attempt_is_logged() {
+    let site = Site::new();
+    let (mut one, mut two) = (SoftKey::new(&site.url), SoftKey::new(&site.url));
+    let admin = member(&site, "박도윤", &mut one);
+    let operator = member_with(&site, "최서아", &mut two, Right::Operator);
+    let of = |site: &Site, name: &str| -> Vec<AccessEntry> {
+        let is_theirs = |entry: &AccessEntry| entry.actor.name.expose() == name && entry.action == "manage-rights";
+        logged(site).into_iter().filter(is_theirs).collect()
+    };
+    assert!(!operator.get("/staff").text().contains("/staff/people"), "nothing leads there");
+    assert_eq!(operator.get("/staff/people").status, 403);
+    let page = operator.get("/account");
+    let wish = |csrf: &str| {
+        [("csrf", csrf), ("name", "한지우"), ("role", "operator")].map(|(name, value)| (name, value.to_owned()))
+    };
+    let send = |browser: &Browser, csrf: &str| {
+        let fields = wish(csrf);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        browser.post("/staff/people/invite", &fields)
+    };
+    assert_eq!(send(&operator, &page.csrf()).status, 403);
+    let nobody = [("csrf", &*page.csrf()), ("account", "00000000000000000000000000000000")];
+    assert_eq!(operator.post("/staff/people/off-board", &nobody).status, 403);
+    assert_eq!(operator.post("/staff/people/recover", &nobody).status, 403);
+    let tried = of(&site, "최서아");
+    assert_eq!(tried.len(), 4, "{tried:?}");
+    assert!(tried.iter().all(|entry| entry.result == AccessResult::Denied { reason: "role".to_owned() }), "{tried:?}");
+    assert_eq!(site.identity.staff().expect("a list").len(), 2, "nobody was invited");
+
+    let page = admin.get("/staff/people");
+    send(&admin, &page.csrf()).says(200, "id=\"link\"");
+    let invited = site.identity.staff().expect("a list").into_iter().find(|one| one.name.expose() == "한지우");
+    let invited = invited.expect("invited").account;
+    let fields = [("csrf", &*page.csrf()), ("account", &*invited.to_string())];
+    admin.post("/staff/people/invite-again", &fields).says(200, "id=\"link\"");
+    admin.post("/staff/people/off-board", &fields).says(200, "id=\"done\"");
+    let done = of(&site, "박도윤");
+    let kinds: Vec<&str> =
+        done.iter().filter(|entry| entry.subject == invited).map(|entry| entry.what[0].0.as_str()).collect();
+    assert_eq!(kinds, ["right", "invitation", "account-end"]);
+    assert!(done.iter().all(|entry| entry.result == AccessResult::Granted), "{done:?}");
+}
+
+#[test]
+fn staff_who_send_something_to_a_persons_page_are_told_and_stay_signed_in() {
+    let site = Site::new();
+    let mut key = SoftKey::new(&site.url);
+    let admin = member(&site, "박도윤", &mut key);
+    let page = admin.get("/account");
+    for path in ["/records", "/records/issue", "/consents/give", "/representatives/appoint"] {
+        let told = admin.post(path, &[("csrf", &page.csrf()), ("what", "all")]);
+        told.says(403, "환자 본인의 화면입니다").says(403, "href=\"/staff\"");
+        admin.get("/staff").says(200, "박도윤");
+    }
+    let stranger = site.browser();
+    stranger.post("/consents/give", &[("csrf", "x")]).says(401, "다시 본인 확인을 해 주세요");
 }
 
 #[test]

@@ -134,11 +134,21 @@ fn only_security_officers_see_cases_and_none_sees_their_own() {
     ] {
         assert_eq!(clinician.get(&path).status, 403, "{path}");
     }
+    let (auditor, _) = member(&site, "정하윤", Right::Appointed { role: Role::Auditor, institution: None });
+    for path in ["/staff/watch", "/staff/watch/live", "/staff/watch/events"] {
+        assert_eq!(auditor.get(path).status, 200, "{path}");
+    }
+    let page = auditor.get(&format!("/staff/watch/case/{case}"));
+    page.says(200, "192.0.2.7");
+    assert!(!page.text().contains("id=\"note-form\""), "an auditor changes nothing");
+    let fields = [("csrf", &*page.csrf()), ("do", "assign")];
+    assert_eq!(auditor.post(&format!("/staff/watch/case/{case}"), &fields).status, 403);
     officer.get("/staff/watch/case/nonsense").says(404, "");
     officer.get("/staff/watch/case/00000000000000000000000000000000").says(404, "");
     let own = a_case(&site, &watch, officer_id);
     assert_ne!(own, case);
-    assert_eq!(officer.get(&format!("/staff/watch/case/{own}")).status, 403, "one's own");
+    let page = officer.get(&format!("/staff/watch/case/{own}"));
+    assert_eq!(page.status, 403, "{}", page.text());
     officer.get(&format!("/staff/watch/case/{case}")).says(200, &case);
 }
 

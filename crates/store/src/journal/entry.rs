@@ -26,6 +26,9 @@ pub struct AccessEntry {
     pub action: String,
     /// Name of the purpose ([`policy::Purpose::name`]).
     pub purpose: String,
+    /// The ground that it points to: a request, a visit, a consent, an order, a job, an appointment or broken glass. Where it was
+    /// denied, the one that was claimed.
+    pub ground: Option<Id16>,
     /// Which rules said so.
     pub explanation: String,
     /// Granted or denied.
@@ -76,14 +79,21 @@ impl From<&Actor> for AccessActor {
 }
 
 impl AccessEntry {
-    /// The entry as bytes: what its leaf commits to.
+    /// The entry as bytes: what its leaf commits to. Format 2 has a ground, format 1 none.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        out.u8(1).raw(&self.id.0).raw(&self.decision.0).i64(self.time.as_microsecond()).raw(&self.subject.0);
+        out.u8(if self.ground.is_some() { 2 } else { 1 })
+            .raw(&self.id.0)
+            .raw(&self.decision.0)
+            .i64(self.time.as_microsecond())
+            .raw(&self.subject.0);
         out.raw(&self.actor.account.0).text(cut(&self.actor.role)).u8(self.actor.assurance);
         out.text(cut(self.actor.name.expose())).text(cut(self.actor.source.expose()));
         out.text(cut(&self.action)).text(cut(&self.purpose)).text(cut(&self.explanation));
+        if let Some(ground) = self.ground {
+            out.raw(&ground.0);
+        }
         match &self.result {
             AccessResult::Granted => out.u8(0),
             AccessResult::Denied { reason } => out.u8(1).text(cut(reason)),
@@ -107,8 +117,9 @@ impl AccessEntry {
     /// Where the bytes are of another form.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
-        if reader.u8()? != 1 {
-            return Err(Malformed { offset: 0, expected: "format 1 of an access entry" });
+        let format = reader.u8()?;
+        if !(1..=2).contains(&format) {
+            return Err(Malformed { offset: 0, expected: "format 1 or 2 of an access entry" });
         }
         let (id, decision) = (Id16(reader.array()?), Id16(reader.array()?));
         let time = Timestamp::from_microsecond(reader.i64()?)
@@ -123,6 +134,7 @@ impl AccessEntry {
         };
         let (action, purpose) = (reader.text()?.to_owned(), reader.text()?.to_owned());
         let explanation = reader.text()?.to_owned();
+        let ground = if format == 2 { Some(Id16(reader.array()?)) } else { None };
         let result = match reader.u8()? {
             0 => AccessResult::Granted,
             1 => AccessResult::Denied { reason: reader.text()?.to_owned() },
@@ -135,7 +147,7 @@ impl AccessEntry {
             what.push((reader.text()?.to_owned(), reader.u32()?));
         }
         reader.end()?;
-        Ok(Self { id, decision, time, subject, actor, action, purpose, explanation, result, institution, what })
+        Ok(Self { id, decision, time, subject, actor, action, purpose, ground, explanation, result, institution, what })
     }
 }
 
@@ -164,6 +176,7 @@ mod tests {
             },
             action: "read-record".to_owned(),
             purpose: "own-records".to_owned(),
+            ground: None,
             explanation: "patient-own".to_owned(),
             result: denied.map_or(AccessResult::Granted, |reason| AccessResult::Denied { reason }),
             institution: institution.and_then(InstitutionCode::new),
@@ -177,8 +190,9 @@ mod tests {
             what in proptest::collection::vec(("[A-Za-z]{0,20}", any::<u32>()), 0..20),
             denied in proptest::option::of("[a-z-]{0,20}"),
             code in proptest::option::of("[0-9]{8}"),
+            ground in proptest::option::of(any::<[u8; 16]>()),
         ) {
-            let entry = entry(what, denied, code.as_deref());
+            let entry = AccessEntry { ground: ground.map(Id16), ..entry(what, denied, code.as_deref()) };
             prop_assert_eq!(AccessEntry::from_bytes(&entry.to_bytes()), Ok(entry));
         }
 
@@ -186,6 +200,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
             let _ = AccessEntry::from_bytes(&bytes);
             let _ = AccessEntry::from_bytes(&[&[1], bytes.as_slice()].concat());
+            let _ = AccessEntry::from_bytes(&[&[2], bytes.as_slice()].concat());
         }
     }
 

@@ -33,6 +33,7 @@ pub(crate) const OWNED: &[(&str, &str, Form)] = &[
     ("document_clear", "owner", Form::Owner),
     ("person_patient", "patient", Form::Patient),
     ("watch_flag", "subject", Form::Patient),
+    ("watch_mark", "subject", Form::Patient),
 ];
 
 /// Tables that name an owner and stay, with the reason.

@@ -47,8 +47,10 @@ fn a_ground_opens_when_another_confirms_it_and_ends_when_it_is_closed() {
     let entries = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
     let seen =
         entries.entries.iter().find(|logged| logged.entry.actor.account == DOCTOR && logged.entry.what.len() == 1);
-    let explanation = &seen.expect("the person sees it").entry.explanation;
-    assert_eq!(*explanation, format!("clinician-visit on {VISIT}"));
+    let seen = &seen.expect("the person sees it").entry;
+    assert_eq!((seen.explanation.as_str(), seen.ground), ("clinician-visit", Some(VISIT)));
+    let claimed = entries.entries.iter().find(|logged| logged.entry.actor.account == CLERK);
+    assert_eq!(claimed.expect("denials too").entry.ground, Some(VISIT), "what was claimed in vain");
 
     ward.store.close_ground(&steward, VISIT).expect("closed");
     assert!(matches!(ward.read(&permit), Err(StoreError::StaleEpoch { .. })), "on the very next use");
@@ -70,7 +72,7 @@ fn a_ground_ends_by_itself_and_with_the_right() {
     let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
     ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
     let permit = ward.doctor(care()).expect("it is open");
-    let revoked = ward.store.revoke_all(DOCTOR, "a test", |_| Ok(Some(()))).expect("revoked");
+    let revoked = ward.store.revoke_all(None, DOCTOR, "a test", |_| Ok(Some(()))).expect("revoked");
     assert_eq!(revoked, Some(((), 1)));
     assert!(matches!(ward.read(&permit), Err(StoreError::StaleEpoch { .. })));
     assert_eq!(ward.doctor(care()).expect_err("no doctor any more"), DenialReason::Role);

@@ -7,6 +7,8 @@ use store::AccessResult;
 
 /// The role in which records are handed in, decoys among them.
 const DEPOSITOR: &str = "depositor";
+/// The purpose of looking at accesses, and not at records.
+const OVERSIGHT: &str = "oversight";
 /// The program itself.
 const JOB: &str = "job";
 
@@ -27,7 +29,9 @@ pub(super) fn deceased(seen: &Seen<'_>) -> Option<Finding> {
 pub(super) fn decoy(seen: &Seen<'_>) -> Option<Finding> {
     let role = seen.entry.actor.role.as_str();
     let handing_in = role == JOB || (role == DEPOSITOR && !seen.is_reading());
-    if !seen.facts.is_decoy || handing_in {
+    // Whoever sees to what was found about a decoy must not be found for it.
+    let overseeing = seen.entry.purpose == OVERSIGHT && !seen.is_reading();
+    if !seen.facts.is_decoy || handing_in || overseeing {
         return None;
     }
     let message = Message::of(Rule::Decoy);

@@ -12,9 +12,9 @@ use store::AccessEntry;
 pub fn reason_of(params: &Params, entry: &AccessEntry) -> Reason {
     if entry.explanation.trim().is_empty() {
         Reason::Missing
-    } else if entry.purpose == params.break_glass {
+    } else if entry.purpose == params.break_glass && entry.ground.is_some() {
         Reason::BreakGlass
-    } else if params.purposes_with_ground.contains(&entry.purpose) {
+    } else if params.purposes_with_ground.contains(&entry.purpose) && entry.ground.is_some() {
         Reason::Given
     } else if params.purposes_that_explain.contains(&entry.purpose) {
         Reason::InPurpose

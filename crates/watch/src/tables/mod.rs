@@ -78,24 +78,65 @@ pub(crate) fn set_flag(
     transaction.prepare_cached(sql)?.execute(params![subject.0, flag, since_us]).map(drop)
 }
 
-/// Takes a flag away.
-pub(crate) fn clear_flag(transaction: &Transaction<'_>, subject: Id16, flag: &str) -> rusqlite::Result<()> {
+/// Takes a flag away; `false` where there was none.
+pub(crate) fn clear_flag(transaction: &Transaction<'_>, subject: Id16, flag: &str) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM watch_flag WHERE subject = ? AND flag = ?";
-    transaction.prepare_cached(sql)?.execute(params![subject.0, flag]).map(drop)
+    Ok(transaction.prepare_cached(sql)?.execute(params![subject.0, flag])? > 0)
 }
 
-/// Whether two people live together.
-pub(crate) fn is_household(connection: &Connection, one: Id16, other: Id16) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM watch_household a JOIN watch_household b ON a.household = b.household
-               WHERE a.person = ? AND b.person = ?";
-    connection.prepare_cached(sql)?.exists(params![one.0, other.0])
+/// A flag that stands, or one that was taken away. Nobody is known of who set one at the command line.
+pub(crate) struct MarkRow {
+    pub subject: Id16,
+    pub flag: String,
+    pub number: u32,
+    pub at_us: i64,
+    pub account: Option<Id16>,
+    pub is_set: bool,
+    pub reason: Vec<u8>,
 }
 
-/// Says where a person lives, by keyed hash.
-pub(crate) fn set_household(transaction: &Transaction<'_>, person: Id16, household: [u8; 16]) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO watch_household (person, household) VALUES (?, ?)
-               ON CONFLICT (person) DO UPDATE SET household = excluded.household";
-    transaction.prepare_cached(sql)?.execute(params![person.0, household]).map(drop)
+/// Flags that people set and that stand, and then those that were taken away, newest first.
+pub(crate) fn marks(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<MarkRow>> {
+    let standing = "SELECT f.subject, f.flag, coalesce(m.number, 0), f.since_us, m.account, 1, coalesce(m.reason, x'')
+                    FROM watch_flag f LEFT JOIN watch_mark m ON m.subject = f.subject AND m.flag = f.flag AND m.is_set = 1
+                    AND m.number = (SELECT max(number) FROM watch_mark n WHERE n.subject = f.subject AND n.flag = f.flag)
+                    WHERE f.flag IN ('vip', 'decoy') ORDER BY f.since_us DESC LIMIT ?";
+    let taken = "SELECT subject, flag, number, at_us, account, 0, reason FROM watch_mark WHERE is_set = 0
+                 ORDER BY at_us DESC LIMIT ?";
+    let mut marks = Vec::new();
+    for sql in [standing, taken] {
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map([limit as i64], |row| {
+            Ok(MarkRow {
+                subject: Id16(row.get(0)?),
+                flag: row.get(1)?,
+                number: row.get(2)?,
+                at_us: row.get(3)?,
+                account: id(row.get(4)?),
+                is_set: row.get(5)?,
+                reason: row.get(6)?,
+            })
+        })?;
+        for row in rows {
+            marks.push(row?);
+        }
+    }
+    Ok(marks)
+}
+
+/// Writes down that a flag was set or taken away. `seal` is given the number of the act, which the reason is bound to.
+pub(crate) fn add_mark(
+    transaction: &Transaction<'_>,
+    (subject, flag): (Id16, &str),
+    (account, at_us, is_set): (Id16, i64, bool),
+    seal: impl FnOnce(u32) -> Vec<u8>,
+) -> rusqlite::Result<()> {
+    let sql = "SELECT coalesce(max(number), 0) + 1 FROM watch_mark WHERE subject = ? AND flag = ?";
+    let number: u32 = transaction.prepare_cached(sql)?.query_row(params![subject.0, flag], |row| row.get(0))?;
+    let sql =
+        "INSERT INTO watch_mark (subject, flag, number, at_us, account, is_set, reason) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let values = params![subject.0, flag, number, at_us, account.0, is_set, seal(number)];
+    transaction.prepare_cached(sql)?.execute(values).map(drop)
 }
 
 /// A member of staff.
@@ -161,25 +202,10 @@ pub(crate) fn set_hours(
     transaction.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-/// When the rights of an account ended, or a member of staff left.
-pub(crate) fn revoked(connection: &Connection, account: Id16) -> rusqlite::Result<Option<Timestamp>> {
-    let sql = "SELECT revoked_us FROM watch_revoked WHERE account = ?1
-               UNION ALL SELECT changed_us FROM staff WHERE account = ?1 AND state = 'left' ORDER BY 1 LIMIT 1";
+/// When a member of staff left.
+pub(crate) fn left(connection: &Connection, account: Id16) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = "SELECT changed_us FROM staff WHERE account = ? AND state = 'left'";
     connection.prepare_cached(sql)?.query_row([account.0], |row| moment(row.get(0)?, 0)).optional()
-}
-
-/// Says that the rights of an account ended, or that it has rights again.
-pub(crate) fn set_revoked(
-    transaction: &Transaction<'_>,
-    account: Id16,
-    revoked_us: Option<i64>,
-) -> rusqlite::Result<()> {
-    transaction.prepare_cached("DELETE FROM watch_revoked WHERE account = ?")?.execute([account.0])?;
-    if let Some(revoked_us) = revoked_us {
-        let sql = "INSERT INTO watch_revoked (account, revoked_us) VALUES (?, ?)";
-        transaction.prepare_cached(sql)?.execute(params![account.0, revoked_us])?;
-    }
-    Ok(())
 }
 
 /// When an account was last used.

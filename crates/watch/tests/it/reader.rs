@@ -1,6 +1,6 @@
 //! The watch over a real store: what is done through the door is found, once, whatever stops and begins again in between.
 
-use base::{Clock, Id16};
+use base::Id16;
 use policy::{Action, Actor, Purpose, Request, Target};
 use std::time::{Duration, Instant};
 use synth::people::Person;
@@ -168,14 +168,28 @@ fn rights_that_ended_are_known() {
     let hospital = hospital();
     let watch = hospital.watch();
     let mut reader = watch.reader();
-    let now = hospital.world.clock.now();
-    watch.set_revoked(hospital.thief.account, Some(now)).expect("written");
-    hospital.try_to_read(Target::Patient(hospital.patient(0)));
-    assert_eq!(read(&mut reader, 1), 1);
-    assert_eq!(hospital.cases(&watch), ["after-revocation"]);
-    watch.set_revoked(hospital.thief.account, None).expect("written");
-    hospital.try_to_read(Target::Patient(hospital.patient(0)));
-    assert_eq!(read(&mut reader, 1), 0);
+    let institution = policy::InstitutionCode::new("31100001");
+    let right = store::Right::Appointed { role: policy::Role::Clinician, institution };
+    let account = hospital.thief.account;
+    let come_as_clinician = || {
+        let actor = Actor { role: policy::Role::Clinician, ..hospital.thief.clone() };
+        let (target, purpose) = (Target::Patient(hospital.patient(0)), Purpose::Care { ground: Id16([9; 16]) });
+        let request = Request { actor, action: Action::ReadRecord, target, purpose };
+        hospital.world.archive().ask(request).expect_err("there is no such visit");
+    };
+    let mut after_revocation = || {
+        read(&mut reader, 1);
+        hospital.cases(&watch).iter().filter(|rule| *rule == "after-revocation").count()
+    };
+    hospital.world.store().grant(account, &right).expect("granted");
+    come_as_clinician();
+    assert_eq!(after_revocation(), 0, "the right is held");
+    hospital.world.store().revoke(account, &right).expect("revoked");
+    come_as_clinician();
+    assert_eq!(after_revocation(), 1, "and now it is not");
+    hospital.world.store().grant(account, &right).expect("granted again");
+    come_as_clinician();
+    assert_eq!(after_revocation(), 1, "held again");
 }
 
 #[test]

@@ -33,6 +33,7 @@ impl Case {
             },
             action: "read-record".to_owned(),
             purpose: "care".to_owned(),
+            ground: Some(Id16::derived(&["visit", "0"])),
             explanation: "clinician-visit".to_owned(),
             result: AccessResult::Granted,
             institution: InstitutionCode::new("31100001"),
@@ -124,11 +125,14 @@ fn about_reasons() -> Vec<Single> {
     };
     let unexplained = ordinary().entry(|entry| entry.explanation = " ".to_owned());
     let no_purpose = ordinary().entry(|entry| entry.purpose.clear());
+    let groundless = ordinary().entry(|entry| entry.ground = None);
     let curious = ordinary().entry(|entry| entry.purpose = "curiosity".to_owned());
     let emergency = ordinary().entry(|entry| entry.purpose = "emergency".to_owned());
     vec![
         (Rule::NoExplanation, unexplained, vec![ordinary(), patient(), no_purpose.denied("purpose")]),
-        (Rule::NoExplanation, curious, vec![emergency]),
+        (Rule::NoExplanation, curious, vec![emergency.clone()]),
+        (Rule::NoExplanation, groundless, vec![patient().entry(|entry| entry.ground = None)]),
+        (Rule::NoExplanation, emergency.entry(|entry| entry.ground = None), vec![ordinary()]),
         (Rule::ExportWithoutReason, support_issues("operation"), vec![support_issues("application")]),
         (
             Rule::ExportWithoutReason,
@@ -170,8 +174,14 @@ fn about_decoys() -> Vec<Single> {
     });
     let decoy = |case: Case| case.facts(|facts| facts.is_decoy = true);
     let refused = patient().denied("not-yours");
+    // Looking into the case of a decoy is no case.
+    let seen_to = Case::ordinary().entry(|entry| {
+        entry.actor.role = "auditor".to_owned();
+        entry.action = "see-cases".to_owned();
+        entry.purpose = "oversight".to_owned();
+    });
     vec![
-        (Rule::Decoy, decoy(Case::ordinary()), vec![decoy(handed_in)]),
+        (Rule::Decoy, decoy(Case::ordinary()), vec![decoy(handed_in), decoy(seen_to)]),
         (Rule::Decoy, decoy(refused.clone()), vec![refused]),
     ]
 }
