@@ -13,7 +13,7 @@ pub async fn come_and_go(browser: Browser) -> Done {
 }
 
 async fn two_members(browser: &Browser, elsewhere: &Browser) -> Done {
-    let link = browser.invite("박도윤", "operator").await?;
+    let link = browser.invite("박도윤", "administrator").await?;
     browser.authenticator(true).await?;
     browser.goto(&link).await?;
     browser.look("staff-enrol", "staff-enrol-title").await?;
