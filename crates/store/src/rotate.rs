@@ -182,10 +182,29 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The ids of the roots under which something hangs. Takes a permit to repair.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Database`].
+    pub fn roots_in_use(&self, permit: &Permit) -> Result<Vec<String>, StoreError> {
+        check_action(permit, "roots_in_use", &[Action::Repair])?;
+        let keys = self.core().readers.snapshot("reading keys under roots", under_roots)?;
+        let root = |(_, key): (i64, WrappedKey)| match key.parent {
+            Parent::Root(root) => Some(root),
+            Parent::Key(_) => None,
+        };
+        let mut roots: Vec<String> = keys.into_iter().filter_map(root).collect();
+        roots.sort_unstable();
+        roots.dedup();
+        Ok(roots)
+    }
+}
+
 /// Puts every key that the database knows as destroyed on the list of the key stores, where it is missing there.
 pub(crate) fn list_destroyed(core: &Core, permit: &Permit) -> Result<(), StoreError> {
     let step = "reading destroyed keys";
-    let listed: HashSet<KeyId> = core.keyring.stores().destroyed()?.into_iter().map(|entry| entry.id).collect();
+    let listed = core.keyring.stores().listed_for_good();
     let missing: Vec<Destroyed> = core.readers.snapshot(step, |connection| {
         let mut statement = connection.prepare_cached("SELECT id, cause, by, at_us FROM destroyed_key").at(step)?;
         let mut rows = statement.query([]).at(step)?;

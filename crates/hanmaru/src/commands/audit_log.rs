@@ -90,12 +90,6 @@ impl AuditLog {
         let note = source.read(CHECKPOINT_PATH, NOTE_LEN_MAX).map_err(Trouble::Unchecked)?;
         let head = policy.inspect(&note).map_err(|error| Trouble::Found(format!("its checkpoint: {error}")))?;
         let checkpoint = &head.signed.checkpoint;
-        if let Some(unknown) = head.unknown.first() {
-            let name = &unknown.name;
-            return Err(Trouble::Found(format!(
-                "its checkpoint bears a signature by {name}, a key that is not known here"
-            )));
-        }
         if let Some(earlier) = &earlier {
             self.compare(earlier, &head.signed)?;
         }
@@ -124,6 +118,10 @@ impl AuditLog {
         ];
         for cosignature in &head.cosignatures {
             lines.push(format!("cosigned by {} at {}", cosignature.witness, time_text(cosignature.time_s)));
+        }
+        // Signatures by others are no fault of a note (C2SP signed-note): a log may have got a witness more.
+        for unknown in &head.unknown {
+            lines.push(format!("also signed by {}, a key that is not known here; it was not looked at", unknown.name));
         }
         if let Some(files) = files {
             lines.push(format!("{files} files compared, those of earlier heads among them"));

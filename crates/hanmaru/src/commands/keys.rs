@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Rotate, RotationProgress};
+use store::{Rotate, RotationProgress, StoreError};
 use vault::{Compacted, KdfCost, Passphrase, ProtectedKeyProvider};
 
 /// How long compaction waits for a file that a program appends to.
@@ -184,7 +184,17 @@ fn rotate(config: &Config, what: Option<&str>) -> Result<ExitCode, Failure> {
             println!("{} keys rewrapped, row {} of {}", progress.keys, progress.rows.0, progress.rows.1);
         }
     };
-    let done = hall.store().rotate(&permit, what, &mut say)?;
+    let done = match (hall.store().rotate(&permit, what, &mut say), &root) {
+        // A rotation that ended and was killed before the old root was out of the file.
+        (Err(StoreError::Rotation { .. }), Some(root))
+            if root.roots().len() > 1 && hall.store().roots_in_use(&permit)? == root.roots()[..1] =>
+        {
+            root.keep_current()?;
+            println!("the old root is out of {}: copy the file to its safes anew", config.keys.root.display());
+            return Ok(ExitCode::SUCCESS);
+        }
+        (done, _) => done?,
+    };
     println!("{} keys hang under their new parents; the old ones open nothing any more", done.keys);
     let clean = say_compacted(&done.stores);
     if let Some(root) = root.filter(|_| done.is_done()) {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{OpenStore, Store, StoreConfig};
 use testkit::{BagBuilder, person};
-use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
+use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, Passphrase, ProtectedKeyProvider, SiteConfig, Sites};
 
 /// An installation with one deposit.
 pub fn deposited() -> Program {
@@ -133,6 +133,7 @@ fn keys_are_protected_backed_up_rotated_and_compacted_by_commands() {
     says(&program.run(&["keys", "rotate", "nothing"]), 1, &["root or shards"]);
     says(&program.run(&["keys", "rotate", "shards"]), 0, &["hang under their new parents", "0 left"]);
     says(&program.run(&["keys", "rotate", "root"]), 0, &["new root file:", "the old root is out of"]);
+    killed_before_the_old_root_was_out_of_the_file(&program);
     says(&program.run(&["keys", "compact"]), 0, &["0 records removed, 0 left"]);
     says(&program.run(&["status"]), 0, &["misses none"]);
     let backup = fs::read_dir(&folder).expect("there").next().expect("one").expect("an entry").path();
@@ -140,6 +141,17 @@ fn keys_are_protected_backed_up_rotated_and_compacted_by_commands() {
     let leaves = program.leaves();
     says(&program.run(&["status"]), 0, &["misses none"]);
     assert_eq!(program.leaves(), leaves);
+}
+
+fn killed_before_the_old_root_was_out_of_the_file(program: &Program) {
+    let (path, source) = (program.path("root.key"), Passphrase::File(program.path("passphrase")));
+    let open = || ProtectedKeyProvider::open(&path, &source, Arc::new(SystemRandom)).expect("opens");
+    open().add_root().expect("added");
+    let two_roots = fs::read(&path).expect("the file");
+    says(&program.run(&["keys", "rotate", "root"]), 0, &["the old root is out of"]);
+    fs::write(&path, two_roots).expect("as before the end");
+    says(&program.run(&["keys", "rotate", "root"]), 0, &["the old root is out of"]);
+    assert_eq!(open().roots().len(), 1);
 }
 
 #[test]

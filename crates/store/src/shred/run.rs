@@ -238,7 +238,7 @@ impl Store {
     /// Lists keys as destroyed in the key stores. From here on there is no way back.
     fn list(&self, permit: &Permit, id: Id16, keys: &[(KeyId, KeyName)], at_us: i64) -> Result<(), StoreError> {
         let stores = self.core().keyring.stores();
-        let listed: HashSet<KeyId> = stores.destroyed()?.into_iter().map(|entry| entry.id).collect();
+        let listed = stores.listed_for_good();
         let secret = &self.core().destroyed_key;
         let entry = |(key, _): &(KeyId, KeyName)| Destroyed::new(secret, *key, Cause::Shred, id, at_us);
         let new: Vec<Destroyed> = keys.iter().filter(|(key, _)| !listed.contains(key)).map(entry).collect();

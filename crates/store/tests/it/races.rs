@@ -9,7 +9,7 @@ use store::{ConsentPurpose, ConsentTerms};
 use crate::staff::*;
 use crate::support::*;
 
-const ROUNDS: u64 = 2_000;
+const ROUNDS: u64 = 500;
 const READERS: u64 = 2;
 
 /// While consents are given and withdrawn, readers ask and read. A consent's number is even while it is given; a reading that

@@ -107,21 +107,29 @@ impl KeyStores {
                 from.display()
             )));
         }
-        let gone: HashSet<KeyId> = self.destroyed()?.into_iter().map(|entry| entry.id).collect();
+        let mut gone: HashSet<KeyId> = self.destroyed()?.into_iter().map(|entry| entry.id).collect();
+        let files = list.files(from).map_err(failed)?;
+        // What the backup itself says is destroyed comes first: a key must not live even for a moment.
+        let mut entries = Vec::new();
+        for (_, bytes) in files.iter().filter(|(name, _)| name.ends_with(GONE)) {
+            scan(bytes, GONE_MAGIC, &mut |found| {
+                let Found::Record(payload) = found else { return };
+                let entry = Destroyed::from_bytes(payload).ok().filter(|entry| self.is_ours(entry));
+                entries.extend(entry.filter(|entry| gone.insert(entry.id)));
+            });
+        }
+        self.destroy(permit, &entries)?;
         let mut had = HashSet::new();
         self.each_key(&mut |key| {
             had.insert(key.id);
         })?;
         // A backup may hold a key more than once: written again by a mender, or in an old and a new form.
         let (mut restored, mut known, mut destroyed) = (HashSet::new(), HashSet::new(), HashSet::new());
-        let (mut batch, mut entries, mut failure) = (Vec::new(), Vec::new(), None);
-        for (name, bytes) in list.files(from).map_err(failed)? {
-            let magic = if name.ends_with(GONE) { GONE_MAGIC } else { FILE_MAGIC };
-            scan(&bytes, magic, &mut |found| {
+        let (mut batch, mut failure) = (Vec::new(), None);
+        for (_, bytes) in files.iter().filter(|(name, _)| !name.ends_with(GONE)) {
+            scan(bytes, FILE_MAGIC, &mut |found| {
                 let Found::Record(payload) = found else { return };
-                if name.ends_with(GONE) {
-                    entries.extend(Destroyed::from_bytes(payload).ok().filter(|entry| !gone.contains(&entry.id)));
-                } else if let Ok(key) = WrappedKey::from_bytes(payload) {
+                if let Ok(key) = WrappedKey::from_bytes(payload) {
                     if gone.contains(&key.id) || gone.contains(&super::parent_entry(&key)) {
                         destroyed.insert(key.id);
                     } else if had.contains(&key.id) {
@@ -141,7 +149,6 @@ impl KeyStores {
         if !batch.is_empty() {
             self.append(&batch)?;
         }
-        self.destroy(permit, &entries)?;
         // A key of which an old form alone hangs under what is destroyed is restored.
         let destroyed = destroyed.iter().filter(|id| !restored.contains(id) && !known.contains(id)).count();
         Ok(Restored { keys: restored.len(), known: known.len(), destroyed })

@@ -176,6 +176,8 @@ pub struct ProtectedKeyProvider {
     key: (Zeroizing<[u8; 32]>, [u8; 32]),
     cost: KdfCost,
     roots: Mutex<Vec<Arc<Root>>>,
+    /// SHA-256 of the file as this program read or wrote it last: it replaces nothing else.
+    stands: Mutex<[u8; 32]>,
 }
 
 impl ProtectedKeyProvider {
@@ -191,7 +193,9 @@ impl ProtectedKeyProvider {
     ) -> Result<Self, KeyError> {
         let root = (Id16::random(&*random), Zeroizing::new(random.bytes32()));
         let made = Self::of(path, &*passphrase.read()?, cost, vec![root], random)?;
-        write_new(path, made.text().as_bytes()).map_err(|error| cannot_be_written(path, &error))?;
+        let text = made.text(&lock(&made.roots));
+        write_new(path, text.as_bytes()).map_err(|error| cannot_be_written(path, &error))?;
+        *lock(&made.stands) = base::sha256(text.as_bytes());
         Ok(made)
     }
 
@@ -206,7 +210,8 @@ impl ProtectedKeyProvider {
         cost: KdfCost,
         random: Arc<dyn Random>,
     ) -> Result<Self, KeyError> {
-        if read_private(path)?.starts_with(FIRST_LINE) {
+        let plain = read_private(path)?;
+        if plain.starts_with(FIRST_LINE) {
             return Err(KeyError::RootFile {
                 path: path.display().to_string(),
                 reason: "is protected already".to_owned(),
@@ -215,7 +220,8 @@ impl ProtectedKeyProvider {
         }
         let root = FileKeyProvider::taken_out(path)?;
         let made = Self::of(path, &*passphrase.read()?, cost, vec![root], random)?;
-        made.replace_file()?;
+        *lock(&made.stands) = base::sha256(plain.as_bytes());
+        made.replace_file(&lock(&made.roots))?;
         Ok(made)
     }
 
@@ -224,11 +230,13 @@ impl ProtectedKeyProvider {
     /// # Errors
     /// [`KeyError::WrongPassphrase`]; [`KeyError::RootFile`] where the file is damaged; [`KeyError::NoPassphrase`].
     pub fn open(path: &Path, passphrase: &Passphrase, random: Arc<dyn Random>) -> Result<Self, KeyError> {
-        let sealed = parse(&read_private(path)?).map_err(|reason| damaged(path, reason))?;
+        let text = read_private(path)?;
+        let sealed = parse(&text).map_err(|reason| damaged(path, reason))?;
         let key = derive(path, &*passphrase.read()?, &sealed.salt, sealed.cost)?;
         let roots = unwrap_all(path, &key, &sealed)?;
         let key = (key, sealed.salt);
-        Ok(Self { path: path.to_owned(), random, key, cost: sealed.cost, roots: Mutex::new(roots) })
+        let stands = Mutex::new(base::sha256(text.as_bytes()));
+        Ok(Self { path: path.to_owned(), random, key, cost: sealed.cost, roots: Mutex::new(roots), stands })
     }
 
     /// Writes the file anew under another passphrase, or the same at another cost; roots and ids stay.
@@ -238,7 +246,8 @@ impl ProtectedKeyProvider {
     pub fn with_passphrase(&self, passphrase: &Passphrase, cost: KdfCost) -> Result<Self, KeyError> {
         let roots = lock(&self.roots).iter().map(|root| (root.id, root.bytes.clone())).collect();
         let made = Self::of(&self.path, &*passphrase.read()?, cost, roots, Arc::clone(&self.random))?;
-        made.replace_file()?;
+        *lock(&made.stands) = *lock(&self.stands);
+        made.replace_file(&lock(&made.roots))?;
         Ok(made)
     }
 
@@ -252,10 +261,11 @@ impl ProtectedKeyProvider {
         if roots.len() >= ROOTS_MAX {
             return Err(damaged(&self.path, "holds too many roots: end the rotations that were begun"));
         }
-        roots.insert(0, Arc::new(Root::new(Id16::random(&*self.random), Zeroizing::new(self.random.bytes32()))));
-        let name = roots[0].name.clone();
-        drop(roots);
-        self.replace_file()?;
+        let root = Root::new(Id16::random(&*self.random), Zeroizing::new(self.random.bytes32()));
+        let name = root.name.clone();
+        let more: Vec<Arc<Root>> = std::iter::once(Arc::new(root)).chain(roots.iter().cloned()).collect();
+        self.replace_file(&more)?;
+        *roots = more;
         Ok(name)
     }
 
@@ -264,8 +274,10 @@ impl ProtectedKeyProvider {
     /// # Errors
     /// [`KeyError::RootFile`].
     pub fn keep_current(&self) -> Result<(), KeyError> {
-        lock(&self.roots).truncate(1);
-        self.replace_file()
+        let mut roots = lock(&self.roots);
+        self.replace_file(&roots[..1])?;
+        roots.truncate(1);
+        Ok(())
     }
 
     /// The ids of all roots in the file, the current one first.
@@ -290,15 +302,16 @@ impl ProtectedKeyProvider {
         let salt = random.bytes32();
         let key = (derive(path, passphrase, &salt, cost)?, salt);
         let roots = roots.into_iter().map(|(id, bytes)| Arc::new(Root::new(id, bytes))).collect();
-        Ok(Self { path: path.to_owned(), random, key, cost, roots: Mutex::new(roots) })
+        let stands = Mutex::new([0; 32]);
+        Ok(Self { path: path.to_owned(), random, key, cost, roots: Mutex::new(roots), stands })
     }
 
-    fn text(&self) -> String {
+    fn text(&self, roots: &[Arc<Root>]) -> String {
         let KdfCost { memory_kib, passes, lanes } = self.cost;
         let salt = hex(&self.key.1);
         let mut text = format!("{FIRST_LINE}\nkdf: argon2id m={memory_kib} t={passes} p={lanes} salt={salt}\n");
         let cipher = Cipher::new(&self.key.0);
-        for root in lock(&self.roots).iter() {
+        for root in roots {
             let wrapped = cipher.wrap(&root.bytes, &[AAD, &root.id.0].concat(), &*self.random);
             let _ = writeln!(text, "root: {} {}", root.id, hex(&wrapped));
         }
@@ -307,20 +320,36 @@ impl ProtectedKeyProvider {
         text
     }
 
-    /// Replaces the file in one step, durable when this returns.
-    fn replace_file(&self) -> Result<(), KeyError> {
+    /// Replaces the file in one step, durable when this returns. One program at a time, and only the file that was read: what
+    /// another command wrote meanwhile may hold the only copy of a root.
+    fn replace_file(&self, roots: &[Arc<Root>]) -> Result<(), KeyError> {
         let failed = |error: std::io::Error| cannot_be_written(&self.path, &error);
+        let turn =
+            fs::OpenOptions::new().create(true).truncate(false).write(true).open(self.path.with_extension("lock"));
+        let turn = turn.and_then(|file| file.lock().map(|()| file)).map_err(failed)?;
+        let mut stands = lock(&self.stands);
+        if base::sha256(read_private(&self.path)?.as_bytes()) != *stands {
+            return Err(KeyError::RootFile {
+                path: self.path.display().to_string(),
+                reason: "was changed by another command while this one worked".to_owned(),
+                advice: "nothing was written; run this again",
+            });
+        }
+        let text = self.text(roots);
         let new = self.path.with_extension(format!("new-{}", std::process::id()));
         let old = fs::OpenOptions::new().write(true).open(&self.path).map_err(failed)?;
         let old_bytes = old.metadata().map_err(failed)?.len().min(4096) as usize;
         // A leftover of a program of the same number that was killed.
         let _ = fs::remove_file(&new);
-        write_new(&new, self.text().as_bytes()).map_err(failed)?;
+        write_new(&new, text.as_bytes()).map_err(failed)?;
         fs::rename(&new, &self.path).map_err(failed)?;
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         folder::sync_folder(parent).map_err(failed)?;
         std::os::unix::fs::FileExt::write_all_at(&old, &vec![b'\n'; old_bytes], 0).map_err(failed)?;
-        old.sync_all().map_err(failed)
+        old.sync_all().map_err(failed)?;
+        *stands = base::sha256(text.as_bytes());
+        drop(turn);
+        Ok(())
     }
 
     fn root_named(&self, name: &str) -> Result<Arc<Root>, KeyError> {
@@ -349,12 +378,15 @@ impl KeyProvider for ProtectedKeyProvider {
     }
 
     fn refresh(&self) -> Result<(), KeyError> {
-        let sealed = parse(&read_private(&self.path)?).map_err(|reason| damaged(&self.path, reason))?;
+        let text = read_private(&self.path)?;
+        let sealed = parse(&text).map_err(|reason| damaged(&self.path, reason))?;
         if sealed.salt != self.key.1 {
             // The passphrase was changed: what is open stays open, and a root that was added meanwhile needs a new start.
             return Ok(());
         }
-        *lock(&self.roots) = unwrap_all(&self.path, &self.key.0, &sealed)?;
+        let mut roots = lock(&self.roots);
+        *roots = unwrap_all(&self.path, &self.key.0, &sealed)?;
+        *lock(&self.stands) = base::sha256(text.as_bytes());
         Ok(())
     }
 }
@@ -554,6 +586,32 @@ mod tests {
         operator.keep_current().expect("written");
         running.refresh().expect("read again");
         assert_eq!(running.roots(), [new]);
+    }
+
+    #[test]
+    fn of_two_commands_that_opened_the_file_the_second_writes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("root.key");
+        let right = secret(&folder, "right", "a passphrase of some length");
+        ProtectedKeyProvider::create(&path, &right, CHEAP, random(1)).expect("made");
+        let [one, two] = [2, 3].map(|seed| ProtectedKeyProvider::open(&path, &right, random(seed)).expect("opens"));
+        let added = one.add_root().expect("added");
+        let text = fs::read(&path).expect("there");
+        let refused = |result: Result<(), KeyError>| {
+            let error = result.expect_err("another was there first");
+            assert!(error.to_string().contains("changed by another command"), "{error}");
+        };
+        refused(two.add_root().map(drop));
+        refused(two.with_passphrase(&right, CHEAP).map(drop));
+        refused(two.keep_current());
+        assert_eq!(
+            (fs::read(&path).expect("there"), two.roots().len()),
+            (text, 1),
+            "nothing was written or remembered"
+        );
+        two.refresh().expect("read again");
+        two.keep_current().expect("written");
+        assert_eq!(ProtectedKeyProvider::open(&path, &right, random(4)).expect("opens").roots(), [added]);
     }
 
     #[test]

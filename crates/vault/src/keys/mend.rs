@@ -31,7 +31,7 @@ struct Held {
 /// The list of destroyed keys of all stores together, and which stores have which entry.
 pub(super) struct Listed {
     pub(super) gone: Gone,
-    bits: HashMap<KeyId, u32>,
+    pub(super) bits: HashMap<KeyId, u32>,
     /// Bits of the stores whose list could be read.
     pub(super) readable: u32,
     pub(super) faults: Vec<Option<Fault>>,
@@ -127,19 +127,21 @@ impl Inner {
     /// Mends, and then removes what is dead from every store.
     pub(super) fn compact(&self, patience: Duration) -> Vec<Compacted> {
         self.mend();
-        let gone = self.listed().gone;
-        let compact = |store: &super::stores::Store| {
+        let Listed { gone, bits, .. } = self.listed();
+        let compact = |(number, store): (usize, &super::stores::Store)| {
             let failed =
                 |fault| Compacted { store: store.place.name.clone(), fault: Some(fault), ..Compacted::default() };
             let mut done = store.place.compact(&gone, patience).unwrap_or_else(failed);
             // What was written while it was compacted is looked at as well.
             let mut dead = 0;
             let looked = store.place.visit(&mut Vec::new(), &mut |payload| dead += usize::from(gone.is_dead(payload)));
-            done.left = dead;
+            // A store that does not list all of them itself would bring them back once the others are lost.
+            let unlisted = bits.values().filter(|bits| **bits & (1 << number) == 0).count();
+            done.left = dead + unlisted;
             done.fault = done.fault.or(looked.err());
             done
         };
-        self.stores.iter().map(compact).collect()
+        self.stores.iter().enumerate().map(compact).collect()
     }
 
     pub(super) fn compare(&self) -> Vec<KeyStoreReport> {

@@ -242,6 +242,12 @@ impl Place {
             match OpenOptions::new().append(true).create_new(true).open(self.folder.join(file_name(number))) {
                 Ok(mut file) => {
                     file.lock()?;
+                    // Before it was locked, a compaction may have taken it for an empty file and removed it.
+                    let path = self.folder.join(file_name(number));
+                    if number <= self.closed_up_to() || !OpenFile::stands_at(&file, &path) {
+                        number = self.closed_up_to().max(number) + 1;
+                        continue;
+                    }
                     file.write_all(FILE_MAGIC)?;
                     file.sync_all()?;
                     folder::sync_folder(&self.folder)?;

@@ -13,7 +13,7 @@ use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::{Lane, gather, lock};
 use base::{Id16, Seams, Timestamp};
 use policy::Permit;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -248,6 +248,18 @@ impl KeyStores {
             );
         }
         Ok(listed.gone.0.into_values().collect())
+    }
+
+    /// The destroyed keys that at least the quorum of stores list: these are listed for good, whichever store is lost.
+    #[must_use]
+    pub fn listed_for_good(&self) -> HashSet<KeyId> {
+        let bits = self.0.listed().bits;
+        bits.into_iter().filter(|(_, bits)| bits.count_ones() as usize >= self.0.quorum).map(|(id, _)| id).collect()
+    }
+
+    /// Whether an entry of a list of destroyed keys was made with this installation's secret, where that is known.
+    pub(super) fn is_ours(&self, entry: &Destroyed) -> bool {
+        self.0.secret.get().is_none_or(|secret| entry.is_authentic(secret))
     }
 
     /// Mends the stores, and removes from their files what is dead: destroyed keys, and what hung under them. Waits `patience`

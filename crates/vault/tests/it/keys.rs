@@ -573,6 +573,30 @@ fn a_backup_brings_back_what_was_lost_and_nothing_that_was_destroyed() {
     assert!(refused(1, ours).contains("is damaged"));
 }
 
+#[test]
+fn a_backup_brings_back_its_own_list_of_destroyed_keys_before_any_key() {
+    let folders = Folders::new();
+    let (_, stores, going) = with_a_patient(&folders);
+    let (ours, repair) = (Id16([1; 16]), job(Action::Repair));
+    let made: base::Timestamp = "2026-11-26T00:00:00Z".parse().expect("a moment");
+    stores.destroy(&repair, &entries(&going)).expect("listed");
+    let backup = stores.backup(&repair, folders.base.path(), ours, made).expect("made");
+    until("nothing left", || {
+        for store in ["k1", "k2", "k3"] {
+            let files = fs::read_dir(folders.path(store)).expect("there").map(|entry| entry.expect("an entry").path());
+            let is_kept = |path: &std::path::Path| path.extension().is_none_or(|end| end != "keys" && end != "gone");
+            files.filter(|path| !is_kept(path)).for_each(|path| drop(fs::remove_file(path)));
+        }
+        stores.load_index().expect("read").keys().count() == 0 && stores.destroyed().expect("read").is_empty()
+    });
+    let restored = stores.restore(&repair, &backup.folder, ours, made, 30).expect("restored");
+    assert_eq!((restored.keys, restored.destroyed), (4, 2), "{restored:?}");
+    assert_eq!(stores.destroyed().expect("read").len(), 2);
+    assert_eq!(stores.listed_for_good().len(), 2, "and not in one store alone");
+    let index = stores.load_index().expect("read");
+    assert!(index.keys().all(|key| going.iter().all(|gone| gone.id != key.id)));
+}
+
 fn jiff_days(days: i64) -> Duration {
     Duration::from_secs(days.unsigned_abs() * 86_400)
 }
