@@ -393,7 +393,10 @@ impl Config {
             self.session.absolute_minutes >= self.session.idle_minutes,
             "[session] absolute_minutes must not be less than idle_minutes",
         );
-        need(self.session.recovery_wait_minutes <= 720, "[session] recovery_wait_minutes must be at most 720");
+        need(
+            (5..=720).contains(&self.session.recovery_wait_minutes),
+            "[session] recovery_wait_minutes must be between 5 and 720",
+        );
         need((1..=60).contains(&self.session.step_up_minutes), "[session] step_up_minutes must be 1 to 60");
         let limits = self.limits.limits();
         let sizes =

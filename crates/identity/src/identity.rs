@@ -138,11 +138,14 @@ impl Identity {
     /// `client` is the browser: its address, where nothing else is known. Each sign-in is good for one call. The portal throws the cookie away either way,
     /// and signs out the session the browser had before.
     ///
+    /// Nothing here can be guessed: cookie, state and code are random and fit together once. So nobody waits for the failures of
+    /// others who come from the same address.
+    ///
     /// # Errors
     /// [`IdentityError::SignInForged`], [`IdentityError::SignInExpired`], [`IdentityError::SignInUsed`],
     /// [`IdentityError::CodeRefused`], [`IdentityError::Statement`], [`IdentityError::Claim`],
-    /// [`IdentityError::AgencyUnreachable`], [`IdentityError::AgencyAnswer`], [`IdentityError::Throttled`],
-    /// [`IdentityError::ClockBehind`], [`IdentityError::Store`].
+    /// [`IdentityError::AgencyUnreachable`], [`IdentityError::AgencyAnswer`], [`IdentityError::ClockBehind`],
+    /// [`IdentityError::Store`].
     pub fn finish(
         &self,
         cookie: &str,
@@ -152,36 +155,8 @@ impl Identity {
     ) -> Result<SignedIn, IdentityError> {
         let inner = &*self.inner;
         let client = client.into();
-        let counter_name = inner.counter_name(&[b"source", &source_bytes(&client.source)]);
-        let (now_us, counter) = inner
-            .read("identity-sign-in", |connection, now_us| Ok((now_us, tables::counter(connection, &counter_name)?)))?;
+        let now_us = inner.newest()?;
         inner.check_clock(now_us)?;
-        throttled(&Counters { source: counter, ..Counters::default() }, now_us)?;
-        let outcome = self.finish_unthrottled(cookie, code, state, &client, now_us);
-        if let Err(
-            IdentityError::SignInForged
-            | IdentityError::SignInUsed
-            | IdentityError::CodeRefused
-            | IdentityError::Statement { .. },
-        ) = &outcome
-        {
-            inner.write("identity-sign-in-failed", move |transaction, now_us| {
-                let counter = tables::counter(transaction, &counter_name)?.after_failure(now_us);
-                tables::set_counter(transaction, &counter_name, counter).map(Ok)
-            })?;
-        }
-        outcome
-    }
-
-    fn finish_unthrottled(
-        &self,
-        cookie: &str,
-        code: &str,
-        state: &str,
-        client: &Client,
-        now_us: i64,
-    ) -> Result<SignedIn, IdentityError> {
-        let inner = &*self.inner;
         let plain = inner.open_cookie(pending::LABEL, cookie, now_us).ok_or(IdentityError::SignInForged)?;
         let pending = Pending::from_bytes(&plain, state, now_us)?;
         let (state_hash, absolute_us) = (pending.state_hash(), inner.lifetimes.absolute_us);
@@ -194,7 +169,7 @@ impl Identity {
         })?;
         let Person { ci, profile } = inner.agency.person(&pending, code, now_us)?;
         let account = inner.store.person_for_ci(&inner.store.ci_hash(&ci))?;
-        let (token, device) = self.open_session(account, &profile, client)?;
+        let (token, device) = self.open_session(account, &profile, &client)?;
         let session = self.session(token.cookie_value())?;
         Ok(SignedIn { token, session, return_to: pending.return_to, device })
     }

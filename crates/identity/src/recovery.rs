@@ -101,7 +101,7 @@ impl Identity {
         }
         let token = session.token_hash;
         let inner = Arc::clone(&self.inner);
-        self.open_recovery(session.account, move |transaction, now_us| {
+        self.open_recovery(session.account, None, move |transaction, now_us| {
             Ok(live(transaction, token, &inner.lifetimes, now_us)?.map(drop))
         })
     }
@@ -113,7 +113,7 @@ impl Identity {
     pub fn recovery_ask_for(&self, by: &Session, account: Id16) -> Result<RecoveryAsked, IdentityError> {
         let token = by.token_hash;
         let inner = Arc::clone(&self.inner);
-        self.open_recovery(account, move |transaction, now_us| {
+        self.open_recovery(account, Some(by.account), move |transaction, now_us| {
             if let Err(error) = live(transaction, token, &inner.lifetimes, now_us)? {
                 return Ok(Err(error));
             }
@@ -125,6 +125,7 @@ impl Identity {
     fn open_recovery(
         &self,
         account: Id16,
+        asked_by: Option<Id16>,
         may: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<Result<(), IdentityError>> + Send + 'static,
     ) -> Result<RecoveryAsked, IdentityError> {
         let inner = Arc::clone(&self.inner);
@@ -135,6 +136,7 @@ impl Identity {
             code: inner.recovery_hash(&code),
             state: "open".to_owned(),
             made_us: 0,
+            asked_by,
         };
         let made_us = self.inner.write("identity-recovery-ask", move |transaction, now_us| {
             if let Err(error) = may(transaction, now_us)? {
@@ -150,6 +152,41 @@ impl Identity {
         })?;
         let (from, until) = self.inner.recovery_span(made_us);
         Ok(RecoveryAsked { code: Redacted::new(code), from: moment(from), until: moment(until) })
+    }
+
+    /// When the open request of the session's own account was made; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub fn recovery_of(&self, session: &Session) -> Result<Option<Timestamp>, IdentityError> {
+        let inner = &*self.inner;
+        let account = session.account;
+        let row = inner.read("identity-recovery-own", |connection, now_us| {
+            let row = tables::recovery::open_of(connection, account)?;
+            Ok(row.filter(|row| now_us < inner.recovery_span(row.made_us).1))
+        })?;
+        Ok(row.map(|row| moment(row.made_us)))
+    }
+
+    /// Refuses the open request of the session's own account: for whoever still has both factors and asked for nothing. Gives
+    /// whether there was one.
+    ///
+    /// # Errors
+    /// [`IdentityError::SecondFactorNeeded`] for a session of one factor, [`IdentityError::SessionOver`],
+    /// [`IdentityError::Store`].
+    pub fn recovery_object(&self, session: &Session) -> Result<bool, IdentityError> {
+        let (token, lifetimes) = (session.token_hash, self.inner.lifetimes);
+        self.inner.write("identity-recovery-object", move |transaction, now_us| {
+            let row = match live(transaction, token, &lifetimes, now_us)? {
+                Ok(row) if row.assurance < 2 => return Ok(Err(IdentityError::SecondFactorNeeded)),
+                Ok(row) => row,
+                Err(error) => return Ok(Err(error)),
+            };
+            match tables::recovery::open_of(transaction, row.account)? {
+                Some(request) => tables::recovery::end(transaction, &request, "refused", now_us).map(Ok),
+                None => Ok(Ok(false)),
+            }
+        })
     }
 
     /// The open request of a code.
@@ -228,7 +265,7 @@ impl Identity {
             let Some(row) = inner.open_request(transaction, &hash, now_us)? else {
                 return Ok(Err(IdentityError::RecoveryOver));
             };
-            if row.account == staff_row {
+            if row.account == staff_row || row.asked_by == Some(staff_row) {
                 return Ok(Err(IdentityError::RecoveryOwn));
             }
             let words = tables::recovery::words(transaction, &row)?;

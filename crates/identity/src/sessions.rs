@@ -25,6 +25,19 @@ impl Identity {
     /// [`IdentityError::SessionUnknown`] for a token that was never given out, [`IdentityError::SessionOver`] with the reason,
     /// [`IdentityError::Damaged`], [`IdentityError::Store`].
     pub fn session(&self, token: &str) -> Result<Session, IdentityError> {
+        self.look(token, true)
+    }
+
+    /// As [`Identity::session`], for what a page asks for by itself: nobody is there because of it, and a session that nobody uses
+    /// ends in its time.
+    ///
+    /// # Errors
+    /// As [`Identity::session`].
+    pub fn session_unattended(&self, token: &str) -> Result<Session, IdentityError> {
+        self.look(token, false)
+    }
+
+    fn look(&self, token: &str, is_attended: bool) -> Result<Session, IdentityError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(IdentityError::SessionUnknown);
         }
@@ -44,7 +57,7 @@ impl Identity {
             inner.write("identity-end-session", move |t, now_us| tables::end_session(t, hash, why, now_us).map(Ok))?;
             return Err(IdentityError::SessionOver { why });
         }
-        if now_us - row.seen_us >= inner.lifetimes.touch_us() {
+        if is_attended && now_us - row.seen_us >= inner.lifetimes.touch_us() {
             inner.write("identity-touch-session", move |t, now_us| tables::touch_session(t, hash, now_us).map(Ok))?;
             row.seen_us = now_us;
         }
@@ -52,6 +65,21 @@ impl Identity {
             return Err(IdentityError::SessionOver { why: Ending::Revoked });
         }
         inner.live_session(&row, &known, now_us)
+    }
+
+    /// The member of staff whose session a token was, whatever became of it: what is tried with it is told under their account.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub fn staff_of(&self, token: &str) -> Result<Option<Id16>, IdentityError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Ok(None);
+        }
+        let hash = TokenHash::of(token);
+        self.inner.read("identity-whose-session", |connection, _| {
+            let Some(row) = tables::session(connection, hash)? else { return Ok(None) };
+            Ok(tables::staff::get(connection, row.account)?.map(|staff| staff.account))
+        })
     }
 
     /// Checks the token of a form against the session it came with.

@@ -98,12 +98,13 @@ impl Identity {
     }
 
     /// As [`Identity::staff_invite`], by an administrator: takes a permit for [`policy::Action::ManageRights`], and is journalled
-    /// under the new account.
+    /// under the new account. The right is asked for, and given once a second administrator confirms it: whoever invites could take
+    /// up the invitation too.
     ///
     /// # Errors
-    /// As [`Identity::staff_invite`], with those of [`store::Store::grant_as`].
+    /// As [`Identity::staff_invite`], with those of [`store::Store::ask_right`].
     pub fn staff_invite_as(&self, permit: &Permit, name: &str, right: &Right) -> Result<Invitation, IdentityError> {
-        self.invite_with(name, |account| self.inner.store.grant_as(permit, account, right))
+        self.invite_with(name, |account| self.inner.store.ask_right(permit, account, right))
     }
 
     fn invite_with(
@@ -271,6 +272,17 @@ impl Identity {
             inner.arrived(transaction, &row, now_us).map(Ok)
         })?;
         self.signed_in(token, device, "/staff")
+    }
+
+    /// The member of staff whom the answer to [`Identity::staff_ask`] names, right or wrong: under whose account a refusal is told.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub fn staff_named(&self, answer: &str) -> Result<Option<Id16>, IdentityError> {
+        let Some(account) = Answer::read(answer).ok().and_then(|answer| answer.account()) else { return Ok(None) };
+        self.inner.read("identity-staff-named", |connection, _| {
+            Ok(tables::staff::get(connection, account)?.map(|staff| staff.account))
+        })
     }
 
     /// Every member of staff, newest first.

@@ -1,11 +1,13 @@
 //! How much of a person's records is shared: which kinds of data, and which sensitive kinds, which nothing general includes.
-//! Knows codes and words, and no resource: whoever opens one hands its codes over.
+//! Knows codes and words, and no resource: whoever opens one hands its codes over. Words are compared whatever their case, form of
+//! Hangul and, between Hangul, their spaces.
 //!
 //! What counts as which kind is data with an edition: `policies/record-kinds.toml`.
 
 use crate::rules::DoorError;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
+use unicode_normalization::UnicodeNormalization;
 
 const FILE: &str = "record-kinds.toml";
 const TEXT: &str = include_str!("../../../policies/record-kinds.toml");
@@ -177,6 +179,8 @@ pub struct RecordKinds {
     edition: String,
     kinds: Vec<(DataKind, Vec<String>)>,
     sensitive: Vec<Marks>,
+    /// Types that gather records of all kinds.
+    gathers: Vec<String>,
 }
 
 /// What tells one sensitive kind.
@@ -187,8 +191,17 @@ struct Marks {
     categories: Vec<(String, String)>,
     /// A part of a system's address, and beginnings of its codes.
     codes: Vec<(String, Vec<String>)>,
+    /// In the form that texts are compared in.
     words: Vec<String>,
     types: Vec<String>,
+    /// Kinds of institution by the code of HIRA.
+    institutions: Vec<String>,
+}
+
+/// A text in the form in which texts are compared: compatible characters alike, letters small, what is not seen left out.
+fn plain(text: &str) -> String {
+    let is_seen = |letter: &char| !matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    text.nfkc().filter(is_seen).flat_map(char::to_lowercase).collect()
 }
 
 impl RecordKinds {
@@ -211,13 +224,29 @@ impl RecordKinds {
         found.map(|(kind, _)| *kind)
     }
 
+    /// Whether a type gathers records of all kinds: what makes it sensitive says nothing of all that it refers to.
+    #[must_use]
+    pub fn gathers(&self, resource_type: &str) -> bool {
+        self.gathers.iter().any(|one| one == resource_type)
+    }
+
+    /// The sensitive kinds of everything that an institution of a kind has, by its code of HIRA.
+    #[must_use]
+    pub fn sensitive_of_institution(&self, kind: &str) -> BTreeSet<Sensitive> {
+        let is_kind = |marks: &&Marks| marks.institutions.iter().any(|one| one == kind);
+        self.sensitive.iter().filter(is_kind).map(|marks| marks.kind).collect()
+    }
+
     /// The sensitive kinds of a resource, by its type and all its codes.
     #[must_use]
     pub fn sensitive_of<'a>(&self, resource_type: &str, codes: impl Iterator<Item = Coded<'a>>) -> BTreeSet<Sensitive> {
         let is_type = |marks: &&Marks| marks.types.iter().any(|one| one == resource_type);
         let mut found: BTreeSet<Sensitive> = self.sensitive.iter().filter(is_type).map(|marks| marks.kind).collect();
         for coded in codes {
-            found.extend(self.sensitive.iter().filter(|marks| marks.fit(&coded)).map(|marks| marks.kind));
+            let (system, code, text) = (plain(coded.system), plain(coded.code).to_uppercase(), plain(coded.text));
+            let joined: String = text.split_whitespace().collect();
+            let said = Said { system: &system, code: &code, text: &text, joined: &joined };
+            found.extend(self.sensitive.iter().filter(|marks| marks.fit(&said)).map(|marks| marks.kind));
         }
         found
     }
@@ -239,22 +268,37 @@ impl RecordKinds {
                 fits.then(|| (from.to_owned(), to.to_owned())).ok_or_else(|| refused(format!("no span {text}")))
             };
             let categories = row.categories.iter().map(span).collect::<Result<_, _>>()?;
-            let codes = row.codes.into_iter().map(|one| (one.system, one.begins)).collect();
-            sensitive.push(Marks { kind, categories, codes, words: row.words, types: row.types });
+            let codes = row.codes.into_iter().map(|one| (plain(&one.system), one.begins)).collect();
+            let words = row.words.iter().map(|word| plain(word)).collect();
+            sensitive.push(Marks { kind, categories, codes, words, types: row.types, institutions: row.institutions });
         }
-        Ok(Self { edition: file.version, kinds, sensitive })
+        Ok(Self { edition: file.version, kinds, sensitive, gathers: file.gathers })
     }
 }
 
+/// A code and its words in the form in which they are compared.
+struct Said<'a> {
+    system: &'a str,
+    code: &'a str,
+    text: &'a str,
+    /// The text without spaces.
+    joined: &'a str,
+}
+
 impl Marks {
-    fn fit(&self, coded: &Coded<'_>) -> bool {
+    fn fit(&self, coded: &Said<'_>) -> bool {
         let category = coded.code.get(..3).filter(|start| is_category(start));
         let is_category = category
             .is_some_and(|one| self.categories.iter().any(|(from, to)| from.as_str() <= one && one <= to.as_str()));
         let is_code = self.codes.iter().any(|(system, begins)| {
             coded.system.contains(system.as_str()) && begins.iter().any(|start| coded.code.starts_with(start.as_str()))
         });
-        is_category || is_code || self.words.iter().any(|word| coded.text.contains(word.as_str()))
+        let is_said = |word: &String| match word.is_ascii() {
+            true => coded.text.contains(word.as_str()),
+            // Korean is written with spaces and without.
+            false => coded.joined.contains(&word.split_whitespace().collect::<String>()),
+        };
+        is_category || is_code || self.words.iter().any(is_said)
     }
 }
 
@@ -270,6 +314,8 @@ struct KindsFile {
     version: String,
     #[serde(rename = "valid_from")]
     _valid_from: String,
+    #[serde(default)]
+    gathers: Vec<String>,
     kind: Vec<KindRow>,
     sensitive: Vec<SensitiveRow>,
 }
@@ -295,6 +341,8 @@ struct SensitiveRow {
     words: Vec<String>,
     #[serde(default)]
     types: Vec<String>,
+    #[serde(default)]
+    institutions: Vec<String>,
 }
 
 #[derive(serde::Deserialize)]
@@ -338,6 +386,17 @@ mod tests {
         assert_eq!(kinds_of("x/other", "03", ""), []);
         assert_eq!(kinds_of("http://www.whocc.no/atc", "N05AX08", ""), [Sensitive::MentalHealth]);
         assert_eq!(kinds_of("", "", "정신건강의학과 진료"), [Sensitive::MentalHealth]);
+        let [decomposed, spaced, unseen] =
+            ["정신과".nfd().collect(), "정신 과".to_owned(), "정\u{200b}신과".to_owned()];
+        for text in [decomposed, spaced, unseen, "PSYCHIATRY".to_owned(), "에스시탈로프람정 10mg".to_owned()] {
+            assert_eq!(kinds_of("", "", &text), [Sensitive::MentalHealth], "{text}");
+        }
+        assert_eq!(kinds_of("", "", "hiv 검사"), [Sensitive::Infection]);
+        assert_eq!(kinds_of("", "f32.9", ""), [Sensitive::MentalHealth]);
+        assert_eq!(kinds_of("HTTP://WWW.WHOCC.NO/ATC", "n05ax08", ""), [Sensitive::MentalHealth]);
+        let of_place = |kind| RecordKinds::standard().sensitive_of_institution(kind);
+        assert_eq!(of_place("29"), [Sensitive::MentalHealth].into());
+        assert_eq!(of_place("31"), [].into());
         let of_type = RecordKinds::standard().sensitive_of("MolecularSequence", std::iter::empty());
         assert!(of_type.contains(&Sensitive::Genetics));
     }

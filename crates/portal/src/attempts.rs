@@ -4,16 +4,20 @@
 //!
 //! Anybody could fill the disk with such requests: the same one is journalled once a minute, and only so many a minute by
 //! source, by account and in all. What is beyond is counted in metrics and nowhere else.
+//!
+//! What is asked for is what the table of contents asks the door for at the same address, so that no page is left out.
 
 use crate::Portal;
+use crate::contents::{Guard, Route};
 use crate::pages::records::{Which, as_patient, own};
+use crate::router::routes;
 use archive::ArchiveError;
 use axum::http::Method;
 use base::{Id16, Redacted};
 use identity::Session;
 use policy::{Action, Actor, Assurance, Purpose, Request, Role, Target};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// Attempts of strangers that are journalled in a minute, from everywhere: 20 MB of journal a day at the most.
 const STRANGERS_MAX: usize = 30;
@@ -24,10 +28,15 @@ const ACCOUNT_MAX: usize = 10;
 /// Accounts with attempts that are journalled in a minute.
 const ACCOUNTS_MAX: usize = 1_000;
 
+/// The table of contents.
+static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(routes);
+
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Wish {
     action: Action,
+    /// In which role.
+    role: Role,
     /// The patient that the address names.
     patient: Option<Id16>,
 }
@@ -50,6 +59,10 @@ pub(crate) enum Stranger {
     Forged,
     /// It is over.
     Over,
+    /// It is over, and was this member of staff's: perhaps somebody's who left.
+    OverOfStaff(Id16),
+    /// Nothing but a passkey that was refused, and which names this member of staff.
+    RefusedStaff(Id16),
 }
 
 impl Stranger {
@@ -57,15 +70,20 @@ impl Stranger {
     const fn name(self) -> &'static str {
         match self {
             Self::Forged => "session-forged",
-            Self::Over => "session-over",
+            Self::Over | Self::OverOfStaff(_) => "session-over",
+            Self::RefusedStaff(_) => "passkey-refused",
         }
     }
 
-    /// Nobody's account: the attempts that name no patient are kept under it.
-    fn actor(self, source: &str) -> Actor {
+    /// Nobody's account, or that of the member of staff: the attempts that name no patient are kept under it.
+    fn actor(self, source: &str, role: Role) -> Actor {
+        let account = match self {
+            Self::OverOfStaff(account) | Self::RefusedStaff(account) => account,
+            Self::Forged | Self::Over => Id16::derived(&["nobody", self.name()]),
+        };
         Actor {
-            account: Id16::derived(&["nobody", self.name()]),
-            role: Role::Patient,
+            account,
+            role,
             assurance: Assurance::None,
             name: Redacted::new(self.name().to_owned()),
             source: Redacted::new(source.to_owned()),
@@ -74,30 +92,60 @@ impl Stranger {
 }
 
 impl Wish {
-    /// What a request for a page with records asks for; `None` for every other page.
+    /// What a request asks the door for; `None` for pages that ask it nothing.
     pub fn of(method: &Method, path: &str) -> Option<Self> {
-        let wish = |action| Some(Self { action, patient: None });
-        match path {
-            "/records" => wish(Action::ReadTimeline),
-            "/records/issue" if *method == Method::POST => wish(Action::Issue),
-            "/access" => wish(Action::ReadAccessLog),
-            _ => {
-                let which = Which::of(path.strip_prefix("/records/visit/")?)?;
-                Some(Self { action: Action::ReadRecord, patient: Some(which.patient) })
+        let route = ROUTES.iter().find(|route| route.method == method.as_str() && is_at(route.path, path))?;
+        let wish = |action, role| Self { action, role, patient: None };
+        match route.guard {
+            Guard::Own(action) => {
+                let which = path.strip_prefix("/records/visit/").map(Which::of);
+                Some(Self { patient: which.flatten().map(|which| which.patient), ..wish(action, Role::Patient) })
             }
+            Guard::Acting(action) => Some(wish(action, Role::Representative)),
+            Guard::Role(roles, action) => Some(wish(action, *roles.first()?)),
+            Guard::Staff => Some(Self::of_staff()),
+            Guard::Anyone | Guard::Session | Guard::Member => None,
         }
     }
 
     /// What somebody is on the way to who has not said: the list of their records.
     pub fn timeline() -> Self {
-        Self { action: Action::ReadTimeline, patient: None }
+        Self { action: Action::ReadTimeline, role: Role::Patient, patient: None }
     }
+
+    /// What a member of staff is on the way to who has not said, or was refused on the way: work on others' records.
+    fn of_staff() -> Self {
+        Self { role: Role::Support, ..Self::timeline() }
+    }
+
+    fn is_of_staff(&self) -> bool {
+        !matches!(self.role, Role::Patient | Role::Representative)
+    }
+}
+
+/// Whether a path is at an address of the table, where `{…}` stands for one step.
+fn is_at(address: &str, path: &str) -> bool {
+    let (mut address, mut path) = (address.split('/'), path.split('/'));
+    loop {
+        match (address.next(), path.next()) {
+            (None, None) => return true,
+            (Some(step), Some(taken)) if step == taken || (step.starts_with('{') && !taken.is_empty()) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Tells of a passkey that was refused, under the member of staff whom it names.
+pub(crate) async fn note_refused(portal: &Portal, account: Id16, source: &str) {
+    note(portal, Asker::Stranger(Stranger::RefusedStaff(account)), source, Wish::of_staff()).await;
 }
 
 /// Has the door refuse an attempt, which journals it. What the portal answers does not depend on it: nothing is shown anyway.
 pub(crate) async fn note(portal: &Portal, asker: Asker<'_>, source: &str, wish: Wish) {
     let actor = match asker {
-        Asker::Stranger(stranger) => stranger.actor(source),
+        Asker::Stranger(stranger) => stranger.actor(source, wish.role),
+        // Whoever is no member of staff asks in the role all the same, which they do not hold.
+        Asker::Half(session) | Asker::Guessing(session) if wish.is_of_staff() => session.actor_as(wish.role, source),
         Asker::Half(session) | Asker::Guessing(session) => session.actor(source),
     };
     let attempt = Attempt {
@@ -116,6 +164,10 @@ pub(crate) async fn note(portal: &Portal, asker: Asker<'_>, source: &str, wish: 
     }
     let request = match (wish.patient, asker) {
         (Some(patient), _) => as_patient(actor, patient, wish.action),
+        (None, _) if wish.is_of_staff() => {
+            let target = Target::Person(actor.account);
+            Request { actor, action: wish.action, target, purpose: Purpose::Operation }
+        }
         (None, Asker::Half(session) | Asker::Guessing(session)) => own(actor, session.person, wish.action),
         (None, Asker::Stranger(_)) => {
             let target = Target::Person(actor.account);
@@ -195,7 +247,7 @@ mod tests {
     use super::*;
 
     fn visit(number: usize) -> Wish {
-        Wish { action: Action::ReadRecord, patient: Some(Id16::derived(&[&number.to_string()])) }
+        Wish { patient: Some(Id16::derived(&[&number.to_string()])), action: Action::ReadRecord, ..Wish::timeline() }
     }
 
     fn stranger(source: &str, wish: Wish) -> Attempt<'_> {
@@ -209,7 +261,12 @@ mod tests {
         assert_eq!(action(Method::POST, "/records"), Some(Action::ReadTimeline));
         assert_eq!(action(Method::POST, "/records/issue"), Some(Action::Issue));
         assert_eq!(action(Method::GET, "/access"), Some(Action::ReadAccessLog));
-        for path in ["/", "/account", "/records/visit/x", "/records/", "/verify/records", "/sign-in/second-step"] {
+        assert_eq!(action(Method::GET, "/access/audit-events.ndjson"), Some(Action::ReadAccessLog));
+        assert_eq!(action(Method::POST, "/consents/give"), Some(Action::ManageConsent));
+        assert_eq!(action(Method::GET, "/acting/x"), Some(Action::ReadTimeline));
+        let staff = Wish::of(&Method::GET, "/staff/people").expect("it takes a right");
+        assert_eq!((staff.action, staff.role), (Action::ManageRights, Role::Administrator));
+        for path in ["/", "/account", "/records/", "/verify/records", "/sign-in/second-step"] {
             assert_eq!(action(Method::GET, path), None, "{path}");
         }
         let which = Which { patient: Id16::derived(&["p"]), id: Id16::derived(&["v"]) };

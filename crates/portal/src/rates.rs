@@ -42,6 +42,12 @@ impl Cost {
             "/verify" if *method == Method::POST => Some(Self::Check),
             "/verify/{number}" => Some(Self::Search),
             "/records" | "/records/visit/{id}" | "/access" => Some(Self::Read),
+            "/acting/{ground}" | "/staff/records/{ground}" => Some(Self::Read),
+            // Each gives a whole log away, and takes long.
+            "/access/audit-events.ndjson" => Some(Self::Issue),
+            // It waits by itself, and is asked for again and again by who watches.
+            "/staff/watch/events" => None,
+            route if route.starts_with("/consents") || route.starts_with("/representatives") => Some(Self::Change),
             route if route.starts_with("/sign-in/") || route.starts_with("/staff/sign-in") => Some(Self::SignIn),
             route if route.starts_with("/staff/enrol/") => Some(Self::SignIn),
             route if route.starts_with("/account/") || route.starts_with("/staff/") => Some(Self::Change),

@@ -20,6 +20,9 @@ use policy::{Actor, Assurance};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+/// What an open page asks for by itself: that keeps no session awake.
+const UNATTENDED: &str = "/staff/watch/events";
+
 /// Somebody who asks for a page.
 #[derive(Clone)]
 pub(crate) struct Visitor {
@@ -92,7 +95,7 @@ impl Visitor {
             source: source(peer, headers, portal.config().behind_proxy),
             agent: agent.to_owned(),
             device,
-            session: session(portal, token.clone()).await,
+            session: session(portal, token.clone(), parts.uri.path() != UNATTENDED).await,
             token: token.map(Redacted::new),
         }
     }
@@ -190,7 +193,7 @@ impl Visitor {
         PageError::SignInFirst { to }
     }
 
-    /// Journals that this visitor, who has not proved themselves twice, asked for records. Who sent no session tried nothing.
+    /// Journals that this visitor, who has not proved themselves twice or is not who the page is for, asked for what the door is asked for there. Who sent no session tried nothing.
     async fn note_attempt(&self, method: &Method, path: &str) {
         let Some(wish) = Wish::of(method, path) else { return };
         let asker = match &self.session {
@@ -202,15 +205,18 @@ impl Visitor {
     }
 }
 
-async fn session(portal: &Portal, token: Option<String>) -> SessionState {
+async fn session(portal: &Portal, token: Option<String>, is_attended: bool) -> SessionState {
     let Some(token) = token else { return SessionState::None };
     let found = portal
         .blocking(move |portal| {
-            Ok(match portal.identity().session(&token) {
+            let identity = portal.identity();
+            let found = if is_attended { identity.session(&token) } else { identity.session_unattended(&token) };
+            Ok(match found {
                 Ok(session) => SessionState::Live(Arc::new(session)),
                 Err(error @ IdentityError::SessionUnknown) => SessionState::Over(error.into(), Some(Stranger::Forged)),
                 Err(error @ IdentityError::SessionOver { .. }) => {
-                    SessionState::Over(error.into(), Some(Stranger::Over))
+                    let stranger = portal.identity().staff_of(&token)?.map_or(Stranger::Over, Stranger::OverOfStaff);
+                    SessionState::Over(error.into(), Some(stranger))
                 }
                 Err(error) => {
                     tracing::error!(%error, "a session cannot be looked up");
@@ -229,6 +235,7 @@ fn here(uri: &Uri) -> String {
         "/institutions" => uri.path_and_query().map_or("/institutions", |whole| whole.as_str()).to_owned(),
         "/records/issue" => "/records".to_owned(),
         "/account/end-others" | "/account/end" => "/account".to_owned(),
+        "/account/notices/object" => "/account/notices".to_owned(),
         "/account/passkeys/remove" => "/account/passkeys".to_owned(),
         path if path.starts_with("/staff/recovery/") => "/staff/recovery".to_owned(),
         path if path.starts_with("/staff/people/") => "/staff/people".to_owned(),
@@ -316,8 +323,11 @@ impl<S: Send + Sync> FromRequestParts<S> for StaffMember {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
         let visitor = Visitor::from_request_parts(parts, state).await?;
-        let session = visitor.staff()?;
-        Ok(Self { visitor, session })
+        let found = visitor.staff();
+        if found.is_err() {
+            visitor.note_attempt(&parts.method, parts.uri.path()).await;
+        }
+        Ok(Self { session: found?, visitor })
     }
 }
 

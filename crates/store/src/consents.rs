@@ -22,7 +22,7 @@ use crate::types::{
     NewVersion, ResourceKey, Ticket, id16_from, institution_from, owner_bytes, owner_from, resource_id, time_from,
 };
 
-/// Consents that one person may have, withdrawn ones included.
+/// Consents of one person that hold at a time, and those that are shown.
 pub const CONSENTS_MAX: usize = 500;
 /// Years that a consent is kept after it was written, as the longest class of records is.
 const YEARS_KEPT: i16 = 10;
@@ -41,7 +41,7 @@ pub struct ConsentEntry {
     pub id: Id16,
     /// What it says; a fault where it cannot be read, and then it shares nothing.
     pub terms: Result<ConsentTerms, ConsentFault>,
-    /// Whether it was not withdrawn.
+    /// Whether it was not withdrawn, and so holds for as long as it says; one that cannot be read may hold still.
     pub is_active: bool,
     /// When this version was written.
     pub recorded: Timestamp,
@@ -89,34 +89,57 @@ impl Store {
     pub fn withdraw_consent(&self, permit: &Permit, person: Id16, id: Id16) -> Result<Ticket, StoreError> {
         match self.consent(permit, person, id)?.terms {
             Ok(terms) => self.write_consent(permit, id, &terms, false),
-            // What cannot be read shares nothing already.
-            Err(_) => Err(StoreError::Missing { what: "consent that can be read" }),
+            // Its rules were made when it could be read, and hold until they go: nothing else is written of what nobody can read.
+            Err(_) => {
+                let written = self.commit(permit, vec![], vec![], move |transaction, _| {
+                    replace_rules(transaction, person, id, None)?;
+                    bump_epoch(transaction)
+                })?;
+                Ok(written.ticket)
+            }
         }
     }
 
-    /// All consents of a person, newest first, withdrawn ones included. Takes a permit for [`Action::ManageConsent`] of the
+    /// The consents of a person: those that hold first, then the newest of those withdrawn, [`CONSENTS_MAX`] at most. Takes a permit for [`Action::ManageConsent`] of the
     /// person; the entry in the access journal is durable before this returns.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`],
     /// [`StoreError::JournalUnavailable`], [`StoreError::Database`], [`StoreError::Seal`].
     pub fn consents(&self, permit: &Permit, person: Id16) -> Result<Vec<ConsentEntry>, StoreError> {
+        self.read_consents(permit, person, None)
+    }
+
+    /// All consents, or one of them alone: that it can be withdrawn must not hang on how many others there are.
+    fn read_consents(
+        &self,
+        permit: &Permit,
+        person: Id16,
+        only: Option<Id16>,
+    ) -> Result<Vec<ConsentEntry>, StoreError> {
         check_consent_permit(permit, "consents", person)?;
         let (core, step, owner) = (self.core(), "reading consents", Owner::Patient(person));
-        let sealed = core.readers.snapshot(step, |connection| {
+        let only = only.map(|id| resource_id(&commons(), KIND, &id.to_string()).0);
+        let (sealed, holding) = core.readers.snapshot(step, |connection| {
             check_epoch(connection, permit.epoch())?;
-            let sql = "SELECT id FROM resource_current WHERE owner = ? AND type = ? AND institution = ? \
-                       ORDER BY recorded_us DESC, id";
+            let holding = holding(connection, person, i64::MIN)?;
+            let sql = "SELECT id FROM resource_current WHERE owner = ?1 AND type = ?2 AND institution = ?3 \
+                       AND (?4 IS NULL OR id = ?4) ORDER BY recorded_us DESC, id";
             let mut statement = connection.prepare_cached(sql).at(step)?;
-            let mut rows = statement.query(params![owner_bytes(owner), KIND, commons().as_str()]).at(step)?;
-            let (mut sealed, mut bytes) = (Vec::new(), 0);
+            let mut rows = statement.query(params![owner_bytes(owner), KIND, commons().as_str(), only]).at(step)?;
+            let mut found = Vec::new();
             while let Some(row) = rows.next().at(step)? {
-                let id = id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
-                check_count("consents of one person", sealed.len() + 1, CONSENTS_MAX)?;
+                found.push(id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?);
+            }
+            let held: BTreeSet<Id16> =
+                holding.iter().map(|consent| resource_id(&commons(), KIND, &consent.to_string())).collect();
+            found.sort_by_key(|id| !held.contains(id));
+            let (mut sealed, mut bytes) = (Vec::new(), 0);
+            for id in found.into_iter().take(CONSENTS_MAX) {
                 let key = ResourceKey { owner, resource_type: KIND.to_owned(), id };
                 frames(connection, &key, 1, &mut sealed, &mut bytes)?;
             }
-            Ok(sealed)
+            Ok((sealed, holding))
         })?;
         let mut entries = Vec::with_capacity(sealed.len());
         let mut seen = Seen::default();
@@ -128,8 +151,8 @@ impl Store {
                 what: "a consent",
                 reason: "its id is not one of ours".to_owned(),
             })?;
-            let is_active = matches!(read, Ok((true, _)));
             let (recorded, version) = (version.recorded, version.version);
+            let is_active = holding.contains(&id);
             entries.push(ConsentEntry { id, terms: read.map(|(_, terms)| terms), is_active, recorded, version });
         }
         core.record_seen(permit, seen)?;
@@ -137,15 +160,17 @@ impl Store {
     }
 
     /// Consents of a subject that whoever asks may use now, as their institution is named in them. Takes a permit for
-    /// [`Action::AskGround`] about the subject.
+    /// [`Action::AskGround`] about the subject, who finds it in their access log.
     ///
     /// # Errors
-    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Database`].
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::JournalUnavailable`],
+    /// [`StoreError::Database`].
     pub fn consent_offers(&self, permit: &Permit, subject: Id16) -> Result<Vec<ConsentOffer>, StoreError> {
         check_action(permit, "consent_offers", &[Action::AskGround])?;
         if !permit.reaches(Owner::Patient(subject), &nowhere()) {
             return Err(StoreError::Scope { what: "the person whose consents they are" });
         }
+        self.note_use(permit, subject, "consent")?;
         let (now_us, step) = (self.core().clock.now_us(), "looking for consents");
         let actor = permit.actor();
         self.core().readers.snapshot(step, |connection| {
@@ -189,8 +214,8 @@ impl Store {
     }
 
     fn consent(&self, permit: &Permit, person: Id16, id: Id16) -> Result<ConsentEntry, StoreError> {
-        let mut all = self.consents(permit, person)?.into_iter();
-        all.find(|entry| entry.id == id).ok_or(StoreError::Missing { what: "consent" })
+        let mut found = self.read_consents(permit, person, Some(id))?.into_iter();
+        found.find(|entry| entry.id == id).ok_or(StoreError::Missing { what: "consent" })
     }
 
     fn write_consent(
@@ -235,10 +260,26 @@ impl Store {
         let rules = is_active.then(|| terms.clone());
         let written = self.commit(permit, vec![version], vec![], move |transaction, _| {
             replace_rules(transaction, person, id, rules.as_ref())?;
+            let open = holding(transaction, person, now.as_microsecond())?;
+            check_count("consents of one person", open.len(), CONSENTS_MAX)?;
             bump_epoch(transaction)
         })?;
         Ok(written.ticket)
     }
+}
+
+/// The consents of a person that have rules, which is what the door goes by, and end after a time.
+fn holding(connection: &Connection, person: Id16, after_us: i64) -> Result<BTreeSet<Id16>, StoreError> {
+    let step = "reading the rules of consents";
+    let mut statement = connection
+        .prepare_cached("SELECT DISTINCT consent FROM consent_rule WHERE person = ? AND until_us > ?")
+        .at(step)?;
+    let mut rows = statement.query(params![person.0, after_us]).at(step)?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next().at(step)? {
+        found.insert(id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?);
+    }
+    Ok(found)
 }
 
 fn check_consent_permit(permit: &Permit, call: &'static str, person: Id16) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@ use crate::core::{check_action, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::facts::bump_epoch;
 use crate::grounds::{GROUNDS_MAX, HOUR_US, Insert, NewGround, checked_text};
+use crate::rights::Right;
 use crate::sealed;
 use crate::types::{id16_from, time_from};
 
@@ -78,7 +79,7 @@ pub struct GlassNotice {
 
 impl Store {
     /// Breaks the glass: the subject's records are open to the asker at once, for as long as the terms say. A second person,
-    /// who holds a right and is not the asker, and every security officer are told in the same transaction, and a review is
+    /// a security officer who is not the asker, and every security officer are told in the same transaction, and a review is
     /// due. The subject finds it in their access log before it opens. Takes a permit for [`Action::BreakGlass`]; the ground
     /// has the id that its purpose names.
     ///
@@ -97,7 +98,9 @@ impl Store {
         let core = self.core();
         let account = permit.actor().account;
         checked_text(&reason)?;
-        if second == account || self.rights(second)?.is_empty() {
+        // Whoever is told has to be somebody who sees to it: reviews are for security officers.
+        let sees_to_it = |right: &Right| right.role() == Role::SecurityOfficer;
+        if second == account || !self.rights(second)?.iter().any(sees_to_it) {
             return Err(StoreError::Missing { what: "second person" });
         }
         let term = GroundTerms::standard().of(GroundKind::BreakGlass).and_then(|term| term.review_hours);
@@ -202,6 +205,7 @@ impl Store {
         note: &Redacted<String>,
     ) -> Result<(), StoreError> {
         check_action(permit, "review_glass", &[Action::ReviewGlass])?;
+        self.note_ground(permit, ground)?;
         let core = self.core();
         let note = sealed::text::seal(&core.text_key, &ground.0, checked_text(note)?, &*core.random);
         let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), core.clock.now_us());

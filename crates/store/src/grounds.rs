@@ -11,6 +11,7 @@ use crate::Store;
 use crate::core::{Core, check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::facts::bump_epoch;
+use crate::journal::AccessEntry;
 use crate::rights::{Right, rights};
 use crate::types::{id16_from, institution_from, owner_bytes, time_from};
 use crate::{consents, representatives, sealed};
@@ -78,16 +79,19 @@ pub const fn kind_asked_by(role: Role) -> Option<GroundKind> {
 
 impl Store {
     /// Asks for a ground, which opens once somebody else has confirmed it. Takes a permit for [`Action::AskGround`] about the
-    /// subject; the ground has the id that the permit's purpose names. A visit and an order are asked for by who holds the
+    /// subject, who finds it in their access log; the ground has the id that the permit's purpose names. A visit and an order are asked for by who holds the
     /// role at an institution; a visit reaches what that institution has.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`],
-    /// [`StoreError::Missing`] where no reason is given, [`StoreError::Database`].
+    /// [`StoreError::Missing`] where no reason is given, [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn ask_ground(&self, permit: &Permit, new: NewGround) -> Result<Id16, StoreError> {
         check_action(permit, "ask_ground", &[Action::AskGround])?;
         let role = permit.actor().role;
         let kind = kind_asked_by(role).ok_or(StoreError::Scope { what: "a ground that this role asks for" })?;
+        if permit.reaches(Owner::Patient(new.subject), &nowhere()) {
+            self.note_use(permit, new.subject, "ground")?;
+        }
         let new = Insert { kind, role, new, now_us: self.core().clock.now_us(), confirmed: false };
         self.insert_ground(permit, new, |_, _| Ok(()))
     }
@@ -138,13 +142,14 @@ impl Store {
     }
 
     /// Confirms a ground that somebody else asked for: it opens now, for as long as its kind says. Takes a permit for
-    /// [`Action::ConfirmGround`].
+    /// [`Action::ConfirmGround`]. Journalled under whom it is about, before it is done.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`]; [`StoreError::Missing`] where there is none that waits, or it is the
-    /// asker's own; [`StoreError::Database`].
+    /// asker's own; [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn confirm_ground(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
         check_action(permit, "confirm_ground", &[Action::ConfirmGround])?;
+        self.note_ground(permit, id)?;
         let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), self.core().clock.now_us());
         self.core().writer.run(1, move |transaction| {
             let step = "confirming a ground";
@@ -162,13 +167,14 @@ impl Store {
     }
 
     /// Closes a ground: permits that were made on it are refused from now on. Takes a permit for [`Action::ConfirmGround`], or
-    /// one for [`Action::AskGround`] of whose ground it is.
+    /// one for [`Action::AskGround`] of whose ground it is. Journalled under whom it is about, before it is done.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Missing`] where there is none that is open,
-    /// [`StoreError::Database`].
+    /// [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn close_ground(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
         check_action(permit, "close_ground", &[Action::ConfirmGround, Action::AskGround])?;
+        self.note_ground(permit, id)?;
         let own_only = permit.action() == Action::AskGround;
         let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), self.core().clock.now_us());
         self.core().writer.run(1, move |transaction| {
@@ -227,6 +233,21 @@ impl Store {
         })
     }
 
+    /// Journals that a permit is used on a ground: under whom it is about, or where there is none such, as tried in vain under who
+    /// tries.
+    pub(crate) fn note_ground(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
+        let (core, step) = (self.core(), "looking for a ground");
+        let subject: Option<[u8; 16]> = core.readers.snapshot(step, |connection| {
+            let mut statement = connection.prepare_cached("SELECT subject FROM access_ground WHERE id = ?").at(step)?;
+            statement.query_row([id.0], |row| row.get(0)).optional().at(step)
+        })?;
+        let entry = match subject {
+            Some(subject) => core.entry(permit, Id16(subject)),
+            None => core.beyond_entry(permit, permit.actor().account),
+        };
+        core.record(&[AccessEntry { ground: Some(id), what: vec![("ground".to_owned(), 1)], ..entry }])
+    }
+
     fn find_grounds(
         &self,
         permit: Option<&Permit>,
@@ -254,30 +275,33 @@ impl Store {
     }
 
     /// Whom a patient of an institution is: the person, or the patient where nobody is linked to it. Takes a permit for
-    /// [`Action::AskGround`] or [`Action::BreakGlass`] about that patient.
+    /// [`Action::AskGround`] or [`Action::BreakGlass`] about that patient. Where there is none, the attempt is journalled as denied:
+    /// whoever tries numbers until one is somebody's is seen to do so.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Missing`] where there is none,
-    /// [`StoreError::Database`].
+    /// [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn subject_of(&self, permit: &Permit, patient: Id16) -> Result<Id16, StoreError> {
         check_action(permit, "subject_of", &[Action::AskGround, Action::BreakGlass])?;
         if !permit.reaches(Owner::Patient(patient), &nowhere()) {
             return Err(StoreError::Scope { what: "the patient" });
         }
         let step = "looking whom a patient is";
-        self.core().readers.snapshot(step, |connection| {
+        let found = self.core().readers.snapshot(step, |connection| {
             check_epoch(connection, permit.epoch())?;
             let mut statement =
                 connection.prepare_cached("SELECT person FROM person_patient WHERE patient = ?").at(step)?;
             let person: Option<[u8; 16]> = statement.query_row([patient.0], |row| row.get(0)).optional().at(step)?;
-            match person {
-                Some(person) => Ok(Id16(person)),
-                None if patients_of(connection, patient, "")?.is_empty() => {
-                    Err(StoreError::Missing { what: "patient" })
-                }
-                None => Ok(patient),
-            }
-        })
+            Ok(match person {
+                Some(person) => Some(Id16(person)),
+                None => (!patients_of(connection, patient, "")?.is_empty()).then_some(patient),
+            })
+        })?;
+        let Some(subject) = found else {
+            self.core().record_beyond(permit, Owner::Patient(patient), "Patient")?;
+            return Err(StoreError::Missing { what: "patient" });
+        };
+        Ok(subject)
     }
 }
 
@@ -364,8 +388,10 @@ fn staff_ground(
     now_us: i64,
 ) -> Result<Option<Opened>, StoreError> {
     let step = "looking for a ground";
-    let sql = "SELECT kind, subject, institution, share FROM access_ground WHERE id = ? AND account = ? AND role = ? \
-               AND closed_us IS NULL AND confirmed_us <= ?4 AND until_us > ?4";
+    // A visit is of an institution: it ends with the right there, whatever other rights are left.
+    let sql = "SELECT kind, subject, institution, share FROM access_ground g WHERE id = ? AND account = ? AND role = ? \
+               AND closed_us IS NULL AND confirmed_us <= ?4 AND until_us > ?4 AND (kind <> 'visit' OR EXISTS (\
+               SELECT 1 FROM account_right r WHERE r.account = g.account AND r.role = g.role AND r.institution = g.institution))";
     let mut statement = connection.prepare_cached(sql).at(step)?;
     let row: Option<(String, [u8; 16], String, String)> = statement
         .query_row(params![id.0, account.0, role.name(), now_us], |row| {

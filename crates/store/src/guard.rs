@@ -11,7 +11,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use crate::error::{AtStep, StoreError};
 
 /// Tables that only the store touches; those of the index begin with `idx_`.
-const OWN: [&str; 42] = [
+const OWN: [&str; 44] = [
     "policy_epoch",
     "resource_version",
     "resource_current",
@@ -32,6 +32,8 @@ const OWN: [&str; 42] = [
     "person",
     "person_patient",
     "account_right",
+    "right_asked",
+    "right_ended",
     "access_ground",
     "broken_glass",
     "access_notice",

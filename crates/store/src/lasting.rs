@@ -64,6 +64,7 @@ pub(crate) const LASTING: &[Lasting] = &[
     lasting("person", Of::Id("id")),
     lasting("person_patient", Of::Id("patient")),
     lasting("account_right", Of::Id("account")),
+    lasting("right_asked", Of::Id("account")),
     lasting("right_ended", Of::Id("account")),
     lasting("access_ground", Of::Id("subject")),
     lasting("broken_glass", Of::Id("subject")),

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use base::{Id16, Timestamp};
-use policy::{Action, GroundKind, InstitutionCode, Owner, Permit, ProofRules, Share};
+use base::{Clock, Id16, Redacted, Timestamp};
+use jiff::civil::Date;
+use jiff::tz::{TimeZone, offset};
+use policy::{Action, GroundKind, InstitutionCode, Owner, Permit, ProofCase, ProofRules, Share};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Store;
@@ -28,15 +30,15 @@ pub struct NewRepresentative {
     pub agent: Id16,
     /// The case of [`ProofRules`] that it is.
     pub proof_case: String,
-    /// Age of the person in full years, where known.
-    pub age: Option<i64>,
+    /// The person's date of birth, where known: some cases are for people of an age, and end with it.
+    pub birth_date: Option<Redacted<Date>>,
     /// Proofs that were seen, by name.
     pub seen: BTreeSet<String>,
     /// Only what this institution has; `None` for all.
     pub institution: Option<InstitutionCode>,
     /// How much of it.
     pub share: Share,
-    /// Until when, at most [`ProofRules::days_max`] from now.
+    /// Until when, at most [`ProofRules::days_max`] from now and no longer than the person is of the case's age.
     pub until: Timestamp,
 }
 
@@ -78,17 +80,22 @@ impl Store {
         if !permit.reaches(Owner::Patient(new.person), &nowhere()) {
             return Err(StoreError::Scope { what: "the person who is represented" });
         }
+        self.note_use(permit, new.person, "appointment")?;
         let rules = ProofRules::standard();
-        let enough = rules.check(&new.proof_case, new.age, &new.seen);
+        let now = self.core().clock.now();
+        let birth_date = new.birth_date.as_ref().map(|date| *date.expose());
+        let enough = rules.check(&new.proof_case, birth_date.and_then(|birth| full_years(birth, now)), &new.seen);
         let case = enough.map_err(|_| StoreError::Missing { what: "proof of who may act for a person" })?;
         if case.by_person != (permit.action() == Action::Appoint) {
             return Err(StoreError::Scope { what: "a case that is proved in this way" });
         }
         let core = self.core();
         let (id, by, epoch, now_us) =
-            (Id16::random(&*core.random), permit.actor().account, permit.epoch(), core.clock.now_us());
+            (Id16::random(&*core.random), permit.actor().account, permit.epoch(), now.as_microsecond());
         let until_us = new.until.as_microsecond();
-        if new.agent == new.person || until_us <= now_us || until_us > now_us + rules.days_max() * DAY_US {
+        let longest_us = now_us + rules.days_max() * DAY_US;
+        let longest_us = longest_us.min(outgrown(case, birth_date).map_or(i64::MAX, |at| at.as_microsecond()));
+        if new.agent == new.person || until_us <= now_us || until_us > longest_us {
             return Err(StoreError::Missing { what: "agent and end that an appointment can have" });
         }
         core.writer.run(new.seen.len() + 1, move |transaction| {
@@ -140,6 +147,7 @@ impl Store {
         if !permit.reaches(Owner::Patient(person), &nowhere()) {
             return Err(StoreError::Scope { what: "the person who is represented" });
         }
+        self.note_use(permit, person, "appointment")?;
         let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), self.core().clock.now_us());
         self.core().writer.run(1, move |transaction| {
             check_epoch(transaction, epoch)?;
@@ -163,6 +171,9 @@ impl Store {
         if !permit.reaches(Owner::Patient(person), &nowhere()) {
             return Err(StoreError::Scope { what: "the person who is represented" });
         }
+        if permit.actor().account != person {
+            self.note_use(permit, person, "appointment")?;
+        }
         self.core().readers.snapshot("reading appointments", |connection| {
             check_epoch(connection, permit.epoch())?;
             listed(connection, "person = ?", person)
@@ -176,6 +187,24 @@ impl Store {
     pub fn represented_by(&self, account: Id16) -> Result<Vec<Representative>, StoreError> {
         self.core().readers.snapshot("reading appointments", |connection| listed(connection, "agent = ?", account))
     }
+}
+
+/// The age of somebody in full years, by the day in Korea.
+fn full_years(birth: Date, now: Timestamp) -> Option<i64> {
+    let today = now.to_zoned(korea()).date();
+    let had_birthday = (today.month(), today.day()) >= (birth.month(), birth.day());
+    let years = i64::from(today.year()) - i64::from(birth.year()) - i64::from(!had_birthday);
+    (birth <= today).then_some(years)
+}
+
+/// When somebody becomes too old for a case: the beginning of that birthday in Korea.
+fn outgrown(case: &ProofCase, birth: Option<Date>) -> Option<Timestamp> {
+    let birthday = birth?.checked_add(jiff::Span::new().try_years(case.age_below?).ok()?).ok()?;
+    Some(birthday.to_zoned(korea()).ok()?.timestamp())
+}
+
+fn korea() -> TimeZone {
+    TimeZone::fixed(offset(9))
 }
 
 fn listed(connection: &Connection, condition: &str, id: Id16) -> Result<Vec<Representative>, StoreError> {
@@ -229,4 +258,23 @@ pub(crate) fn open(
         institutions: Some(institution).filter(|code| !code.is_empty()).into_iter().collect(),
         share,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn a_birthday_begins_at_midnight_in_korea() {
+        let at = |text: &str| -> Timestamp { text.parse().expect("a time") };
+        let birth = date(2012, 11, 26);
+        assert_eq!(full_years(birth, at("2026-11-25T14:59:59Z")), Some(13));
+        assert_eq!(full_years(birth, at("2026-11-25T15:00:00Z")), Some(14));
+        assert_eq!(full_years(birth, at("2010-01-01T00:00:00Z")), None, "not born yet");
+        let child = ProofRules::standard().cases().iter().find(|case| case.age_below == Some(14)).expect("a case");
+        assert_eq!(outgrown(child, Some(birth)), Some(at("2026-11-25T15:00:00Z")));
+        assert_eq!(outgrown(child, None), None);
+        assert_eq!(outgrown(child, Some(date(2012, 2, 29))), Some(at("2026-02-27T15:00:00Z")), "earlier, not later");
+    }
 }

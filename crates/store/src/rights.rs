@@ -2,7 +2,7 @@
 
 use base::Id16;
 use policy::{Action, InstitutionCode, Permit, Role};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::Store;
 use crate::core::{check_action, check_epoch};
@@ -65,9 +65,20 @@ impl Right {
     }
 }
 
+/// A right that waits for a second administrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedRight {
+    /// Whose it would be.
+    pub account: Id16,
+    /// What.
+    pub right: Right,
+    /// Who asked for it.
+    pub by: Id16,
+}
+
 impl Store {
     /// Gives an account a right. The permits of others stay valid: this only widens. For the command line and for jobs of the
-    /// program; people go through [`Store::grant_as`].
+    /// program; people go through [`Store::ask_right`].
     ///
     /// # Errors
     /// [`StoreError::Scope`] where the role is not one that accounts are appointed to, or lacks its institution;
@@ -126,6 +137,9 @@ impl Store {
             transaction.execute(sql, params![now_us, account.0]).at(step)?;
             let sql = "DELETE FROM account_right WHERE account = ?";
             let rights = transaction.execute(sql, [account.0]).at(step)?;
+            // What somebody asked for who is gone waits for nobody.
+            let sql = "DELETE FROM right_asked WHERE account = ?1 OR asked_by = ?1";
+            transaction.execute(sql, [account.0]).at(step)?;
             let sql = "UPDATE access_ground SET closed_us = ?, closed_by = ?2 WHERE account = ?2 AND closed_us IS NULL";
             transaction.execute(sql, params![now_us, account.0]).at(step)?;
             bump_epoch(transaction)?;
@@ -133,24 +147,71 @@ impl Store {
         })
     }
 
-    /// As [`Store::grant`], by an administrator: takes a permit for [`Action::ManageRights`], and is journalled under the account
-    /// before it is done. Nobody gives a right to themselves.
+    /// Asks for a right of somebody else as an administrator: it gives nothing until [`Store::confirm_rights`]. Takes a permit for
+    /// [`Action::ManageRights`], and is journalled under the account before it is done.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Scope`], [`StoreError::JournalUnavailable`], and those of
     /// [`Store::grant`].
-    pub fn grant_as(&self, permit: &Permit, account: Id16, right: &Right) -> Result<(), StoreError> {
-        check_action(permit, "grant_as", &[Action::ManageRights])?;
-        if permit.actor().account == account {
+    pub fn ask_right(&self, permit: &Permit, account: Id16, right: &Right) -> Result<(), StoreError> {
+        check_action(permit, "ask_right", &[Action::ManageRights])?;
+        let by = permit.actor().account;
+        if by == account {
             return Err(StoreError::Scope { what: "a right of one's own" });
         }
         let (role, institution) = right.columns()?;
-        self.note_use(permit, account, "right")?;
-        let epoch = permit.epoch();
+        self.note_use(permit, account, "right-asked")?;
+        let (epoch, now_us) = (permit.epoch(), self.core().clock.now_us());
         self.core().writer.run(1, move |transaction| {
             check_epoch(transaction, epoch)?;
-            give(transaction, account, role, &institution)
+            let sql = "INSERT OR IGNORE INTO right_asked (account, role, institution, asked_by, asked_us) VALUES (?, ?, ?, ?, ?)";
+            let values = params![account.0, role, institution, by.0, now_us];
+            transaction.execute(sql, values).at("asking for a right").map(|_| ())
         })
+    }
+
+    /// Gives an account the rights that were asked for it, and says how many. `by` is the permit for [`Action::ManageRights`] of an
+    /// administrator, who gives what others asked for and nothing to themselves, journalled under the account; none where the
+    /// command line does.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::JournalUnavailable`]; [`StoreError::Missing`] where nothing
+    /// is there that somebody else asked for; [`StoreError::Database`], [`StoreError::Commit`].
+    pub fn confirm_rights(&self, by: Option<&Permit>, account: Id16) -> Result<usize, StoreError> {
+        if let Some(permit) = by {
+            check_action(permit, "confirm_rights", &[Action::ManageRights])?;
+            self.note_use(permit, account, "right")?;
+        }
+        let confirms = by.map(|permit| (permit.actor().account, permit.epoch()));
+        self.core().writer.run(1, move |transaction| {
+            let step = "confirming rights";
+            if let Some((_, epoch)) = confirms {
+                check_epoch(transaction, epoch)?;
+            }
+            let mut given = 0;
+            for asked in asked(transaction, Some(account))? {
+                if confirms.is_some_and(|(by, _)| by == asked.by || by == account) {
+                    continue;
+                }
+                let (role, institution) = asked.right.columns()?;
+                give(transaction, account, role, &institution)?;
+                let sql = "DELETE FROM right_asked WHERE account = ? AND role = ? AND institution = ?";
+                transaction.execute(sql, params![account.0, role, institution]).at(step)?;
+                given += 1;
+            }
+            if given == 0 {
+                return Err(StoreError::Missing { what: "right that somebody else asked for" });
+            }
+            Ok(given)
+        })
+    }
+
+    /// The rights that wait to be confirmed, of every account. For the command line and administrators' pages.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn rights_asked(&self) -> Result<Vec<AskedRight>, StoreError> {
+        self.core().readers.snapshot("reading asked rights", |connection| asked(connection, None))
     }
 
     /// The rights of an account. For the command line and pages of the account itself.
@@ -196,6 +257,20 @@ fn give(transaction: &Transaction<'_>, account: Id16, role: &str, institution: &
     transaction.execute(sql, params![account.0, role]).at(step).map(|_| ())
 }
 
+/// The rights that wait to be confirmed: of one account, or of all.
+fn asked(connection: &Connection, account: Option<Id16>) -> Result<Vec<AskedRight>, StoreError> {
+    let step = "reading asked rights";
+    let sql = "SELECT account, role, institution, asked_by FROM right_asked WHERE ?1 IS NULL OR account = ?1 ORDER BY 1, 2, 3";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let mut rows = statement.query([account.map(|account| account.0)]).at(step)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().at(step)? {
+        let id = |at: usize| id16_from(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());
+        found.push(AskedRight { account: id(0)?, right: right_from(row, 1)?, by: id(3)? });
+    }
+    Ok(found)
+}
+
 /// The rights of an account, in order.
 pub(crate) fn rights(connection: &Connection, account: Id16) -> Result<Vec<Right>, StoreError> {
     let step = "reading rights";
@@ -205,17 +280,23 @@ pub(crate) fn rights(connection: &Connection, account: Id16) -> Result<Vec<Right
     let mut rows = statement.query([account.0]).at(step)?;
     let mut rights = Vec::new();
     while let Some(row) = rows.next().at(step)? {
-        let name = row.get_ref(0).at(step)?.as_str().unwrap_or_default();
-        let unknown = || StoreError::Damaged { what: "a right", reason: "its role is unknown".to_owned() };
-        let role = Role::from_name(name).ok_or_else(unknown)?;
-        let code = row.get_ref(1).at(step)?.as_str().unwrap_or_default();
-        let institution = if code.is_empty() { None } else { Some(institution_from(code)?) };
-        rights.push(match (role, institution) {
-            (Role::Depositor, Some(institution)) => Right::Depositor(institution),
-            (Role::Operator, None) => Right::Operator,
-            (role, institution) if Role::APPOINTED.contains(&role) => Right::Appointed { role, institution },
-            _ => return Err(unknown()),
-        });
+        rights.push(right_from(row, 0)?);
     }
     Ok(rights)
+}
+
+/// The right of a row that has its role's name at a column, and its institution at the next.
+fn right_from(row: &Row<'_>, at: usize) -> Result<Right, StoreError> {
+    let step = "reading rights";
+    let name = row.get_ref(at).at(step)?.as_str().unwrap_or_default();
+    let unknown = || StoreError::Damaged { what: "a right", reason: "its role is unknown".to_owned() };
+    let role = Role::from_name(name).ok_or_else(unknown)?;
+    let code = row.get_ref(at + 1).at(step)?.as_str().unwrap_or_default();
+    let institution = if code.is_empty() { None } else { Some(institution_from(code)?) };
+    match (role, institution) {
+        (Role::Depositor, Some(institution)) => Ok(Right::Depositor(institution)),
+        (Role::Operator, None) => Ok(Right::Operator),
+        (role, institution) if Role::APPOINTED.contains(&role) => Ok(Right::Appointed { role, institution }),
+        _ => Err(unknown()),
+    }
 }

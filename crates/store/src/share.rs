@@ -2,26 +2,21 @@
 //! that it does not. Worked out when a shared part is read, so that a newer edition of the kinds holds at once. Whole shares, as
 //! everybody has of their own records, cost nothing here.
 //!
-//! A resource is sensitive by any of its versions, and with any record of the same encounter. What cannot be read is of every
-//! sensitive kind.
+//! A resource is sensitive by any of its versions, by the kind of its institution, with any record of the same encounter, and by what
+//! it refers to or what refers to it. What cannot be read is of every sensitive kind.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use base::Id16;
-use fhir::Value;
 use fhir::json::{Limits, parse};
+use fhir::{Target, Value};
 use policy::{Coded, Owner, Permit, RecordKinds, Sensitive, Share};
 use rusqlite::Connection;
 
 use crate::core::{Core, check_count};
 use crate::error::{AtStep, StoreError};
 use crate::read::{HISTORIES_MAX, VERSIONS_MAX, frames, open};
-use crate::types::{ResourceKey, id16_from, owner_bytes};
-
-/// Longest string that is looked through for words: longer ones are pictures and documents.
-const WORDS_BYTES_MAX: usize = 16 << 10;
-/// Type of the resource that other resources belong to.
-const ENCOUNTER: &str = "Encounter";
+use crate::types::{ResourceKey, id16_from, owner_bytes, resource_id};
 
 /// What a permit shares of one owner.
 pub(crate) enum Shared {
@@ -35,32 +30,42 @@ impl Shared {
         if *permit.share() == Share::Whole {
             return Ok(Self::All);
         }
-        let mut found = Vec::new();
-        let mut bytes = 0;
-        for (key, encounter) in keys(connection, owner)? {
+        let places = places(connection, owner)?;
+        let (mut found, mut spread, mut bytes) = (Vec::new(), Spread::default(), 0);
+        let keys = keys(connection, owner)?;
+        // Everything refers to whom it is about: that says nothing.
+        let own: HashSet<Id16> =
+            keys.iter().filter(|(key, _)| key.resource_type != "Patient").map(|(key, _)| key.id).collect();
+        for (key, encounter) in keys {
             let mut versions = Vec::new();
             frames(connection, &key, VERSIONS_MAX, &mut versions, &mut bytes)?;
-            let mut kinds = BTreeSet::new();
             for version in versions {
                 let opened = open(core, permit, version)?;
-                kinds.extend(sensitive_kinds(&key.resource_type, opened.bytes.expose()));
+                let read = Looked::at(&key.resource_type, opened.bytes.expose());
+                spread.mark(key.id, &read.sensitive);
+                spread.mark(key.id, places.get(opened.institution.as_str()).unwrap_or(&BTreeSet::new()));
+                let gathers = RecordKinds::standard().gathers(&key.resource_type);
+                for (kind, id) in &read.references {
+                    let other = resource_id(&opened.institution, kind, id);
+                    if !own.contains(&other) {
+                        continue;
+                    }
+                    spread.passes(other, key.id);
+                    if !gathers && !RecordKinds::standard().gathers(kind) {
+                        spread.passes(key.id, other);
+                    }
+                }
             }
-            found.push((key, encounter, kinds));
-        }
-        let mut of_encounter: HashMap<Id16, BTreeSet<Sensitive>> = HashMap::new();
-        for (key, encounter, kinds) in &found {
-            let own = (key.resource_type == ENCOUNTER).then_some(key.id);
-            for encounter in encounter.iter().chain(&own) {
-                of_encounter.entry(*encounter).or_default().extend(kinds);
+            if let Some(encounter) = encounter {
+                spread.passes(encounter, key.id);
+                spread.passes(key.id, encounter);
             }
+            found.push(key);
         }
+        let kinds = spread.settle();
         let mut these = HashSet::new();
-        for (key, encounter, mut kinds) in found {
-            let own = (key.resource_type == ENCOUNTER).then_some(key.id);
-            for encounter in encounter.iter().chain(&own) {
-                kinds.extend(of_encounter.get(encounter).into_iter().flatten());
-            }
-            if permit.share().includes(&key.resource_type, &kinds) {
+        for key in found {
+            if permit.share().includes(&key.resource_type, kinds.get(&key.id).unwrap_or(&BTreeSet::new())) {
                 these.insert((key.resource_type, key.id));
             }
         }
@@ -112,32 +117,103 @@ fn keys(connection: &Connection, owner: Owner) -> Result<Vec<(ResourceKey, Optio
     Ok(keys)
 }
 
-/// The sensitive kinds of a resource as it came; all of them where it cannot be read.
-fn sensitive_kinds(resource_type: &str, bytes: &[u8]) -> BTreeSet<Sensitive> {
-    match parse(bytes, &Limits::default()) {
-        Ok(resource) => {
-            let mut codes = Vec::new();
-            collect(&resource, &mut codes);
-            RecordKinds::standard().sensitive_of(resource_type, codes.into_iter())
+/// The sensitive kinds of everything that an institution has, by its code: of those that an owner has records of.
+fn places(connection: &Connection, owner: Owner) -> Result<HashMap<String, BTreeSet<Sensitive>>, StoreError> {
+    let step = "looking for what is shared";
+    let sql =
+        "SELECT code, kind FROM institution WHERE code IN (SELECT institution FROM resource_current WHERE owner = ?)";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let mut rows = statement.query([owner_bytes(owner)]).at(step)?;
+    let mut places = HashMap::new();
+    while let Some(row) = rows.next().at(step)? {
+        let kind: String = row.get(1).at(step)?;
+        places.insert(row.get(0).at(step)?, RecordKinds::standard().sensitive_of_institution(&kind));
+    }
+    Ok(places)
+}
+
+/// Sensitive kinds on their way from record to record.
+#[derive(Default)]
+struct Spread {
+    kinds: HashMap<Id16, BTreeSet<Sensitive>>,
+    to: HashMap<Id16, Vec<Id16>>,
+}
+
+impl Spread {
+    fn mark(&mut self, id: Id16, kinds: &BTreeSet<Sensitive>) {
+        self.kinds.entry(id).or_default().extend(kinds);
+    }
+
+    /// What one record is, another is too.
+    fn passes(&mut self, from: Id16, to: Id16) {
+        self.to.entry(from).or_default().push(to);
+    }
+
+    /// What every record is in the end: each is looked at again only where it gained a kind, of which there are few.
+    fn settle(mut self) -> HashMap<Id16, BTreeSet<Sensitive>> {
+        let mut due: Vec<Id16> = self.kinds.iter().filter(|(_, kinds)| !kinds.is_empty()).map(|(id, _)| *id).collect();
+        while let Some(id) = due.pop() {
+            let kinds = self.kinds.get(&id).cloned().unwrap_or_default();
+            for other in self.to.get(&id).into_iter().flatten() {
+                let held = self.kinds.entry(*other).or_default();
+                let before = held.len();
+                held.extend(&kinds);
+                if held.len() > before {
+                    due.push(*other);
+                }
+            }
         }
-        Err(_) => Sensitive::ALL.into(),
+        self.kinds
     }
 }
 
-/// Every code and every text in a resource, wherever it stands: what says more keeps back more.
-fn collect<'x>(value: &'x Value<'_>, codes: &mut Vec<Coded<'x>>) {
+/// What a resource as it came says of itself.
+struct Looked {
+    sensitive: BTreeSet<Sensitive>,
+    /// Type and id at the institution of what it refers to.
+    references: Vec<(String, String)>,
+}
+
+impl Looked {
+    /// Looks through a resource. One that cannot be read, or carries a file that cannot, is of every sensitive kind.
+    fn at(resource_type: &str, bytes: &[u8]) -> Self {
+        let Ok(resource) = parse(bytes, &Limits::default()) else {
+            return Self { sensitive: Sensitive::ALL.into(), references: Vec::new() };
+        };
+        let mut codes = Vec::new();
+        let is_read = collect(&resource, &mut codes);
+        let mut sensitive = RecordKinds::standard().sensitive_of(resource_type, codes.into_iter());
+        if !is_read {
+            sensitive.extend(Sensitive::ALL);
+        }
+        let mut references = Vec::new();
+        fhir::visit_references(&resource, &mut |text, _| match Target::parse(text) {
+            Target::Relative { kind, id, .. } | Target::Absolute { resource: Some((kind, id)), .. } => {
+                references.push((kind.to_owned(), id.to_owned()));
+            }
+            _ => {}
+        });
+        Self { sensitive, references }
+    }
+}
+
+/// Every code and every text in a resource, wherever it stands: what says more keeps back more. `false` where it carries a file.
+fn collect<'x>(value: &'x Value<'_>, codes: &mut Vec<Coded<'x>>) -> bool {
     match value {
         Value::Object(members) => {
             if let Some(code) = value.str("code") {
                 codes.push(Coded { system: value.str("system").unwrap_or_default(), code, text: "" });
             }
-            members.iter().for_each(|(_, member)| collect(member, codes));
+            // The numbers of a curve are called data too.
+            let has_file = value.str("data").is_some() && value.get("dimensions").is_none();
+            members.iter().fold(!has_file, |is_read, (_, member)| collect(member, codes) && is_read)
         }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, codes)),
-        Value::String(text) if text.len() <= WORDS_BYTES_MAX => {
+        Value::Array(items) => items.iter().fold(true, |is_read, item| collect(item, codes) && is_read),
+        Value::String(text) => {
             codes.push(Coded { text, ..Coded::default() });
+            true
         }
-        _ => {}
+        _ => true,
     }
 }
 
@@ -146,7 +222,7 @@ mod tests {
     use super::*;
 
     fn kinds(text: &str) -> Vec<Sensitive> {
-        sensitive_kinds("Condition", text.as_bytes()).into_iter().collect()
+        Looked::at("Condition", text.as_bytes()).sensitive.into_iter().collect()
     }
 
     #[test]
@@ -156,5 +232,23 @@ mod tests {
         assert_eq!(kinds(r#"{"serviceType":{"text":"정신건강의학과"}}"#), [Sensitive::MentalHealth]);
         assert_eq!(kinds(r#"{"note":[{"text":"고지혈증"}],"code":{"coding":[{"code":"E78.5"}]}}"#), []);
         assert_eq!(kinds("{not json"), Sensitive::ALL, "what cannot be read is of every kind");
+        assert_eq!(kinds(r#"{"content":[{"attachment":{"data":"JVBERi0="}}]}"#), Sensitive::ALL, "a file is not read");
+        assert_eq!(kinds(r#"{"valueSampledData":{"dimensions":1,"data":"1 2 3"}}"#), []);
+    }
+
+    #[test]
+    fn kinds_spread_along_references_and_come_to_an_end() {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| Id16::derived(&[name]));
+        let mut spread = Spread::default();
+        spread.mark(a, &[Sensitive::Infection].into());
+        spread.mark(c, &[Sensitive::Genetics].into());
+        for (from, to) in [(a, b), (b, c), (c, a), (d, a)] {
+            spread.passes(from, to);
+        }
+        let kinds = spread.settle();
+        for id in [a, b, c] {
+            assert_eq!(kinds[&id].len(), 2);
+        }
+        assert!(kinds.get(&d).is_none_or(BTreeSet::is_empty));
     }
 }

@@ -23,8 +23,12 @@ pub struct Params {
     pub not_reading: BTreeSet<String>,
     /// Actions that take records out.
     pub exports: BTreeSet<String>,
+    /// The action that opens a record in an emergency.
+    pub opens: String,
     /// Denials that come of reaching for what is another's.
     pub reaching: BTreeSet<String>,
+    /// The denial of who did not sign in.
+    pub strangers: String,
     /// Purposes that need no word of their own.
     pub purposes_that_explain: BTreeSet<String>,
     /// Purposes that point to something which is open.

@@ -66,6 +66,8 @@ named! {
         DormantAccount = "dormant-account",
         /// An account whose rights had ended.
         AfterRevocation = "after-revocation",
+        /// Records were opened in an emergency: a second person is told at once.
+        BreakGlass = "break-glass",
         /// A look in an emergency that nobody has reviewed in time.
         BreakGlassUnreviewed = "break-glass-unreviewed",
         /// Something is missing in the log itself.
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn names_lead_back() {
-        assert_eq!(Rule::ALL.len(), 18);
+        assert_eq!(Rule::ALL.len(), 19);
         for rule in Rule::ALL {
             assert_eq!(Rule::from_name(rule.name()), Some(*rule));
         }

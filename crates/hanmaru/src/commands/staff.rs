@@ -41,6 +41,11 @@ enum What {
         /// The account, as `hanmaru staff list` tells it.
         account: Id16,
     },
+    /// Gives the rights that an administrator asked for somebody: where there is no second administrator to confirm them.
+    Confirm {
+        /// The account, as `hanmaru staff list` tells it.
+        account: Id16,
+    },
     /// Lists every member of staff.
     List,
     /// Ends an account for good: its sessions, passkeys, invitations and rights, at once.
@@ -62,6 +67,10 @@ impl Staff {
                 told(&identity.staff_invite(&name, &[right])?, &config.public_url);
             }
             What::InviteAgain { account } => told(&identity.staff_invite_again(account)?, &config.public_url),
+            What::Confirm { account } => {
+                let given = hall.store().confirm_rights(None, account)?;
+                println!("{given} rights are given");
+            }
             What::List => list(&identity)?,
             What::OffBoard { account } => {
                 let ended = identity.off_board(account)?;

@@ -13,6 +13,8 @@ pub(crate) struct RecoveryRow {
     /// `open`, `done`, `refused` or `replaced`.
     pub state: String,
     pub made_us: i64,
+    /// The colleague who asked for it; nobody where its person did.
+    pub asked_by: Option<Id16>,
 }
 
 /// What a member of staff said to a request, as stored.
@@ -33,6 +35,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RecoveryRow> {
         code: row.get(2)?,
         state: row.get(3)?,
         made_us: row.get(4)?,
+        asked_by: row.get::<_, Option<[u8; 16]>>(5)?.map(Id16),
     })
 }
 
@@ -42,16 +45,36 @@ pub(crate) fn open(transaction: &Transaction<'_>, request: &RecoveryRow) -> rusq
         .prepare_cached("UPDATE recovery SET state = 'replaced', ended_us = ?2 WHERE account = ?1 AND state = 'open'")?
         .execute(params![request.account.0, request.made_us])?;
     transaction
-        .prepare_cached("INSERT INTO recovery (account, recovery, code, state, made_us) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![request.account.0, request.id.0, request.code, request.state, request.made_us])?;
+        .prepare_cached(
+            "INSERT INTO recovery (account, recovery, code, state, made_us, asked_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            request.account.0,
+            request.id.0,
+            request.code,
+            request.state,
+            request.made_us,
+            request.asked_by.map(|by| by.0)
+        ])?;
     Ok(())
 }
 
 /// The request of a code.
 pub(crate) fn find(connection: &Connection, code: &[u8; 32]) -> rusqlite::Result<Option<RecoveryRow>> {
     connection
-        .prepare_cached("SELECT account, recovery, code, state, made_us FROM recovery WHERE code = ?1")?
+        .prepare_cached("SELECT account, recovery, code, state, made_us, asked_by FROM recovery WHERE code = ?1")?
         .query_row([code], row)
+        .optional()
+}
+
+/// The open request of an account.
+pub(crate) fn open_of(connection: &Connection, account: Id16) -> rusqlite::Result<Option<RecoveryRow>> {
+    connection
+        .prepare_cached(
+            "SELECT account, recovery, code, state, made_us, asked_by FROM recovery WHERE account = ?1 AND state = 'open'
+             ORDER BY made_us DESC LIMIT 1",
+        )?
+        .query_row([account.0], row)
         .optional()
 }
 

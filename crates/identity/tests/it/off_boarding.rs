@@ -75,9 +75,9 @@ fn what_a_request_in_flight_was_permitted_is_refused() {
         Request { actor, action: Action::ManageRights, target: Target::Installation, purpose: Purpose::Operation };
     let permit = world.store.ask(&door, request.clone()).expect("an administrator");
     let somebody = base::Id16::derived(&["somebody"]);
-    world.store.grant_as(&permit, somebody, &Right::Operator).expect("permitted");
+    world.store.ask_right(&permit, somebody, &Right::Operator).expect("permitted");
     world.identity.off_board(session.account).expect("staff");
-    let late = world.store.grant_as(&permit, somebody, &Right::Operator);
+    let late = world.store.ask_right(&permit, somebody, &Right::Operator);
     assert!(matches!(late, Err(StoreError::StaleEpoch { .. })), "{late:?}");
     assert!(world.store.ask(&door, request).is_err(), "and nothing new is permitted");
 }

@@ -105,12 +105,18 @@ fn nobody_approves_for_themselves_and_nobody_but_staff() {
     let (person, _) = world.sign_in_with_totp(&KIM);
     let stranger = world.identity.recovery_approve(&person, code, "잃어버림", "신분증");
     assert!(matches!(stranger, Err(IdentityError::NotStaff)), "{stranger:?}");
+    let asker = world.identity.recovery_approve(&first, code, "잃어버림", "신분증");
+    assert!(
+        matches!(asker, Err(IdentityError::RecoveryOwn)),
+        "who asks for a colleague is not one of the two: {asker:?}"
+    );
+    let fourth = member(&world, &mut SoftKey::new(ORIGIN));
     for (reason, proof) in [("", "신분증"), ("잃어버림", " "), (&*"가".repeat(501), "신분증")] {
-        let empty = world.identity.recovery_approve(&first, code, reason, proof);
+        let empty = world.identity.recovery_approve(&fourth, code, reason, proof);
         assert!(matches!(empty, Err(IdentityError::Unusable { .. })), "{empty:?}");
     }
 
-    world.identity.recovery_approve(&first, code, "잃어버림", "신분증").expect("the first");
+    world.identity.recovery_approve(&fourth, code, "잃어버림", "신분증").expect("the first");
     let [mut third_key, _] = keys();
     world.clock.advance(600);
     let third = member(&world, &mut third_key);

@@ -20,7 +20,10 @@ fn checker(into: &Path) -> Option<PathBuf> {
         return None;
     }
     let program = into.join("verify_log");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/verify_log.go");
+    // The folder of now, and not of the checkout that the test was built in.
+    let here: PathBuf =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let source = here.join("tests/interop/verify_log.go");
     let built = Command::new("go")
         .args(["build", "-o"])
         .arg(&program)

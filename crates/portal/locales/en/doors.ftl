@@ -96,6 +96,7 @@ representatives-appoint = Name as representative
 representatives-code = User code of the representative
 representatives-code-hint = Whoever is to act for you finds it at the end of this page when signed in.
 representatives-code-fault = Enter the code of another user as it stands.
+representatives-age-fault = Under 14 you cannot name a representative yourself. Your legal representative can apply at a support centre.
 representatives-share = What they may see
 representatives-until = Until when
 representatives-until-hint = To the end of that day; a year at the most.

@@ -261,6 +261,7 @@ access-times-between = { $from } to { $to }, { $count }
 access-each = Show each
 nobody-session-forged = Unknown (forged session)
 nobody-session-over = Unknown (session that was over)
+nobody-passkey-refused = Unknown (refused passkey)
 access-later = Show later ones
 source-local = within Hanmaru
 source-unknown = address unknown

@@ -96,6 +96,7 @@ representatives-appoint = 대리인으로 정하기
 representatives-code = 대리인의 이용자 코드
 representatives-code-hint = 대리할 사람이 한마루에 들어와 이 화면 아래에서 볼 수 있습니다.
 representatives-code-fault = 다른 이용자의 코드를 그대로 넣어 주세요.
+representatives-age-fault = 만 14세 미만은 스스로 대리인을 정할 수 없습니다. 법정대리인이 지원센터에서 신청해 주세요.
 representatives-share = 볼 수 있는 기록
 representatives-until = 언제까지
 representatives-until-hint = 고른 날까지입니다. 가장 길게는 1년입니다.

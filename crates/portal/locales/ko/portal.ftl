@@ -252,6 +252,7 @@ access-times-between = { $from }부터 { $to }까지 { $count }
 access-each = 하나씩 보기
 nobody-session-forged = 알 수 없는 사람(가짜 연결)
 nobody-session-over = 알 수 없는 사람(끝난 연결)
+nobody-passkey-refused = 알 수 없는 사람(거절된 패스키)
 access-later = 더 최근 것 보기
 source-local = 한마루 안에서
 source-unknown = 접속 주소 모름

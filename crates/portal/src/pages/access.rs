@@ -128,7 +128,7 @@ fn who(t: &Texts, shared: &Shared) -> String {
         // One factor does not say for sure that it was the person.
         (true, 0 | 1, _) => t.t("access-as-you"),
         (true, _, _) => t.t("access-own"),
-        (false, 0, name) if is_patient => word(t, "nobody", name),
+        (false, 0, name) if !name.is_empty() => word(t, "nobody", name),
         (false, _, "") => word(t, "role", &shared.role),
         (false, _, name) => t.tn("access-by", &[("name", name), ("role", &word(t, "role", &shared.role))]),
     }

@@ -129,8 +129,9 @@ fn sample_terms(now: Timestamp) -> ConsentTerms {
 impl Told {
     fn new(t: &'static Texts, entry: &ConsentEntry, names: &Names, now: Timestamp) -> Self {
         let Ok(terms) = &entry.terms else {
-            let (title, state) = (t.t("consents-unreadable"), t.t("consents-off"));
-            return Self { id: entry.id.to_string(), title, state, is_active: false, lines: Vec::new() };
+            let state = if entry.is_active { "consents-on" } else { "consents-off" };
+            let (title, state) = (t.t("consents-unreadable"), t.t(state));
+            return Self { id: entry.id.to_string(), title, state, is_active: entry.is_active, lines: Vec::new() };
         };
         let is_over = terms.until <= now;
         let state = match (entry.is_active, is_over) {

@@ -1,6 +1,7 @@
 //! What somebody is told about their account: sign-ins from new devices, passkeys that came or went.
 
 use crate::error::{PageError, page};
+use crate::fields::MemberForm;
 use crate::frame::Frame;
 use crate::pages::account::masked;
 use crate::pages::passkey::family_words;
@@ -11,11 +12,16 @@ use axum::response::Response;
 use base::{Redacted, Timestamp};
 use identity::{Notice, NoticeKind};
 use std::sync::Arc;
+use store::Act;
 
 #[derive(Template)]
 #[template(path = "notices.html")]
 pub(crate) struct NoticesPage {
     frame: Frame,
+    csrf: String,
+    done: Option<String>,
+    /// That somebody asked for the second factors to be reset, and it can still be stopped.
+    recovery: Option<String>,
     notices: Vec<Line>,
 }
 
@@ -27,9 +33,11 @@ struct Line {
 }
 
 impl NoticesPage {
-    fn new(frame: Frame, notices: &[Notice]) -> Self {
-        let notices = notices.iter().map(|notice| Line::new(frame.t, notice)).collect();
-        Self { frame, notices }
+    fn new(frame: Frame, csrf: String, recovery: Option<Timestamp>, notices: &[Notice]) -> Self {
+        let t = frame.t;
+        let notices = notices.iter().map(|notice| Line::new(t, notice)).collect();
+        let recovery = recovery.map(|at| t.t1("notices-recovery-text", "date", t.moment(at)));
+        Self { frame, csrf, done: None, recovery, notices }
     }
 
     pub fn sample(locale: Locale) -> Self {
@@ -41,11 +49,14 @@ impl NoticesPage {
             own: *kind == NoticeKind::PasskeyAdded,
         };
         let notices: Vec<Notice> = NoticeKind::ALL.iter().map(one).collect();
-        Self::new(Frame::sample(locale, "notices-title", "account", "/account/notices", true), &notices)
+        let frame = Frame::sample(locale, "notices-title", "account", "/account/notices", true);
+        Self::new(frame, "sample-token".to_owned(), Timestamp::from_second(1_795_330_000).ok(), &notices)
     }
 
     pub fn sample_none(locale: Locale) -> Self {
-        Self::new(Frame::sample(locale, "notices-title", "account", "/account/notices", true), &[])
+        let frame = Frame::sample(locale, "notices-title", "account", "/account/notices", true);
+        let done = Some(frame.t.t("notices-recovery-stopped"));
+        Self { done, ..Self::new(frame, "sample-token".to_owned(), None, &[]) }
     }
 }
 
@@ -67,11 +78,34 @@ impl Line {
 
 /// `GET /account/notices`: from here on they count as read.
 pub(crate) async fn show(member: Member) -> Result<Response, PageError> {
+    shown(&member, None).await
+}
+
+/// `POST /account/notices/object`: stops a reset of the second factors that one did not ask for.
+pub(crate) async fn object(form: MemberForm) -> Result<Response, PageError> {
+    let MemberForm { member, .. } = form;
+    let (session, actor) = (Arc::clone(&member.session), member.session.actor(&member.visitor.source));
+    let stopping = member.visitor.portal.blocking(move |portal| {
+        let explanation = "whoever has both factors stops a reset that they did not ask for".to_owned();
+        let (subject, action, purpose) = (session.account, "refuse-recovery", "own-records");
+        portal.archive().store().journal_act(Act { actor, subject, action, purpose, explanation, refused: None })?;
+        Ok(portal.identity().recovery_object(&session)?)
+    });
+    let done = stopping.await?.then_some("notices-recovery-stopped");
+    shown(&member, done).await
+}
+
+async fn shown(member: &Member, done: Option<&str>) -> Result<Response, PageError> {
     let session = Arc::clone(&member.session);
-    let notices = member.visitor.portal.blocking(move |portal| Ok(portal.identity().notices(&session)?)).await?;
+    let reading = member
+        .visitor
+        .portal
+        .blocking(move |portal| Ok((portal.identity().notices(&session)?, portal.identity().recovery_of(&session)?)));
+    let (notices, recovery) = reading.await?;
     let mut frame = member.visitor.frame("notices-title", "account");
     if let Some(bar) = &mut frame.signed_in {
         bar.notices = 0;
     }
-    page(&NoticesPage::new(frame, &notices))
+    let done = done.map(|key| frame.t.t(key));
+    page(&NoticesPage { done, ..NoticesPage::new(frame, member.csrf(), recovery, &notices) })
 }

@@ -13,7 +13,7 @@ use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use identity::{IdentityError, Invitation, STAFF_NAME_CHARS_MAX, Staff, StaffState};
 use policy::{Action, InstitutionCode, Permit, Purpose, Role, Target};
-use store::Right;
+use store::{AskedRight, Right, StoreError};
 
 /// Roles that can be given here, and whether each is for one institution.
 const ROLES: [(&str, bool); 10] = [
@@ -57,13 +57,17 @@ struct Line {
     is_active: bool,
     is_left: bool,
     is_self: bool,
+    /// Rights that wait for a second administrator.
+    asked: Vec<String>,
+    /// Whether one of them waits for the one who looks.
+    confirms: bool,
 }
 
 impl PeoplePage {
-    fn new(frame: Frame, csrf: String, people: &[Staff], own: Id16) -> Self {
+    fn new(frame: Frame, csrf: String, people: &[Staff], asked: &[AskedRight], own: Id16) -> Self {
         let t = frame.t;
         let roles = ROLES.iter().map(|(role, _)| Choice::new(role, &t.t(&format!("role-{role}")), "")).collect();
-        let people = people.iter().map(|staff| Line::new(t, staff, own)).collect();
+        let people = people.iter().map(|staff| Line::new(t, staff, asked, own)).collect();
         Self { frame, csrf, faults: Faults::default(), done: None, link: None, people, roles }
     }
 
@@ -83,13 +87,15 @@ impl PeoplePage {
         ];
         let frame = Frame::sample(locale, "people-title", "staff", "/staff/people", true);
         let link = Link::new(frame.t, "https://records.example", "c2FtcGxl", moment(1_795_420_000));
-        let shown = Self::new(frame, "sample-token".to_owned(), &people, people[0].account);
+        let asked = [AskedRight { account: people[1].account, right: Right::Operator, by: Id16::default() }];
+        let shown = Self::new(frame, "sample-token".to_owned(), &people, &asked, people[0].account);
         Self { link: Some(link), ..shown }
     }
 }
 
 impl Line {
-    fn new(t: &Texts, staff: &Staff, own: Id16) -> Self {
+    fn new(t: &Texts, staff: &Staff, asked: &[AskedRight], own: Id16) -> Self {
+        let asked: Vec<_> = asked.iter().filter(|one| one.account == staff.account).collect();
         let (state, since) = match staff.state {
             StaffState::Invited => ("people-invited", "people-invited-since"),
             StaffState::Active => ("people-active", "people-active-since"),
@@ -104,7 +110,20 @@ impl Line {
             is_active: staff.state == StaffState::Active,
             is_left: staff.state == StaffState::Left,
             is_self: staff.account == own,
+            confirms: staff.account != own && asked.iter().any(|one| one.by != own),
+            asked: asked.iter().map(|one| t.t1("people-asked", "role", role_words(t, &one.right))).collect(),
         }
+    }
+}
+
+/// A role, and the institution that it is held at.
+fn role_words(t: &Texts, right: &Right) -> String {
+    let role = t.t(&format!("role-{}", right.role().name()));
+    match right {
+        Right::Depositor(at) | Right::Appointed { institution: Some(at), .. } => {
+            t.t2("people-role-at", ("role", role), ("institution", at.to_string()))
+        }
+        _ => role,
     }
 }
 
@@ -126,7 +145,11 @@ struct Said {
 }
 
 async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
-    let people = staff.visitor.portal.blocking(|portal| Ok(portal.identity().staff()?)).await?;
+    let reading = staff
+        .visitor
+        .portal
+        .blocking(|portal| Ok((portal.identity().staff()?, portal.archive().store().rights_asked()?)));
+    let (people, asked) = reading.await?;
     let mut frame = staff.visitor.frame("people-title", "staff");
     let t = frame.t;
     let faulty = !said.faults.is_empty();
@@ -135,7 +158,7 @@ async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
     }
     let url = &staff.visitor.portal.config().public_url;
     let link = said.invitation.map(|invitation| Link::new(t, url, invitation.token.expose(), invitation.ends));
-    let shown = PeoplePage::new(frame, staff.csrf(), &people, staff.session.account);
+    let shown = PeoplePage::new(frame, staff.csrf(), &people, &asked, staff.session.account);
     let mut response = page(&PeoplePage { faults: said.faults, done: said.done, link, ..shown })?;
     if faulty {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
@@ -210,6 +233,22 @@ pub(crate) async fn invite_again(form: Fresh<StaffForm>) -> Result<Response, Pag
     });
     let invitation = Some(inviting.await?);
     shown(&staff, Said { invitation, ..Said::default() }).await
+}
+
+/// `POST /staff/people/confirm`: what another administrator asked for somebody is given.
+pub(crate) async fn confirm(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    let account = account(&fields);
+    let confirming = managing(&staff, move |portal, permit| {
+        portal.archive().store().confirm_rights(Some(permit), account?).map_err(|error| match error {
+            // Somebody else was faster, or it is the asker's own.
+            StoreError::Missing { .. } => PageError::Bad,
+            other => other.into(),
+        })
+    });
+    confirming.await?;
+    let done = Some(staff.visitor.t().t("people-confirmed"));
+    shown(&staff, Said { done, ..Said::default() }).await
 }
 
 /// `POST /staff/people/off-board`

@@ -269,15 +269,23 @@ async fn decide(staff: &StaffMember, role: Role, fields: &Fields, approves: bool
         (Arc::clone(&staff.session), code.clone(), staff.session.actor_as(role, &staff.visitor.source));
     let outcome = staff.visitor.portal.blocking(move |portal| {
         let identity = portal.identity();
-        // Whose request it is has to be known before it ends.
+        // Whose request it is has to be known before it ends, and the attempt stands in their log before anything is done.
         let subject = identity.recovery(&wanted).map(|found| found.account);
+        let action = if approves { "approve-recovery" } else { "refuse-recovery" };
+        if let Ok(subject) = subject {
+            journal(portal, actor.clone(), subject, "decide-recovery", None)?;
+        }
         let outcome = if approves {
             identity.recovery_approve(&by, &wanted, &reason, &proof).map(Some)
         } else {
             identity.recovery_refuse(&by, &wanted, &reason).map(|()| None)
         };
         if let Ok(subject) = subject {
-            journal(portal, actor, subject, approves, &outcome)?;
+            match &outcome {
+                Ok(Some(Recovered::Done(_))) => journal(portal, actor, subject, "reset-factors", None)?,
+                Ok(_) => journal(portal, actor, subject, action, None)?,
+                Err(_) => journal(portal, actor, subject, action, Some("recovery".to_owned()))?,
+            }
         }
         Ok(outcome)
     });
@@ -308,15 +316,9 @@ fn journal(
     portal: &crate::Portal,
     actor: Actor,
     subject: Id16,
-    approves: bool,
-    outcome: &Result<Option<Recovered>, IdentityError>,
+    action: &'static str,
+    refused: Option<String>,
 ) -> Result<(), PageError> {
-    let action = match outcome {
-        Ok(Some(Recovered::Done(_))) => "reset-factors",
-        _ if approves => "approve-recovery",
-        _ => "refuse-recovery",
-    };
-    let refused = outcome.as_ref().err().map(|_| "recovery".to_owned());
     let explanation = "two members of staff reset the second factors of somebody who shows who they are".to_owned();
     let act = Act { actor, subject, action, purpose: "operation", explanation, refused };
     Ok(portal.archive().store().journal_act(act)?)

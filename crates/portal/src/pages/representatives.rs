@@ -10,7 +10,8 @@ use crate::words::day_of_form;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
-use base::{Id16, Timestamp};
+use base::{Id16, Redacted, Timestamp};
+use jiff::civil::Date;
 use jiff::tz::{TimeZone, offset};
 use policy::{Action, DataKind, ProofRules, Share};
 use std::collections::BTreeSet;
@@ -115,7 +116,12 @@ fn without_sensitive() -> Share {
 }
 
 /// What a form says, or what is to be mended in it.
-fn read(t: &Texts, fields: &Fields, person: Id16, now: Timestamp) -> Result<NewRepresentative, Faults> {
+fn read(
+    t: &Texts,
+    fields: &Fields,
+    (person, birth_date): (Id16, Option<Redacted<Date>>),
+    now: Timestamp,
+) -> Result<NewRepresentative, Faults> {
     let mut faults = Faults::default();
     let mut fault = |field: &'static str, key: &str| faults.0.push(Fault { field, text: t.t(key) });
     let code: String = fields.text("code").split_whitespace().collect();
@@ -135,7 +141,7 @@ fn read(t: &Texts, fields: &Fields, person: Id16, now: Timestamp) -> Result<NewR
         person,
         agent,
         proof_case: OWN_WORD.0.to_owned(),
-        age: None,
+        birth_date,
         seen: [OWN_WORD.1.to_owned()].into(),
         institution: None,
         share: if fields.text("share") == "whole" { Share::Whole } else { without_sensitive() },
@@ -175,14 +181,19 @@ pub(crate) async fn show(person: Person) -> Result<Response, PageError> {
 pub(crate) async fn appoint(form: Fresh<PersonForm>) -> Result<Response, PageError> {
     let Fresh(PersonForm { person, fields }) = form;
     let (actor, id, t) = (person.actor(), person.session.person, person.visitor.t());
+    let birth_date = person.session.birth_date.clone();
     let appointing = person.visitor.portal.blocking(move |portal| {
-        let new = match read(t, &fields, id, portal.archive().clock().now()) {
+        let new = match read(t, &fields, (id, birth_date), portal.archive().clock().now()) {
             Ok(new) => new,
             Err(faults) => return Ok(Err(faults)),
         };
         let permit = portal.archive().ask(own(actor, id, Action::Appoint))?;
         match portal.archive().store().appoint(&permit, new) {
             Ok(_) => Ok(Ok(())),
+            // The person's own word is no proof before they are of age for it.
+            Err(StoreError::Missing { what }) if what.starts_with("proof") => {
+                Ok(Err(Faults::one("code", t.t("representatives-age-fault"))))
+            }
             Err(StoreError::Missing { .. }) => Ok(Err(Faults::one("code", t.t("representatives-code-fault")))),
             Err(error) => Err(error.into()),
         }
@@ -216,7 +227,7 @@ mod tests {
         let agent = Id16::derived(&["agent"]);
         let at = |code: &str, until: &str, share: &str| {
             let fields = Fields::of(&[("code", code), ("until", until), ("share", share)]);
-            let read = read(Locale::Korean.texts(), &fields, Id16([7; 16]), now);
+            let read = read(Locale::Korean.texts(), &fields, (Id16([7; 16]), None), now);
             read.map_err(|faults| faults.0.into_iter().map(|fault| fault.field).collect::<Vec<_>>())
         };
         let new = at(&spaced(agent), "2026-12-31", "whole").expect("good");

@@ -1,6 +1,7 @@
 //! Staff: signing in with a passkey and nothing else, setting the first one up by an invitation, and the page they begin at.
 
 use crate::Portal;
+use crate::attempts;
 use crate::cookies;
 use crate::error::{PageError, page};
 use crate::fields::StrangerForm;
@@ -15,7 +16,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::http::header;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use base::{Id16, Redacted};
+use base::{Id16, Redacted, Timestamp};
 use identity::{DEVICE_COOKIE, DEVICE_S, PasskeyAsk, SESSION_COOKIE, SignedIn};
 use policy::Role;
 
@@ -23,6 +24,9 @@ use policy::Role;
 #[template(path = "staff_home.html")]
 pub(crate) struct StaffHomePage {
     frame: Frame,
+    csrf: String,
+    /// What they were told of broken glass and have not seen.
+    notices: Vec<String>,
     name: String,
     tasks: Vec<Task>,
 }
@@ -54,8 +58,14 @@ impl StaffHomePage {
             ("account", "/account"),
         ];
         let tasks = tasks.into_iter().map(|(id, href)| Task::new(t, id, href)).collect();
-        Self { name: t.t1("staff-name", "name", "박도윤"), frame, tasks }
+        let notices = vec![told(t, Timestamp::from_second(1_795_331_000).unwrap_or(Timestamp::UNIX_EPOCH))];
+        Self { csrf: "sample-token".to_owned(), notices, name: t.t1("staff-name", "name", "박도윤"), frame, tasks }
     }
+}
+
+/// What a notice of broken glass says.
+pub(crate) fn told(t: &Texts, at: Timestamp) -> String {
+    t.t1("ground-notice", "date", t.moment(at))
 }
 
 /// In which role an account may decide about resetting somebody's second factors; in none for most.
@@ -69,10 +79,10 @@ pub(crate) fn recovers_as(portal: &Portal, account: Id16) -> Result<Option<Role>
 pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     let account = staff.session.account;
     let held = staff.visitor.portal.blocking(move |portal| {
-        let holds = portal.archive().store().facts(account)?.holds;
-        Ok((recovers_as(portal, account)?.is_some(), holds))
+        let store = portal.archive().store();
+        Ok((recovers_as(portal, account)?.is_some(), store.facts(account)?.holds, store.glass_notices(account)?))
     });
-    let (recovers, holds) = held.await?;
+    let (recovers, holds, notices) = held.await?;
     let oversees = holds.contains(&Role::SecurityOfficer);
     let frame = staff.visitor.frame("staff-title", "staff");
     let t = frame.t;
@@ -103,7 +113,8 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     tasks.push(Task::new(t, "questions", "/staff/questions"));
     tasks.push(Task::new(t, "account", "/account"));
     let name = t.t1("staff-name", "name", staff.session.name.expose().as_str());
-    page(&StaffHomePage { frame, name, tasks })
+    let notices = notices.iter().map(|one| told(t, one.told)).collect();
+    page(&StaffHomePage { csrf: staff.csrf(), notices, frame, name, tasks })
 }
 
 /// `GET /staff/sign-in`
@@ -133,13 +144,18 @@ async fn sign_in_page(visitor: &Visitor, fault: Option<String>) -> Result<Respon
 pub(crate) async fn sign_in(form: StrangerForm) -> Result<Response, PageError> {
     let StrangerForm { visitor, headers, fields } = form;
     let (cookie, answer) = (asked(&headers), Redacted::new(fields.text("answer").to_owned()));
-    let client = visitor.client();
+    let (client, named) = (visitor.client(), fields.text("answer").to_owned());
     let outcome =
         visitor.portal.blocking(move |portal| Ok(portal.identity().staff_sign_in(&cookie, answer.expose(), client)));
     match outcome.await? {
         Ok(signed_in) => arrive(&visitor, signed_in).await,
         Err(error) => {
             tracing::info!(%error, "a sign-in of staff was refused");
+            if let Some(account) =
+                visitor.portal.blocking(move |portal| Ok(portal.identity().staff_named(&named)?)).await?
+            {
+                attempts::note_refused(&visitor.portal, account, &visitor.source).await;
+            }
             let fault = fault_of(visitor.t(), error)?;
             sign_in_page(&visitor, Some(fault)).await
         }

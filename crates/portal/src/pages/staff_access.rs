@@ -5,6 +5,7 @@ use crate::Portal;
 use crate::error::{PageError, page};
 use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
+use crate::pages::staff::told;
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use archive::ArchiveError;
@@ -12,6 +13,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
+use identity::StaffState;
 use policy::{
     Action, Actor, DataKind, GroundKind, InstitutionCode, Owner, Permit, Purpose, Request, Role, Share, Target,
 };
@@ -68,7 +70,7 @@ impl StaffAccessPage {
             csrf,
             faults: Faults::default(),
             done: None,
-            notices: known.notices.iter().map(|one| t.t1("ground-notice", "date", t.moment(one.told))).collect(),
+            notices: known.notices.iter().map(|one| told(t, one.told)).collect(),
             grounds: known.grounds.iter().map(|ground| Line::new(t, ground)).collect(),
             offers: Vec::new(),
             roles: roles.map(|role| Choice::new(role.name(), &t.t(&format!("role-{}", role.name())), "")).collect(),
@@ -146,14 +148,22 @@ pub(crate) fn staff_names(portal: &Portal) -> Result<StaffNames, PageError> {
     Ok(all.into_iter().map(|one| (one.account, one.name.expose().clone())).collect())
 }
 
+/// The members of staff who can sign in.
+fn active_staff(portal: &Portal) -> Result<BTreeSet<Id16>, PageError> {
+    let all = portal.identity().staff()?;
+    Ok(all.into_iter().filter(|one| one.state == StaffState::Active).map(|one| one.account).collect())
+}
+
 fn known(portal: &Portal, account: Id16) -> Result<Known, PageError> {
     let store = portal.archive().store();
     let holds = store.facts(account)?.holds;
     let mut seconds = StaffNames::new();
     if holds.contains(&Role::Clinician) {
         let names = staff_names(portal)?;
-        let officers = store.holders(Role::SecurityOfficer)?;
-        let officers = officers.into_iter().filter(|officer| *officer != account);
+        // Who has no passkey yet, or has left, would not hear of it.
+        let active: BTreeSet<Id16> = active_staff(portal)?;
+        let officers = store.holders(Role::SecurityOfficer)?.into_iter().filter(|officer| active.contains(officer));
+        let officers = officers.filter(|officer| *officer != account);
         seconds.extend(officers.filter_map(|officer| Some((officer, names.get(&officer)?.clone()))));
     }
     Ok(Known { holds, grounds: store.own_grounds(account)?, notices: store.glass_notices(account)?, seconds })
@@ -320,6 +330,9 @@ pub(crate) async fn break_glass(form: Fresh<StaffForm>) -> Result<Response, Page
         };
         let found = about(portal, &actor, (role, action), &purpose, wish.patient)?;
         let Some((permit, subject)) = found else { return Ok(Err(no_patient(t))) };
+        if !active_staff(portal)?.contains(&second) {
+            return Ok(Err(Faults::one("second", t.t("ground-second-fault"))));
+        }
         match portal.archive().store().break_glass(&permit, subject, wish.reason, second) {
             Ok(_) => Ok(Ok(())),
             Err(StoreError::Missing { .. }) => Ok(Err(Faults::one("second", t.t("ground-second-fault")))),

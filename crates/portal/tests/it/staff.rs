@@ -68,9 +68,16 @@ fn staff_come_by_an_invitation_and_go_at_once() {
     let fields = [("csrf", &*page.csrf()), ("account", &*colleague_id)];
     admin.post("/staff/people/off-board", &fields).says(200, "id=\"done\"");
     assert_eq!(colleague.get("/staff").status, 401, "at the next request");
+    let former: base::Id16 = colleague_id.parse().expect("an id");
+    let tried = || {
+        logged(&site).into_iter().filter(|entry| entry.actor.account == former && entry.actor.assurance == 0).count()
+    };
+    assert_eq!(tried(), 1, "that an old session was tried is told");
+    site.world.clock.advance(60);
     let late = colleague.get("/staff/sign-in");
     let answer = others.get(&options(&late));
     colleague.post("/staff/sign-in", &[("answer", &answer)]).says(422, "passkey-fault");
+    assert_eq!(tried(), 2, "and an old passkey");
 
     let list = site.identity.staff().expect("a list");
     let own_id = list.iter().find(|staff| staff.name.expose() == "박도윤");
@@ -131,8 +138,53 @@ fn who_gives_rights_asks_the_door_and_each_attempt_is_logged() {
     let done = of(&site, "박도윤");
     let kinds: Vec<&str> =
         done.iter().filter(|entry| entry.subject == invited).map(|entry| entry.what[0].0.as_str()).collect();
-    assert_eq!(kinds, ["right", "invitation", "account-end"]);
+    assert_eq!(kinds, ["right-asked", "invitation", "account-end"]);
     assert!(done.iter().all(|entry| entry.result == AccessResult::Granted), "{done:?}");
+}
+
+#[test]
+fn whoever_still_has_both_factors_stops_a_reset_that_they_did_not_ask_for() {
+    let site = Site::new();
+    let mut key = SoftKey::new(&site.url);
+    let staff = member(&site, "박도윤", &mut key);
+    let browser = site.browser();
+    site.sign_in(&browser, &site.kim);
+    assert!(!browser.get("/account/notices").text().contains("recovery-open"));
+    let half = site.browser();
+    site.prove(&half, &site.kim);
+    let asked = half.post("/sign-in/recover", &[("csrf", &half.get("/sign-in/recover").csrf())]);
+    let code = between(&asked.text(), "id=\"recovery-code\" translate=\"no\">", "<");
+    assert_ne!(half.post("/account/notices/object", &[("csrf", &half.get("/sign-in/recover").csrf())]).status, 200);
+    let page = browser.get("/account/notices");
+    page.says(200, "id=\"recovery-open\"");
+    browser.post("/account/notices/object", &[("csrf", &page.csrf())]).says(200, "id=\"done\"");
+    assert!(!browser.get("/account/notices").text().contains("recovery-open"));
+    let find = [("csrf", &*staff.get("/staff/recovery").csrf()), ("code", &*code)];
+    staff.post("/staff/recovery", &find).says(422, "code-fault");
+}
+
+#[test]
+fn a_right_that_one_administrator_asks_for_is_given_once_another_confirms() {
+    let site = Site::new();
+    let (mut one, mut two) = (SoftKey::new(&site.url), SoftKey::new(&site.url));
+    let first = member(&site, "박도윤", &mut one);
+    let second = member(&site, "최서아", &mut two);
+    let page = first.get("/staff/people");
+    let wish = [("csrf", &*page.csrf()), ("name", "한지우"), ("role", "support")];
+    first.post("/staff/people/invite", &wish).says(200, "id=\"link\"");
+    let invited = site.identity.staff().expect("a list").into_iter().find(|one| one.name.expose() == "한지우");
+    let invited = invited.expect("invited").account;
+    let rights = || site.world.store().rights(invited).expect("a list");
+    let own = [("csrf", &*page.csrf()), ("account", &*invited.to_string())];
+    assert!(!first.get("/staff/people").text().contains("id=\"confirm-"), "not by who asked");
+    assert_eq!(first.post("/staff/people/confirm", &own).status, 400);
+    assert_eq!(rights(), []);
+    let shown = second.get("/staff/people");
+    shown.says(200, &format!("id=\"confirm-{invited}\""));
+    let others = [("csrf", &*shown.csrf()), ("account", &*invited.to_string())];
+    second.post("/staff/people/confirm", &others).says(200, "id=\"done\"");
+    assert_eq!(rights().len(), 1);
+    assert_eq!(second.post("/staff/people/confirm", &others).status, 400, "once");
 }
 
 #[test]

@@ -97,6 +97,53 @@ fn sensitive_kinds_are_shared_where_they_are_named() {
 }
 
 #[test]
+fn what_refers_to_something_sensitive_is_sensitive_too() {
+    let ward = Ward::new();
+    let about = |kind: &str, id: &str, rest: &str| {
+        let head = format!(r#"{{"resourceType":"{kind}","id":"{id}","subject":{{"reference":"Patient/p1"}}"#);
+        ward.write_as(ward.here, &institution(), (kind, id), &format!("{head}{rest}}}"), None);
+    };
+    about("Patient", "p1", "");
+    about("Condition", "secret", r#","code":{"coding":[{"code":"F32.9"}]}"#);
+    about("MedicationRequest", "m1", r#","reasonReference":[{"reference":"Condition/secret"}]"#);
+    about("MedicationRequest", "m2", r#","medicationCodeableConcept":{"text":"아세트아미노펜"}"#);
+    about("DiagnosticReport", "r1", r#","code":{"text":"HIV 선별"},"result":[{"reference":"Observation/o1"}]"#);
+    about("Observation", "o1", r#","valueString":"음성""#);
+    about(
+        "Composition",
+        "sum",
+        r#","section":[{"entry":[{"reference":"Condition/secret"},{"reference":"MedicationRequest/m2"}]}]"#,
+    );
+    let kinds = [DataKind::Medications, DataKind::Tests, DataKind::Documents].into();
+    let consent = give(&ward, &ConsentTerms { kinds, ..terms(&ward) });
+    let permit =
+        ward.ask(Role::Clinician, DOCTOR, Action::ReadTimeline, ward.about(), care(consent)).expect("a permit");
+    let m2 = store::resource_id(&institution(), "MedicationRequest", "m2");
+    assert_eq!(found(&ward, &permit), [m2].into(), "the summary tells of what is secret, and the drug does not");
+}
+
+#[test]
+fn a_consent_that_cannot_be_read_can_be_withdrawn_however_many_there_are() {
+    let ward = Ward::new();
+    let consent = give(&ward, &terms(&ward));
+    for n in 0..3 {
+        let until = format!("2027-01-0{}T00:00:00Z", n + 1).parse().expect("a time");
+        give(&ward, &ConsentTerms { until, ..terms(&ward) });
+    }
+    // As a stricter reader would find it.
+    let bytes = r#"{"resourceType":"Consent","status":"active"}"#;
+    let owner = policy::Owner::Patient(ward.person);
+    ward.write_as(owner, &store::commons(), ("Consent", &consent.to_string()), bytes, None);
+    assert!(ward.doctor(care(consent)).is_ok(), "its rules hold still");
+    ward.store.withdraw_consent(&ward.own(Action::ManageConsent), ward.person, consent).expect("withdrawn");
+    let listed = ward.store.consents(&ward.own(Action::ManageConsent), ward.person).expect("a list");
+    let active: Vec<bool> = listed.iter().map(|one| one.is_active).collect();
+    assert_eq!(active, [true, true, true, false], "what holds comes first");
+    assert!(listed[3].terms.is_err());
+    assert_eq!(ward.doctor(care(consent)).expect_err("withdrawn"), DenialReason::Ground);
+}
+
+#[test]
 fn what_is_changed_or_withdrawn_holds_on_the_next_request() {
     let ward = Ward::new();
     let id = give(&ward, &terms(&ward));

@@ -45,8 +45,10 @@ fn a_ground_opens_when_another_confirms_it_and_ends_when_it_is_closed() {
     assert!(elsewhere.is_err(), "it is the doctor's alone");
 
     let entries = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
-    let seen =
-        entries.entries.iter().find(|logged| logged.entry.actor.account == DOCTOR && logged.entry.what.len() == 1);
+    let seen = entries
+        .entries
+        .iter()
+        .find(|logged| logged.entry.actor.account == DOCTOR && logged.entry.action == "read-record");
     let seen = &seen.expect("the person sees it").entry;
     assert_eq!((seen.explanation.as_str(), seen.ground), ("clinician-visit", Some(VISIT)));
     let claimed = entries.entries.iter().find(|logged| logged.entry.actor.account == CLERK);
@@ -82,6 +84,41 @@ fn a_ground_ends_by_itself_and_with_the_right() {
 }
 
 #[test]
+fn a_visit_ends_with_the_right_at_its_institution_whatever_rights_are_left() {
+    let ward = Ward::new();
+    let at = |institution| Right::Appointed { role: Role::Clinician, institution: Some(institution) };
+    ward.store.grant(DOCTOR, &at(other_institution())).expect("granted");
+    asked_visit(&ward);
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
+    assert!(ward.doctor(care()).is_ok());
+    ward.store.revoke(DOCTOR, &at(institution())).expect("revoked");
+    assert_eq!(ward.doctor(care()).expect_err("no doctor there any more"), DenialReason::Ground);
+}
+
+#[test]
+fn what_staff_do_with_grounds_is_in_the_log_of_whom_they_are_about() {
+    let ward = Ward::new();
+    asked_visit(&ward);
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
+    ward.store.close_ground(&steward, VISIT).expect("closed");
+    assert!(ward.store.close_ground(&steward, Id16([9; 16])).is_err());
+    let ask = ward.ask(Role::Clinician, DOCTOR, Action::AskGround, Target::Patient(Id16([9; 16])), care());
+    let missed = ward.store.subject_of(&ask.expect("a permit"), Id16([9; 16]));
+    assert!(matches!(missed, Err(StoreError::Missing { .. })));
+    let log = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
+    let mut done: Vec<&str> = log.entries.iter().map(|logged| logged.entry.action.as_str()).collect();
+    done.sort_unstable();
+    assert_eq!(done, ["ask-ground", "confirm-ground", "confirm-ground"]);
+    let denied = count(
+        &ward.house,
+        "SELECT count(*) FROM access_entry WHERE subject = zeroblob(16) OR subject = x'09090909090909090909090909090909'",
+    );
+    assert_eq!(denied, 1, "who tries numbers is seen");
+}
+
+#[test]
 fn a_visit_is_at_an_institution_of_the_doctor_and_about_who_was_named() {
     let ward = Ward::new();
     let permit = ward.ask(Role::Clinician, DOCTOR, Action::AskGround, ward.about(), care()).expect("a permit");
@@ -113,21 +150,24 @@ fn a_broken_glass_is_told_at_once_and_reviewed() {
     assert!(matches!(break_it("", OFFICER), Err(StoreError::Missing { .. })), "without a reason");
     assert!(matches!(break_it("응급", DOCTOR), Err(StoreError::Missing { .. })), "without a second person");
     assert!(matches!(break_it("응급", Id16([9; 16])), Err(StoreError::Missing { .. })), "who holds no right");
-    assert_eq!(break_it("응급", CLERK).expect("broken"), GLASS);
+    assert!(matches!(break_it("응급", CLERK), Err(StoreError::Missing { .. })), "who sees to nothing");
+    let other = Id16([0xf2; 16]);
+    ward.store.grant(other, &Right::Appointed { role: Role::SecurityOfficer, institution: None }).expect("granted");
+    assert_eq!(break_it("응급", other).expect("broken"), GLASS);
 
     let read = ward.doctor(emergency()).expect("open at once");
     assert_eq!(ward.read(&read).expect("an answer"), ["c1", "c2"]);
-    for told in [CLERK, OFFICER] {
+    for told in [other, OFFICER] {
         assert_eq!(ward.store.glass_notices(told).expect("notices").len(), 1);
     }
-    ward.store.glass_notices_seen(CLERK).expect("noted");
-    assert!(ward.store.glass_notices(CLERK).expect("notices").is_empty());
+    ward.store.glass_notices_seen(other).expect("noted");
+    assert!(ward.store.glass_notices(other).expect("notices").is_empty());
     let log = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
     assert!(log.entries.iter().any(|logged| logged.entry.action == "break-glass"), "the person sees it");
 
     let officer = ward.office(Role::SecurityOfficer, OFFICER, Action::Oversee);
     let due = ward.store.broken_glass(&officer).expect("a list");
-    assert_eq!((due.len(), due[0].second, due[0].review), (1, CLERK, None));
+    assert_eq!((due.len(), due[0].second, due[0].review), (1, other, None));
     assert!(!due[0].is_overdue(ward.clock.now()) && ward.store.reviews_overdue().expect("a number") == 0);
     ward.clock.advance(73 * 3600);
     assert!(due[0].is_overdue(ward.clock.now()) && ward.store.reviews_overdue().expect("a number") == 1);
@@ -151,7 +191,7 @@ fn appointment(ward: &Ward, agent: Id16, proof_case: &str, seen: &[&str]) -> New
         person: ward.person,
         agent,
         proof_case: proof_case.to_owned(),
-        age: Some(44),
+        birth_date: Some(jiff::civil::date(1982, 1, 2).into()),
         seen: seen.iter().map(|proof| (*proof).to_owned()).collect(),
         institution: Some(institution()),
         share: Share::Whole,
@@ -172,6 +212,8 @@ fn a_representative_reads_what_the_person_named_until_it_ends() {
     refused(NewRepresentative { until: "2028-01-01T00:00:00Z".parse().expect("a time"), ..new() });
     refused(NewRepresentative { seen: [].into(), ..new() });
     refused(NewRepresentative { person: agent, ..new() });
+    refused(NewRepresentative { birth_date: None, ..new() });
+    refused(NewRepresentative { birth_date: Some(jiff::civil::date(2013, 1, 1).into()), ..new() });
     refused(appointment(&ward, agent, "deceased", &["own-id", "family-proof", "death-certificate"]));
     let id = ward.store.appoint(&permit, new()).expect("named");
 
@@ -220,6 +262,13 @@ fn staff_record_a_representative_with_the_proofs_they_saw_on_an_open_request() {
     let purpose = Purpose::Representation { ground: id };
     let read = ward.ask(Role::Representative, agent, Action::Issue, ward.about(), purpose.clone()).expect("a permit");
     assert_eq!(ward.read(&read).expect("an answer"), ["c1"]);
+    let child = |until: &str| NewRepresentative {
+        birth_date: Some(jiff::civil::date(2012, 12, 1).into()),
+        until: until.parse().expect("a time"),
+        ..appointment(&ward, agent, "legal-representative-of-child", &["own-id", "guardian-proof"])
+    };
+    assert!(ward.store.appoint(&permit, child("2026-12-01T00:00:00+09:00")).is_ok(), "to the birthday");
+    assert!(ward.store.appoint(&permit, child("2026-12-01T00:00:01+09:00")).is_err(), "and no longer");
     ward.clock.advance(60 * 24 * 3600);
     assert!(ward.ask(Role::Representative, agent, Action::Issue, ward.about(), purpose).is_err(), "its end has come");
 }
@@ -234,11 +283,30 @@ fn an_administrator_gives_rights_to_others_and_opens_nothing() {
         ward.ask(Role::Administrator, administrator, Action::ManageRights, Target::Installation, Purpose::Operation);
     let permit = permit.expect("a permit");
     let auditor = Right::Appointed { role: Role::Auditor, institution: None };
-    assert!(matches!(ward.store.grant_as(&permit, administrator, &auditor), Err(StoreError::Scope { .. })));
-    ward.store.grant_as(&permit, CLERK, &auditor).expect("granted");
-    assert!(ward.store.rights(CLERK).expect("a list").contains(&auditor));
+    assert!(matches!(ward.store.ask_right(&permit, administrator, &auditor), Err(StoreError::Scope { .. })));
+    ward.store.ask_right(&permit, CLERK, &auditor).expect("asked for");
     let nowhere = Right::Appointed { role: Role::Clinician, institution: None };
-    assert!(matches!(ward.store.grant_as(&permit, CLERK, &nowhere), Err(StoreError::Scope { .. })));
+    assert!(matches!(ward.store.ask_right(&permit, CLERK, &nowhere), Err(StoreError::Scope { .. })));
+
+    let confirm = |permit: &policy::Permit, account| ward.store.confirm_rights(Some(permit), account);
+    assert!(matches!(confirm(&permit, CLERK), Err(StoreError::Missing { .. })), "not by who asked");
+    assert!(!ward.store.rights(CLERK).expect("a list").contains(&auditor), "it gives nothing yet");
+    let second = Id16([0xb2; 16]);
+    ward.store.grant(second, &right).expect("granted");
+    let manage = |account| {
+        ward.ask(Role::Administrator, account, Action::ManageRights, Target::Installation, Purpose::Operation)
+    };
+    let seconds = manage(second).expect("a permit");
+    ward.store.ask_right(&permit, second, &auditor).expect("asked for");
+    assert!(confirm(&seconds, second).is_err(), "nobody confirms what is for themselves");
+    assert_eq!(ward.store.rights_asked().expect("a list").len(), 2);
+    assert_eq!(confirm(&seconds, CLERK).expect("given"), 1);
+    assert!(ward.store.rights(CLERK).expect("a list").contains(&auditor));
+    assert!(confirm(&seconds, CLERK).is_err(), "once");
+    let gone = ward.store.revoke_all(None, administrator, "test", |_| Ok(Some(()))).expect("ended");
+    assert!(gone.is_some());
+    assert_eq!(ward.store.rights_asked().expect("a list"), [], "what they asked for goes with them");
+    assert!(matches!(ward.store.ask_right(&permit, CLERK, &auditor), Err(StoreError::StaleEpoch { .. })));
     let patient = Right::Appointed { role: Role::Patient, institution: None };
     assert!(ward.store.grant(CLERK, &patient).is_err());
     assert!(ward.read(&permit).is_err());

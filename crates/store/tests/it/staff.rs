@@ -78,18 +78,30 @@ impl Ward {
     /// Writes a resource that says `text`, of an encounter where one is named.
     pub fn write(&self, owner: Owner, kind: &str, source_id: &str, text: &str, encounter: Option<&str>) {
         let code = if owner == self.there { other_institution() } else { institution() };
-        let permit = self.depositing(&code, Action::Deposit);
         let bytes = format!(r#"{{"resourceType":"{kind}","id":"{source_id}","code":{{"text":"{text}"}}}}"#);
+        self.write_as(owner, &code, (kind, source_id), &bytes, encounter);
+    }
+
+    /// Writes a resource as it is.
+    pub fn write_as(
+        &self,
+        owner: Owner,
+        code: &InstitutionCode,
+        (kind, source_id): (&str, &str),
+        bytes: &str,
+        encounter: Option<&str>,
+    ) {
+        let permit = self.depositing(code, Action::Deposit);
         let new = NewVersion {
             owner,
-            institution: &code,
+            institution: code,
             resource_type: kind,
             source_id,
             class: &class(),
             expiry_year: 2036,
             bytes: bytes.as_bytes(),
             date: None,
-            encounter: encounter.map(|id| store::resource_id(&code, "Encounter", id)),
+            encounter: encounter.map(|id| store::resource_id(code, "Encounter", id)),
             index: vec![],
             edition: Edition::default(),
         };

@@ -2,7 +2,7 @@
 //!
 //! | file | rules |
 //! |---|---|
-//! | `reason` | no explanation, export without reason |
+//! | `reason` | no explanation, export without reason, break-glass |
 //! | `relation` | household, self, colleague |
 //! | `marked` | VIP, deceased, decoy record |
 //! | `rate` | bulk, velocity, enumeration |
@@ -54,6 +54,7 @@ impl Rules {
         for rule in [
             reason::no_explanation,
             reason::export_without_reason,
+            reason::break_glass,
             relation::household,
             relation::own,
             relation::colleague,

@@ -54,8 +54,12 @@ fn velocity(windows: &mut Windows, seen: &Seen<'_>) -> Option<Finding> {
 fn enumeration(windows: &mut Windows, seen: &Seen<'_>) -> Option<Finding> {
     let AccessResult::Denied { reason } = &seen.entry.result else { return None };
     let actor = &seen.entry.actor;
+    let is_stranger = actor.assurance == 0 && *reason == seen.params.strangers;
     // The asker's own log has each refusal once more; it is nobody else's record.
-    if !seen.params.reaching.contains(reason) || seen.entry.subject == actor.account || actor.role == "job" {
+    if !(seen.params.reaching.contains(reason) || is_stranger)
+        || seen.entry.subject == actor.account
+        || actor.role == "job"
+    {
         return None;
     }
     let account = match actor.assurance {

@@ -1,4 +1,4 @@
-//! Why somebody looked: **no explanation**, and **export without reason**.
+//! Why somebody looked: **no explanation**, **export without reason**, and **break-glass**.
 
 use super::Seen;
 use crate::facts::Reason;
@@ -33,4 +33,9 @@ pub(super) fn export_without_reason(seen: &Seen<'_>) -> Option<Finding> {
     let is_export = seen.params.exports.contains(&seen.entry.action) && seen.is_granted();
     let reason = matches!(seen.facts.reason, Reason::Given);
     seen.find_where(is_export && seen.is_staff() && !seen.facts.is_own && !reason, Rule::ExportWithoutReason)
+}
+
+/// Somebody opened records in an emergency: whoever watches hears of it now, and not when the review is due.
+pub(super) fn break_glass(seen: &Seen<'_>) -> Option<Finding> {
+    seen.find_where(seen.entry.action == seen.params.opens && seen.is_granted(), Rule::BreakGlass)
 }

@@ -128,6 +128,7 @@ fn about_reasons() -> Vec<Single> {
     let groundless = ordinary().entry(|entry| entry.ground = None);
     let curious = ordinary().entry(|entry| entry.purpose = "curiosity".to_owned());
     let emergency = ordinary().entry(|entry| entry.purpose = "emergency".to_owned());
+    let broken = emergency.clone().entry(|entry| entry.action = "break-glass".to_owned());
     vec![
         (Rule::NoExplanation, unexplained, vec![ordinary(), patient(), no_purpose.denied("purpose")]),
         (Rule::NoExplanation, curious, vec![emergency.clone()]),
@@ -139,6 +140,7 @@ fn about_reasons() -> Vec<Single> {
             support_issues("emergency"),
             vec![patient().entry(|entry| entry.action = "issue".to_owned())],
         ),
+        (Rule::BreakGlass, broken.clone(), vec![broken.denied("role")]),
     ]
 }
 

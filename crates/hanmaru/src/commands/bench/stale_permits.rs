@@ -198,7 +198,7 @@ impl Stage {
             person: self.person,
             agent: self.agent,
             proof_case: "appointed".to_owned(),
-            age: None,
+            birth_date: Some(Redacted::new(jiff::civil::date(1980, 1, 2))),
             seen: ["own-word".to_owned()].into(),
             institution: None,
             share: Share::Whole,

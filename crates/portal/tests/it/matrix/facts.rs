@@ -186,7 +186,7 @@ impl<'a> Maker<'a> {
             person,
             agent,
             proof_case: "appointed".to_owned(),
-            age: None,
+            birth_date: Some(jiff::civil::date(1980, 1, 2).into()),
             seen: ["own-word".to_owned()].into(),
             institution: None,
             share: Share::Whole,
