@@ -8,7 +8,7 @@
 //! under the old parents, one transaction takes them out of the index; then the key stores list them as destroyed, and
 //! compaction removes the old forms. Killed anywhere, the next call goes on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -189,16 +189,17 @@ impl Store {
     /// [`StoreError::Action`], [`StoreError::Database`].
     pub fn roots_in_use(&self, permit: &Permit) -> Result<Vec<String>, StoreError> {
         check_action(permit, "roots_in_use", &[Action::Repair])?;
-        let keys = self.core().readers.snapshot("reading keys under roots", under_roots)?;
-        let root = |(_, key): (i64, WrappedKey)| match key.parent {
-            Parent::Root(root) => Some(root),
-            Parent::Key(_) => None,
-        };
-        let mut roots: Vec<String> = keys.into_iter().filter_map(root).collect();
-        roots.sort_unstable();
-        roots.dedup();
-        Ok(roots)
+        Ok(roots(self.core())?.into_iter().collect())
     }
+}
+
+fn roots(core: &Core) -> Result<BTreeSet<String>, StoreError> {
+    let keys = core.readers.snapshot("reading keys under roots", under_roots)?;
+    let root = |(_, key): (i64, WrappedKey)| match key.parent {
+        Parent::Root(root) => Some(root),
+        Parent::Key(_) => None,
+    };
+    Ok(keys.into_iter().filter_map(root).collect())
 }
 
 /// Puts every key that the database knows as destroyed on the list of the key stores, where it is missing there.
@@ -290,18 +291,7 @@ fn new_shards(core: &Core, permit: &Permit) -> Result<(Vec<WrappedKey>, Vec<KeyI
 /// Under what ids the roots stand that are not the current one and still have something under them.
 fn old_roots(core: &Core) -> Result<Vec<KeyId>, StoreError> {
     let current = core.keyring.root();
-    let mut roots: Vec<KeyId> = core
-        .readers
-        .snapshot("reading keys under roots", under_roots)?
-        .into_iter()
-        .filter_map(|(_, key)| match key.parent {
-            Parent::Root(root) if root != current => Some(root_entry(&root)),
-            _ => None,
-        })
-        .collect();
-    roots.sort_unstable();
-    roots.dedup();
-    Ok(roots)
+    Ok(roots(core)?.iter().filter(|root| **root != current).map(|root| root_entry(root)).collect())
 }
 
 /// Shards, access keys and secrets: what hangs under a root.
@@ -333,7 +323,7 @@ struct Rewrapper<'a> {
     shards: HashMap<KeyName, Arc<GroupKey>>,
     root: String,
     /// Ids of the parents that go.
-    retiring: Vec<KeyId>,
+    retiring: HashSet<KeyId>,
 }
 
 impl<'a> Rewrapper<'a> {
@@ -348,12 +338,7 @@ impl<'a> Rewrapper<'a> {
                 }
             }
         }
-        let step = "reading what is rotated away";
-        let retiring = core.readers.snapshot(step, |connection| {
-            let mut statement = connection.prepare_cached("SELECT id FROM retiring_key").at(step)?;
-            let ids = statement.query_map([], |row| Ok(KeyId(Id16(row.get(0)?)))).at(step)?;
-            ids.collect::<Result<Vec<_>, _>>().at(step)
-        })?;
+        let retiring = core.readers.snapshot("reading what is rotated away", retiring)?;
         Ok(Self { core, permit, shards, root: core.keyring.root(), retiring })
     }
 
@@ -510,14 +495,20 @@ fn rewrap_due(core: &Core, permit: &Permit, what: Rotate) -> Result<i64, StoreEr
     Ok(count)
 }
 
+/// Ids of the parents that go.
+fn retiring(connection: &Connection) -> Result<HashSet<KeyId>, StoreError> {
+    let step = "reading what is rotated away";
+    let mut statement = connection.prepare_cached("SELECT id FROM retiring_key").at(step)?;
+    let ids = statement.query_map([], |row| Ok(KeyId(Id16(row.get(0)?)))).at(step)?;
+    ids.collect::<Result<_, _>>().at(step)
+}
+
 /// Looks through the whole index for what still hangs under an old parent, and notes it as due; gives how many there were. There
 /// should be none. What would be left under a parent that goes could never be opened again, so this is looked at, not reasoned.
 fn note_left(core: &Core) -> Result<usize, StoreError> {
     let step = "looking for keys under old parents";
     let left = core.readers.snapshot(step, |connection| {
-        let mut statement = connection.prepare_cached("SELECT id FROM retiring_key").at(step)?;
-        let ids = statement.query_map([], |row| Ok(KeyId(Id16(row.get(0)?)))).at(step)?;
-        let retiring = ids.collect::<Result<HashSet<_>, _>>().at(step)?;
+        let retiring = retiring(connection)?;
         let mut left = Vec::new();
         let mut statement = connection.prepare_cached("SELECT bytes FROM wrapped_key").at(step)?;
         let mut rows = statement.query([]).at(step)?;

@@ -189,8 +189,7 @@ fn rotate(config: &Config, what: Option<&str>) -> Result<ExitCode, Failure> {
         (Err(StoreError::Rotation { .. }), Some(root))
             if root.roots().len() > 1 && hall.store().roots_in_use(&permit)? == root.roots()[..1] =>
         {
-            root.keep_current()?;
-            println!("the old root is out of {}: copy the file to its safes anew", config.keys.root.display());
+            leave_current(root, config)?;
             return Ok(ExitCode::SUCCESS);
         }
         (done, _) => done?,
@@ -198,10 +197,16 @@ fn rotate(config: &Config, what: Option<&str>) -> Result<ExitCode, Failure> {
     println!("{} keys hang under their new parents; the old ones open nothing any more", done.keys);
     let clean = say_compacted(&done.stores);
     if let Some(root) = root.filter(|_| done.is_done()) {
-        root.keep_current()?;
-        println!("the old root is out of {}: copy the file to its safes anew", config.keys.root.display());
+        leave_current(&root, config)?;
     }
     Ok(exit(clean))
+}
+
+/// Takes the old roots out of the file, once nothing hangs under them.
+fn leave_current(root: &ProtectedKeyProvider, config: &Config) -> Result<(), Failure> {
+    root.keep_current()?;
+    println!("the old root is out of {}: copy the file to its safes anew", config.keys.root.display());
+    Ok(())
 }
 
 /// The protected file with a new root in it; one that was added by a rotation that did not end is taken up.

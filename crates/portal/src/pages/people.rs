@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use identity::{IdentityError, Invitation, STAFF_NAME_CHARS_MAX, Staff, StaffState};
-use policy::{Action, Actor, InstitutionCode, Permit, Purpose, Role, Target};
+use policy::{Action, InstitutionCode, Permit, Purpose, Role, Target};
 use store::Right;
 
 /// Roles that can be given here, and whether each is for one institution.
@@ -148,17 +148,13 @@ pub(crate) async fn managing<T: Send + 'static>(
     staff: &StaffMember,
     work: impl FnOnce(&Portal, &Permit) -> Result<T, PageError> + Send + 'static,
 ) -> Result<T, PageError> {
-    let actor = administrator(staff);
+    let actor = staff.session.actor_as(Role::Administrator, &staff.visitor.source);
     let doing = staff.visitor.portal.blocking(move |portal| {
         let (action, target) = (Action::ManageRights, Target::Installation);
-        let permit = staff_permit(portal, &actor, Role::Administrator, action, target, Purpose::Operation)?;
+        let permit = staff_permit(portal, &actor, actor.role, action, target, Purpose::Operation)?;
         work(portal, &permit)
     });
     doing.await
-}
-
-fn administrator(staff: &StaffMember) -> Actor {
-    staff.session.actor_as(Role::Administrator, &staff.visitor.source)
 }
 
 /// `GET /staff/people`

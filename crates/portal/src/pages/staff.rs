@@ -8,6 +8,7 @@ use crate::frame::Frame;
 use crate::pages::oversight::{REVIEWING, WATCHING};
 use crate::pages::passkey::{Ask, PasskeyStepPage, answered, asked, asking, fault_of};
 use crate::pages::staff_access::ASKING;
+use crate::pages::watch::audits;
 use crate::texts::{Locale, Texts};
 use crate::visitor::{StaffMember, Visitor};
 use askama::Template;
@@ -73,7 +74,6 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     });
     let (recovers, holds) = held.await?;
     let oversees = holds.contains(&Role::SecurityOfficer);
-    let audits = holds.contains(&Role::Auditor) && !oversees;
     let frame = staff.visitor.frame("staff-title", "staff");
     let t = frame.t;
     let mut tasks = Vec::new();
@@ -97,7 +97,7 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
         tasks.push(Task::new(t, "watch", "/staff/watch"));
         tasks.push(Task::new(t, "review", "/staff/watch/review"));
     }
-    if audits {
+    if audits(&holds) {
         tasks.push(Task::new(t, "watch", "/staff/watch"));
     }
     tasks.push(Task::new(t, "questions", "/staff/questions"));

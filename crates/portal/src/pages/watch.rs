@@ -4,6 +4,7 @@ use crate::Portal;
 use crate::error::{PageError, page};
 use crate::fields::Asked;
 use crate::frame::{Choice, Frame};
+use crate::pages::staff_access::staff_permit;
 use crate::security::FollowsAlong;
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
@@ -12,8 +13,9 @@ use axum::extract::Query;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use base::{Id16, Timestamp};
-use policy::{Action, Actor, Permit, Purpose, Request, Role, Target};
+use policy::{Action, Actor, Permit, Purpose, Role, Target};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use watch::{Case, CaseQuery, Rule, Severity, WatchError, Which};
 
@@ -170,20 +172,21 @@ pub(crate) fn officer(staff: &StaffMember) -> Actor {
     staff.session.actor_as(Role::SecurityOfficer, &staff.visitor.source)
 }
 
-/// Who may see cases without a hand in them: an auditor who is no security officer sees them as an auditor.
-pub(crate) fn seer(portal: &Portal, officer: Actor) -> Result<Actor, PageError> {
-    let holds = portal.archive().store().facts(officer.account)?.holds;
-    let audits = holds.contains(&Role::Auditor) && !holds.contains(&Role::SecurityOfficer);
-    Ok(if audits { Actor { role: Role::Auditor, ..officer } } else { officer })
+/// Whether somebody who holds these roles sees cases as an auditor, who has no hand in them: security officers see them as such.
+pub(crate) fn audits(holds: &BTreeSet<Role>) -> bool {
+    holds.contains(&Role::Auditor) && !holds.contains(&Role::SecurityOfficer)
+}
+
+/// A permit to see cases, in the role in which an account may.
+pub(crate) fn seeing(portal: &Portal, officer: Actor) -> Result<Permit, PageError> {
+    let is_auditor = audits(&portal.archive().store().facts(officer.account)?.holds);
+    let actor = if is_auditor { Actor { role: Role::Auditor, ..officer } } else { officer };
+    permit(portal, actor, Action::SeeCases)
 }
 
 /// A permit of staff for something about the watch.
 pub(crate) fn permit(portal: &Portal, actor: Actor, action: Action) -> Result<Permit, PageError> {
-    let request = Request { actor, action, target: Target::Installation, purpose: Purpose::Oversight };
-    portal.archive().ask(request).map_err(|error| match error {
-        archive::ArchiveError::Denied(_) => PageError::StaffDenied,
-        other => other.into(),
-    })
+    staff_permit(portal, &actor, actor.role, action, Target::Installation, Purpose::Oversight)
 }
 
 impl From<WatchError> for PageError {
@@ -206,7 +209,7 @@ pub(crate) async fn list(staff: StaffMember, chosen: Asked<Chosen>) -> Result<Re
     let Query(chosen) = chosen.unwrap_or_default();
     let (actor, query) = (officer(&staff), chosen.query());
     let cases = staff.visitor.portal.blocking(move |portal| {
-        let permit = permit(portal, seer(portal, actor)?, Action::SeeCases)?;
+        let permit = seeing(portal, actor)?;
         Ok(portal.watch()?.cases(&permit, &query)?)
     });
     let cases = cases.await?;
@@ -216,11 +219,7 @@ pub(crate) async fn list(staff: StaffMember, chosen: Asked<Chosen>) -> Result<Re
 /// `GET /staff/watch/live`
 pub(crate) async fn live(staff: StaffMember) -> Result<Response, PageError> {
     let actor = officer(&staff);
-    staff
-        .visitor
-        .portal
-        .blocking(move |portal| permit(portal, seer(portal, actor)?, Action::SeeCases).map(drop))
-        .await?;
+    staff.visitor.portal.blocking(move |portal| seeing(portal, actor).map(drop)).await?;
     let mut response = page(&WatchLivePage { frame: staff.visitor.frame("watch-live-title", "watch").following() })?;
     response.extensions_mut().insert(FollowsAlong);
     Ok(response)
@@ -236,7 +235,7 @@ pub(crate) async fn events(staff: StaffMember, headers: HeaderMap) -> Result<Res
     for _ in 0..LIVE_LOOKS {
         let (actor, after) = (officer(&staff), told);
         let found = staff.visitor.portal.blocking(move |portal| {
-            let permit = permit(portal, seer(portal, actor)?, Action::SeeCases)?;
+            let permit = seeing(portal, actor)?;
             Ok(portal.watch()?.changes(&permit, after)?)
         });
         let (newest, cases) = found.await?;

@@ -4,7 +4,7 @@ use crate::error::{PageError, page};
 use crate::fields::StaffForm;
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::records::item_key;
-use crate::pages::watch::{Line, officer, permit, seer};
+use crate::pages::watch::{Line, officer, permit, seeing};
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use askama::Template;
@@ -317,10 +317,8 @@ async fn shown(staff: StaffMember, incident: Id16, fault: Option<Fault>) -> Resu
     let actor = officer(&staff);
     let me = actor.account;
     let file = staff.visitor.portal.blocking(move |portal| {
-        let seer = seer(portal, actor)?;
-        let handles = seer.role != Role::Auditor;
-        let permit = permit(portal, seer, Action::SeeCases)?;
-        Ok((portal.watch()?.case(&permit, incident)?, handles))
+        let permit = seeing(portal, actor)?;
+        Ok((portal.watch()?.case(&permit, incident)?, permit.actor().role != Role::Auditor))
     });
     let (file, handles) = file.await?;
     let mut frame = staff.visitor.frame("watch-title", "watch");

@@ -124,18 +124,16 @@ impl Rebuild<'_> {
             });
         }
         let work = self.folder.join(if self.drill { "drill" } else { WORK });
-        if work.exists() {
-            std::fs::remove_dir_all(&work).on("removed", &work)?;
-        }
-        std::fs::create_dir_all(&work).on("made", &work)?;
-        let make = |left_out: &BTreeSet<KeyId>| self.make(&work.join(DATABASE), &work.join("staging.db"), left_out);
+        let make = |left_out: &BTreeSet<KeyId>| {
+            if work.exists() {
+                std::fs::remove_dir_all(&work).on("removed", &work)?;
+            }
+            std::fs::create_dir_all(&work).on("made", &work)?;
+            self.make(&work.join(DATABASE), &work.join("staging.db"), left_out)
+        };
         let made = match make(&BTreeSet::new()) {
             // The log says what the key stores have forgotten: made once more without those keys.
-            Ok(Made::WithDestroyed(keys)) => {
-                std::fs::remove_dir_all(&work).on("removed", &work)?;
-                std::fs::create_dir_all(&work).on("made", &work)?;
-                make(&keys)
-            }
+            Ok(Made::WithDestroyed(keys)) => make(&keys),
             made => made,
         };
         let made = made.map(|made| match made {

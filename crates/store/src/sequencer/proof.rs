@@ -147,7 +147,7 @@ impl Store {
         waiting: &WaitingLeaf,
     ) -> Result<LeafProof, StoreError> {
         let kind_no = leaf_kind(permit, "sealed_leaf", kind)?;
-        let sealed = self.wait_sealed(Ticket(waiting.ticket), LEAF_PATIENCE);
+        let sealed = self.wait_sealed(waiting.into(), LEAF_PATIENCE);
         // Who waits is told what it is that keeps the seal, where that is the sites.
         sealed.map_err(|error| self.core().sites.enough().err().map_or(error, StoreError::from))?;
         let row = i64::try_from(waiting.row).map_err(|_| StoreError::Missing { what: "leaf" })?;

@@ -111,10 +111,7 @@ pub(crate) fn erase(transaction: &Transaction<'_>, going: &Going, doing: Doing) 
             return Ok(false);
         }
     }
-    let versions = versions(transaction, going)?;
-    let objects = if going.whole { objects_of(transaction, &going.owner)? } else { going.objects.clone() };
-    let mut leaves: HashSet<(i64, i64)> = versions.rows().map(|row| (KIND_VERSION, row)).collect();
-    leaves.extend(objects.iter().map(|row| (KIND_OBJECT, *row)));
+    let Contents { versions, objects, leaves } = contents(transaction, going)?;
     let unsealed = unsealed(transaction, &leaves)?;
     if !unsealed.is_empty() && !doing.drop_unsealed {
         return Ok(false);
@@ -173,10 +170,7 @@ pub(crate) fn forget_key(transaction: &Transaction<'_>, key: KeyId, doing: Doing
 /// Before keys are destroyed: the places of the leaves that nobody will open any more, and the rows that stay, come into the
 /// outbox. Once that is sealed, an installation that loses its database in the middle of an erasure can still be made again.
 pub(crate) fn announce(transaction: &Transaction<'_>, going: &Going, shred: Id16) -> Result<(), StoreError> {
-    let mut leaves: HashSet<(i64, i64)> = versions(transaction, going)?.rows().map(|row| (KIND_VERSION, row)).collect();
-    let objects = if going.whole { objects_of(transaction, &going.owner)? } else { going.objects.clone() };
-    leaves.extend(objects.iter().map(|row| (KIND_OBJECT, *row)));
-    note_leaves(transaction, going, &leaves, shred)?;
+    note_leaves(transaction, going, &contents(transaction, going)?.leaves, shred)?;
     if going.whole { lasting::keep(transaction, &going.owner) } else { Ok(()) }
 }
 
@@ -205,12 +199,10 @@ fn note_leaves(
 fn forget_rows(transaction: &Transaction<'_>, going: &Going) -> Result<(), StoreError> {
     let step = "forgetting leaves of rows";
     for key in &going.keys {
-        for sql in [
-            "DELETE FROM leaf WHERE kind = 6 AND row IN (SELECT position FROM rows_leaf WHERE key = ?)",
-            "DELETE FROM rows_leaf WHERE key = ?",
-        ] {
-            transaction.prepare_cached(sql).at(step)?.execute([key.0.0]).at(step)?;
-        }
+        let sql = "DELETE FROM leaf WHERE kind = ? AND row IN (SELECT position FROM rows_leaf WHERE key = ?)";
+        transaction.prepare_cached(sql).at(step)?.execute(params![KIND_ROWS, key.0.0]).at(step)?;
+        let sql = "DELETE FROM rows_leaf WHERE key = ?";
+        transaction.prepare_cached(sql).at(step)?.execute([key.0.0]).at(step)?;
     }
     Ok(())
 }
@@ -235,6 +227,23 @@ fn objects_of(transaction: &Transaction<'_>, owner: &[u8; OWNER_BYTES]) -> Resul
     let mut statement = transaction.prepare_cached("SELECT row FROM object WHERE owner = ?").at(step)?;
     let rows = statement.query_map([owner], |row| row.get(0)).at(step)?;
     rows.collect::<Result<_, _>>().at(step)
+}
+
+/// What goes of an owner besides rows of other tables.
+struct Contents {
+    versions: Versions,
+    /// Rows of objects.
+    objects: Vec<i64>,
+    /// Kind and row of everything that has a leaf of its own.
+    leaves: HashSet<(i64, i64)>,
+}
+
+fn contents(transaction: &Transaction<'_>, going: &Going) -> Result<Contents, StoreError> {
+    let versions = versions(transaction, going)?;
+    let objects = if going.whole { objects_of(transaction, &going.owner)? } else { going.objects.clone() };
+    let mut leaves: HashSet<(i64, i64)> = versions.rows().map(|row| (KIND_VERSION, row)).collect();
+    leaves.extend(objects.iter().map(|row| (KIND_OBJECT, *row)));
+    Ok(Contents { versions, objects, leaves })
 }
 
 /// Versions that go, resource by resource.

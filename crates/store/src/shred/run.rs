@@ -18,7 +18,7 @@ use rusqlite::{Connection, params};
 use vault::{Cause, Destroyed, KeyId, KeyName, WrappedKey};
 
 use super::ask::{is_held, unreadable};
-use super::erase::{Doing, Going, erase, forget_key, keys_of};
+use super::erase::{Doing, Going, announce, erase, forget_key, keys_of};
 use super::{
     Certificate, Kept, Shred, ShredRules, ShredScope, ShredState, StoreCleaned, TableCleaned, failed, files, owned,
 };
@@ -181,16 +181,15 @@ impl Store {
 
     /// Lets everything that a rebuild must know of the erasure be sealed before there is no way back.
     fn announce(&self, id: Id16, goings: &[Going]) -> Result<(), StoreError> {
-        let core = self.core();
+        let mut newest = Ticket(0);
         for going in goings {
             let going = going.clone();
-            core.writer.run(1_000, move |transaction| super::erase::announce(transaction, &going, id))?;
+            newest = self.core().writer.run(1_000, move |transaction| {
+                announce(transaction, &going, id)?;
+                Ok(ticket(transaction)?.0)
+            })?;
         }
-        let newest = core.readers.snapshot("reading the outbox", |connection| {
-            let sql = "SELECT coalesce(max(no), 0) FROM outbox_records";
-            connection.query_row(sql, [], |row| row.get::<_, i64>(0)).at("reading the outbox")
-        })?;
-        core.log(Log::Records).wait_sealed(core, Ticket(newest.unsigned_abs()), SEAL_PATIENCE).map(|_| ())
+        self.wait_sealed(newest, SEAL_PATIENCE).map(|_| ())
     }
 
     /// Keys of a scope, from the index and from the key stores.

@@ -33,14 +33,15 @@ pub struct Compacted {
     pub removed: usize,
     /// Damaged stretches that are gone now: what they were stands in the other stores, where it is to stand at all.
     pub damaged: usize,
-    /// Dead records that are still there, since a program did not let go of their files.
+    /// Dead records that are still there, since a program did not let go of their files, and destroyed keys that the store itself
+    /// does not list.
     pub left: usize,
     /// Why the store could not be compacted, where it could not.
     pub fault: Option<Fault>,
 }
 
 impl Compacted {
-    /// Whether nothing dead is in the store.
+    /// Whether nothing dead is in the store, and its own list keeps it so.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.left == 0 && self.fault.is_none()

@@ -284,50 +284,46 @@ impl KeyStores {
     /// [`KeyError::TooFew`] where no store can be read.
     pub fn each_key(&self, see: &mut dyn FnMut(WrappedKey)) -> Result<(), KeyError> {
         let gone = self.0.listed().gone;
-        let (mut readable, mut faults) = (0, Vec::new());
-        for store in &self.0.stores {
-            let visited = store.place.visit(&mut Vec::new(), &mut |payload| {
-                if !gone.is_dead(payload)
-                    && let Ok(key) = WrappedKey::from_bytes(payload)
-                {
-                    see(key);
-                }
-            });
-            match visited {
-                Ok(()) => readable += 1,
-                Err(fault) => faults.push(store.place.fault(fault)),
+        self.visit(&mut Vec::new(), &mut |payload| {
+            if !gone.is_dead(payload)
+                && let Ok(key) = WrappedKey::from_bytes(payload)
+            {
+                see(key);
             }
-        }
-        if readable == 0 { Err(KeyError::TooFew { wanted: 1, reached: 0, faults }) } else { Ok(()) }
+        })?;
+        Ok(())
     }
 
-    /// Every living key in the stores, for tools and for rebuilding. All stores are read; damaged records are passed over and
+    /// Shows the records of every store that can be read, dead ones too; gives the faults of the others.
+    ///
+    /// # Errors
+    /// [`KeyError::TooFew`] where no store can be read.
+    fn visit(
+        &self,
+        quarantined: &mut Vec<Quarantined>,
+        see: &mut dyn FnMut(&[u8]),
+    ) -> Result<Vec<SiteFault>, KeyError> {
+        let fault = |store: &Store| store.place.visit(quarantined, see).err().map(|fault| store.place.fault(fault));
+        let faults: Vec<SiteFault> = self.0.stores.iter().filter_map(fault).collect();
+        if faults.len() < self.0.stores.len() {
+            return Ok(faults);
+        }
+        Err(KeyError::TooFew { wanted: 1, reached: 0, faults })
+    }
+
+    /// Every living key in the stores, for tools. All stores are read; damaged records are passed over and
     /// listed, and destroyed keys are not read. An error only when no store can be read.
     pub fn load_index(&self) -> Result<MemoryIndex, KeyError> {
-        let mut index = MemoryIndex::default();
         let gone = self.0.listed().gone;
-        let mut readable = 0;
-        for store in &self.0.stores {
-            let visited = store.place.visit(&mut index.quarantined, &mut |payload| {
-                if !gone.is_dead(payload)
-                    && let Ok(key) = WrappedKey::from_bytes(payload)
-                {
-                    index.keys.entry(key.id).or_insert(key);
-                }
-            });
-            match visited {
-                Ok(()) => readable += 1,
-                Err(fault) => index.faults.push(store.place.fault(fault)),
+        let (mut keys, mut quarantined) = (HashMap::new(), Vec::new());
+        let faults = self.visit(&mut quarantined, &mut |payload| {
+            if !gone.is_dead(payload)
+                && let Ok(key) = WrappedKey::from_bytes(payload)
+            {
+                keys.entry(key.id).or_insert(key);
             }
-        }
-        if readable == 0 {
-            return Err(KeyError::TooFew { wanted: 1, reached: 0, faults: index.faults });
-        }
-        for key in index.keys.values() {
-            let named = index.names.entry(key.name.clone()).or_insert(key.id);
-            *named = key.id.min(*named);
-        }
-        Ok(index)
+        })?;
+        Ok(MemoryIndex { quarantined, faults, ..MemoryIndex::of(keys.into_values()) })
     }
 
     /// The forms of the key of a name that stand in any store, also where a list says that it is destroyed: for what must be known
@@ -336,22 +332,16 @@ impl KeyStores {
     /// # Errors
     /// [`KeyError::TooFew`] where no store can be read.
     pub fn forms(&self, name: &KeyName) -> Result<Vec<WrappedKey>, KeyError> {
-        let (mut forms, mut readable, mut faults) = (Vec::new(), 0, Vec::new());
-        for store in &self.0.stores {
-            let visited = store.place.visit(&mut Vec::new(), &mut |payload| {
-                if let Ok(key) = WrappedKey::from_bytes(payload)
-                    && key.name == *name
-                    && !forms.contains(&key)
-                {
-                    forms.push(key);
-                }
-            });
-            match visited {
-                Ok(()) => readable += 1,
-                Err(fault) => faults.push(store.place.fault(fault)),
+        let mut forms = Vec::new();
+        self.visit(&mut Vec::new(), &mut |payload| {
+            if let Ok(key) = WrappedKey::from_bytes(payload)
+                && key.name == *name
+                && !forms.contains(&key)
+            {
+                forms.push(key);
             }
-        }
-        if readable == 0 { Err(KeyError::TooFew { wanted: 1, reached: 0, faults }) } else { Ok(forms) }
+        })?;
+        Ok(forms)
     }
 
     /// Compares the stores whole and writes to each what it misses; durable when this returns. Needs a permit to repair.
@@ -412,12 +402,16 @@ pub struct MemoryIndex {
 }
 
 impl MemoryIndex {
-    /// An index of these keys.
+    /// An index of these keys. Of two with one name it is always the same that has it.
     #[must_use]
     pub fn of(keys: impl IntoIterator<Item = WrappedKey>) -> Self {
-        let keys: HashMap<KeyId, WrappedKey> = keys.into_iter().map(|key| (key.id, key)).collect();
-        let names = keys.values().map(|key| (key.name.clone(), key.id)).collect();
-        Self { keys, names, ..Self::default() }
+        let mut index = Self::default();
+        for key in keys {
+            let named = index.names.entry(key.name.clone()).or_insert(key.id);
+            *named = key.id.min(*named);
+            index.keys.insert(key.id, key);
+        }
+        index
     }
 
     /// Every key, in no order.
