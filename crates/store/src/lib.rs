@@ -107,7 +107,7 @@ pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex};
 pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative};
 pub use rights::Right;
-pub use rotate::{Rotate, RotationProgress};
+pub use rotate::{KeysTurn, Rotate, RotationProgress};
 pub use scrub::{Drill, LastScrub, ScrubConfig, ScrubReport, SiteScrub};
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
 pub use sequencer::proof::{LeafExtra, LeafProof, WaitingLeaf};
