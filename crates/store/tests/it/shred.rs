@@ -106,6 +106,10 @@ fn a_patient_is_erased_and_nothing_is_left_but_what_is_to_stay() {
     assert_eq!(window.as_hours(), 24 * 30);
     let leaf = &certificate.leaf;
     assert!(ledger::opens(&leaf.entry, &leaf.salt, EntryKind::Shred, &certificate.content));
+    // That it is done is a change of a row, which is sealed a moment later.
+    crate::rebuild::until(|| {
+        store.health().waiting[0] == 0 && store.health().sites.iter().all(|site| site.pending == 0)
+    });
     let size = store.health().published[0];
     audit(&house, &store, Log::Records, "site-a", size);
 

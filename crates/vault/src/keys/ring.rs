@@ -267,18 +267,26 @@ impl Keyring {
     }
 
     /// Drops keys that were made, are not in the index yet, and can never come into it because the key they hang under was
-    /// rotated away meanwhile. What was sealed under them was not acknowledged.
-    pub fn drop_pending(&self, is_stale: impl Fn(&WrappedKey) -> bool) {
+    /// rotated away meanwhile, with all that hangs under them. What was sealed under them was not acknowledged. `is_stale` is told
+    /// whether what a key hangs under is one of them as well.
+    pub fn drop_pending(&self, is_stale: impl Fn(&WrappedKey, bool) -> bool) {
         let mut state = lock(&self.0.state);
-        let stale: Vec<(KeyId, KeyName)> = state
-            .pending
-            .values()
-            .filter(|pending| is_stale(&pending.key))
-            .map(|pending| (pending.key.id, pending.key.name.clone()))
-            .collect();
-        for (id, name) in stale {
-            state.pending.remove(&id);
-            state.pending_names.remove(&name);
+        loop {
+            let hangs_under_one = |key: &WrappedKey| match &key.parent {
+                Parent::Key(id) => state.pending.contains_key(id),
+                Parent::Root(_) => false,
+            };
+            let keys = state.pending.values().map(|pending| &pending.key);
+            let stale: Vec<(KeyId, KeyName)> =
+                keys.filter(|key| is_stale(key, hangs_under_one(key))).map(|key| (key.id, key.name.clone())).collect();
+            if stale.is_empty() {
+                break;
+            }
+            // Those under them are stale in the next round.
+            for (id, name) in stale {
+                state.pending.remove(&id);
+                state.pending_names.remove(&name);
+            }
         }
         drop(state);
         self.forget();
@@ -494,7 +502,11 @@ impl Inner {
         WrappedKey { id, parent, name: name.clone(), wrapped }
     }
 
+    /// Wraps a key under the current root, and under none where a newer one is known that cannot be opened.
     fn under_root(&self, id: KeyId, name: &KeyName, bytes: &[u8; 32]) -> Result<WrappedKey, KeyError> {
+        if lock(&self.root_fault).is_some() {
+            self.refresh()?;
+        }
         let root = self.provider.id();
         let parent = Parent::Root(root.clone());
         let wrapped = self.provider.wrap(&root, bytes, &wrapping_aad(id, &parent, name))?;
