@@ -196,11 +196,12 @@ impl Hall {
         Ok(Self { archive, door, sites, key_stores, stamp_interval_s, clock })
     }
 
-    /// Makes the database again from one site; with `drill`, proves that it can be done and keeps nothing.
+    /// Makes the database again from one site; with `drill`, proves that it can be done and keeps nothing. `without_witnesses` says
+    /// that it is to be made although no witness can be asked whether it has seen more.
     ///
     /// # Errors
     /// There is no such site, or what [`store::Rebuild::run`] refuses.
-    pub fn rebuild(config: &Config, site: &str, drill: bool) -> Result<Rebuilt, HallError> {
+    pub fn rebuild(config: &Config, site: &str, drill: bool, without_witnesses: bool) -> Result<Rebuilt, HallError> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let places = config.site_places()?;
         let from: Vec<SitePlace> = places.iter().filter(|one| one.name() == site).cloned().collect();
@@ -211,6 +212,7 @@ impl Hall {
             });
         }
         let limits = config.limits.limits();
+        let witnessing = config.witnesses.as_ref().map(|with| witnesses::open(&with.policy)).transpose();
         let rebuild = store::Rebuild {
             folder: config.data.clone(),
             from: Sites::open_places(from, 1)?,
@@ -221,6 +223,8 @@ impl Hall {
             clock: Arc::new(SystemClock::new()),
             random,
             reindex: &|institution, bytes, hash| archive::deposit::reindex(&limits, institution, bytes, hash),
+            witnessing: witnessing.map_err(HallError::Witnesses)?,
+            without_witnesses,
             drill,
         };
         Ok(rebuild.run()?)

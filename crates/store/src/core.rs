@@ -103,7 +103,10 @@ impl Core {
     pub(crate) fn without_stale_keys<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if matches!(result, Err(StoreError::KeyGone)) {
             self.readers.snapshot("looking for destroyed keys", |connection| {
-                self.keyring.drop_pending(|key| crate::keys::is_gone(connection, key).unwrap_or(false));
+                self.keyring.drop_pending(|key, hangs_under_pending| {
+                    crate::keys::is_gone(connection, key).unwrap_or(false)
+                        || (!hangs_under_pending && !crate::keys::has_parent(connection, key).unwrap_or(true))
+                });
                 Ok(())
             })?;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use vault::{KeyError, KeyId, KeyIndex, KeyName, WrappedKey, parent_entry};
+use vault::{KeyError, KeyId, KeyIndex, KeyName, Parent, WrappedKey, parent_entry};
 
 use crate::connection::Readers;
 use crate::error::{AtStep, StoreError};
@@ -44,8 +44,20 @@ fn one(connection: &Connection, sql: &str, by: &[u8]) -> rusqlite::Result<Option
 }
 
 /// Inserts keys that are durable in the key stores already. Refuses what was destroyed meanwhile, and what hangs under a key
-/// that was; what hangs under one that is being rotated away is noted for the rotation.
+/// that was or that is not there; what hangs under one that is being rotated away is noted for the rotation.
 pub(crate) fn insert(transaction: &Transaction<'_>, keys: &[WrappedKey]) -> Result<(), StoreError> {
+    for key in keys {
+        // Without its parent nobody could ever open it.
+        if !has_parent(transaction, key)? {
+            return Err(StoreError::KeyGone);
+        }
+        take_in(transaction, std::slice::from_ref(key))?;
+    }
+    Ok(())
+}
+
+/// As [`insert`], for keys that come in any order, as they stand in the key stores.
+pub(crate) fn take_in(transaction: &Transaction<'_>, keys: &[WrappedKey]) -> Result<(), StoreError> {
     let step = "inserting wrapped keys";
     for key in keys {
         if is_gone(transaction, key)? {
@@ -78,6 +90,14 @@ pub(crate) fn is_gone(connection: &Connection, key: &WrappedKey) -> Result<bool,
             Some(owner) => has(connection, "SELECT 1 FROM erased_owner WHERE owner = ?", &owner_bytes(owner))?,
             None => false,
         })
+}
+
+/// Whether the index has what a key hangs under; a root is none of its keys.
+pub(crate) fn has_parent(connection: &Connection, key: &WrappedKey) -> Result<bool, StoreError> {
+    match &key.parent {
+        Parent::Root(_) => Ok(true),
+        Parent::Key(id) => has(connection, "SELECT 1 FROM wrapped_key WHERE id = ?", &id.0.0),
+    }
 }
 
 /// Nothing may be written under a key that the index does not have: it was destroyed since it was sealed under, and nobody could

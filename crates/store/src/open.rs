@@ -250,6 +250,7 @@ impl Store {
         core.sites.mark(installation);
         drop(opening);
         let core = Arc::new(core);
+        core.sites.judged_by(sequencer::judge::LogJudge::new(&core.readers));
         let sequencers = start(&core)?;
         Ok(Self { inner: Arc::new(Inner { core, sequencers: Mutex::new(sequencers) }) })
     }
@@ -301,10 +302,12 @@ impl Store {
         let logs = &core.logs;
         // A count that cannot be taken now is the one taken last; whoever reads records finds the fault.
         let waiting = |log| sequencer::count_waiting(core, log).unwrap_or_else(|_| core.log(log).waiting());
+        // What hangs under a root that cannot be opened is soon sealed by nobody.
+        let fault = |log: &LogState| core.keyring.root_fault().or_else(|| log.fault());
         Health {
             published: [logs[0].published_size(), logs[1].published_size()],
             waiting: Log::ALL.map(waiting),
-            faults: [logs[0].fault(), logs[1].fault()],
+            faults: [fault(&logs[0]), fault(&logs[1])],
             witnessed: Log::ALL.map(|log| self.witnessed(log).ok().flatten()),
             sites: core.sites.status(),
         }

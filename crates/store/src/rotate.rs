@@ -79,6 +79,10 @@ impl RotationProgress {
     }
 }
 
+/// Held while keys are rotated or destroyed, in whatever process: while somebody holds it, nobody else begins.
+#[derive(Debug)]
+pub struct KeysTurn(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
+
 /// Held while keys are rotated or destroyed, in whatever process.
 pub(crate) fn turn(core: &Core) -> Result<File, StoreError> {
     let path = core.folder.join("locks").join("keys.lock");
@@ -131,9 +135,35 @@ impl Store {
         what: Rotate,
         say: &mut dyn FnMut(&RotationProgress),
     ) -> Result<RotationProgress, StoreError> {
+        let turn = self.keys_turn(permit)?;
+        self.rotate_within(&turn, permit, what, say)
+    }
+
+    /// The turn to rotate or destroy keys, for what has to be done before a rotation: a new root must not come while another command
+    /// is at work. Takes a permit to repair.
+    ///
+    /// # Errors
+    /// [`StoreError::Rotation`] where another rotation or erasure is under way; [`StoreError::Action`], [`StoreError::File`].
+    pub fn keys_turn(&self, permit: &Permit) -> Result<KeysTurn, StoreError> {
+        check_action(permit, "keys_turn", &[Action::Repair])?;
+        turn(self.core()).map(KeysTurn)
+    }
+
+    /// As [`Store::rotate`], by whoever has the turn already.
+    ///
+    /// # Errors
+    /// Those of [`Store::rotate`].
+    pub fn rotate_within(
+        &self,
+        _turn: &KeysTurn,
+        permit: &Permit,
+        what: Rotate,
+        say: &mut dyn FnMut(&RotationProgress),
+    ) -> Result<RotationProgress, StoreError> {
         check_action(permit, "rotate", &[Action::Repair])?;
         let core = self.core();
-        let _turn = turn(core)?;
+        // A root that was added since this program started is the current one.
+        core.keyring.forget();
         let mut running = match unfinished(core, what)? {
             Some(running) => running,
             None => begin(core, permit, what)?,

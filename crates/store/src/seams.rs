@@ -17,6 +17,9 @@ pub const JOURNAL_WRITE: &str = "store/journal/write";
 /// The journal's thread, after it wrote and before it syncs.
 pub const JOURNAL_SYNC: &str = "store/journal/sync";
 
+/// An erasure, before it is certain that its keys are destroyed.
+pub const DESTROY: &str = "store/shred/destroy";
+
 /// Before the sequencer of a log swaps the checkpoint in the database; its segment is at the sites.
 #[must_use]
 pub const fn before_swap(log: Log) -> &'static str {

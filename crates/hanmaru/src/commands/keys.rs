@@ -152,7 +152,9 @@ fn protect(config: &Config) -> Result<ExitCode, Failure> {
     let (path, random) = (&config.keys.root, Arc::new(SystemRandom));
     let made = ProtectedKeyProvider::protect(path, &source(config)?, KdfCost::default(), random)?;
     println!("{} is under the passphrase now; its key and its id stay ({})", path.display(), made.roots().join(", "));
-    println!("Programs that run need no new start. Put a copy of the file and the passphrase in different safes,");
+    println!(
+        "Programs that run need a new start before a root is rotated. Put a copy of the file and the passphrase in different safes,"
+    );
     println!("and destroy the copies of the plain file: whoever has one needs no passphrase.");
     Ok(ExitCode::SUCCESS)
 }
@@ -162,6 +164,8 @@ fn change_passphrase(config: &Config, new: Option<&str>) -> Result<ExitCode, Fai
     let provider = ProtectedKeyProvider::open(&config.keys.root, &source(config)?, Arc::new(SystemRandom))?;
     provider.with_passphrase(&new, KdfCost::default())?;
     println!("{} is under the new passphrase; have [keys] passphrase lead to it", config.keys.root.display());
+    println!("Programs that run look where it was before: put the new one there as well, or restart them, before");
+    println!("a root is rotated. Until then they go on with what they have.");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -171,12 +175,14 @@ fn rotate(config: &Config, what: Option<&str>) -> Result<ExitCode, Failure> {
         Some("shards") => Rotate::Shards,
         _ => return Err("say what is to be rotated: root or shards".into()),
     };
+    let hall = Hall::look(config)?;
+    let permit = hall.store().ask_job(&hall.door, "repair", Action::Repair)?;
+    // Before a root comes into the file: who finds another command at work leaves it as it is.
+    let turn = hall.store().keys_turn(&permit)?;
     let root = match what {
         Rotate::Root => Some(new_root(config)?),
         Rotate::Shards => None,
     };
-    let hall = Hall::look(config)?;
-    let permit = hall.store().ask_job(&hall.door, "repair", Action::Repair)?;
     let mut said = 0;
     let mut say = |progress: &RotationProgress| {
         if progress.keys >= said + 100_000 {
@@ -184,7 +190,7 @@ fn rotate(config: &Config, what: Option<&str>) -> Result<ExitCode, Failure> {
             println!("{} keys rewrapped, row {} of {}", progress.keys, progress.rows.0, progress.rows.1);
         }
     };
-    let done = match (hall.store().rotate(&permit, what, &mut say), &root) {
+    let done = match (hall.store().rotate_within(&turn, &permit, what, &mut say), &root) {
         // A rotation that ended and was killed before the old root was out of the file.
         (Err(StoreError::Rotation { .. }), Some(root))
             if root.roots().len() > 1 && hall.store().roots_in_use(&permit)? == root.roots()[..1] =>

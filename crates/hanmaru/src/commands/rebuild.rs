@@ -20,6 +20,9 @@ pub struct Rebuild {
     /// Proves that it can be done, beside the running installation, and keeps nothing.
     #[arg(long)]
     drill: bool,
+    /// Goes on although no witness can be asked whether it has seen more of a log than the sites hold.
+    #[arg(long)]
+    without_witnesses: bool,
 }
 
 impl Rebuild {
@@ -27,7 +30,11 @@ impl Rebuild {
     pub fn run(self) -> Result<ExitCode, Failure> {
         let config = configured(&self.config)?;
         let begin = Instant::now();
-        let rebuilt = if self.drill { drill(&config, &self.from)? } else { Hall::rebuild(&config, &self.from, false)? };
+        let rebuilt = if self.drill {
+            drill(&config, &self.from)?
+        } else {
+            Hall::rebuild(&config, &self.from, false, self.without_witnesses)?
+        };
         say(&rebuilt);
         let seconds = begin.elapsed().as_secs();
         if self.drill {
@@ -54,7 +61,7 @@ fn drill(config: &Config, site: &str) -> Result<Rebuilt, Failure> {
     let begun = hall.machine_time();
     let is_at_rest = hall.store().health().waiting == [0, 0];
     let before = hall.store().fingerprint(&permit)?;
-    let made = Hall::rebuild(config, site, true);
+    let made = Hall::rebuild(config, site, true, false);
     let after = hall.store().fingerprint(&permit)?;
     let (equal, result) = match &made {
         Err(error) => (false, error.to_string()),

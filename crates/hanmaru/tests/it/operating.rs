@@ -132,6 +132,7 @@ fn keys_are_protected_backed_up_rotated_and_compacted_by_commands() {
     says(&program.run(&["keys", "backup", &folder]), 0, &["destroy it after 30 days"]);
     says(&program.run(&["keys", "rotate", "nothing"]), 1, &["root or shards"]);
     says(&program.run(&["keys", "rotate", "shards"]), 0, &["hang under their new parents", "0 left"]);
+    while_another_command_is_at_work_no_root_comes_into_the_file(&program);
     says(&program.run(&["keys", "rotate", "root"]), 0, &["new root file:", "the old root is out of"]);
     killed_before_the_old_root_was_out_of_the_file(&program);
     says(&program.run(&["keys", "compact"]), 0, &["0 records removed, 0 left"]);
@@ -141,6 +142,14 @@ fn keys_are_protected_backed_up_rotated_and_compacted_by_commands() {
     let leaves = program.leaves();
     says(&program.run(&["status"]), 0, &["misses none"]);
     assert_eq!(program.leaves(), leaves);
+}
+
+fn while_another_command_is_at_work_no_root_comes_into_the_file(program: &Program) {
+    let before = fs::read(program.path("root.key")).expect("the file");
+    let turn = fs::File::open(program.path("data/locks/keys.lock")).expect("it was rotated before");
+    turn.lock().expect("nobody works");
+    says(&program.run(&["keys", "rotate", "root"]), 1, &["another program is rotating or erasing keys"]);
+    assert_eq!(fs::read(program.path("root.key")).expect("the file"), before);
 }
 
 fn killed_before_the_old_root_was_out_of_the_file(program: &Program) {

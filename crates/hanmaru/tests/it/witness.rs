@@ -9,6 +9,7 @@ use ledger::{
 };
 use reqwest::Client;
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -278,6 +279,30 @@ impl OwnLog {
         let proof = consistency_proof(old, to.checkpoint.size, &self.tiles).expect("tiles");
         AddCheckpoint { old, proof, note: to.note.clone() }.to_bytes()
     }
+}
+
+#[test]
+fn clients_that_send_slowly_keep_nobody_from_a_witness() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut log = OwnLog::new();
+    let witness = Witness::new(folder.path().join("w"), "w", &[log.key.verifier().encode()]);
+    let head = |bytes: usize| {
+        format!("POST /add-checkpoint HTTP/1.1\r\nhost: w\r\nconnection: close\r\ncontent-length: {bytes}\r\n\r\n")
+    };
+    let send = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(("127.0.0.1", witness.port)).expect("it listens");
+        stream.write_all(bytes).expect("sent");
+        stream
+    };
+    let slow: Vec<TcpStream> = (0..80).map(|_| send(format!("{}old", head(500)).as_bytes())).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let signed = log.grow(1, 3, &folder.path().join("log"));
+    let body = log.request(0, &signed);
+    let mut answer = String::new();
+    let mut one = send(&[head(body.len()).as_bytes(), &body].concat());
+    one.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    drop(slow);
 }
 
 #[test]

@@ -70,11 +70,11 @@ fn insert(stores: &KeyStores, target: &mut Connection, left_out: &BTreeSet<KeyId
             batch.push(key);
         }
         if batch.len() == BATCH {
-            inserted = crate::keys::insert(&transaction, &batch);
+            inserted = crate::keys::take_in(&transaction, &batch);
             batch.clear();
         }
     })?;
     inserted?;
-    crate::keys::insert(&transaction, &batch)?;
+    crate::keys::take_in(&transaction, &batch)?;
     transaction.commit().at(step)
 }

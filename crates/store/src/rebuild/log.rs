@@ -10,6 +10,7 @@ use vault::{SiteError, Sites};
 
 use super::Rebuild;
 use super::staging::Staging;
+use super::witnesses;
 use crate::error::{AtStep, StoreError};
 use crate::types::Log;
 
@@ -64,6 +65,10 @@ pub(super) fn read(
         let origin = format!("{}/{}", with.origin, log.name());
         Some(Checkpoint::new(&origin, batch.size, batch.root).sign(signer)?)
     };
+    // A drill makes no head, and the installation that it is beside goes on meanwhile.
+    if let Some(witnessing) = with.witnessing.as_ref().filter(|_| !with.drill) {
+        witnesses::ask(witnessing, log, signer, head.as_ref(), with.without_witnesses)?;
+    }
     let edge = edge(batch.size, &batch.files, &source)?;
     let files = if tail.is_empty() { Vec::new() } else { batch.files };
     staging.index(if log == Log::Access { "CREATE UNIQUE INDEX leaf_by_entry ON leaf (log, entry)" } else { "" })?;

@@ -12,6 +12,7 @@ mod keys;
 mod log;
 mod scan;
 mod staging;
+mod witnesses;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ use crate::index::IndexRow;
 use crate::journal::AccessEntry;
 use crate::open::{DATABASE, OPEN_LOCK};
 use crate::types::Log;
+use crate::witnessing::Witnessing;
 use staging::Staging;
 
 /// Folder below the store's in which the new database is made.
@@ -63,6 +65,10 @@ pub struct Rebuild<'a> {
     pub random: Arc<dyn Random>,
     /// Makes the search index.
     pub reindex: &'a Reindex<'a>,
+    /// Who cosigned the logs, where anybody did: one of them may have seen more than any site that answers.
+    pub witnessing: Option<Witnessing>,
+    /// Whether the operator has said that it is to be made although no witness can be asked.
+    pub without_witnesses: bool,
     /// Whether everything is taken away again when it is proved: a restore drill, beside a running installation.
     pub drill: bool,
 }
@@ -107,8 +113,8 @@ impl Rebuild<'_> {
     /// Does it. On an error nothing stands in the folder that was not there before.
     ///
     /// # Errors
-    /// [`StoreError::Rebuild`] where a database is there already, where another site knows more of a log, or where something of
-    /// the log is not at the site, with what and how much; [`StoreError::Key`], [`StoreError::Site`], [`StoreError::Ledger`],
+    /// [`StoreError::Rebuild`] where a database is there already, where another site or a witness knows more of a log, where no
+    /// witness can be asked, or where something of the log is not at the site, with what and how much; [`StoreError::Key`], [`StoreError::Site`], [`StoreError::Ledger`],
     /// [`StoreError::Database`], [`StoreError::File`].
     pub fn run(self) -> Result<Rebuilt, StoreError> {
         let locks = self.folder.join("locks");

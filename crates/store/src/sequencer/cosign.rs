@@ -1,4 +1,4 @@
-//! Publishing a head: witnesses are asked while its tiles go to the sites, and the checkpoint follows with their cosignatures.
+//! Publishing a head: witnesses are asked once its tiles are at the sites, and the checkpoint follows with their cosignatures.
 //!
 //! A round waits for a quorum and for nobody beyond it. Where none comes in time, the head is published with the signature of
 //! the log alone: its leaves are sealed and not witnessed, and the status says so. The witnesses are asked again until they are.
@@ -25,11 +25,11 @@ use crate::error::{AtStep, StoreError};
 use crate::types::Log;
 
 /// How long all witnesses are waited for before the first head of a process: one of them may know more than the database.
-const OPEN_PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const OPEN_PATIENCE: Duration = Duration::from_secs(3);
 /// Requests to one witness for one head. It may answer once with what it holds, and once more where that has changed.
 const TRIES: u8 = 3;
 
-/// A head whose tiles are on their way, and the witnesses that were asked about it.
+/// A head whose tiles are at the sites, and the witnesses that were asked about it.
 pub(crate) struct Asking<'a> {
     core: &'a Core,
     log: Log,

@@ -75,16 +75,16 @@ impl Snapshot {
     }
 }
 
-struct Stored {
-    note: Option<Vec<u8>>,
+pub(super) struct Stored {
+    pub(super) note: Option<Vec<u8>>,
     /// The note that is public, with the cosignatures it had.
     published: Option<Vec<u8>>,
     last_no: u64,
-    edge: Edge,
+    pub(super) edge: Edge,
     pending: Vec<(String, Bytes)>,
 }
 
-fn read(connection: &Connection, log: Log) -> Result<Stored, StoreError> {
+pub(super) fn read(connection: &Connection, log: Log) -> Result<Stored, StoreError> {
     let step = "reading the end of a log";
     let sql = "SELECT note, last_no, published_note FROM log_head WHERE log = ?";
     let head: Option<(Option<Vec<u8>>, i64, Option<Vec<u8>>)> = connection

@@ -4,8 +4,9 @@
 //! Whoever holds the lock file of a log works; others wait to take over. The lock keeps two from wasting work; what keeps them
 //! from forking the log is the swap of the checkpoint in the database ([`round`]).
 
-mod cosign;
+pub(crate) mod cosign;
 pub(crate) mod head;
+pub(crate) mod judge;
 pub(crate) mod panel;
 pub(crate) mod proof;
 mod round;

@@ -6,7 +6,7 @@
 //! each leaf is in the log once, wherever a crash comes.
 //!
 //! Durable writes of a round, one after another: segment (none where no body is new), swap, tiles, checkpoint. Each is at all
-//! sites at once. Witnesses are asked between swap and checkpoint ([`cosign`]).
+//! sites at once. Witnesses are asked between tiles and checkpoint ([`cosign`]).
 
 use std::sync::{Arc, Mutex};
 
@@ -76,10 +76,10 @@ pub(crate) fn round(core: &Core, log: Log, permit: &Permit, end: &mut End) -> Re
     }
     let named = files.iter().map(|(path, bytes)| (log.path(&path.to_string()), Bytes::copy_from_slice(bytes)));
     let named = named.collect::<Vec<_>>();
-    // The swap is done, so no witness can hold what this database does not. They look at it while the tiles are written.
-    let asking = cosign::ask(core, log, permit, head);
     core.sites.put_all(permit, &named)?;
     core.config.seams.at(seams::before_publish(log)).on("sealed", &core.folder)?;
+    // Not before: what a witness has seen must be there again when this database is lost.
+    let asking = cosign::ask(core, log, permit, head);
     cosign::publish(asking, end.last_no)?;
     metrics::counter!("hanmaru_store_sealed", "log" => log.name()).increment(taken.entries.len() as u64);
     Ok(true)

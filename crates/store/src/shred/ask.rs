@@ -4,7 +4,9 @@ use base::wire::{Reader, Writer};
 use base::{Id16, Redacted, Timestamp};
 use policy::{Action, Owner, Permit};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use vault::KeyName;
 
+use super::erase::keys_of;
 use super::{
     APPROVALS, Approval, Hold, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredRole, ShredRules, ShredScope, ShredState,
     failed,
@@ -140,7 +142,8 @@ impl Store {
     /// Keeps an owner from being erased until the hold ends. Gives its id.
     ///
     /// # Errors
-    /// [`StoreError::Action`], [`StoreError::Limit`], [`StoreError::Database`].
+    /// [`StoreError::Action`], [`StoreError::Limit`], [`StoreError::Database`]; [`StoreError::Shred`] where an erasure that is about
+    /// the owner can be stopped no more.
     pub fn place_hold(
         &self,
         permit: &Permit,
@@ -154,6 +157,12 @@ impl Store {
         let (id, now_us) = (Id16::random(&*core.random), core.clock.now_us());
         let note = sealed::seal(&core.shred_key, "hold", &id.0, note.as_bytes(), &*core.random);
         core.writer.run(1, move |transaction| {
+            if let Some(shred) = certain_of(transaction, owner)? {
+                return Err(failed(
+                    shred,
+                    "it erases this owner already, and there is no way back: no hold was placed",
+                ));
+            }
             let sql = "INSERT INTO legal_hold (owner, id, note, placed_us, until_us) VALUES (?, ?, ?, ?, ?)";
             let until_us = until.map(Timestamp::as_microsecond);
             let values = params![owner_bytes(owner), id.0, note, now_us, until_us];
@@ -233,6 +242,29 @@ fn check_role(connection: &Connection, id: Id16, by: ShredActor) -> Result<(), S
         return Ok(());
     }
     Err(failed(id, format!("the account does not hold the role {}: nothing was written down", by.role.name())))
+}
+
+/// The erasure of this owner, or of something of it, that can be stopped no more: it is destroying keys, or the owner is erased.
+fn certain_of(connection: &Connection, owner: Owner) -> Result<Option<Id16>, StoreError> {
+    let step = "looking for erasures that can be stopped no more";
+    let bytes = owner_bytes(owner);
+    let sql = "SELECT shred FROM erased_owner WHERE owner = ?";
+    let erased: Option<[u8; 16]> = connection.query_row(sql, [bytes], |row| row.get(0)).optional().at(step)?;
+    if erased.is_some() {
+        return Ok(erased.map(Id16));
+    }
+    let keys = keys_of(connection, &bytes)?;
+    let sql = "SELECT id, scope FROM shred WHERE state = 'running' AND destroyed_us IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let mut rows = statement.query([]).at(step)?;
+    while let Some(row) = rows.next().at(step)? {
+        let (id, scope): ([u8; 16], Vec<u8>) = (row.get(0).at(step)?, row.get(1).at(step)?);
+        let scope = ShredScope::from_bytes(&scope)?;
+        if scope.takes(&KeyName::Owner(owner)) || keys.iter().any(|(_, name)| scope.takes(name)) {
+            return Ok(Some(Id16(id)));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a hold on the owner lasts.

@@ -1,5 +1,8 @@
 //! The database's own files after an erasure: nothing of what was deleted may be left in free space or in the write-ahead log.
-//! What is looked for is what frames and wrapped keys begin with, which names their key.
+//!
+//! The search index and other rows stand in clear. Deleted rows are overwritten (`secure_delete`), but pages that were split or merged
+//! before keep copies of rows in their unused parts, which nobody can tell from others by looking at bytes. So the database is written
+//! anew each time, whole. What is looked for behind that is what frames and wrapped keys begin with, which names their key.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -27,18 +30,23 @@ pub(crate) struct Cleaned {
     pub(crate) rewritten: bool,
 }
 
-/// Empties the write-ahead log into the database, and writes the database anew where something is found in it all the same.
+/// Writes the database anew, empties the write-ahead log into it, and looks for what must not be there.
 pub(crate) fn clean(core: &Core, keys: &[KeyId]) -> Result<Cleaned, StoreError> {
-    let path = core.folder.join(DATABASE);
+    clean_file(&core.folder, keys)
+}
+
+fn clean_file(folder: &Path, keys: &[KeyId]) -> Result<Cleaned, StoreError> {
+    let (path, step) = (folder.join(DATABASE), "writing the database anew");
     let needles: Vec<[u8; NEEDLE]> = keys.iter().flat_map(|key| needles_of(*key)).collect();
     let connection = Connection::open(&path).at("opening")?;
     connection.busy_timeout(Duration::from_secs(60)).at("opening")?;
-    checkpoint(&connection)?;
-    if !holds_any(&path, &needles)? {
-        return Ok(Cleaned { rewritten: false });
-    }
-    // Pages that were split and merged may keep copies of rows that were deleted later on.
-    connection.execute_batch("VACUUM").at("writing the database anew")?;
+    // The copy that is made on the way holds everybody's rows in clear: it stays on the disk of the data folder.
+    let beside = folder.to_str().ok_or_else(|| StoreError::Damaged {
+        what: "the path of the data folder",
+        reason: "it is not UTF-8, so the database cannot be written anew beside itself".to_owned(),
+    })?;
+    connection.pragma_update(None, "temp_store_directory", beside).at(step)?;
+    connection.execute_batch("VACUUM").at(step)?;
     checkpoint(&connection)?;
     if holds_any(&path, &needles)? {
         return Err(StoreError::Damaged {
@@ -109,6 +117,43 @@ fn file_holds(path: &Path, needles: &[[u8; NEEDLE]]) -> Result<bool, StoreError>
 mod tests {
     use super::*;
     use base::Id16;
+
+    #[test]
+    fn rows_that_were_deleted_are_in_no_page_of_the_database() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut connection, _guard) =
+            crate::connection::open_writer(&folder.path().join(DATABASE), None).expect("opened");
+        let owner = |number: u32| [&[2][..], &Id16::derived(&["owner", &number.to_string()]).0].concat();
+        let text = |number: u32| format!("planted-{}", base::hex(&owner(number)[1..7]));
+        // Rows come in any order and at any time, so that pages are split again and again.
+        for round in 0..20_u32 {
+            let transaction = connection.transaction().expect("begun");
+            for number in (0..1_000).map(|place| (place * 7 + round * 13) % 1_000) {
+                let sql = "INSERT OR IGNORE INTO idx_string (owner, type, param, value, id) VALUES (?, 'Patient', 'name', ?, ?)";
+                let id = Id16::derived(&["row", &number.to_string(), &round.to_string()]);
+                let values = rusqlite::params![owner(number), format!("{}-{round}", text(number)), id.0];
+                transaction.execute(sql, values).expect("written");
+            }
+            transaction.commit().expect("committed");
+        }
+        for number in 0..500 {
+            connection.execute("DELETE FROM idx_string WHERE owner = ?", [owner(number)]).expect("deleted");
+        }
+        checkpoint(&connection).expect("emptied");
+        let left = || {
+            let bytes = std::fs::read(folder.path().join(DATABASE)).expect("there");
+            let planted = bytes.windows(20).filter(|window| window.starts_with(b"planted-"));
+            let found: std::collections::BTreeSet<Vec<u8>> = planted.map(<[u8]>::to_vec).collect();
+            let is_there = |number: &u32| found.contains(text(*number).as_bytes());
+            ((0..500).filter(is_there).count(), (500..1_000).filter(is_there).count())
+        };
+        println!("left by deletion alone: {} of 500", left().0);
+        assert!(left().0 > 0, "deletion alone leaves traces, or this test shows nothing");
+        clean_file(folder.path(), &[]).expect("cleaned");
+        assert_eq!(left(), (0, 500));
+        let mut names = std::fs::read_dir(folder.path()).expect("there").flatten().map(|entry| entry.file_name());
+        assert!(names.all(|name| name.to_string_lossy().starts_with(DATABASE)), "no copy is left beside it");
+    }
 
     #[test]
     fn what_is_planted_is_found_wherever_it_lies() {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | requested | who asks, for what, why, on which legal basis |
 //! | approved | two other people have said yes, and the waiting period runs |
-//! | running | begun; nothing is destroyed yet |
+//! | running | begun; once it has a time of destruction, its keys are being destroyed and no hold can be placed any more |
 //! | destroyed | the key stores list the keys as destroyed; rows, index and keys are out of the database; the leaf is accepted |
 //! | compacted | no key store has a record of the keys any more |
 //! | cleaned | no file of the database has anything that was sealed under them |
@@ -231,7 +231,7 @@ pub struct Shred {
     pub approvals: Vec<Approval>,
     /// The earliest moment of execution, once it is approved.
     pub not_before: Option<Timestamp>,
-    /// When the keys were destroyed.
+    /// When it became certain that its keys are destroyed.
     pub destroyed: Option<Timestamp>,
 }
 

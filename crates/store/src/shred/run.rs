@@ -24,12 +24,13 @@ use super::{
 };
 use crate::Store;
 use crate::core::{Core, check_action};
-use crate::error::{AtStep, StoreError};
+use crate::error::{AtStep, OnFile, StoreError};
 use crate::facts::bump_epoch;
 use crate::journal::{AccessActor, AccessEntry, AccessResult};
 use crate::keys::count_change;
 use crate::rotate::{COMPACT_PATIENCE, turn};
 use crate::sealed;
+use crate::seams;
 use crate::sequencer::proof::LeafProof;
 use crate::sequencer::{KIND_OBJECT, KIND_SHRED, KIND_VERSION};
 use crate::types::{Log, Ticket, owner_bytes, owner_from};
@@ -143,6 +144,8 @@ impl Store {
             });
             let goings = goings.collect::<Result<Vec<_>, StoreError>>()?;
             self.announce(id, &goings)?;
+            core.config.seams.at(seams::DESTROY).on("destroyed", &core.folder)?;
+            self.make_certain(shred, &keys, at_us)?;
             self.list(permit, id, &keys, at_us)?;
             let mut whole = true;
             for going in goings {
@@ -220,21 +223,24 @@ impl Store {
         })
     }
 
+    /// Refuses before anything is prepared. What counts is [`Store::make_certain`].
     fn refuse_held(&self, shred: &Shred, keys: &[(KeyId, KeyName)], now_us: i64) -> Result<(), StoreError> {
-        let mut owners: Vec<[u8; 17]> = Going::of(keys).into_iter().map(|going| going.owner).collect();
-        if let ShredScope::Patient(id) = shred.scope {
-            owners.push(owner_bytes(Owner::Patient(id)));
-        }
-        let held = self.core().readers.snapshot("looking for holds", |connection| {
-            owners.iter().try_fold(0, |held, owner| Ok(held + usize::from(is_held(connection, owner, now_us)?)))
-        })?;
-        if held == 0 {
-            return Ok(());
-        }
-        Err(failed(shred.id, format!("a legal hold keeps {held} of those it is about: nothing was destroyed")))
+        let (owners, step) = (owners(shred, keys), "looking for holds");
+        self.core().readers.snapshot(step, |connection| check_held(connection, shred.id, &owners, now_us))
     }
 
-    /// Lists keys as destroyed in the key stores. From here on there is no way back.
+    /// From the commit of this transaction on there is no way back: it looks for holds once more, and behind it none can be placed
+    /// on whom the erasure is about.
+    fn make_certain(&self, shred: &Shred, keys: &[(KeyId, KeyName)], at_us: i64) -> Result<(), StoreError> {
+        let (owners, id) = (owners(shred, keys), shred.id);
+        self.core().writer.run(1, move |transaction| {
+            check_held(transaction, id, &owners, at_us)?;
+            let sql = "UPDATE shred SET destroyed_us = coalesce(destroyed_us, ?) WHERE id = ?";
+            transaction.execute(sql, params![at_us, id.0]).at("making an erasure certain").map(|_| ())
+        })
+    }
+
+    /// Lists keys as destroyed in the key stores.
     fn list(&self, permit: &Permit, id: Id16, keys: &[(KeyId, KeyName)], at_us: i64) -> Result<(), StoreError> {
         let stores = self.core().keyring.stores();
         let listed = stores.listed_for_good();
@@ -373,6 +379,28 @@ impl Store {
         self.wait_sealed(Ticket(no.unsigned_abs()), SEAL_PATIENCE)?;
         set_state(core, id, ShredState::Done)
     }
+}
+
+/// Whose keys go.
+fn owners(shred: &Shred, keys: &[(KeyId, KeyName)]) -> Vec<[u8; 17]> {
+    let mut owners: Vec<[u8; 17]> = Going::of(keys).into_iter().map(|going| going.owner).collect();
+    if let ShredScope::Patient(id) = shred.scope {
+        owners.push(owner_bytes(Owner::Patient(id)));
+    }
+    owners.sort_unstable();
+    owners.dedup();
+    owners
+}
+
+fn check_held(connection: &Connection, id: Id16, owners: &[[u8; 17]], now_us: i64) -> Result<(), StoreError> {
+    let mut held = 0;
+    for owner in owners {
+        held += usize::from(is_held(connection, owner, now_us)?);
+    }
+    if held == 0 {
+        return Ok(());
+    }
+    Err(failed(id, format!("a legal hold keeps {held} of those it is about: nothing of them was destroyed")))
 }
 
 fn set_state(core: &Core, id: Id16, state: ShredState) -> Result<ShredState, StoreError> {

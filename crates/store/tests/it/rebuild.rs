@@ -37,6 +37,10 @@ fn reindex(bytes: &[u8]) -> Vec<IndexRow> {
 }
 
 pub fn rebuild(house: &House, from: &str, drill: bool) -> Result<Rebuilt, StoreError> {
+    rebuild_with(house, from, drill, false)
+}
+
+pub fn rebuild_with(house: &House, from: &str, drill: bool, without_witnesses: bool) -> Result<Rebuilt, StoreError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let one: Vec<_> = sites(&house.root).into_iter().filter(|site| site.name == from).collect();
     let rebuild = Rebuild {
@@ -49,6 +53,8 @@ pub fn rebuild(house: &House, from: &str, drill: bool) -> Result<Rebuilt, StoreE
         clock: Arc::new(SystemClock::new()),
         random,
         reindex: &|_, bytes, _| Ok(reindex(bytes)),
+        witnessing: house.witnessing.clone(),
+        without_witnesses,
         drill,
     };
     rebuild.run()

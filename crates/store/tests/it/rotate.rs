@@ -194,3 +194,51 @@ fn everything_comes_under_a_new_root_while_another_program_runs() {
     let store = open();
     assert!(reads(&store, 1) && reads(&store, 2));
 }
+
+#[test]
+fn a_running_program_says_what_to_do_after_a_changed_passphrase_and_a_new_root_and_goes_on_once_that_is_done() {
+    const COST: KdfCost = KdfCost { memory_kib: 64, passes: 1, lanes: 1 };
+    let house = House::new();
+    drop(house.open());
+    let (root, random): (_, Arc<dyn Random>) = (house.root.join("root.key"), Arc::new(SystemRandom));
+    let write_secret = |name: &str, text: &str| {
+        let path = house.root.join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+        Passphrase::File(path)
+    };
+    let first = write_secret("first", "a passphrase of some length");
+    let next = write_secret("next", "quite another passphrase");
+    let operator = ProtectedKeyProvider::protect(&root, &first, COST, Arc::clone(&random)).expect("protected");
+    let open = |passphrase: &Passphrase| {
+        let key_provider = open_root(&root, Some(passphrase), Arc::clone(&random)).expect("opens");
+        Store::open(house.with_provider(key_provider).expect("sites and key stores")).expect("the store opens")
+    };
+    let running = open(&first);
+    write_one(&running, patient("r1"), "Condition", "r1", "before");
+    operator.with_passphrase(&next, COST).expect("changed");
+    let operator = ProtectedKeyProvider::open(&root, &next, Arc::clone(&random)).expect("opens");
+    let store = open(&next);
+    let turn = store.keys_turn(&repair(&store)).expect("nobody else rotates");
+    assert!(matches!(running.keys_turn(&repair(&running)), Err(StoreError::Rotation { .. })), "one at a time");
+    assert!(reads(&running, 1), "with the roots that it has");
+    // The rotating program was opened before this root came.
+    operator.add_root().expect("added");
+    let progress = store.rotate_within(&turn, &repair(&store), Rotate::Root, &mut |_| {}).expect("rotated");
+    assert!(progress.is_done(), "{progress:?}");
+    drop(turn);
+    crate::rebuild::until(|| running.health().faults[0].is_some());
+    let said = running.health().faults[0].clone().expect("it is told");
+    assert!(said.contains("restart this program") && said.contains("/first"), "{said}");
+    write_secret("first", "quite another passphrase");
+    crate::rebuild::until(|| {
+        let owner = patient(&name(1));
+        let permit = person(&running, Id16([7; 16]), &[owner], Action::ReadRecord);
+        running.read(&permit, &[key(owner, "Condition", &name(1))]).is_ok()
+    });
+    write_one(&running, patient("r2"), "Condition", "r2", "after both");
+    crate::rebuild::until(|| running.health().faults[0].is_none());
+    drop((running, store));
+    let store = open(&next);
+    assert!(reads(&store, 1) && reads(&store, 2));
+}

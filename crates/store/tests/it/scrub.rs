@@ -206,3 +206,32 @@ fn drills_are_kept() {
     assert_eq!(store.drills(1).expect("read"), [drill(2_000, true)]);
     assert_eq!(store.drills(9).expect("read").len(), 2);
 }
+
+#[test]
+fn a_lone_damaged_file_of_a_log_is_not_spread_and_a_lone_sound_one_is() {
+    let (house, store) = house_with(900);
+    drop(store);
+    let below = |site: &str, path: &str| house.site(site).join("log/records/tile").join(path);
+    let (damaged, sound) = (["0/001", "entries/000"], ["0/000", "1/000.p/1", "entries/001"]);
+    for path in damaged.iter().chain(&sound) {
+        SITES[1..].iter().for_each(|site| std::fs::remove_file(below(site, path)).expect("lost"));
+    }
+    for path in damaged {
+        let file = below("site-a", path);
+        let mut bytes = std::fs::read(&file).expect("there");
+        bytes[40] ^= 1;
+        std::fs::write(&file, bytes).expect("damaged");
+    }
+    let store = house.open();
+    let is_there = |path: &&str| SITES[1..].iter().all(|site| below(site, path).exists());
+    crate::rebuild::until(|| {
+        sound.iter().all(|path| is_there(&path)) && store.health().sites.iter().all(|site| site.pending == 0)
+    });
+    assert!(damaged.iter().all(|path| SITES[1..].iter().all(|site| !below(site, path).exists())));
+    // A scrub makes the tile again from its entries, where it can, and names what is lost.
+    let report = scrub(&store, &[]);
+    assert!(!report.is_well(), "{report:?}");
+    for path in sound {
+        assert_eq!(std::fs::read(below("site-b", path)).ok(), std::fs::read(below("site-a", path)).ok(), "{path}");
+    }
+}

@@ -2,6 +2,8 @@
 //! old copy of the database brings nothing back.
 
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base::{Id16, Random, SeededRandom};
@@ -104,6 +106,10 @@ fn a_patient_is_erased_and_nothing_is_left_but_what_is_to_stay() {
     assert_eq!(window.as_hours(), 24 * 30);
     let leaf = &certificate.leaf;
     assert!(ledger::opens(&leaf.entry, &leaf.salt, EntryKind::Shred, &certificate.content));
+    // That it is done is a change of a row, which is sealed a moment later.
+    crate::rebuild::until(|| {
+        store.health().waiting[0] == 0 && store.health().sites.iter().all(|site| site.pending == 0)
+    });
     let size = store.health().published[0];
     audit(&house, &store, Log::Records, "site-a", size);
 
@@ -158,6 +164,88 @@ fn approvals_are_of_two_others_and_a_hold_and_the_waiting_period_stop_it() {
         says(store.shred_request(&permit, nobody, &scope, "why", "law").expect_err("no role")).contains("the role")
     );
     assert!(store.shred_request(&permit, actor(&store, 1, ShredRole::DataSteward), &scope, " ", "law").is_err());
+}
+
+/// Lets another program place a hold when an erasure is about to be certain.
+struct PlaceHold {
+    other: Mutex<Option<Store>>,
+    placed: Mutex<Option<Id16>>,
+}
+
+impl base::Seam for PlaceHold {
+    fn at(&self, place: &'static str) -> std::io::Result<()> {
+        if place == store::seams::DESTROY
+            && let Some(other) = self.other.lock().expect("no panics").take()
+        {
+            let hold = other.place_hold(&repair(&other), patient("p1"), "order of a court", None).expect("placed");
+            *self.placed.lock().expect("no panics") = Some(hold);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_hold_that_comes_at_the_last_moment_stops_it_and_one_that_comes_later_is_refused() {
+    let mut house = House::new();
+    let other = house.open();
+    let seam = Arc::new(PlaceHold { other: Mutex::new(None), placed: Mutex::new(None) });
+    house.config.seams = base::Seams::with(Arc::<PlaceHold>::clone(&seam) as Arc<dyn base::Seam>);
+    let store = house.open();
+    two_patients(&store);
+    let permit = repair(&store);
+    let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
+    assert_eq!(store.shred_step(&permit, id).expect("begun"), ShredState::Running);
+    *seam.other.lock().expect("no panics") = Some(other);
+    let held = store.shred_step(&permit, id).expect_err("held").to_string();
+    assert!(held.contains("legal hold"), "{held}");
+    assert_eq!(read_all(&store, "p1").expect("read"), 3, "nothing was destroyed");
+    let stores = vault::KeyStores::open_as_they_are(key_stores(&house.root), 2).expect("opened");
+    assert_eq!(stores.destroyed().expect("read"), []);
+    let hold = seam.placed.lock().expect("no panics").take().expect("it was placed");
+    store.end_hold(&permit, hold).expect("ended");
+    assert_eq!(store.shred_step(&permit, id).expect("destroyed"), ShredState::Destroyed);
+    let late = store.place_hold(&permit, patient("p1"), "order of a court", None).expect_err("too late").to_string();
+    assert!(late.contains("no way back"), "{late}");
+    store.place_hold(&permit, patient("p2"), "order of a court", None).expect("others can be held");
+    run(&store, id);
+}
+
+#[test]
+fn a_key_store_that_hangs_keeps_no_store_from_opening_and_no_key_from_being_destroyed() {
+    let house = House::new();
+    drop(house.open());
+    let hang = Arc::new(Hang(AtomicBool::new(true)));
+    let seams = [base::Seams::default(), base::Seams::default(), base::Seams::with(Arc::<Hang>::clone(&hang) as _)];
+    let key_stores = key_stores(&house.root).into_iter().zip(seams).collect();
+    let key_stores = vault::KeyStores::with_patience(key_stores, 2, Duration::from_millis(500)).expect("opened");
+    let begun = std::time::Instant::now();
+    let store = Store::open(store::OpenStore { key_stores, ..house.with().expect("sites") }).expect("two are enough");
+    two_patients(&store);
+    let (permit, id) = (repair(&store), approved(&store, &ShredScope::Patient(patient("p1").id())));
+    while store.shred_step(&permit, id).expect("a step") != ShredState::Destroyed {}
+    assert_eq!(read_all(&store, "p1").expect("read"), 0);
+    let said = store.shred_step(&permit, id).expect_err("one is not cleaned").to_string();
+    assert!(said.contains("key store keys-c is not cleaned: does not answer in time"), "{said}");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    hang.0.store(false, Ordering::SeqCst);
+    let begun = std::time::Instant::now();
+    while store.shred_step(&permit, id).is_err() {
+        assert!(begun.elapsed() < PATIENCE, "it is back");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(run(&store, id).stores.len(), 3);
+}
+
+/// A network folder that never answers.
+struct Hang(AtomicBool);
+
+impl base::Seam for Hang {
+    fn at(&self, _place: &'static str) -> std::io::Result<()> {
+        while self.0.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
 }
 
 #[test]

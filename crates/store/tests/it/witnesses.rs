@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use ledger::witness::{AddCheckpoint, Refusal, WitnessHead, answer};
 use ledger::{CosignerKey, PolicyWitness, TrustPolicy, VerifierKey};
 use store::{Log, Store, StoreError, Ticket, WitnessReply, WitnessTransport, Witnessing};
 
-use crate::rebuild::{lose_database, rebuild, settled, until};
+use crate::rebuild::{lose_database, rebuild, rebuild_with, settled, until};
 use crate::support::*;
 
 /// How a witness behaves.
@@ -114,7 +114,7 @@ fn witnessed_house() -> (House, Arc<Net>, TrustPolicy) {
 
 fn write_some(store: &Store, from: u64, count: u64) -> Ticket {
     let ids: Vec<String> = (from..from + count).map(|n| format!("o{n}")).collect();
-    let list: Vec<(&str, &str, &str)> = ids.iter().map(|id| ("Observation", id.as_str(), "x")).collect();
+    let list: Vec<(&str, &str, &str)> = ids.iter().map(|id| ("Observation", id.as_str(), "x 0")).collect();
     write(store, patient("p1"), &list).ticket
 }
 
@@ -233,7 +233,9 @@ fn what_was_witnessed_is_witnessed_in_a_rebuilt_database_though_no_witness_answe
     settled(&house);
     lose_database(&house);
     net.set(&[DOWN, DOWN, DOWN]);
-    rebuild(&house, "site-a", false).expect("everything is there");
+    let refused = rebuild(&house, "site-a", false).expect_err("one of them may have seen more").to_string();
+    assert!(refused.contains("no witness tells") && refused.contains("--without-witnesses"), "{refused}");
+    rebuild_with(&house, "site-a", false, true).expect("everything is there");
     let store = house.open();
     until(|| store.witnessed(Log::Records).expect("read").is_some_and(|witnessed| witnessed.size == size));
     let proof = store.proof(Log::Records, size - 1).expect("a proof");
@@ -275,6 +277,71 @@ fn an_older_copy_of_everything_is_not_signed_on() {
     assert!(matches!(stopped, StoreError::WitnessAhead { .. }), "{stopped}");
     drop(store);
     std::fs::remove_dir_all(&old).expect("the copy");
+}
+
+#[test]
+fn nothing_is_rebuilt_behind_what_a_witness_has_seen() {
+    let (house, net, _) = witnessed_house();
+    let store = house.open();
+    store.wait_witnessed(write_some(&store, 0, 3), PATIENCE).expect("witnessed");
+    drop(store);
+    settled(&house);
+    let sites = ["site-a", "site-b", "site-c"];
+    sites.iter().for_each(|site| copy(&house.site(site), &house.root.join(format!("{site}.old"))));
+    let store = house.open();
+    let size = store.wait_witnessed(write_some(&store, 3, 3), PATIENCE).expect("witnessed").records_size;
+    drop(store);
+    lose_database(&house);
+    // Every site is set back, so none of them tells.
+    for site in sites {
+        std::fs::remove_dir_all(house.site(site)).expect("there");
+        std::fs::rename(house.root.join(format!("{site}.old")), house.site(site)).expect("set back");
+    }
+    let refused = rebuild(&house, "site-b", false).expect_err("a witness has seen more").to_string();
+    assert!(refused.contains("has seen") && refused.contains("rebuild from that"), "{refused}");
+    let refused = rebuild_with(&house, "site-b", false, true).expect_err("whatever the operator says").to_string();
+    assert!(refused.contains("has seen"), "{refused}");
+    assert!((0..3).any(|place| net.held(place, "hanmaru.test/records") >= size));
+    assert!(!house.folder().join("hanmaru.db").exists());
+    rebuild(&house, "site-b", true).expect("a drill makes no head");
+}
+
+/// Takes two sites away when a head was swapped and its tiles are not written yet.
+struct TakeAway {
+    armed: AtomicBool,
+    root: std::path::PathBuf,
+}
+
+impl base::Seam for TakeAway {
+    fn at(&self, place: &'static str) -> std::io::Result<()> {
+        if place == store::seams::after_swap(Log::Records) && self.armed.swap(false, Ordering::SeqCst) {
+            for site in ["site-b", "site-c"] {
+                std::fs::rename(self.root.join(site), self.root.join(format!("{site}.away")))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn no_witness_sees_a_head_whose_tiles_are_not_at_two_sites() {
+    let (mut house, net, _) = witnessed_house();
+    let seam = Arc::new(TakeAway { armed: AtomicBool::new(false), root: house.root.clone() });
+    house.config.seams = base::Seams::with(Arc::<TakeAway>::clone(&seam) as Arc<dyn base::Seam>);
+    let store = house.open();
+    store.wait_witnessed(write_some(&store, 0, 3), PATIENCE).expect("witnessed");
+    until(|| store.health().waiting[0] == 0);
+    let before = net.held(0, "hanmaru.test/records");
+    seam.armed.store(true, Ordering::SeqCst);
+    let ticket = write_some(&store, 3, 3);
+    store.wait_sealed(ticket, Duration::from_secs(2)).expect_err("one site has the tiles");
+    assert!(!seam.armed.load(Ordering::SeqCst), "the head was swapped");
+    assert!((0..3).all(|place| net.held(place, "hanmaru.test/records") <= before), "and shown to nobody");
+    for site in ["site-b", "site-c"] {
+        house.show_site(site);
+    }
+    store.wait_witnessed(ticket, PATIENCE).expect("witnessed once they are");
+    assert!(net.held(0, "hanmaru.test/records") > before);
 }
 
 #[test]

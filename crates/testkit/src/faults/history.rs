@@ -219,6 +219,8 @@ fn make_again(house: &FaultyHouse, all: Sites) -> Result<store::Fingerprint, Str
     let random: Arc<dyn base::Random> = Arc::new(SystemRandom);
     let from = work::sites(&root).swap_remove((house.plan().seed % 3) as usize);
     let made = Rebuild {
+        witnessing: None,
+        without_witnesses: false,
         folder: house.path("data"),
         from: Sites::open(vec![from], 1).map_err(text)?,
         all,

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{OpenStore, Store, StoreConfig, seams};
 use tempfile::TempDir;
+use vault::keys::KEY_WRITE;
 use vault::sites::{FolderSite, SiteBackend};
 use vault::{FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
 
@@ -66,11 +67,15 @@ struct KeySeam {
 }
 
 impl Seam for KeySeam {
-    fn at(&self, _place: &'static str) -> io::Result<()> {
+    fn at(&self, place: &'static str) -> io::Result<()> {
         if self.life.is_over() {
             return Err(io::Error::other("the process has ended"));
         }
-        if *lock(&self.mode) == KeyMode::Full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if place == KEY_WRITE && *lock(&self.mode) == KeyMode::Full {
+            Err(io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -17,8 +17,9 @@
 
 use super::file::{FILE_MAGIC, Found, GONE_MAGIC, scan};
 use super::gone::Destroyed;
-use super::place::{GONE, KEYS, Place, read_bounded};
+use super::place::{GONE, KEYS, read_bounded};
 use super::ring::check_repair;
+use super::store::Store;
 use super::stores::KeyStores;
 use super::{KeyError, KeyId, WrappedKey};
 use crate::folder::{Fault, sync_folder};
@@ -74,9 +75,8 @@ impl KeyStores {
         let whole =
             self.compare().into_iter().find(|store| store.fault.is_none() && store.missing == 0 && store.damaged == 0);
         let whole = whole.ok_or_else(|| failed("no key store is whole: run `hanmaru keys mend` first".to_owned()))?;
-        let place = self.place(&whole.name);
         let folder = into.join(format!("hanmaru-keys-{}", now.strftime("%Y%m%dT%H%M%SZ")));
-        let copied = copy(place, &folder, installation, now);
+        let copied = copy(self.store(&whole.name), &folder, installation, now);
         copied.map_err(|error| failed(format!("{} cannot be made: {error}", folder.display())))
     }
 
@@ -159,24 +159,21 @@ fn failed(reason: String) -> KeyError {
     KeyError::Config { reason }
 }
 
-fn copy(place: &Place, folder: &Path, installation: Id16, now: Timestamp) -> io::Result<Backup> {
+fn copy(store: &Store, folder: &Path, installation: Id16, now: Timestamp) -> io::Result<Backup> {
     let fault = |fault: Fault| io::Error::other(fault.to_string());
-    place.check().map_err(fault)?;
+    let name = &store.place.name;
+    store.ask(|place| place.check()).map_err(fault)?;
     DirBuilder::new().mode(0o700).create(folder)?;
     let mut list = format!(
-        "{FIRST_LINE}\nmade: {}\nstore: {}\ninstallation: {installation}\n",
+        "{FIRST_LINE}\nmade: {}\nstore: {name}\ninstallation: {installation}\n",
         now.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        place.name
     );
     let (mut files, mut bytes) = (0, 0);
     // The destroyed first: what is destroyed while this runs is in the stores' own lists, which are asked when it comes back.
     for kind in [GONE, KEYS] {
-        for number in place.numbers(kind)? {
+        for number in store.ask(move |place| place.listing(kind)).map_err(fault)? {
             let name = format!("{number:04}{kind}");
-            let content = match read_bounded(&place.folder.join(&name)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                read => read?,
-            };
+            let Some(content) = store.ask(move |place| place.read(kind, number)).map_err(fault)? else { continue };
             write_new(&folder.join(&name), &content)?;
             let _ = writeln!(list, "file: {} {} {name}", hex(&base::sha256(&content)), content.len());
             files += 1;
@@ -188,7 +185,7 @@ fn copy(place: &Place, folder: &Path, installation: Id16, now: Timestamp) -> io:
     write_new(&folder.join(LIST), list.as_bytes())?;
     sync_folder(folder)?;
     sync_folder(folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
-    Ok(Backup { folder: folder.to_owned(), store: place.name.clone(), files, bytes })
+    Ok(Backup { folder: folder.to_owned(), store: name.clone(), files, bytes })
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -8,6 +8,7 @@
 use super::file::{FILE_MAGIC, Found, RECORD_HEAD_BYTES, scan, write_record};
 use super::gone::Gone;
 use super::place::{COMPACTING, KEYS, Place, file_name, read_bounded};
+use super::store::Store;
 use crate::folder::{self, Fault};
 use crate::lane::lock;
 use std::fs::{self, File, OpenOptions};
@@ -15,6 +16,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Held by whoever compacts a store.
@@ -48,40 +50,78 @@ impl Compacted {
     }
 }
 
-impl Place {
+impl Store {
     /// Rewrites every file that holds something dead. Waits `patience` for each that somebody appends to.
-    pub(super) fn compact(&self, gone: &Gone, patience: Duration) -> Result<Compacted, Fault> {
-        self.check()?;
+    pub(super) fn compact(&self, gone: &Arc<Gone>, patience: Duration) -> Compacted {
+        let mut done = Compacted { store: self.place.name.clone(), ..Compacted::default() };
+        done.fault = self.compact_files(gone, patience, &mut done).err();
+        done
+    }
+
+    /// File by file, so that a store that hangs is known by one that takes too long.
+    fn compact_files(&self, gone: &Arc<Gone>, patience: Duration, done: &mut Compacted) -> Result<(), Fault> {
+        let patience_for_one = patience + self.answer_wait;
+        let (turn, numbers) = self.ask_for(patience_for_one, move |place| place.begin_compaction(patience))?;
+        // Whoever hangs has the turn until it comes back: nobody else works on what it is in the middle of.
+        let turn = Arc::new(turn);
+        let compacted = numbers.into_iter().try_for_each(|number| {
+            let (gone, turn) = (Arc::clone(gone), Arc::clone(&turn));
+            let one = self.ask_for(patience_for_one, move |place| {
+                let one = place.compact_file(number, &gone, patience);
+                drop(turn);
+                one.map_err(|error| Fault::of_io(&error, &place.folder))
+            })?;
+            done.removed += one.removed;
+            done.damaged += one.damaged;
+            Ok(())
+        });
+        let ended = self.ask(move |place| {
+            let ended = place.end_compaction();
+            drop(turn);
+            ended
+        });
+        compacted.and(ended)
+    }
+}
+
+impl Place {
+    /// Closes the files that are there, and gives their numbers.
+    fn begin_compaction(&self, patience: Duration) -> Result<(File, Vec<u32>), Fault> {
+        let numbers = self.listing(KEYS)?;
         let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
         let turn = OpenOptions::new().create(true).truncate(false).write(true).open(self.folder.join(TURN));
         let turn = turn.map_err(fault)?;
-        turn.lock().map_err(fault)?;
-        let mut done = Compacted { store: self.name.clone(), ..Compacted::default() };
-        let numbers = self.numbers(KEYS).map_err(fault)?;
-        let Some(last) = numbers.last().copied() else { return Ok(done) };
-        let closed = self.folder.join(COMPACTING);
-        fs::write(&closed, format!("{last}\n")).map_err(fault)?;
+        if !locked_within(&turn, patience) {
+            // Another program compacts it, and is not done.
+            return Err(Fault::Slow);
+        }
+        if let Some(last) = numbers.last() {
+            fs::write(self.folder.join(COMPACTING), format!("{last}\n")).map_err(fault)?;
+        }
         *lock(&self.file) = None;
         self.reconsider();
-        let compacted = numbers.iter().try_for_each(|number| self.compact_file(*number, gone, patience, &mut done));
-        fs::remove_file(&closed).and(compacted).map_err(fault)?;
-        folder::sync_folder(&self.folder).map_err(fault)?;
-        Ok(done)
+        Ok((turn, numbers))
     }
 
-    fn compact_file(&self, number: u32, gone: &Gone, patience: Duration, done: &mut Compacted) -> io::Result<()> {
+    fn end_compaction(&self) -> Result<(), Fault> {
+        self.check()?;
+        let ended = remove_if_there(&self.folder.join(COMPACTING)).and_then(|()| folder::sync_folder(&self.folder));
+        ended.map_err(|error| Fault::of_io(&error, &self.folder))
+    }
+
+    fn compact_file(&self, number: u32, gone: &Gone, patience: Duration) -> io::Result<Compacted> {
+        let mut done = Compacted::default();
         let path = self.folder.join(file_name(number));
         let new = path.with_extension("keys.new");
         remove_if_there(&new)?;
         let look = |bytes: &[u8]| Parts::of(bytes, gone);
         // Most files hold nothing dead, and nobody needs to be kept from them.
         if look(&read_bounded(&path)?).is_clean() {
-            return Ok(());
+            return Ok(done);
         }
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
         if !locked_within(&file, patience) {
-            done.left += look(&read_bounded(&path)?).dead.len();
-            return Ok(());
+            return Ok(done);
         }
         let bytes = read_bounded(&path)?;
         let parts = look(&bytes);
@@ -100,9 +140,9 @@ impl Place {
             overwrite(&file, range)?;
         }
         file.sync_data()?;
-        done.removed += parts.dead.len();
-        done.damaged += parts.damaged.len();
-        Ok(())
+        done.removed = parts.dead.len();
+        done.damaged = parts.damaged.len();
+        Ok(done)
     }
 }
 

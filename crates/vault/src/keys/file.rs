@@ -21,7 +21,9 @@
 //! # File of destroyed keys `NNNN.gone`, format 1
 //!
 //! `HMRGONE1`, and records of the same form whose payload is an entry of the list of destroyed keys (`gone.rs` beside this
-//! one). Each is written once, whole, and never appended to nor rewritten.
+//! one). Each is written once, by whoever holds a lock on the file `gone.lock`, and never appended to. A loss of power may leave
+//! the newest without its end, which nobody was told of: it is taken away before the next is written. Anything else that is no
+//! record is damage, and a list that has any is not read until the other stores have made up for it.
 
 use std::ops::Range;
 
@@ -33,6 +35,8 @@ const RECORD_MARK: &[u8; 4] = b"KREC";
 pub(super) const RECORD_HEAD_BYTES: usize = 4 + 4 + 16;
 /// Longest payload of a record in bytes.
 const PAYLOAD_BYTES_MAX: usize = 8192;
+/// What a disk writes at once, in bytes, or less.
+const SECTOR_BYTES: usize = 512;
 
 /// Appends a record.
 pub(super) fn write_record(out: &mut Vec<u8>, payload: &[u8]) {
@@ -95,6 +99,47 @@ fn record_at(bytes: &[u8]) -> Option<&[u8]> {
     (head[8..24] == record_check(payload)).then_some(payload)
 }
 
+/// How a file is found that is written at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shape {
+    /// Nothing but whole records.
+    Whole,
+    /// Whole records, and the beginning of what a loss of power cut short.
+    Torn,
+    /// Something that was whole is not any more.
+    Damaged,
+}
+
+/// Judges a file that is written at once, of records whose payloads all have this length.
+pub(super) fn shape(bytes: &[u8], magic: &[u8; 8], payload_bytes: usize) -> Shape {
+    let mut damaged = Vec::new();
+    scan(bytes, magic, &mut |found| {
+        if let Found::Damaged(range) = found {
+            damaged.push(range);
+        }
+    });
+    match &damaged[..] {
+        [] if bytes.is_empty() => Shape::Torn,
+        [] => Shape::Whole,
+        [range] if range.end == bytes.len() && is_cut_short(bytes, range.start, magic, payload_bytes) => Shape::Torn,
+        _ => Shape::Damaged,
+    }
+}
+
+/// Whether what stands from here on is less than a record, and the beginning of one. Zeros up to the end are sectors that were
+/// never written; a record that is there in its full length and does not fit its check is damaged.
+fn is_cut_short(bytes: &[u8], from: usize, magic: &[u8; 8], payload_bytes: usize) -> bool {
+    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let rest = &bytes[from..used.next_multiple_of(SECTOR_BYTES).clamp(from, bytes.len())];
+    if from == 0 {
+        return magic.starts_with(rest);
+    }
+    let length = rest.get(4..8).map(|length| u32::from_be_bytes(length.try_into().expect("four bytes")) as usize);
+    RECORD_MARK.starts_with(&rest[..rest.len().min(RECORD_MARK.len())])
+        && length.is_none_or(|length| length == payload_bytes)
+        && rest.len() < RECORD_HEAD_BYTES + payload_bytes
+}
+
 /// Whether there is nothing in a file of keys but whole records.
 pub(super) fn is_clean(bytes: &[u8]) -> bool {
     let mut clean = bytes.starts_with(FILE_MAGIC);
@@ -145,7 +190,28 @@ mod tests {
         }
 
         #[test]
+        fn an_end_that_was_cut_short_is_told_from_damage(
+            payloads in proptest::collection::vec(proptest::collection::vec(1_u8.., 58), 1..20),
+            at: prop::sample::Index,
+            zeros in 0..2_usize,
+        ) {
+            let whole = file(&payloads);
+            prop_assert_eq!(shape(&whole, FILE_MAGIC, 58), Shape::Whole);
+            let cut = at.index(whole.len());
+            // Whatever sectors were not written are zeros, or not there.
+            let kept = if zeros == 0 { cut } else { cut / SECTOR_BYTES * SECTOR_BYTES };
+            let mut torn = whole[..kept].to_vec();
+            torn.resize(kept.max(zeros * whole.len()), 0);
+            prop_assert_ne!(shape(&torn, FILE_MAGIC, 58), Shape::Damaged);
+            let mut damaged = whole.clone();
+            let at = FILE_MAGIC.len() + at.index(whole.len() - FILE_MAGIC.len());
+            damaged[at] ^= 0x10;
+            prop_assert_eq!(shape(&damaged, FILE_MAGIC, 58), Shape::Damaged);
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = shape(&bytes, FILE_MAGIC, 58);
             let (_, damaged) = found(&bytes);
             prop_assert!(bytes.is_empty() || !damaged.is_empty());
             let marked = [FILE_MAGIC.as_slice(), RECORD_MARK, &bytes].concat();

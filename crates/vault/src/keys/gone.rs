@@ -66,6 +66,9 @@ pub struct Destroyed {
 }
 
 impl Destroyed {
+    /// Bytes of an entry.
+    pub(super) const BYTES: usize = 1 + 1 + 16 + 16 + 8 + 16;
+
     /// An entry, checked under the installation's secret `destroyed-keys`.
     #[must_use]
     pub fn new(secret: &[u8; 32], id: KeyId, cause: Cause, by: Id16, at_us: i64) -> Self {

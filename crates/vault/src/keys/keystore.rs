@@ -168,16 +168,26 @@ struct Root {
     cipher: Cipher,
 }
 
+/// What wraps the roots, with the salt and the cost that it was made with: so that the file can be read again without the passphrase.
+#[derive(Clone)]
+struct Wrapping {
+    key: Zeroizing<[u8; 32]>,
+    salt: [u8; 32],
+    cost: KdfCost,
+}
+
 /// Root keys read from a protected file.
 pub struct ProtectedKeyProvider {
     path: PathBuf,
     random: Arc<dyn Random>,
-    /// What wraps the roots, with the salt it was made with: so that the file can be read again without the passphrase.
-    key: (Zeroizing<[u8; 32]>, [u8; 32]),
-    cost: KdfCost,
+    /// Where the passphrase comes from: it may give another by the time the file goes by another.
+    source: Passphrase,
+    wrapping: Mutex<Wrapping>,
     roots: Mutex<Vec<Arc<Root>>>,
     /// SHA-256 of the file as this program read or wrote it last: it replaces nothing else.
     stands: Mutex<[u8; 32]>,
+    /// SHA-256 over salt and passphrase that did not open the file: they are not tried at every key.
+    failed: Mutex<Option<[u8; 32]>>,
 }
 
 impl ProtectedKeyProvider {
@@ -192,7 +202,7 @@ impl ProtectedKeyProvider {
         random: Arc<dyn Random>,
     ) -> Result<Self, KeyError> {
         let root = (Id16::random(&*random), Zeroizing::new(random.bytes32()));
-        let made = Self::of(path, &*passphrase.read()?, cost, vec![root], random)?;
+        let made = Self::of(path, passphrase, cost, vec![root], random)?;
         let text = made.text(&lock(&made.roots));
         write_new(path, text.as_bytes()).map_err(|error| cannot_be_written(path, &error))?;
         *lock(&made.stands) = base::sha256(text.as_bytes());
@@ -218,8 +228,8 @@ impl ProtectedKeyProvider {
                 advice: "use `hanmaru keys passphrase` to change the passphrase or what it costs",
             });
         }
-        let root = FileKeyProvider::taken_out(path)?;
-        let made = Self::of(path, &*passphrase.read()?, cost, vec![root], random)?;
+        let root = FileKeyProvider::taken_out(path, &plain)?;
+        let made = Self::of(path, passphrase, cost, vec![root], random)?;
         *lock(&made.stands) = base::sha256(plain.as_bytes());
         made.replace_file(&lock(&made.roots))?;
         Ok(made)
@@ -232,11 +242,11 @@ impl ProtectedKeyProvider {
     pub fn open(path: &Path, passphrase: &Passphrase, random: Arc<dyn Random>) -> Result<Self, KeyError> {
         let text = read_private(path)?;
         let sealed = parse(&text).map_err(|reason| damaged(path, reason))?;
-        let key = derive(path, &*passphrase.read()?, &sealed.salt, sealed.cost)?;
-        let roots = unwrap_all(path, &key, &sealed)?;
-        let key = (key, sealed.salt);
-        let stands = Mutex::new(base::sha256(text.as_bytes()));
-        Ok(Self { path: path.to_owned(), random, key, cost: sealed.cost, roots: Mutex::new(roots), stands })
+        let wrapping = Wrapping::derive(path, &passphrase.read()?, sealed.salt, sealed.cost)?;
+        let roots = unwrap_all(path, &wrapping.key, &sealed)?;
+        let made = Self::with(path, passphrase, wrapping, roots, random);
+        *lock(&made.stands) = base::sha256(text.as_bytes());
+        Ok(made)
     }
 
     /// Writes the file anew under another passphrase, or the same at another cost; roots and ids stay.
@@ -245,7 +255,7 @@ impl ProtectedKeyProvider {
     /// [`KeyError::RootFile`], [`KeyError::NoPassphrase`].
     pub fn with_passphrase(&self, passphrase: &Passphrase, cost: KdfCost) -> Result<Self, KeyError> {
         let roots = lock(&self.roots).iter().map(|root| (root.id, root.bytes.clone())).collect();
-        let made = Self::of(&self.path, &*passphrase.read()?, cost, roots, Arc::clone(&self.random))?;
+        let made = Self::of(&self.path, passphrase, cost, roots, Arc::clone(&self.random))?;
         *lock(&made.stands) = *lock(&self.stands);
         made.replace_file(&lock(&made.roots))?;
         Ok(made)
@@ -288,29 +298,53 @@ impl ProtectedKeyProvider {
 
     /// What the passphrase costs whoever tries one.
     #[must_use]
-    pub const fn cost(&self) -> KdfCost {
-        self.cost
+    pub fn cost(&self) -> KdfCost {
+        lock(&self.wrapping).cost
     }
 
     fn of(
         path: &Path,
-        passphrase: &[u8],
+        passphrase: &Passphrase,
         cost: KdfCost,
         roots: Vec<(Id16, Zeroizing<[u8; 32]>)>,
         random: Arc<dyn Random>,
     ) -> Result<Self, KeyError> {
-        let salt = random.bytes32();
-        let key = (derive(path, passphrase, &salt, cost)?, salt);
+        let wrapping = Wrapping::derive(path, &passphrase.read()?, random.bytes32(), cost)?;
         let roots = roots.into_iter().map(|(id, bytes)| Arc::new(Root::new(id, bytes))).collect();
-        let stands = Mutex::new([0; 32]);
-        Ok(Self { path: path.to_owned(), random, key, cost, roots: Mutex::new(roots), stands })
+        Ok(Self::with(path, passphrase, wrapping, roots, random))
+    }
+
+    fn with(
+        path: &Path,
+        source: &Passphrase,
+        wrapping: Wrapping,
+        roots: Vec<Arc<Root>>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        let (wrapping, roots) = (Mutex::new(wrapping), Mutex::new(roots));
+        let (stands, failed) = (Mutex::new([0; 32]), Mutex::new(None));
+        Self { path: path.to_owned(), random, source: source.clone(), wrapping, roots, stands, failed }
+    }
+
+    /// What wraps the roots of a file that goes by another passphrase, where the source gives that by now.
+    fn rewrapping(&self, sealed: &Sealed) -> Result<(Wrapping, Vec<Arc<Root>>), KeyError> {
+        let passphrase = self.source.read()?;
+        let tried = base::sha256(&Zeroizing::new([&sealed.salt[..], &passphrase[..]].concat()));
+        let mut failed = lock(&self.failed);
+        if *failed == Some(tried) {
+            return Err(KeyError::WrongPassphrase { path: self.path.display().to_string() });
+        }
+        let wrapping = Wrapping::derive(&self.path, &passphrase, sealed.salt, sealed.cost)?;
+        let roots = unwrap_all(&self.path, &wrapping.key, sealed);
+        *failed = roots.is_err().then_some(tried);
+        Ok((wrapping, roots?))
     }
 
     fn text(&self, roots: &[Arc<Root>]) -> String {
-        let KdfCost { memory_kib, passes, lanes } = self.cost;
-        let salt = hex(&self.key.1);
+        let Wrapping { key, salt, cost: KdfCost { memory_kib, passes, lanes } } = lock(&self.wrapping).clone();
+        let salt = hex(&salt);
         let mut text = format!("{FIRST_LINE}\nkdf: argon2id m={memory_kib} t={passes} p={lanes} salt={salt}\n");
-        let cipher = Cipher::new(&self.key.0);
+        let cipher = Cipher::new(&key);
         for root in roots {
             let wrapped = cipher.wrap(&root.bytes, &[AAD, &root.id.0].concat(), &*self.random);
             let _ = writeln!(text, "root: {} {}", root.id, hex(&wrapped));
@@ -380,12 +414,27 @@ impl KeyProvider for ProtectedKeyProvider {
     fn refresh(&self) -> Result<(), KeyError> {
         let text = read_private(&self.path)?;
         let sealed = parse(&text).map_err(|reason| damaged(&self.path, reason))?;
-        if sealed.salt != self.key.1 {
-            // The passphrase was changed: what is open stays open, and a root that was added meanwhile needs a new start.
-            return Ok(());
-        }
-        let mut roots = lock(&self.roots);
-        *roots = unwrap_all(&self.path, &self.key.0, &sealed)?;
+        let wrapping = lock(&self.wrapping).clone();
+        let opened = if sealed.salt == wrapping.salt {
+            unwrap_all(&self.path, &wrapping.key, &sealed)?
+        } else {
+            match self.rewrapping(&sealed) {
+                Ok((new, opened)) => {
+                    *lock(&self.wrapping) = new;
+                    opened
+                }
+                // What is open stays open, and as long as nothing hangs under other roots nobody misses anything.
+                Err(error) if sealed.roots.iter().all(|(id, _)| self.holds(&root_name(id))) => {
+                    tracing::warn!(%error, "the passphrase of the root keys was changed, and this program has the old one");
+                    return Ok(());
+                }
+                Err(error) => {
+                    let (path, place) = (self.path.display().to_string(), self.source.place());
+                    return Err(KeyError::PassphraseChanged { path, place, reason: error.to_string() });
+                }
+            }
+        };
+        *lock(&self.roots) = opened;
         *lock(&self.stands) = base::sha256(text.as_bytes());
         Ok(())
     }
@@ -399,8 +448,23 @@ impl std::fmt::Debug for ProtectedKeyProvider {
 
 impl Root {
     fn new(id: Id16, bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self { name: format!("file:{id}"), id, cipher: Cipher::new(&bytes), bytes }
+        Self { name: root_name(&id), id, cipher: Cipher::new(&bytes), bytes }
     }
+}
+
+impl Wrapping {
+    fn derive(path: &Path, passphrase: &[u8], salt: [u8; 32], cost: KdfCost) -> Result<Self, KeyError> {
+        Ok(Self { key: derive(path, passphrase, &salt, cost)?, salt, cost })
+    }
+}
+
+/// The ids of the roots in a protected file's text; `None` where it is none.
+pub(super) fn roots_in(text: &str) -> Option<Vec<String>> {
+    parse(text).ok().map(|sealed| sealed.roots.iter().map(|(id, _)| root_name(id)).collect())
+}
+
+fn root_name(id: &Id16) -> String {
+    format!("file:{id}")
 }
 
 /// Opens a root key file of either format. The passphrase is asked for where the file is protected, and only then.
@@ -586,6 +650,31 @@ mod tests {
         operator.keep_current().expect("written");
         running.refresh().expect("read again");
         assert_eq!(running.roots(), [new]);
+    }
+
+    #[test]
+    fn after_a_change_of_the_passphrase_a_running_program_finds_a_new_root_or_says_what_to_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("root.key");
+        let right = secret(&folder, "right", "a passphrase of some length");
+        let running = ProtectedKeyProvider::create(&path, &right, CHEAP, random(1)).expect("made");
+        let old = running.id();
+        let next = secret(&folder, "next", "quite another passphrase");
+        running.with_passphrase(&next, CHEAP).expect("changed by an operator");
+        running.refresh().expect("the roots are those that it has");
+        let operator = ProtectedKeyProvider::open(&path, &next, random(2)).expect("opens");
+        let new = operator.add_root().expect("added");
+        for _ in 0..2 {
+            let error = running.refresh().expect_err("it cannot open the new root");
+            assert!(matches!(error, KeyError::PassphraseChanged { .. }), "{error}");
+            let said = error.to_string();
+            assert!(said.contains("restart this program") && said.contains("right"), "{said}");
+        }
+        assert!(running.holds(&old), "what is open stays open");
+        // The source gives the new passphrase: no restart is needed.
+        secret(&folder, "right", "quite another passphrase");
+        running.refresh().expect("read again");
+        assert_eq!(running.roots(), [new, old]);
     }
 
     #[test]

@@ -5,9 +5,9 @@ use super::KeyId;
 use super::compact::Compacted;
 use super::file::write_record;
 use super::gone::{Destroyed, Gone};
-use super::place::Place;
+use super::store::Store;
 use super::stores::{Inner, KeyStoreReport, Mended};
-use crate::folder::Fault;
+use crate::folder::{Fault, SiteFault};
 use crate::lane::lock;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -21,7 +21,7 @@ struct Held {
     keys: HashMap<KeyId, u32>,
     /// Bits of the stores that could be read.
     readable: u32,
-    /// For each store why it could not be read.
+    /// For each store why its keys, or its list of destroyed keys, could not be read.
     faults: Vec<Option<Fault>>,
     /// For each store how many of its records are of destroyed keys.
     dead: Vec<usize>,
@@ -50,20 +50,25 @@ pub(super) fn keep_mending(inner: &Weak<Inner>) {
 }
 
 impl Inner {
-    /// First pass: which store has which key. Second pass: copy.
+    /// First pass: which store has which key. Second pass: copy. Where too few lists tell what is destroyed, nothing is copied: it
+    /// might come back.
     pub(super) fn mend(&self) -> Mended {
         let mut report = Mended::default();
-        self.mend_gone(&mut report);
+        let is_known = self.mend_gone(&mut report);
         let Held { mut keys, readable, faults, gone, .. } = self.held(&mut report.quarantined);
-        let faulty = self.stores.iter().zip(faults);
-        report.faults = faulty.filter_map(|(store, fault)| Some(store.place.fault(fault?))).collect();
+        for (store, fault) in self.stores.iter().zip(faults) {
+            fault.into_iter().for_each(|fault| add(&mut report.faults, store.place.fault(fault)));
+        }
         report.keys = keys.len();
+        if !is_known {
+            return report;
+        }
         keys.retain(|_, bits| *bits & readable != readable);
         let is_readable = |number: &usize| readable & (1 << *number) != 0;
         let mut missing: Vec<Vec<u8>> = vec![Vec::new(); self.stores.len()];
         for source in (0..self.stores.len()).filter(is_readable) {
             let copied = &mut report.copied;
-            let visited = self.stores[source].place.visit(&mut Vec::new(), &mut |payload| {
+            let visited = self.stores[source].visit(&mut Vec::new(), &mut |payload| {
                 if gone.is_dead(payload) {
                     return;
                 }
@@ -75,32 +80,39 @@ impl Inner {
                 *bits = readable;
             });
             if let Err(fault) = visited {
-                report.faults.push(self.stores[source].place.fault(fault));
+                add(&mut report.faults, self.stores[source].place.fault(fault));
             }
         }
         for (number, batch) in missing.into_iter().enumerate().filter(|(_, batch)| !batch.is_empty()) {
-            if let Err(fault) = self.stores[number].place.append(&batch.into()) {
-                report.faults.push(self.stores[number].place.fault(fault));
+            if let Err(fault) = self.stores[number].append(batch) {
+                add(&mut report.faults, self.stores[number].place.fault(fault));
             }
         }
         report
     }
 
-    /// Copies entries of the list of destroyed keys to the stores that miss them.
-    fn mend_gone(&self, report: &mut Mended) {
+    /// Copies entries of the list of destroyed keys to the stores that miss them, and puts lists in order that are damaged, where the
+    /// others tell all that they were. Whether it is known what is destroyed.
+    fn mend_gone(&self, report: &mut Mended) -> bool {
         let listed = self.listed();
         report.destroyed = listed.gone.0.len();
-        for (number, store) in self.stores.iter().enumerate().filter(|(number, _)| listed.readable & (1 << number) != 0)
-        {
-            let has = |id: &KeyId| listed.bits.get(id).is_some_and(|bits| bits & (1 << number) != 0);
-            let missing: Vec<Destroyed> = listed.gone.0.values().filter(|entry| !has(&entry.id)).copied().collect();
-            if missing.is_empty() {
+        let is_known = listed.readable.count_ones() as usize >= self.lists_wanted();
+        for (number, (store, fault)) in self.stores.iter().zip(&listed.faults).enumerate() {
+            let is_damaged = matches!(fault, Some(Fault::Damaged(_)));
+            if fault.is_some() && !is_damaged {
                 continue;
             }
-            if let Err(fault) = store.place.append_gone(&missing) {
-                report.faults.push(store.place.fault(fault));
+            let has = |id: &KeyId| listed.bits.get(id).is_some_and(|bits| bits & (1 << number) != 0);
+            let missing: Vec<Destroyed> = listed.gone.0.values().filter(|entry| !has(&entry.id)).copied().collect();
+            let mut written = if missing.is_empty() { Ok(()) } else { store.append_gone(missing.into()) };
+            if is_damaged && is_known {
+                written = written.and_then(|()| store.ask(|place| place.heal_gone()));
+            }
+            if let Err(fault) = written {
+                add(&mut report.faults, store.place.fault(fault));
             }
         }
+        is_known
     }
 
     /// Reads the list of destroyed keys of every store. Entries that somebody else made are left out, once the secret is known.
@@ -108,7 +120,7 @@ impl Inner {
         let mut listed =
             Listed { gone: Gone::default(), bits: HashMap::new(), readable: 0, faults: Vec::new(), foreign: 0 };
         for (number, store) in self.stores.iter().enumerate() {
-            let visited = store.place.visit_gone(&mut |entry| {
+            let visited = store.visit_gone(&mut |entry| {
                 if self.secret.get().is_some_and(|secret| !entry.is_authentic(secret)) {
                     listed.foreign += 1;
                     return;
@@ -126,19 +138,20 @@ impl Inner {
 
     /// Mends, and then removes what is dead from every store.
     pub(super) fn compact(&self, patience: Duration) -> Vec<Compacted> {
-        self.mend();
-        let Listed { gone, bits, .. } = self.listed();
-        let compact = |(number, store): (usize, &super::stores::Store)| {
-            let failed =
-                |fault| Compacted { store: store.place.name.clone(), fault: Some(fault), ..Compacted::default() };
-            let mut done = store.place.compact(&gone, patience).unwrap_or_else(failed);
+        let mended = self.mend();
+        let Listed { gone, bits, faults, .. } = self.listed();
+        let gone = Arc::new(gone);
+        let compact = |(number, store): (usize, &Store)| {
+            let mut done = store.compact(&gone, patience);
             // What was written while it was compacted is looked at as well.
             let mut dead = 0;
-            let looked = store.place.visit(&mut Vec::new(), &mut |payload| dead += usize::from(gone.is_dead(payload)));
+            let looked = store.visit(&mut Vec::new(), &mut |payload| dead += usize::from(gone.is_dead(payload)));
             // A store that does not list all of them itself would bring them back once the others are lost.
             let unlisted = bits.values().filter(|bits| **bits & (1 << number) == 0).count();
             done.left = dead + unlisted;
-            done.fault = done.fault.or(looked.err());
+            // A store that could not be mended may get from another later on what is to be gone from it.
+            let not_mended = mended.faults.iter().find(|one| one.name == store.place.name).map(|one| one.fault.clone());
+            done.fault = done.fault.or(looked.err()).or_else(|| faults[number].clone()).or(not_mended);
             done
         };
         self.stores.iter().enumerate().map(compact).collect()
@@ -148,10 +161,11 @@ impl Inner {
         let mut quarantined = Vec::new();
         let Held { keys, faults, dead, .. } = self.held(&mut quarantined);
         let report = |(number, fault): (usize, Option<Fault>)| {
-            let place = &self.stores[number].place;
+            let store = &self.stores[number];
+            let place = &store.place;
             let held = keys.values().filter(|bits| **bits & (1 << number) != 0).count();
             let damaged = quarantined.iter().filter(|one| one.store == place.name).count();
-            let newest = if fault.is_none() { place.newest() } else { None };
+            let newest = if fault.is_none() { store.ask(|place| Ok(place.newest())).ok().flatten() } else { None };
             let (missing, dead) = (keys.len() - held, dead[number]);
             KeyStoreReport { name: place.name.clone(), keys: held, missing, dead, damaged, newest, fault }
         };
@@ -159,11 +173,11 @@ impl Inner {
     }
 
     fn held(&self, quarantined: &mut Vec<super::Quarantined>) -> Held {
-        let gone = self.listed().gone;
+        let Listed { gone, faults: unlisted, .. } = self.listed();
         let mut held = Held { keys: HashMap::new(), readable: 0, faults: Vec::new(), dead: Vec::new(), gone };
-        for (number, store) in self.stores.iter().enumerate() {
+        for (number, (store, unlisted)) in self.stores.iter().zip(unlisted).enumerate() {
             let mut dead = 0;
-            let visited = store.place.visit(quarantined, &mut |payload| {
+            let visited = store.visit(quarantined, &mut |payload| {
                 if held.gone.is_dead(payload) {
                     dead += 1;
                 } else if let Some(id) = id_of(payload) {
@@ -173,7 +187,7 @@ impl Inner {
             if visited.is_ok() {
                 held.readable |= 1 << number;
             }
-            held.faults.push(visited.err());
+            held.faults.push(visited.err().or(unlisted));
             held.dead.push(dead);
         }
         held
@@ -182,24 +196,31 @@ impl Inner {
     /// Lets stores that are back catch up. `false` when one answers and still does not take what it misses.
     fn catch_up(&self) -> bool {
         let mut well = true;
-        let answers: Vec<&Arc<Place>> =
-            self.stores.iter().map(|store| &store.place).filter(|place| place.look()).collect();
+        let answers: Vec<&Store> = self.stores.iter().filter(|store| store.look()).collect();
         // A store that is away is not worth reading the others for.
-        if answers.iter().any(|place| lock(&place.behind).compare) {
-            answers.iter().for_each(|place| lock(&place.behind).compare = false);
+        if answers.iter().any(|store| lock(&store.place.behind).compare) {
+            answers.iter().for_each(|store| lock(&store.place.behind).compare = false);
             for fault in self.mend().faults {
-                if let Some(place) = answers.iter().find(|place| place.name == fault.name) {
-                    well &= place.check().is_err();
-                    lock(&place.behind).compare = true;
-                    place.note(fault.fault);
+                if let Some(store) = answers.iter().find(|store| store.place.name == fault.name) {
+                    well &= store.ask(|place| place.check()).is_err();
+                    lock(&store.place.behind).compare = true;
+                    store.place.note(fault.fault);
                 }
             }
         }
-        for store in self.stores.iter().filter(|store| !lock(&store.place.behind).batches.is_empty()) {
+        // A lane that is not idle has one that hangs, or that brings it already.
+        let behind = |store: &&Store| store.lane.idle() && !lock(&store.place.behind).batches.is_empty();
+        for store in self.stores.iter().filter(behind) {
             let place = Arc::clone(&store.place);
             store.lane.submit(0, move || drop(place.append(&Arc::from([]))));
         }
         well
+    }
+}
+
+fn add(faults: &mut Vec<SiteFault>, fault: SiteFault) {
+    if !faults.contains(&fault) {
+        faults.push(fault);
     }
 }
 

@@ -46,6 +46,7 @@ mod mend;
 mod place;
 mod ring;
 mod root;
+mod store;
 mod stores;
 
 pub use backup::{Backup, Restored};
@@ -55,7 +56,8 @@ pub use keystore::{KdfCost, Passphrase, ProtectedKeyProvider, open_root};
 pub use ring::{GroupKey, Keyring, NewKeys};
 pub use root::FileKeyProvider;
 pub use stores::{
-    Appended, KEY_WRITE, KeyStoreConfig, KeyStoreReport, KeyStoreStatus, KeyStores, MemoryIndex, Mended, Quarantined,
+    Appended, KEY_CLAIM, KEY_READ, KEY_WRITE, KeyStoreConfig, KeyStoreReport, KeyStoreStatus, KeyStores, MemoryIndex,
+    Mended, Quarantined,
 };
 
 use crate::folder::SiteFault;
@@ -328,7 +330,8 @@ pub trait KeyProvider: Send + Sync {
     /// Unwraps what [`KeyProvider::wrap`] gave for the same root and `aad`. [`KeyError::NotAuthentic`] for anything else.
     fn unwrap(&self, root: &str, wrapped: &[u8], aad: &[u8]) -> Result<Zeroizing<[u8; 32]>, KeyError>;
 
-    /// Looks again at what it was made from: another program may have added a root, or taken one away.
+    /// Looks again at what it was made from: another program may have added a root, or taken one away. What is open stays open
+    /// where that fails.
     fn refresh(&self) -> Result<(), KeyError>;
 }
 
@@ -363,6 +366,19 @@ pub enum KeyError {
     WrongPassphrase {
         /// The file.
         path: String,
+    },
+    /// The passphrase was changed and a root added since the program started, which it therefore cannot open.
+    #[error(
+        "root key file {path}: it went under another passphrase since this program started, and a root came into it that this \
+         program cannot open ({reason}): put the new passphrase where it looks for it, {place}, or restart this program with the new one"
+    )]
+    PassphraseChanged {
+        /// The file.
+        path: String,
+        /// Where the passphrase comes from.
+        place: String,
+        /// Why it does not open.
+        reason: String,
     },
     /// There is no passphrase to be had.
     #[error("the passphrase of the root keys cannot be read from {place}: {reason}")]

@@ -1,8 +1,8 @@
 //! One key store's folder: appending with a sync, showing every record, and what it is behind with. Knows no other store.
 
-use super::file::{FILE_MAGIC, Found, GONE_MAGIC, is_clean, scan, write_record};
+use super::file::{FILE_MAGIC, Found, GONE_MAGIC, Shape, is_clean, scan, shape, write_record};
 use super::gone::Destroyed;
-use super::stores::{KEY_WRITE, Quarantined};
+use super::stores::{KEY_CLAIM, KEY_READ, KEY_WRITE};
 use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::lock;
 use base::{Id16, Seams, Timestamp};
@@ -17,6 +17,8 @@ use std::sync::{Arc, Mutex};
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// While keys are being compacted away, this file in the folder says up to which number files are appended to no more.
 pub(super) const COMPACTING: &str = "compacting";
+/// Held by whoever writes to the list of destroyed keys: so an end that is torn while it is held is nobody's work.
+const GONE_TURN: &str = "gone.lock";
 /// Keys in bytes that wait in memory for one store; beyond that the stores are compared whole.
 pub(super) const BEHIND_BYTES_MAX: usize = 8 << 20;
 
@@ -79,16 +81,26 @@ impl OpenFile {
 }
 
 impl Place {
-    /// A store of a new process: it may miss anything.
-    pub(super) fn new(name: String, folder: PathBuf, belonging: Arc<Belonging>, seams: Seams) -> Self {
+    /// A store of a new process: it may miss anything. `said` is what it says whose it is.
+    pub(super) fn new(
+        name: String,
+        folder: PathBuf,
+        belonging: Arc<Belonging>,
+        said: Result<Option<Id16>, Fault>,
+        seams: Seams,
+    ) -> Self {
         let behind = Mutex::new(Behind { compare: true, ..Behind::default() });
-        let last_fault = belonging.check(&folder, Kind::Keys, &name).err();
+        let last_fault = match said {
+            Ok(said) => (!belonging.fits(said)).then(|| Fault::Foreign(folder.clone())),
+            Err(fault) => Some(fault),
+        };
         let health = Mutex::new(Health { reachable: last_fault.is_none(), last_fault });
         Self { name, folder, belonging, file: Mutex::new(None), behind, health, seams }
     }
 
     /// Whether the folder is there and is the one it should be.
     pub(super) fn check(&self) -> Result<(), Fault> {
+        self.seams.at(KEY_READ).map_err(|error| Fault::of_io(&error, &self.folder))?;
         self.belonging.check(&self.folder, Kind::Keys, &self.name)
     }
 
@@ -115,6 +127,13 @@ impl Place {
                 false
             }
         }
+    }
+
+    /// It does not answer: what others write meanwhile is not in this process's memory.
+    pub(super) fn hangs(&self) {
+        lock(&self.behind).compare = true;
+        self.note(Fault::Slow);
+        lock(&self.health).reachable = false;
     }
 
     /// Remembers a fault, and says it once.
@@ -241,6 +260,7 @@ impl Place {
         loop {
             match OpenOptions::new().append(true).create_new(true).open(self.folder.join(file_name(number))) {
                 Ok(mut file) => {
+                    self.seams.at(KEY_CLAIM)?;
                     file.lock()?;
                     // Before it was locked, a compaction may have taken it for an empty file and removed it.
                     let path = self.folder.join(file_name(number));
@@ -272,41 +292,36 @@ impl Place {
         Ok(numbers)
     }
 
-    /// Shows every sound record's payload, file by file.
-    pub(super) fn visit(&self, quarantined: &mut Vec<Quarantined>, see: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
+    /// The numbers of the files of one kind in a folder that is there and is the one it should be.
+    pub(super) fn listing(&self, kind: &str) -> Result<Vec<u32>, Fault> {
         self.check()?;
-        let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
-        for number in self.numbers(KEYS).map_err(fault)? {
-            let bytes = match read_bounded(&self.folder.join(file_name(number))) {
-                // Compacted away since the folder was listed.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                read => read.map_err(fault)?,
-            };
-            scan(&bytes, FILE_MAGIC, &mut |found| match found {
-                Found::Record(payload) => see(payload),
-                Found::Damaged(range) => {
-                    let tail = range.end == bytes.len();
-                    quarantined.push(Quarantined {
-                        store: self.name.clone(),
-                        file: file_name(number),
-                        bytes: range,
-                        tail,
-                    });
-                }
-            });
+        self.numbers(kind).map_err(|error| Fault::of_io(&error, &self.folder))
+    }
+
+    /// The bytes of one file; `None` where it is gone since the folder was listed, as when it was compacted away.
+    pub(super) fn read(&self, kind: &str, number: u32) -> Result<Option<Vec<u8>>, Fault> {
+        self.check()?;
+        match read_bounded(&self.folder.join(format!("{number:04}{kind}"))) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(|error| Fault::of_io(&error, &self.folder)),
         }
-        Ok(())
     }
 
     /// Writes entries of the list of destroyed keys: a file of its own, durable when this returns.
     pub(super) fn append_gone(&self, entries: &[Destroyed]) -> Result<(), Fault> {
-        self.check()?;
         let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
+        let _turn = self.gone_turn()?;
         let mut bytes = GONE_MAGIC.to_vec();
         entries.iter().for_each(|entry| write_record(&mut bytes, &entry.to_bytes()));
-        let mut number = self.numbers(GONE).map_err(fault)?.last().map_or(1, |last| last + 1);
+        let last = self.listing(GONE)?.last().copied();
+        if let Some(last) = last {
+            // Behind another file its torn end would be taken for damage.
+            self.clean_gone(last, Shape::Torn)?;
+        }
+        self.seams.at(KEY_WRITE).map_err(fault)?;
+        let mut number = last.map_or(1, |last| last + 1);
         loop {
-            let path = self.folder.join(format!("{number:04}{GONE}"));
+            let path = self.folder.join(gone_name(number));
             match OpenOptions::new().write(true).create_new(true).open(path) {
                 Ok(mut file) => {
                     file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(fault)?;
@@ -318,21 +333,42 @@ impl Place {
         }
     }
 
-    /// Shows every sound entry of the list of destroyed keys.
-    pub(super) fn visit_gone(&self, see: &mut dyn FnMut(Destroyed)) -> Result<(), Fault> {
-        self.check()?;
-        let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
-        for number in self.numbers(GONE).map_err(fault)? {
-            let bytes = read_bounded(&self.folder.join(format!("{number:04}{GONE}"))).map_err(fault)?;
-            scan(&bytes, GONE_MAGIC, &mut |found| {
-                if let Found::Record(payload) = found
-                    && let Ok(entry) = Destroyed::from_bytes(payload)
-                {
-                    see(entry);
-                }
-            });
+    /// Takes out of the list of destroyed keys what is no entry: once what it was stands in a file of its own here.
+    pub(super) fn heal_gone(&self) -> Result<(), Fault> {
+        let _turn = self.gone_turn()?;
+        self.listing(GONE)?.into_iter().try_for_each(|number| self.clean_gone(number, Shape::Damaged))
+    }
+
+    /// Writes a file of the list anew with its whole records alone, in one step, where it is not worse than that. Whoever calls holds
+    /// the turn.
+    fn clean_gone(&self, number: u32, worst: Shape) -> Result<(), Fault> {
+        let Some(bytes) = self.read(GONE, number)? else { return Ok(()) };
+        let found = shape(&bytes, GONE_MAGIC, Destroyed::BYTES);
+        if found == Shape::Whole || found > worst {
+            return Ok(());
         }
-        Ok(())
+        tracing::warn!(store = self.name, number, ?found, "a list of destroyed keys is put in order");
+        let mut kept = GONE_MAGIC.to_vec();
+        scan(&bytes, GONE_MAGIC, &mut |found| {
+            if let Found::Record(payload) = found {
+                write_record(&mut kept, payload);
+            }
+        });
+        let path = self.folder.join(gone_name(number));
+        let new = path.with_extension("gone.new");
+        let written = File::create(&new).and_then(|mut file| {
+            file.write_all(&kept)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            folder::sync_folder(&self.folder)
+        });
+        written.map_err(|error| Fault::of_io(&error, &self.folder))
+    }
+
+    fn gone_turn(&self) -> Result<File, Fault> {
+        self.check()?;
+        let turn = OpenOptions::new().create(true).truncate(false).write(true).open(self.folder.join(GONE_TURN));
+        turn.and_then(|turn| turn.lock().map(|()| turn)).map_err(|error| Fault::of_io(&error, &self.folder))
     }
 
     /// Forgets what waits for this store in memory: it may hold what was destroyed meanwhile. The comparison brings the rest.
@@ -356,6 +392,16 @@ pub(super) const GONE: &str = ".gone";
 
 pub(super) fn file_name(number: u32) -> String {
     format!("{number:04}{KEYS}")
+}
+
+pub(super) fn gone_name(number: u32) -> String {
+    format!("{number:04}{GONE}")
+}
+
+/// Whose the folder of a store says it is.
+pub(super) fn says(folder: &Path, name: &str, seams: &Seams) -> Result<Option<Id16>, Fault> {
+    seams.at(KEY_READ).map_err(|error| Fault::of_io(&error, folder))?;
+    folder::check(folder, Kind::Keys, name)
 }
 
 /// A file never much exceeds its size: one batch more. Anything beyond that is not ours.

@@ -74,6 +74,8 @@ struct Inner {
     making: Mutex<()>,
     /// Held while new keys go to the key stores, so that who comes second finds them durable.
     persisting: Mutex<()>,
+    /// Why the roots could not be looked at again, where they could not.
+    root_fault: Mutex<Option<String>>,
 }
 
 struct State {
@@ -107,9 +109,9 @@ impl Keyring {
             pending_names: HashMap::new(),
             made: 0,
         };
-        let (making, persisting) = (Mutex::new(()), Mutex::new(()));
-        let ring =
-            Self(Arc::new(Inner { provider, stores, index, random, state: Mutex::new(state), making, persisting }));
+        let (making, persisting, root_fault) = (Mutex::new(()), Mutex::new(()), Mutex::new(None));
+        let state = Mutex::new(state);
+        let ring = Self(Arc::new(Inner { provider, stores, index, random, state, making, persisting, root_fault }));
         for shard in 0..super::SHARDS {
             if ring.0.find(&KeyName::Shard(shard))?.is_some() {
                 break;
@@ -244,9 +246,15 @@ impl Keyring {
         state.names = Cache::new(KEYS_IN_MEMORY_MAX);
         state.ids = Cache::new(KEYS_IN_MEMORY_MAX);
         drop(state);
-        if let Err(error) = self.0.provider.refresh() {
-            tracing::warn!(%error, "the root keys cannot be looked at again");
-        }
+        // Said by whoever finds it first, and by whoever asks how things are.
+        let _ = self.0.refresh();
+    }
+
+    /// Why the root keys could not be looked at again when that was tried last: what hangs under a root that came since opens no
+    /// more.
+    #[must_use]
+    pub fn root_fault(&self) -> Option<String> {
+        lock(&self.0.root_fault).clone()
     }
 
     /// Drops the keys that were not used since the call before the last one: whoever calls it every few minutes bounds how
@@ -259,18 +267,26 @@ impl Keyring {
     }
 
     /// Drops keys that were made, are not in the index yet, and can never come into it because the key they hang under was
-    /// rotated away meanwhile. What was sealed under them was not acknowledged.
-    pub fn drop_pending(&self, is_stale: impl Fn(&WrappedKey) -> bool) {
+    /// rotated away meanwhile, with all that hangs under them. What was sealed under them was not acknowledged. `is_stale` is told
+    /// whether what a key hangs under is one of them as well.
+    pub fn drop_pending(&self, is_stale: impl Fn(&WrappedKey, bool) -> bool) {
         let mut state = lock(&self.0.state);
-        let stale: Vec<(KeyId, KeyName)> = state
-            .pending
-            .values()
-            .filter(|pending| is_stale(&pending.key))
-            .map(|pending| (pending.key.id, pending.key.name.clone()))
-            .collect();
-        for (id, name) in stale {
-            state.pending.remove(&id);
-            state.pending_names.remove(&name);
+        loop {
+            let hangs_under_one = |key: &WrappedKey| match &key.parent {
+                Parent::Key(id) => state.pending.contains_key(id),
+                Parent::Root(_) => false,
+            };
+            let keys = state.pending.values().map(|pending| &pending.key);
+            let stale: Vec<(KeyId, KeyName)> =
+                keys.filter(|key| is_stale(key, hangs_under_one(key))).map(|key| (key.id, key.name.clone())).collect();
+            if stale.is_empty() {
+                break;
+            }
+            // Those under them are stale in the next round.
+            for (id, name) in stale {
+                state.pending.remove(&id);
+                state.pending_names.remove(&name);
+            }
         }
         drop(state);
         self.forget();
@@ -463,9 +479,21 @@ impl Inner {
     /// Whether the provider has a root, now or when it has looked again.
     fn has_root(&self, root: &str) -> Result<bool, KeyError> {
         if !self.provider.holds(root) {
-            self.provider.refresh()?;
+            self.refresh()?;
         }
         Ok(self.provider.holds(root))
+    }
+
+    /// Looks at the roots again, and remembers what came of it.
+    fn refresh(&self) -> Result<(), KeyError> {
+        let refreshed = self.provider.refresh();
+        let fault = refreshed.as_ref().err().map(ToString::to_string);
+        let mut known = lock(&self.root_fault);
+        if let Some(error) = fault.as_ref().filter(|fault| known.as_ref() != Some(fault)) {
+            tracing::error!(%error, "the root keys cannot be looked at again");
+        }
+        *known = fault;
+        refreshed
     }
 
     fn under(&self, above: &GroupKey, id: KeyId, name: &KeyName, bytes: &[u8; 32]) -> WrappedKey {
@@ -474,7 +502,11 @@ impl Inner {
         WrappedKey { id, parent, name: name.clone(), wrapped }
     }
 
+    /// Wraps a key under the current root, and under none where a newer one is known that cannot be opened.
     fn under_root(&self, id: KeyId, name: &KeyName, bytes: &[u8; 32]) -> Result<WrappedKey, KeyError> {
+        if lock(&self.root_fault).is_some() {
+            self.refresh()?;
+        }
         let root = self.provider.id();
         let parent = Parent::Root(root.clone());
         let wrapped = self.provider.wrap(&root, bytes, &wrapping_aad(id, &parent, name))?;

@@ -15,13 +15,14 @@
 //! `check` is the first 8 bytes of SHA-256 over `hanmaru root key 1`, one zero byte, the 16 bytes of the id and the 32
 //! bytes of the key. The provider's id is `file:` and the id. Wrapping is AES-256-GCM: nonce 12, ciphertext 32, tag 16.
 
+use super::keystore::roots_in;
 use super::{KeyError, KeyProvider};
 use crate::aead::Cipher;
 use base::{Id16, Random, hex, unhex};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -30,6 +31,7 @@ const FILE_BYTES_MAX: u64 = 4096;
 
 /// A root key read from a file.
 pub struct FileKeyProvider {
+    path: PathBuf,
     id: String,
     cipher: Cipher,
     random: Arc<dyn Random>,
@@ -57,12 +59,12 @@ impl FileKeyProvider {
     pub fn open(path: &Path, random: Arc<dyn Random>) -> Result<Self, KeyError> {
         let text = read_private(path)?;
         let (id, key) = parse(&text).map_err(|reason| damaged(path, reason))?;
-        Ok(Self { id: format!("file:{id}"), cipher: Cipher::new(&key), random })
+        Ok(Self { path: path.to_owned(), id: format!("file:{id}"), cipher: Cipher::new(&key), random })
     }
 
-    /// The key of a plain file and its id, to be put under a passphrase.
-    pub(super) fn taken_out(path: &Path) -> Result<(Id16, Zeroizing<[u8; 32]>), KeyError> {
-        parse(&read_private(path)?).map_err(|reason| damaged(path, reason))
+    /// The key that stands in the text of a plain file and its id, to be put under a passphrase.
+    pub(super) fn taken_out(path: &Path, text: &str) -> Result<(Id16, Zeroizing<[u8; 32]>), KeyError> {
+        parse(text).map_err(|reason| damaged(path, reason))
     }
 }
 
@@ -119,8 +121,13 @@ impl KeyProvider for FileKeyProvider {
     }
 
     fn refresh(&self) -> Result<(), KeyError> {
-        // One file, one key.
-        Ok(())
+        // One file, one key; but it may have come under a passphrase since, and then hold another.
+        let Some(roots) = read_private(&self.path).ok().and_then(|text| roots_in(&text)) else { return Ok(()) };
+        if roots.iter().all(|root| *root == self.id) {
+            return Ok(());
+        }
+        let (path, place) = (self.path.display().to_string(), "the configuration".to_owned());
+        Err(KeyError::PassphraseChanged { path, place, reason: "it was opened as a plain file".to_owned() })
     }
 }
 

@@ -6,11 +6,12 @@ use super::compact::Compacted;
 use super::file::write_record;
 use super::gone::Destroyed;
 use super::mend::keep_mending;
-use super::place::{BEHIND_BYTES_MAX, Place};
+use super::place::{BEHIND_BYTES_MAX, Place, says};
 use super::ring::check_repair;
+use super::store::Store;
 use super::{KeyError, KeyId, KeyIndex, KeyName, WrappedKey};
 use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
-use crate::lane::{Lane, gather, lock};
+use crate::lane::{Asking, Lane, gather, lock};
 use base::{Id16, Seams, Timestamp};
 use policy::Permit;
 use std::collections::{HashMap, HashSet};
@@ -24,8 +25,19 @@ use zeroize::Zeroizing;
 
 /// The place where a test may make a key store's write fail ([`base::Seam`]).
 pub const KEY_WRITE: &str = "vault/keys/write";
+/// The same for whatever a key store is asked: a test may hold the answer up.
+pub const KEY_READ: &str = "vault/keys/read";
+/// The same for a file of keys that was just made, and that is empty still.
+pub const KEY_CLAIM: &str = "vault/keys/claim";
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a write waits for a store that says nothing where the quorum depends on it.
+const QUORUM_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a store may take to answer before it is taken for one that hangs: a whole file is an answer too.
+const ANSWER_WAIT: Duration = Duration::from_secs(15);
+/// How long a write waits for room in the lane of one store before it leaves that store behind.
+const LANE_PATIENCE: Duration = Duration::from_secs(2);
+/// Questions to one store that are answered at once.
+const QUESTIONS_AT_ONCE: usize = 4;
 
 /// One key store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,13 +55,10 @@ pub struct KeyStores(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) stores: Vec<Store>,
     quorum: usize,
+    /// How long a write waits for a store that says nothing.
+    patience: Duration,
     /// Under what the list of destroyed keys is checked, once it is known.
     pub(super) secret: OnceLock<Zeroizing<[u8; 32]>>,
-}
-
-pub(super) struct Store {
-    pub(super) place: Arc<Place>,
-    pub(super) lane: Lane,
 }
 
 /// Where new keys are durable.
@@ -135,9 +144,19 @@ impl KeyStores {
         Self::open_under(stores.into_iter().map(|store| (store, Seams::default())).collect(), quorum)
     }
 
-    /// As [`KeyStores::open`], with what a test puts behind the place [`KEY_WRITE`] of each.
+    /// As [`KeyStores::open`], with what a test puts behind the places [`KEY_WRITE`], [`KEY_READ`] and [`KEY_CLAIM`] of each.
     pub fn open_under(stores: Vec<(KeyStoreConfig, Seams)>, quorum: usize) -> Result<Self, KeyError> {
-        let stores = Self::open_places(stores, quorum)?;
+        Self::with_patience(stores, quorum, QUORUM_PATIENCE)
+    }
+
+    /// As [`KeyStores::open_under`], and so long is waited for a store that says nothing, for an answer where that is less than it
+    /// waits otherwise.
+    pub fn with_patience(
+        stores: Vec<(KeyStoreConfig, Seams)>,
+        quorum: usize,
+        patience: Duration,
+    ) -> Result<Self, KeyError> {
+        let stores = Self::open_places(stores, quorum, patience)?;
         let weak = Arc::downgrade(&stores.0);
         std::thread::Builder::new()
             .name("key-store-mender".to_owned())
@@ -148,24 +167,33 @@ impl KeyStores {
 
     /// As [`KeyStores::open`], and nothing is mended unless asked: to look at them as they are.
     pub fn open_as_they_are(stores: Vec<KeyStoreConfig>, quorum: usize) -> Result<Self, KeyError> {
-        Self::open_places(stores.into_iter().map(|store| (store, Seams::default())).collect(), quorum)
+        let stores = stores.into_iter().map(|store| (store, Seams::default())).collect();
+        Self::open_places(stores, quorum, QUORUM_PATIENCE)
     }
 
-    fn open_places(stores: Vec<(KeyStoreConfig, Seams)>, quorum: usize) -> Result<Self, KeyError> {
+    fn open_places(stores: Vec<(KeyStoreConfig, Seams)>, quorum: usize, patience: Duration) -> Result<Self, KeyError> {
         let (stores, seams): (Vec<KeyStoreConfig>, Vec<Seams>) = stores.into_iter().unzip();
         check_config(&stores, quorum).map_err(|reason| KeyError::Config { reason })?;
-        let said: Vec<_> =
-            stores.iter().map(|store| folder::check(&store.folder, Kind::Keys, &store.name).ok().flatten()).collect();
+        let answer_wait = ANSWER_WAIT.min(patience);
+        let ask = |(store, seams): (KeyStoreConfig, Seams)| {
+            let asking = Asking::start("key-store-questions", QUESTIONS_AT_ONCE).map_err(no_thread)?;
+            let (KeyStoreConfig { name, folder }, behind) = (store.clone(), seams.clone());
+            let said = asking.ask(answer_wait, move || says(&folder, &name, &behind));
+            Ok((store, seams, asking, said.unwrap_or(Err(Fault::Slow))))
+        };
+        let asked = stores.into_iter().zip(seams).map(ask).collect::<Result<Vec<_>, KeyError>>()?;
+        let said: Vec<_> = asked.iter().map(|(.., said)| said.clone().ok().flatten()).collect();
         let belonging = Arc::new(Belonging::of_most(&said).ok_or_else(|| KeyError::Config {
             reason:
                 "the key stores belong to different installations; check the mounts and the configuration".to_owned(),
         })?);
-        let mut opened = Vec::with_capacity(stores.len());
-        for (KeyStoreConfig { name, folder }, seams) in stores.into_iter().zip(seams) {
-            let lane = Lane::start("key-store", BEHIND_BYTES_MAX, PATIENCE).map_err(no_thread)?;
-            opened.push(Store { place: Arc::new(Place::new(name, folder, Arc::clone(&belonging), seams)), lane });
+        let mut opened = Vec::with_capacity(asked.len());
+        for (KeyStoreConfig { name, folder }, seams, asking, said) in asked {
+            let lane = Lane::start("key-store", BEHIND_BYTES_MAX, LANE_PATIENCE.min(patience)).map_err(no_thread)?;
+            let place = Arc::new(Place::new(name, folder, Arc::clone(&belonging), said, seams));
+            opened.push(Store { place, lane, asking, answer_wait });
         }
-        Ok(Self(Arc::new(Inner { stores: opened, quorum, secret: OnceLock::new() })))
+        Ok(Self(Arc::new(Inner { stores: opened, quorum, patience, secret: OnceLock::new() })))
     }
 
     /// Appends keys to every store. When this returns `Ok`, they are durable (file and folder synced) in at least the
@@ -178,12 +206,15 @@ impl KeyStores {
     }
 
     /// Tells whose the key stores are, before anything is written to them. A single one of another installation is a fault of
-    /// that store and left as it is.
+    /// that store and left as it is; one that is away or hangs is looked at when it is back.
     ///
     /// # Errors
     /// [`KeyError::TooFew`] where so many are another's that no quorum is left.
     pub fn belong(&self, installation: Id16) -> Result<(), KeyError> {
-        let said = |store: &Store| store.place.belong(installation).err().map(|fault| store.place.fault(fault));
+        let said = |store: &Store| {
+            let fault = store.ask(move |place| place.belong(installation)).err();
+            fault.filter(|fault| matches!(fault, Fault::Foreign(_))).map(|fault| store.place.fault(fault))
+        };
         let faults: Vec<SiteFault> = self.0.stores.iter().filter_map(said).collect();
         let (wanted, reached) = (self.0.quorum, self.0.stores.len() - faults.len());
         if reached < wanted { Err(KeyError::TooFew { wanted, reached, faults }) } else { Ok(()) }
@@ -192,7 +223,7 @@ impl KeyStores {
     /// Writes whose they are into the key stores that do not say so yet. One that is away is marked at another time.
     pub fn mark(&self, installation: Id16) {
         for store in &self.0.stores {
-            if let Err(fault) = store.place.mark(installation) {
+            if let Err(fault) = store.ask(move |place| place.mark(installation)) {
                 tracing::warn!(store = store.place.name, %fault, "a key store is not marked as this installation's");
             }
         }
@@ -215,8 +246,9 @@ impl KeyStores {
             return Ok(Appended { stores: Vec::new() });
         }
         let (mut stores, mut faults) = (Vec::new(), Vec::new());
+        let entries: Arc<[Destroyed]> = entries.into();
         for store in &self.0.stores {
-            match store.place.append_gone(entries) {
+            match store.append_gone(Arc::clone(&entries)) {
                 Ok(()) => stores.push(store.place.name.clone()),
                 Err(fault) => faults.push(store.place.fault(fault)),
             }
@@ -230,12 +262,10 @@ impl KeyStores {
     /// The destroyed keys, from every store that can be read.
     ///
     /// # Errors
-    /// [`KeyError::TooFew`] where fewer can be read than must be for one of them to have every entry.
+    /// [`KeyError::TooFew`] where fewer lists can be read whole than must be for one of them to have every entry.
     pub fn destroyed(&self) -> Result<Vec<Destroyed>, KeyError> {
         let listed = self.0.listed();
-        let reached = listed.readable.count_ones() as usize;
-        // An entry is in a quorum of stores, so whoever reads all but quorum - 1 of them meets it.
-        let wanted = self.0.stores.len() + 1 - self.0.quorum;
+        let (wanted, reached) = (self.0.lists_wanted(), listed.readable.count_ones() as usize);
         if reached < wanted {
             let faulty = self.0.stores.iter().zip(listed.faults);
             let faults = faulty.filter_map(|(store, fault)| Some(store.place.fault(fault?))).collect();
@@ -303,7 +333,7 @@ impl KeyStores {
         quarantined: &mut Vec<Quarantined>,
         see: &mut dyn FnMut(&[u8]),
     ) -> Result<Vec<SiteFault>, KeyError> {
-        let fault = |store: &Store| store.place.visit(quarantined, see).err().map(|fault| store.place.fault(fault));
+        let fault = |store: &Store| store.visit(quarantined, see).err().map(|fault| store.place.fault(fault));
         let faults: Vec<SiteFault> = self.0.stores.iter().filter_map(fault).collect();
         if faults.len() < self.0.stores.len() {
             return Ok(faults);
@@ -371,10 +401,10 @@ impl KeyStores {
         self.0.stores.iter().map(status).collect()
     }
 
-    /// The folder of a store that is there.
-    pub(super) fn place(&self, name: &str) -> &Place {
+    /// A store by its name.
+    pub(super) fn store(&self, name: &str) -> &Store {
         let found = self.0.stores.iter().find(|store| store.place.name == name);
-        &found.expect("names come from the stores themselves").place
+        found.expect("names come from the stores themselves")
     }
 
     /// How many stores must take a key.
@@ -431,6 +461,12 @@ impl KeyIndex for MemoryIndex {
 }
 
 impl Inner {
+    /// How many lists of destroyed keys must be read whole: an entry is in a quorum of stores, so whoever reads all but quorum - 1
+    /// of them meets it.
+    pub(super) fn lists_wanted(&self) -> usize {
+        self.stores.len() + 1 - self.quorum
+    }
+
     fn append(&self, batch: &Arc<[u8]>) -> Result<Appended, KeyError> {
         let (send, results) = channel();
         for (number, store) in self.stores.iter().enumerate() {
@@ -445,7 +481,7 @@ impl Inner {
             }
         }
         drop(send);
-        let gathered = gather(&results, self.stores.len(), self.quorum, PATIENCE);
+        let gathered = gather(&results, self.stores.len(), self.quorum, self.patience);
         let name = |number: &usize| self.stores[*number].place.name.clone();
         if gathered.done.len() >= self.quorum {
             return Ok(Appended { stores: gathered.done.iter().map(name).collect() });

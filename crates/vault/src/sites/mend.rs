@@ -1,5 +1,5 @@
-//! Mending: the thread that lets sites catch up, and the full repair. It only ever copies what a site has;
-//! which bytes are right is decided by a pack's own name, or by what the sites agree on.
+//! Mending: the thread that lets sites catch up, and the full repair. It only ever copies what a site has. Which bytes are right is
+//! decided by a pack's own name, and for all else by whoever knows the logs; where nobody does, by what a quorum of sites agree on.
 
 use super::paths::is_replaced;
 use super::site::{Pending, Site};
@@ -56,8 +56,10 @@ enum Outcome {
     Sound,
     Copied,
     Replaced,
-    /// Copies differ, and none is known to be right.
+    /// Copies differ, or are too few, and none is known to be right.
     Undecided,
+    /// The same, and nobody has come yet who knows the logs.
+    Unjudged,
     /// No site that answers has it.
     Nowhere,
 }
@@ -223,6 +225,10 @@ impl Inner {
                 Ok(outcome) => {
                     let mut state = lock(&site.state);
                     state.pending.remove(&path);
+                    // Looked at again when there is somebody to judge.
+                    if matches!(outcome, Outcome::Unjudged) {
+                        self.unjudged.store(true, Ordering::SeqCst);
+                    }
                     // Left to a repair, or to the comparison when the site that is silent now is there again.
                     if matches!(outcome, Outcome::Undecided) {
                         tracing::error!(site = site.name, path, "no copy of an object is known to be right");
@@ -266,21 +272,21 @@ impl Inner {
             Err(fault) if fault.is_of_one_object() => None,
             Err(fault) => return Err(site.fault(fault)),
         };
-        let (mut copies, mut silent) = (Vec::new(), None);
+        let (mut copies, mut is_silent) = (Vec::new(), false);
         for other in self.sites.iter().filter(|other| other.name != site.name) {
             match other.get(path, None) {
                 Ok(bytes) => copies.push(bytes),
-                Err(fault) if fault.is_of_one_object() => (),
-                Err(fault) => silent = Some(other.fault(fault)),
+                Err(fault) => is_silent |= !fault.is_of_one_object(),
             }
         }
         copies.extend(own.clone());
-        let Some(right) = choose(path, &copies) else {
-            return match silent {
-                _ if !copies.is_empty() => Ok(Outcome::Undecided),
+        let Some(right) = self.choose(path, &copies) else {
+            return match copies.is_empty() {
+                true if !is_silent => Ok(Outcome::Nowhere),
                 // Another site may have it.
-                Some(_) => Ok(Outcome::Undecided),
-                None => Ok(Outcome::Nowhere),
+                true => Ok(Outcome::Undecided),
+                false if self.judge.get().is_none() && !path.starts_with(PACKS) => Ok(Outcome::Unjudged),
+                false => Ok(Outcome::Undecided),
             };
         };
         if own.as_ref() == Some(right) {
@@ -301,7 +307,7 @@ impl Inner {
                 match self.mend_at(site, path) {
                     Ok(Outcome::Copied) => report.copied += 1,
                     Ok(Outcome::Replaced) => report.replaced += 1,
-                    Ok(Outcome::Undecided) => {
+                    Ok(Outcome::Undecided | Outcome::Unjudged) => {
                         if report.undecided.last().is_none_or(|last| last != path)
                             && report.undecided.len() < UNDECIDED_MAX
                         {
@@ -336,12 +342,32 @@ impl Site {
     }
 }
 
-/// Which of some copies is right: for a pack the one its name fits; for anything else the one that all, or most, agree on.
-fn choose<'a>(path: &str, copies: &'a [Bytes]) -> Option<&'a Bytes> {
-    if path.starts_with("pack/") {
+/// Where packs stand.
+const PACKS: &str = "pack/";
+
+impl Inner {
+    /// Which of some copies is right. What every site holds alike is not copied anywhere, so nobody is asked about it.
+    fn choose<'a>(&self, path: &str, copies: &'a [Bytes]) -> Option<&'a Bytes> {
+        let is_whole = copies.len() == self.sites.len() && copies.windows(2).all(|pair| pair[0] == pair[1]);
+        let read = |path: &str, check: &dyn Fn(&[u8]) -> bool| self.get(path, None, check).ok();
+        let judge = |copy: &Bytes| self.judge.get().filter(|_| !is_whole)?.is_right(path, copy, &read);
+        choose(path, copies, self.quorum, &judge)
+    }
+}
+
+/// Which of some copies is right: for a pack the one its name fits; for anything else the one that holds when it is judged, and where
+/// nobody can tell, the one that a quorum of sites have. A lone copy that nobody vouches for is never copied: it may be the damage.
+fn choose<'a>(
+    path: &str,
+    copies: &'a [Bytes],
+    quorum: usize,
+    judge: &dyn Fn(&Bytes) -> Option<bool>,
+) -> Option<&'a Bytes> {
+    if path.starts_with(PACKS) {
         return copies.iter().find(|copy| pack::matches_path(path, copy));
     }
-    copies.iter().find(|copy| copies.iter().filter(|other| other == copy).count() * 2 > copies.len())
+    let agree = |copy: &Bytes| copies.iter().filter(|other| *other == copy).count();
+    copies.iter().find(|copy| judge(copy).unwrap_or_else(|| agree(copy) >= quorum && agree(copy) * 2 > copies.len()))
 }
 
 #[cfg(test)]
@@ -351,12 +377,24 @@ mod tests {
     #[test]
     fn the_right_copy_is_the_named_or_the_agreed_one() {
         let (a, b) = (Bytes::from_static(b"a"), Bytes::from_static(b"b"));
+        let choose = |path: &str, copies: &[Bytes]| super::choose(path, copies, 2, &|_| None).cloned();
         let path = pack::path_of(&base::sha256(b"b"));
-        assert_eq!(choose(&path, &[a.clone(), a.clone(), b.clone()]), Some(&b));
+        assert_eq!(choose(&path, &[a.clone(), a.clone(), b.clone()]), Some(b.clone()));
         assert_eq!(choose(&path, &[a.clone(), a.clone()]), None);
-        assert_eq!(choose("tile/0/000", &[b.clone(), a.clone(), a.clone()]), Some(&a));
-        assert_eq!(choose("tile/0/000", std::slice::from_ref(&a)), Some(&a));
+        assert_eq!(choose("tile/0/000", &[b.clone(), a.clone(), a.clone()]), Some(a.clone()));
+        assert_eq!(choose("tile/0/000", std::slice::from_ref(&a)), None, "a lone copy may be the damaged one");
         assert_eq!(choose("tile/0/000", &[a, b]), None);
         assert_eq!(choose("tile/0/000", &[]), None);
+    }
+
+    #[test]
+    fn whoever_knows_the_logs_decides() {
+        let (a, b) = (Bytes::from_static(b"a"), Bytes::from_static(b"b"));
+        let judge = |copy: &Bytes| Some(*copy == a);
+        let choose = |copies: &[Bytes]| super::choose("tile/0/000", copies, 2, &judge).cloned();
+        assert_eq!(choose(&[b.clone(), b.clone(), a.clone()]), Some(a.clone()));
+        assert_eq!(choose(std::slice::from_ref(&a)), Some(a.clone()));
+        assert_eq!(choose(std::slice::from_ref(&b)), None);
+        assert_eq!(choose(&[b.clone(), b.clone()]), None, "agreed upon, and wrong");
     }
 }

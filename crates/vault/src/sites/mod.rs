@@ -44,7 +44,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// Largest object in bytes.
@@ -131,6 +131,15 @@ pub trait SiteBackend: Send + Sync {
     fn list(&self, folder: &str) -> Result<Listing, Fault>;
 }
 
+/// Reads an object from the first site whose copy passes a check.
+pub type Read<'a> = &'a dyn Fn(&str, &dyn Fn(&[u8]) -> bool) -> Option<Bytes>;
+
+/// Knows what stands in the logs, which sites do not.
+pub trait Judge: Send + Sync {
+    /// Whether these are the right bytes of a path, which is no pack's; `None` where that cannot be told now.
+    fn is_right(&self, path: &str, bytes: &[u8], read: Read<'_>) -> Option<bool>;
+}
+
 /// What stands in one folder of a site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
@@ -196,6 +205,10 @@ struct Inner {
     stop: AtomicBool,
     /// Set while sites are compared: what is missing is not known yet.
     comparing: AtomicBool,
+    /// Tells which copy of an object is right.
+    judge: OnceLock<Arc<dyn Judge>>,
+    /// Set where a copy was left since nobody could tell yet.
+    unjudged: AtomicBool,
     /// Wakes the mender.
     bell: Bell,
 }
@@ -294,6 +307,8 @@ impl Sites {
             patience,
             stop: AtomicBool::new(false),
             comparing: AtomicBool::new(false),
+            judge: OnceLock::new(),
+            unjudged: AtomicBool::new(false),
             bell: Bell::default(),
         });
         let mended = Arc::clone(&inner);
@@ -446,6 +461,16 @@ impl Sites {
             return Err(SiteError::Refused { action: permit.action().name() });
         }
         Ok(self.inner().repair())
+    }
+
+    /// Tells who knows which copy of a log's file is right; the first one counts. Until then only what a quorum of sites hold alike is
+    /// copied, and packs, which are known by their names.
+    pub fn judged_by(&self, judge: Arc<dyn Judge>) {
+        let _ = self.inner().judge.set(judge);
+        if self.inner().unjudged.swap(false, Ordering::SeqCst) {
+            self.inner().sites.iter().for_each(|site| lock(&site.state).compare = true);
+            self.poke();
+        }
     }
 
     /// Lets the mender look now instead of at its next round.

@@ -3,6 +3,7 @@
 mod bucket_server;
 mod common;
 mod frames;
+mod key_faults;
 mod keys;
 mod places;
 mod sites;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
-use vault::sites::{Existing, FolderSite, Listing, SiteBackend};
+use vault::sites::{Existing, FolderSite, Judge, Listing, Read, SiteBackend};
 use vault::{Bytes, Fault, PackBuilder, SiteConfig, SiteError, Sites};
 
 fn object(path: &str, text: &str) -> (String, Bytes) {
@@ -148,9 +148,47 @@ fn what_a_dead_process_left_behind_is_found_at_the_next_start() {
     let sites = folders.open_sites();
     assert!(sites.settle(SOON), "{:?}", sites.status());
     for name in ["b", "c"] {
+        assert!(!folders.path(name).join("t/2").exists(), "a lone copy that nobody vouches for stays alone");
+    }
+    sites.judged_by(Arc::new(Second));
+    assert!(sites.settle(SOON), "{:?}", sites.status());
+    for name in ["b", "c"] {
         assert_eq!(fs::read(folders.path(name).join("t/2")).expect("mended"), b"two");
     }
     assert!(!sites.list(&seal, "").expect("listed").iter().any(|path| path.contains("staging")));
+}
+
+/// Knows of one object what it should be.
+struct Second;
+
+impl Judge for Second {
+    fn is_right(&self, path: &str, bytes: &[u8], _read: Read<'_>) -> Option<bool> {
+        (path == "t/2").then_some(bytes == b"two")
+    }
+}
+
+#[test]
+fn a_lone_copy_that_is_damaged_is_copied_nowhere() {
+    let folders = Folders::new();
+    let sites = folders.sites();
+    sites.judged_by(Arc::new(Second));
+    sites.put_all(&job(Action::Seal), &[object("t/2", "two")]).expect("placed");
+    assert!(sites.settle(SOON));
+    drop(sites);
+    for name in ["b", "c"] {
+        fs::remove_file(folders.path(name).join("t/2")).expect("lost");
+    }
+    fs::write(folders.path("a").join("t/2"), b"twp").expect("damaged");
+    let sites = folders.open_sites();
+    sites.judged_by(Arc::new(Second));
+    assert!(sites.settle(SOON), "{:?}", sites.status());
+    let report = sites.repair(&job(Action::Repair)).expect("permitted");
+    assert_eq!((report.undecided, report.copied), (vec!["t/2".to_owned()], 0));
+    assert!(["b", "c"].iter().all(|name| !folders.path(name).join("t/2").exists()), "the damage did not spread");
+    // One sound copy is enough again.
+    fs::write(folders.path("b").join("t/2"), b"two").expect("found in a drawer");
+    let report = sites.repair(&job(Action::Repair)).expect("permitted");
+    assert_eq!((report.copied, report.replaced), (1, 1), "{report:?}");
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let (bytes, files) = size_of(&installation.site(1))?;
     let site = config.sites[1].name.clone();
     let begun = Instant::now();
-    let rebuilt = Hall::rebuild(&config, &site, false)?;
+    let rebuilt = Hall::rebuild(&config, &site, false, false)?;
     let took = begun.elapsed();
     let same = before.iter().filter(|table| rebuilt.fingerprint.contains(table)).count();
     let peer = format!(

@@ -87,13 +87,14 @@ async fn who(State(serving): State<Arc<Serving>>) -> String {
 }
 
 async fn add_checkpoint(State(serving): State<Arc<Serving>>, body: Body) -> Response {
-    let Ok(turn) = serving.turns.try_acquire() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "busy\n").into_response();
-    };
+    // Before a turn is taken: whoever sends slowly keeps nobody else from one.
     let bytes = match tokio::time::timeout(BODY_WAIT, to_bytes(body, REQUEST_LEN_MAX)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => return (StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 64 KiB\n").into_response(),
         Err(_) => return (StatusCode::REQUEST_TIMEOUT, "the request took too long\n").into_response(),
+    };
+    let Ok(turn) = serving.turns.try_acquire() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "busy\n").into_response();
     };
     let working = Arc::clone(&serving);
     let answered = tokio::task::spawn_blocking(move || working.witness.answer(&bytes)).await;
