@@ -57,6 +57,8 @@ mod lasting;
 mod object_read;
 mod objects;
 mod open;
+#[doc(hidden)]
+pub mod outside;
 mod prepare;
 mod read;
 mod rebuild;
