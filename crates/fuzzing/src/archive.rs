@@ -105,7 +105,9 @@ pub fn info(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match BagInfo::parse(text, TODAY) {
         Ok(info) => {
-            for value in [&info.institution_name, &info.depositor] {
+            let shown = [&info.institution_name, &info.institution_address, &info.depositor].into_iter();
+            let optional = [&info.institution_name_romanized, &info.institution_region, &info.payload_oxum];
+            for value in shown.chain(optional.into_iter().flatten()) {
                 assert!(value.chars().count() <= 300 && !value.chars().any(char::is_control), "{value:?}");
             }
         }
