@@ -17,7 +17,9 @@ pub fn folded(text: &str) -> String {
         let letters = text.chars().filter(|letter| letter.is_alphanumeric());
         return letters.map(|letter| letter.to_ascii_lowercase()).collect();
     }
-    text.nfkc().flat_map(char::to_lowercase).filter(|letter| letter.is_alphanumeric()).flat_map(compatible).collect()
+    let letters = text.nfkc().flat_map(char::to_lowercase).filter(|letter| letter.is_alphanumeric());
+    // What was left out may have stood within a syllable.
+    letters.nfc().flat_map(compatible).collect()
 }
 
 /// The folded text with every syllable replaced by its initial consonant: `서울병원` → `ㅅㅇㅂㅇ`.
@@ -172,6 +174,12 @@ fn parts(letter: char) -> Option<(usize, usize, usize)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn marks_within_a_syllable_do_not_take_it_apart() {
+        assert_eq!(folded("\u{1109}\u{1165}\u{110b}\u{200d}\u{116e}\u{11af}"), "서울");
+        assert_eq!(folded("\u{1109}\u{1165}\u{110b}\u{116e}\u{11af}"), "서울");
+    }
 
     #[test]
     fn initials_stand_for_syllables() {

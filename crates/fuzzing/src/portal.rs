@@ -132,6 +132,7 @@ fn send(host: &str, method: &str, address: &str, headers: &[String], body: &[u8]
     let line = String::from_utf8_lossy(answer.split(|byte| *byte == b'\r').next().unwrap_or_default()).into_owned();
     let status =
         line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|text| text.parse::<u16>().ok());
+    if std::env::var("DBG").is_ok() { eprintln!("{method} {path} -> {line} {}", String::from_utf8_lossy(&answer).lines().find(|l| l.to_lowercase().starts_with("location")).unwrap_or_default()); }
     assert!(status.is_some_and(|status| status < 500), "{method} {path} is answered with {line:?}");
     let opened = format!("{}{MARKUP}", '<');
     let is_page = !answer.windows(15).any(|window| window == b"application/pdf");

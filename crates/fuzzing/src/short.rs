@@ -8,6 +8,9 @@ use std::path::PathBuf;
 /// Names the target and the file of an input that is to be run again, as `<target>:<file>`.
 pub const AGAIN: &str = "HANMARU_FUZZ_INPUT";
 
+/// How many times as many changed inputs each target gets, where that is said: for a night.
+pub const TIMES: &str = "HANMARU_FUZZ_TIMES";
+
 /// An input for which a property does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -39,7 +42,8 @@ impl std::fmt::Display for Found {
 pub fn run(target: &Target) -> Result<usize, Box<Found>> {
     let _closing = Closing;
     let seeds = (target.seeds)();
-    let changed = (0..target.inputs).map(|number| mutate::input(target.name, number, &seeds, target.bytes_max));
+    let times = std::env::var(TIMES).ok().and_then(|times| times.parse::<u32>().ok()).unwrap_or(1);
+    let changed = (0..target.inputs.saturating_mul(times)).map(|number| mutate::input(target.name, number, &seeds, target.bytes_max));
     let mut count = 0;
     for bytes in seeds.iter().cloned().chain(changed) {
         try_one(target, count, &bytes)?;
