@@ -36,7 +36,7 @@ pub struct Target {
 }
 
 /// Cheap enough for many: a parser in memory.
-const MANY: u32 = 12_000;
+const MANY: u32 = 40_000;
 /// Files in a temporary folder, or work that grows with the input.
 const SOME: u32 = 1_200;
 /// Requests to a whole program, or transactions.
@@ -45,38 +45,38 @@ const FEW: u32 = 300;
 /// Every target, in the order of crates.
 pub const TARGETS: &[Target] = &[
     target("base_texts", base::text_seeds, base::texts, 1 << 10, MANY),
-    target("fhir_json", fhir::json_seeds, fhir::json, 1 << 16, 4_000),
+    target("fhir_json", fhir::json_seeds, fhir::json, 1 << 16, 20_000),
     target("fhir_texts", fhir::text_seeds, fhir::texts, 1 << 12, MANY),
-    target("fhirpath", fhir::path_seeds, fhir::path, 1 << 12, 4_000),
+    target("fhirpath", fhir::path_seeds, fhir::path, 1 << 12, 20_000),
     target("ledger_note", ledger::note_seeds, ledger::note, 1 << 14, MANY),
-    target("ledger_keys", ledger::key_seeds, ledger::keys, 1 << 10, 4_000),
+    target("ledger_keys", ledger::key_seeds, ledger::keys, 1 << 10, 20_000),
     target("ledger_tiles", ledger::tile_seeds, ledger::tiles, 1 << 14, MANY),
-    target("ledger_policy", ledger::policy_seeds, ledger::policy, 1 << 14, 4_000),
-    target("ledger_witness", ledger::witness_seeds, ledger::witness, 1 << 14, 8_000),
-    target("ledger_stamp", ledger::stamp_seeds, ledger::stamp, 1 << 14, 4_000),
-    target("ledger_square", ledger::square_seeds, ledger::square, 1 << 12, 4_000),
+    target("ledger_policy", ledger::policy_seeds, ledger::policy, 1 << 14, 20_000),
+    target("ledger_witness", ledger::witness_seeds, ledger::witness, 1 << 14, 20_000),
+    target("ledger_stamp", ledger::stamp_seeds, ledger::stamp, 1 << 14, 20_000),
+    target("ledger_square", ledger::square_seeds, ledger::square, 1 << 12, 20_000),
     target("policy_words", policy::word_seeds, policy::words, 1 << 12, MANY),
     target("watch_params", policy::table_seeds, policy::tables, 1 << 14, 2_000),
     target("vault_pack", vault::pack_seeds, vault::pack, 1 << 14, MANY),
     target("vault_keys", vault::key_seeds, vault::keys, 1 << 13, MANY),
-    target("vault_key_store", vault::store_seeds, vault::key_store, 1 << 15, SOME),
+    target("vault_key_store", vault::store_seeds, vault::key_store, 1 << 15, 700),
     target("vault_backup", vault::backup_seeds, vault::backup, 1 << 15, 600),
     target("vault_root", vault::root_seeds, vault::root, 1 << 12, SOME),
     target("store_access_entry", store::entry_seeds, store::entry, 1 << 13, MANY),
     target("store_journal", store::journal_seeds, store::journal, 1 << 14, MANY),
     target("store_bodies", store::body_seeds, store::bodies, 1 << 13, MANY),
-    target("store_consent", store::consent_seeds, store::consent, 1 << 14, 6_000),
-    target("store_index", store::index_seeds, store::index, 1 << 14, 2_000),
+    target("store_consent", store::consent_seeds, store::consent, 1 << 14, 20_000),
+    target("store_index", store::index_seeds, store::index, 1 << 14, 20_000),
     target("identity_agency", identity::agency_seeds, identity::agency, 1 << 13, FEW),
     target("identity_passkey", identity::passkey_seeds, identity::passkey, 1 << 13, FEW),
     target("identity_tokens", identity::token_seeds, identity::tokens, 1 << 13, FEW),
     target("archive_bag", archive::bag_seeds, archive::bag, 1 << 14, SOME),
-    target("archive_bag_info", archive::info_seeds, archive::info, 1 << 13, 6_000),
+    target("archive_bag_info", archive::info_seeds, archive::info, 1 << 13, 20_000),
     target("archive_bundle", archive::bundle_seeds, archive::bundle, 1 << 15, SOME),
     target("archive_deposit", archive::deposit_seeds, archive::deposit, 1 << 14, 60),
     target("archive_directory", archive::directory_seeds, archive::directory, 1 << 13, FEW),
     target("archive_names", archive::name_seeds, archive::names, 1 << 12, MANY),
-    target("archive_issued", archive::issued_seeds, archive::issued, 1 << 17, 2_000),
+    target("archive_issued", archive::issued_seeds, archive::issued, 1 << 17, 3_000),
     target("archive_pdf", archive::pdf_seeds, archive::pdf, 1 << 14, SOME),
     target("portal_request", portal::request_seeds, portal::request, 1 << 14, 600),
     target("portal_form", portal::form_seeds, portal::form, 1 << 14, 600),

@@ -43,7 +43,8 @@ pub fn run(target: &Target) -> Result<usize, Box<Found>> {
     let _closing = Closing;
     let seeds = (target.seeds)();
     let times = std::env::var(TIMES).ok().and_then(|times| times.parse::<u32>().ok()).unwrap_or(1);
-    let changed = (0..target.inputs.saturating_mul(times)).map(|number| mutate::input(target.name, number, &seeds, target.bytes_max));
+    let changed = (0..target.inputs.saturating_mul(times))
+        .map(|number| mutate::input(target.name, number, &seeds, target.bytes_max));
     let mut count = 0;
     for bytes in seeds.iter().cloned().chain(changed) {
         try_one(target, count, &bytes)?;
