@@ -17,7 +17,9 @@ pub fn folded(text: &str) -> String {
         let letters = text.chars().filter(|letter| letter.is_alphanumeric());
         return letters.map(|letter| letter.to_ascii_lowercase()).collect();
     }
-    text.nfkc().flat_map(char::to_lowercase).filter(|letter| letter.is_alphanumeric()).flat_map(compatible).collect()
+    let letters = text.nfkc().flat_map(char::to_lowercase).filter(|letter| letter.is_alphanumeric());
+    // What was left out may have stood within a syllable, and the second of a pair may begin one.
+    letters.flat_map(apart).nfc().map(compatible).collect()
 }
 
 /// The folded text with every syllable replaced by its initial consonant: `서울병원` → `ㅅㅇㅂㅇ`.
@@ -50,25 +52,33 @@ fn initial(letter: char) -> Option<char> {
     (FIRST..=LAST).contains(&code).then(|| INITIALS[((code - FIRST) / 588) as usize])
 }
 
-/// NFKC turns the letters people type (U+3131…) into conjoining ones (U+1100…); this turns initials back. A keyboard joins
-/// some pairs of consonants into one letter (ㅂ and ㅅ into ㅄ): they are taken apart, as no syllable begins with such a pair.
-fn compatible(letter: char) -> impl Iterator<Item = char> {
+/// A keyboard joins some pairs of consonants into one letter (ㅂ and ㅅ into ㅄ): they are taken apart into initials, as no syllable
+/// begins with such a pair.
+fn apart(letter: char) -> impl Iterator<Item = char> {
     let pair = match u32::from(letter) {
-        code @ 0x1100..=0x1112 => [Some(INITIALS[(code - 0x1100) as usize]), None],
-        0x11AA => [Some('ㄱ'), Some('ㅅ')],
-        0x11AC => [Some('ㄴ'), Some('ㅈ')],
-        0x11AD => [Some('ㄴ'), Some('ㅎ')],
-        0x11B0 => [Some('ㄹ'), Some('ㄱ')],
-        0x11B1 => [Some('ㄹ'), Some('ㅁ')],
-        0x11B2 => [Some('ㄹ'), Some('ㅂ')],
-        0x11B3 => [Some('ㄹ'), Some('ㅅ')],
-        0x11B4 => [Some('ㄹ'), Some('ㅌ')],
-        0x11B5 => [Some('ㄹ'), Some('ㅍ')],
-        0x11B6 | 0x111A => [Some('ㄹ'), Some('ㅎ')],
-        0x11B9 | 0x1121 => [Some('ㅂ'), Some('ㅅ')],
-        _ => [Some(letter), None],
+        0x11AA => ['ㄱ', 'ㅅ'],
+        0x11AC => ['ㄴ', 'ㅈ'],
+        0x11AD => ['ㄴ', 'ㅎ'],
+        0x11B0 => ['ㄹ', 'ㄱ'],
+        0x11B1 => ['ㄹ', 'ㅁ'],
+        0x11B2 => ['ㄹ', 'ㅂ'],
+        0x11B3 => ['ㄹ', 'ㅅ'],
+        0x11B4 => ['ㄹ', 'ㅌ'],
+        0x11B5 => ['ㄹ', 'ㅍ'],
+        0x11B6 | 0x111A => ['ㄹ', 'ㅎ'],
+        0x11B9 | 0x1121 => ['ㅂ', 'ㅅ'],
+        _ => return [Some(letter), None].into_iter().flatten(),
     };
-    pair.into_iter().flatten()
+    let joining = |letter| ('\u{1100}'..).zip(INITIALS).find(|(_, known)| *known == letter).map(|(joining, _)| joining);
+    pair.map(joining).into_iter().flatten()
+}
+
+/// NFKC turns the letters people type (U+3131…) into conjoining ones (U+1100…); this turns initials that are left alone back.
+fn compatible(letter: char) -> char {
+    match u32::from(letter) {
+        code @ 0x1100..=0x1112 => INITIALS[(code - 0x1100) as usize],
+        _ => letter,
+    }
 }
 
 const INITIAL_SOUNDS: [&str; 19] =
@@ -172,6 +182,13 @@ fn parts(letter: char) -> Option<(usize, usize, usize)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn marks_within_a_syllable_do_not_take_it_apart() {
+        assert_eq!(folded("\u{1109}\u{1165}\u{110b}\u{200d}\u{116e}\u{11af}"), "서울");
+        assert_eq!(folded("\u{1109}\u{1165}\u{110b}\u{116e}\u{11af}"), "서울");
+        assert_eq!((folded("ㅄㅜㄹ"), folded("ㅂ수ㄹ")), ("ㅂ수ㄹ".to_owned(), "ㅂ수ㄹ".to_owned()));
+    }
 
     #[test]
     fn initials_stand_for_syllables() {

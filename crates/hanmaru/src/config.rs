@@ -601,4 +601,28 @@ mod tests {
         assert_eq!(config.session.idle_minutes, 5);
         assert_eq!(config.agency.client_id, "other");
     }
+
+    /// Whatever a file or a variable says, it is taken or refused in words.
+    #[test]
+    fn any_text_is_a_configuration_or_is_refused() {
+        const TARGET: fuzzing::Target = fuzzing::Target {
+            name: "hanmaru_config",
+            seeds: || vec![WHOLE.as_bytes().to_vec(), format!("SITES__A=x\n{WHOLE}").into_bytes()],
+            run: |bytes| {
+                let Ok(text) = std::str::from_utf8(bytes) else { return };
+                let first = text.lines().next().unwrap_or_default();
+                let variable =
+                    first.split_once('=').map(|(name, value)| (format!("HANMARU__{name}"), value.to_owned()));
+                for variables in [None, variable] {
+                    match Config::parse(Path::new("/x/y.toml"), text, variables.into_iter()) {
+                        Ok(config) => assert!(config.faults().len() <= 100 + bytes.len(), "faults are bounded"),
+                        Err(error) => assert!(!error.to_string().is_empty(), "a refusal says why"),
+                    }
+                }
+            },
+            bytes_max: 1 << 13,
+            inputs: 2_000,
+        };
+        fuzzing::short::run(&TARGET).unwrap_or_else(|found| panic!("{found}"));
+    }
 }

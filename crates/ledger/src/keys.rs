@@ -225,8 +225,9 @@ pub(crate) fn parse_parts<'a>(
     let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(refuse(what, "it is not a name, an id and a key with a plus between"));
     };
-    if id.len() != 8 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(refuse(what, "its id is not eight hexadecimal digits"));
+    // The specification writes them small, and there is one way to write a key.
+    if id.len() != 8 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(refuse(what, "its id is not eight hexadecimal digits, a to f small"));
     }
     let id = u32::from_str_radix(id, 16).map_err(|_| refuse(what, "its id is not eight hexadecimal digits"))?;
     let typed = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| refuse(what, "its last part is not base64"))?);
@@ -280,12 +281,14 @@ mod tests {
     fn what_is_wrong_with_a_key_is_said() {
         let good = SignerKey::from_seed("log", &[5; 32]).expect("good name").verifier().encode();
         let id = good.split('+').nth(1).expect("three parts");
+        assert!(id.bytes().any(|byte| byte.is_ascii_alphabetic()), "an id with letters");
         for (text, said) in [
             (String::new(), "plus between"),
             (good.replacen("log", "lag", 1), "does not match its name"),
             (good.replacen(id, "00000000", 1), "does not match its name"),
             (good.replacen(id, &format!("+{}", &id[1..]), 1), "eight hexadecimal"),
             (good.replacen(id, &format!("-{}", &id[1..]), 1), "eight hexadecimal"),
+            (good.replacen(id, &id.to_ascii_uppercase(), 1), "a to f small"),
             (good.replacen("log", "l g", 1), "without spaces"),
             (good.replacen("log", "l\u{3000}g", 1), "without spaces"),
             (good.replacen("log", "", 1), "without spaces"),

@@ -57,6 +57,8 @@ mod lasting;
 mod object_read;
 mod objects;
 mod open;
+#[doc(hidden)]
+pub mod outside;
 mod prepare;
 mod read;
 mod rebuild;
@@ -106,13 +108,8 @@ pub use prepare::{INDEX_ROWS_MAX, Prepared, version_content};
 pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex};
 pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative};
-<<<<<<< HEAD
 pub use rights::{AskedRight, Right};
-pub use rotate::{Rotate, RotationProgress};
-=======
-pub use rights::Right;
 pub use rotate::{KeysTurn, Rotate, RotationProgress};
->>>>>>> h-dura
 pub use scrub::{Drill, LastScrub, ScrubConfig, ScrubReport, SiteScrub};
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
 pub use sequencer::proof::{LeafExtra, LeafProof, WaitingLeaf};

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// Every crate with the crates it may know, lowest first. ADR 0001 tells why the store sits on the vault.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("base", &[]),
     ("fhir", &["base"]),
     ("ledger", &["base"]),
@@ -22,11 +22,18 @@ const ARROWS: [(&str, &[&str]); 14] = [
         &["base", "fhir", "ledger", "policy", "vault", "store", "identity", "archive", "watch", "portal", "synth"],
     ),
     ("testkit", &["base", "fhir", "ledger", "policy", "vault", "store", "identity", "archive", "portal", "synth"]),
+    (
+        "fuzzing",
+        &[
+            "base", "fhir", "ledger", "policy", "vault", "store", "identity", "archive", "watch", "portal", "synth",
+            "testkit",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
-/// What tests may know besides: made-up data, an app in a box, and FHIR to judge with.
-const FOR_TESTS: [&str; 3] = ["synth", "testkit", "fhir"];
+/// What tests may know besides: made-up data, an app in a box, inputs that are changed, and FHIR to judge with.
+const FOR_TESTS: [&str; 4] = ["synth", "testkit", "fuzzing", "fhir"];
 
 /// `xtask` builds in seconds, so it takes nothing else from outside.
 const FOR_XTASK: &str = "serde_json";

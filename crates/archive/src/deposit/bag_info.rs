@@ -129,6 +129,9 @@ impl BagInfo {
         }
         let institution_address = fields.required("Institution-Address", &mut note);
         let depositor = fields.required("Depositor", &mut note);
+        let institution_name_romanized = fields.optional("Institution-Name-Romanized", &mut note);
+        let institution_region = fields.optional("Institution-Region", &mut note);
+        let payload_oxum = fields.optional("Payload-Oxum", &mut note);
         let cessation = fields.cessation(&mut note);
         let declared_patients = fields.count("Declared-Patients", &mut note);
         let declared_resources = fields.count("Declared-Resources", &mut note);
@@ -140,16 +143,16 @@ impl BagInfo {
                 Ok(Self {
                     institution_code: code,
                     institution_name: name,
-                    institution_name_romanized: fields.get("Institution-Name-Romanized"),
+                    institution_name_romanized,
                     institution_kind: kind,
                     institution_address: address,
-                    institution_region: fields.get("Institution-Region"),
+                    institution_region,
                     cessation,
                     depositor,
                     declared_patients,
                     declared_resources,
                     declared_documents,
-                    payload_oxum: fields.get("Payload-Oxum"),
+                    payload_oxum,
                     synthetic: fields.get("Synthetic").is_some_and(|value| value.eq_ignore_ascii_case("yes")),
                 })
             }
@@ -202,15 +205,20 @@ impl Fields {
     }
 
     fn required(&self, label: &'static str, note: &mut impl FnMut(InfoFault)) -> Option<String> {
-        let value = self.get(label);
-        match &value {
-            None => note(InfoFault::Missing(label)),
-            Some(value) if value.chars().count() > VALUE_CHARS || value.chars().any(char::is_control) => {
-                note(InfoFault::Value { label, expected: "at most 300 characters without control characters" });
-            }
-            Some(_) => {}
+        let value = self.optional(label, note);
+        if value.is_none() {
+            note(InfoFault::Missing(label));
         }
         value
+    }
+
+    /// A text that people are shown, or that stands in a message.
+    fn optional(&self, label: &'static str, note: &mut impl FnMut(InfoFault)) -> Option<String> {
+        let value = self.get(label)?;
+        if value.chars().count() > VALUE_CHARS || value.chars().any(char::is_control) {
+            note(InfoFault::Value { label, expected: "at most 300 characters without control characters" });
+        }
+        Some(value)
     }
 
     fn date(&self, label: &'static str, years_ahead: i16, note: &mut impl FnMut(InfoFault)) -> Option<Date> {
@@ -305,6 +313,18 @@ mod tests {
     fn a_label_twice_is_a_fault() {
         let faults = BagInfo::parse(&format!("{WHOLE}institution-name: 다른\n"), TODAY).expect_err("twice");
         assert_eq!(faults, [InfoFault::Twice("Institution-Name".into())]);
+    }
+
+    #[test]
+    fn what_may_be_left_out_is_short_and_visible_too() {
+        for label in ["Institution-Name-Romanized", "Institution-Region", "Payload-Oxum"] {
+            for value in ["Gaon\u{8}Clinic".to_owned(), "x".repeat(VALUE_CHARS + 1)] {
+                let plain: Vec<&str> = WHOLE.lines().filter(|line| !line.starts_with(label)).collect();
+                let text = format!("{}\n{label}: {value}\n", plain.join("\n"));
+                let expected = "at most 300 characters without control characters";
+                assert_eq!(BagInfo::parse(&text, TODAY), Err(vec![InfoFault::Value { label, expected }]));
+            }
+        }
     }
 
     proptest! {

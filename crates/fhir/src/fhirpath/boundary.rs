@@ -71,7 +71,7 @@ fn boundary<'v>(item: &Item<'v>, digits: Option<i64>, is_high: bool) -> Option<I
         }
         Item::DateTime(date) => Some(Item::DateTime(date_boundary(date, with_digits(digits.unwrap_or(17))?, is_high))),
         Item::Time(time, precision) => {
-            let wanted = with_digits(digits.unwrap_or(9) + 8)?;
+            let wanted = with_digits(digits.unwrap_or(9).checked_add(8)?)?;
             Some(Item::Time(time_boundary(*time, *precision, is_high), wanted))
         }
         _ => None,

@@ -38,6 +38,7 @@ fn navigates() {
         ("Observation.value", ""),
         ("name.given | name.given", "Peter,James,Jim"),
         ("deceased.exists() and deceased != false", "false"),
+        ("@T12:10.lowBoundary(9223372036854775807)", ""),
     ];
     for (text, expected) in cases {
         assert_eq!(evaluate(text), expected, "{text}");

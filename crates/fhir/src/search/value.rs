@@ -238,7 +238,9 @@ pub(super) fn date(value: &Value<'_>, options: &Options) -> Option<Interval> {
             if start.is_some() || end.is_some() {
                 let low_us = start.map_or(Some(Interval::BEGIN_US), |s| s.map(|i| i.low_us))?;
                 let high_us = end.map_or(Some(Interval::END_US), |e| e.map(|i| i.high_us))?;
-                return Some(Interval { low_us, high_us });
+                // An end before the start is a slip. The record is found by its start; a span without any moment in it would
+                // hide it from every search for days.
+                return start.flatten().filter(|_| high_us < low_us).or(Some(Interval { low_us, high_us }));
             }
             let bounds = value.at("repeat.boundsPeriod").and_then(|period| date(period, options));
             let events = value.each("event").filter_map(Value::as_str).filter_map(of_text);
@@ -328,6 +330,7 @@ mod tests {
         let nine = 9 * 3_600_000_000;
         assert_eq!(span("\"1970-01-02\""), Some((day - nine, 2 * day - nine - 1)));
         assert_eq!(span(r#"{"start":"1970-01-01","end":"1970-01-02"}"#), Some((-nine, 2 * day - nine - 1)));
+        assert_eq!(span(r#"{"start":"1970-01-02","end":"1969"}"#), span("\"1970-01-02\""));
         assert_eq!(span(r#"{"start":"1970-01-01"}"#), Some((-nine, Interval::END_US)));
         assert_eq!(span(r#"{"event":["1970-01-03","1970-01-01"]}"#), Some((-nine, 3 * day - nine - 1)));
         assert_eq!(span("\"soon\""), None);

@@ -140,7 +140,11 @@ impl AccessEntry {
             1 => AccessResult::Denied { reason: reader.text()?.to_owned() },
             _ => return Err(Malformed { offset: reader.offset(), expected: "a result" }),
         };
-        let institution = InstitutionCode::new(reader.text()?);
+        let offset = reader.offset();
+        let institution = match reader.text()? {
+            "" => None,
+            code => Some(InstitutionCode::new(code).ok_or(Malformed { offset, expected: "an institution code" })?),
+        };
         let count = reader.u16()?;
         let mut what = Vec::new();
         for _ in 0..count {

@@ -56,7 +56,7 @@ pub enum ShredScope {
 }
 
 impl ShredScope {
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::new();
         match self {
             Self::Patient(id) => out.u8(1).raw(&id.0),
@@ -68,22 +68,24 @@ impl ShredScope {
         out.finish()
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
         let wrong = |expected| Malformed { offset: 0, expected };
-        match reader.u8()? {
-            1 => Ok(Self::Patient(Id16(reader.array()?))),
-            2 => match KeyName::from_bytes(&bytes[1..])? {
-                KeyName::Group(group) => Ok(Self::Group(group)),
-                _ => Err(wrong("a group")),
+        let scope = match reader.u8()? {
+            1 => Self::Patient(Id16(reader.array()?)),
+            2 => match KeyName::from_bytes(reader.raw(reader.left())?)? {
+                KeyName::Group(group) => Self::Group(group),
+                _ => return Err(wrong("a group")),
             },
-            3 => Ok(Self::Class {
+            3 => Self::Class {
                 institution: InstitutionCode::new(reader.text()?).ok_or(wrong("an institution code"))?,
                 class: ClassName::new(reader.text()?).ok_or(wrong("a retention class"))?,
                 expiry_year: reader.u16()?,
-            }),
-            _ => Err(wrong("a scope of an erasure")),
-        }
+            },
+            _ => return Err(wrong("a scope of an erasure")),
+        };
+        reader.end()?;
+        Ok(scope)
     }
 
     /// Whether a key goes with it.
@@ -334,6 +336,9 @@ mod tests {
         assert_eq!(takes(&KeyName::Owner(owner)), [true, false, false]);
         assert_eq!(takes(&KeyName::Owner(Owner::Institution(owner.id()))), [false, false, false]);
         assert!(ShredScope::from_bytes(&[9]).is_err() && ShredScope::from_bytes(&[]).is_err());
+        // A scope with something behind it may mean more than was read.
+        let longer = [ShredScope::Patient(Id16([7; 16])).to_bytes(), vec![0]].concat();
+        assert!(ShredScope::from_bytes(&longer).is_err());
         for state in ShredState::ALL {
             assert_eq!(ShredState::from_name(state.name()), Some(state));
         }

@@ -8,7 +8,7 @@ use crate::lane::lock;
 use base::{Id16, Seams, Timestamp};
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -19,6 +19,8 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 pub(super) const COMPACTING: &str = "compacting";
 /// Held by whoever writes to the list of destroyed keys: so an end that is torn while it is held is nobody's work.
 const GONE_TURN: &str = "gone.lock";
+/// Most bytes read of it: a number and a line feed.
+const COMPACTING_BYTES_MAX: u64 = 16;
 /// Keys in bytes that wait in memory for one store; beyond that the stores are compared whole.
 pub(super) const BEHIND_BYTES_MAX: usize = 8 << 20;
 
@@ -238,8 +240,10 @@ impl Place {
 
     /// Up to which number somebody is compacting files right now, or was when the program ended; 0 where nobody is.
     fn closed_up_to(&self) -> u32 {
-        let text = fs::read_to_string(self.folder.join(COMPACTING)).unwrap_or_default();
-        text.trim().parse().unwrap_or(0)
+        let mut text = String::new();
+        let read = File::open(self.folder.join(COMPACTING))
+            .and_then(|file| file.take(COMPACTING_BYTES_MAX).read_to_string(&mut text));
+        read.ok().and_then(|_| text.trim().parse().ok()).unwrap_or(0)
     }
 
     /// Locks a clean file that has room, newest first, or begins the next number.
@@ -256,7 +260,7 @@ impl Place {
                 return Ok(OpenFile { number, file, length });
             }
         }
-        let mut number = numbers.last().copied().unwrap_or(0).max(closed) + 1;
+        let mut number = next_number(numbers.last().copied().unwrap_or(0).max(closed))?;
         loop {
             match OpenOptions::new().append(true).create_new(true).open(self.folder.join(file_name(number))) {
                 Ok(mut file) => {
@@ -265,7 +269,7 @@ impl Place {
                     // Before it was locked, a compaction may have taken it for an empty file and removed it.
                     let path = self.folder.join(file_name(number));
                     if number <= self.closed_up_to() || !OpenFile::stands_at(&file, &path) {
-                        number = self.closed_up_to().max(number) + 1;
+                        number = next_number(self.closed_up_to().max(number))?;
                         continue;
                     }
                     file.write_all(FILE_MAGIC)?;
@@ -273,7 +277,7 @@ impl Place {
                     folder::sync_folder(&self.folder)?;
                     return Ok(OpenFile { number, file, length: FILE_MAGIC.len() as u64 });
                 }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = next_number(number)?,
                 Err(error) => return Err(error),
             }
         }
@@ -284,9 +288,7 @@ impl Place {
         let mut numbers = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
-            let number: Option<u32> =
-                name.to_str().and_then(|name| name.strip_suffix(kind)).and_then(|name| name.parse().ok());
-            numbers.extend(number);
+            numbers.extend(name.to_str().and_then(|name| number_of(name, kind)));
         }
         numbers.sort_unstable();
         Ok(numbers)
@@ -319,7 +321,7 @@ impl Place {
             self.clean_gone(last, Shape::Torn)?;
         }
         self.seams.at(KEY_WRITE).map_err(fault)?;
-        let mut number = last.map_or(1, |last| last + 1);
+        let mut number = next_number(last.unwrap_or(0)).map_err(fault)?;
         loop {
             let path = self.folder.join(gone_name(number));
             match OpenOptions::new().write(true).create_new(true).open(path) {
@@ -327,7 +329,9 @@ impl Place {
                     file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(fault)?;
                     return folder::sync_folder(&self.folder).map_err(fault);
                 }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    number = next_number(number).map_err(fault)?;
+                }
                 Err(error) => return Err(fault(error)),
             }
         }
@@ -404,10 +408,42 @@ pub(super) fn says(folder: &Path, name: &str, seams: &Seams) -> Result<Option<Id
     folder::check(folder, Kind::Keys, name)
 }
 
+/// The number of the file after those up to `last`. A file of the highest number, which nobody here makes, leaves none.
+fn next_number(last: u32) -> io::Result<u32> {
+    last.checked_add(1).ok_or_else(|| io::Error::other("a file bears the highest number that there is; move it away"))
+}
+
+/// The number of a file's name, spelt as it is written here: another file of the same number would be read in its place.
+fn number_of(name: &str, kind: &str) -> Option<u32> {
+    let digits = name.strip_suffix(kind)?;
+    let number: u32 = digits.parse().ok()?;
+    (format!("{number:04}") == digits).then_some(number)
+}
+
 /// A file never much exceeds its size: one batch more. Anything beyond that is not ours.
 pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     if fs::metadata(path)?.len() > 4 * FILE_BYTES_MAX {
         return Err(io::Error::other(format!("{} is larger than any key file", path.display())));
     }
     fs::read(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_counts_under_the_name_that_it_is_read_by() {
+        assert_eq!(number_of("0007.keys", KEYS), Some(7));
+        assert_eq!(number_of("4294967295.gone", GONE), Some(u32::MAX));
+        for name in ["7.keys", "+007.keys", "00007.keys", ".keys", "0007.keys.new", "4294967296.keys"] {
+            assert_eq!(number_of(name, KEYS), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn behind_the_highest_number_there_is_none() {
+        assert_eq!(next_number(6).expect("there is room"), 7);
+        assert!(next_number(u32::MAX).is_err());
+    }
 }

@@ -222,4 +222,27 @@ mod tests {
             assert_eq!(parse(&whole[..position]), None, "cut at {position}");
         }
     }
+
+    /// A file as it is, and its lines with the sum that fits them: whatever is read is written as it was.
+    #[test]
+    fn any_bytes_are_read_as_they_stand_or_not_at_all() {
+        const TARGET: fuzzing::Target = fuzzing::Target {
+            name: "witness_heads",
+            seeds: || {
+                let heads = [("log.example/a", 5), ("log with spaces", u64::MAX)];
+                let text = text(&heads.map(|(log, size)| (log.to_owned(), head(size))).into());
+                vec![text.clone().into_bytes(), text[..text.rfind("check ").expect("a sum")].as_bytes().to_vec()]
+            },
+            run: |bytes| {
+                let Ok(lines) = std::str::from_utf8(bytes) else { return };
+                let summed = format!("{lines}check {}\n", base::hex(&base::sha256(bytes)));
+                for found in [lines, &summed] {
+                    assert!(parse(found).is_none_or(|heads| text(&heads) == found), "a state has one spelling");
+                }
+            },
+            bytes_max: 1 << 12,
+            inputs: 5_000,
+        };
+        fuzzing::short::run(&TARGET).unwrap_or_else(|found| panic!("{found}"));
+    }
 }
