@@ -73,7 +73,7 @@ pub const TARGETS: &[Target] = &[
     target("archive_bag", archive::bag_seeds, archive::bag, 1 << 14, SOME),
     target("archive_bag_info", archive::info_seeds, archive::info, 1 << 13, 20_000),
     target("archive_bundle", archive::bundle_seeds, archive::bundle, 1 << 15, SOME),
-    target("archive_deposit", archive::deposit_seeds, archive::deposit, 1 << 14, 60),
+    target("archive_deposit", archive::deposit_seeds, archive::deposit, 1 << 14, 50),
     target("archive_directory", archive::directory_seeds, archive::directory, 1 << 13, FEW),
     target("archive_names", archive::name_seeds, archive::names, 1 << 12, MANY),
     target("archive_issued", archive::issued_seeds, archive::issued, 1 << 17, 3_000),
