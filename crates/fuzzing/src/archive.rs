@@ -312,3 +312,24 @@ pub fn pdf(bytes: &[u8]) {
     let draws = inspector.can_draw(&Arc::from(bytes));
     assert!(reads || !draws, "it is drawn and cannot be read");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seeds that nothing would take would test the first check alone.
+    #[test]
+    fn seeds_are_whole() {
+        let inspector = Inspector::new(None);
+        assert!(inspector.can_read(&pdf_seeds()[0]) && inspector.can_draw(&Arc::from(&pdf_seeds()[0][..])));
+        assert!(inspector.can_draw(&Arc::from(&PNG[..])), "a picture");
+        assert!(info_seeds().iter().all(|text| BagInfo::parse(&String::from_utf8_lossy(text), TODAY).is_ok()));
+        assert!(verify_by(&issued_seeds()[0], &ISSUED.trust).is_ok());
+        let folder = folders::fresh();
+        for (which, file) in folders::cut(&bag_seeds()[1]) {
+            folders::write(folder.path(), NAMES[usize::from(which)], file);
+        }
+        let opened = bag::open(folder.path(), &Limits::default(), TODAY);
+        assert!(opened.is_ok(), "{opened:?}");
+    }
+}

@@ -30,9 +30,14 @@ pub fn joined(files: &[(u8, &[u8])]) -> Vec<u8> {
     bytes
 }
 
+/// Where Linux keeps files in memory: nothing here need outlive the input, and a disk would be most of the time.
+const IN_MEMORY: &str = "/dev/shm";
+
 /// A new folder that ends with the input.
 pub fn fresh() -> tempfile::TempDir {
-    tempfile::Builder::new().prefix("hanmaru-fuzz-").tempdir().expect("a temporary folder can be made")
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("hanmaru-fuzz-");
+    builder.tempdir_in(IN_MEMORY).or_else(|_| builder.tempdir()).expect("a temporary folder can be made")
 }
 
 /// Writes a file below a folder; the names are the target's own.

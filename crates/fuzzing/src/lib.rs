@@ -38,9 +38,9 @@ pub struct Target {
 /// Cheap enough for many: a parser in memory.
 const MANY: u32 = 40_000;
 /// Files in a temporary folder, or work that grows with the input.
-const SOME: u32 = 1_200;
+const SOME: u32 = 2_000;
 /// Requests to a whole program, or transactions.
-const FEW: u32 = 300;
+const FEW: u32 = 400;
 
 /// Every target, in the order of crates.
 pub const TARGETS: &[Target] = &[
@@ -59,8 +59,8 @@ pub const TARGETS: &[Target] = &[
     target("watch_params", policy::table_seeds, policy::tables, 1 << 14, 2_000),
     target("vault_pack", vault::pack_seeds, vault::pack, 1 << 14, MANY),
     target("vault_keys", vault::key_seeds, vault::keys, 1 << 13, MANY),
-    target("vault_key_store", vault::store_seeds, vault::key_store, 1 << 15, 700),
-    target("vault_backup", vault::backup_seeds, vault::backup, 1 << 15, 600),
+    target("vault_key_store", vault::store_seeds, vault::key_store, 1 << 15, 1_500),
+    target("vault_backup", vault::backup_seeds, vault::backup, 1 << 15, 1_000),
     target("vault_root", vault::root_seeds, vault::root, 1 << 12, SOME),
     target("store_access_entry", store::entry_seeds, store::entry, 1 << 13, MANY),
     target("store_journal", store::journal_seeds, store::journal, 1 << 14, MANY),
@@ -73,13 +73,13 @@ pub const TARGETS: &[Target] = &[
     target("archive_bag", archive::bag_seeds, archive::bag, 1 << 14, SOME),
     target("archive_bag_info", archive::info_seeds, archive::info, 1 << 13, 20_000),
     target("archive_bundle", archive::bundle_seeds, archive::bundle, 1 << 15, SOME),
-    target("archive_deposit", archive::deposit_seeds, archive::deposit, 1 << 14, 60),
+    target("archive_deposit", archive::deposit_seeds, archive::deposit, 1 << 14, 50),
     target("archive_directory", archive::directory_seeds, archive::directory, 1 << 13, FEW),
     target("archive_names", archive::name_seeds, archive::names, 1 << 12, MANY),
     target("archive_issued", archive::issued_seeds, archive::issued, 1 << 17, 3_000),
     target("archive_pdf", archive::pdf_seeds, archive::pdf, 1 << 14, SOME),
-    target("portal_request", portal::request_seeds, portal::request, 1 << 14, 600),
-    target("portal_form", portal::form_seeds, portal::form, 1 << 14, 600),
+    target("portal_request", portal::request_seeds, portal::request, 1 << 14, 1_000),
+    target("portal_form", portal::form_seeds, portal::form, 1 << 14, 1_000),
 ];
 
 const fn target(

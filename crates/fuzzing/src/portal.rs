@@ -12,8 +12,8 @@ use store::ConsentPurpose;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Largest answer: a long list, or a document that was made.
-const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// Largest answer: a document that was made, or the list of accesses, to which each request here adds one.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Headers of the target's own: they say how the request is cut, which is the server library's business.
 const OURS: [&str; 6] = ["content-length", "transfer-encoding", "connection", "expect", "upgrade", "host"];
 /// Looks like markup once it stands in a page.

@@ -126,3 +126,20 @@ pub fn index(bytes: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seeds that nothing would take would test the first check alone.
+    #[test]
+    fn seeds_are_whole() {
+        assert!(entry_seeds().iter().all(|bytes| AccessEntry::from_bytes(bytes).is_ok()));
+        assert!(consent_seeds().iter().all(|bytes| ConsentTerms::read(bytes, ME).is_ok()));
+        assert!(journal_seeds().iter().all(|bytes| outside::journal(bytes).as_ref() == Some(bytes)));
+        let bodies = body_seeds();
+        assert_eq!(outside::rows(&bodies[0]).as_ref(), Some(&bodies[0]));
+        assert!(outside::resource_bytes(&bodies[1]) == Some(2) && outside::document_bytes(&bodies[2]) == Some(5));
+        assert!(bodies[3..].iter().all(|bytes| outside::shred_scope(bytes).as_ref() == Some(bytes)));
+    }
+}

@@ -81,6 +81,8 @@ impl StampAuthority {
         if pem.len() > AUTHORITY_LEN_MAX {
             return Err(refuse("the file of pinned certificates is larger than 256 KiB"));
         }
+        // The library counts on there being more than line feeds.
+        let pem = pem.trim_ascii_end();
         let pinned = if pem.is_empty() { Ok(Vec::new()) } else { Certificate::load_pem_chain(pem) };
         let pinned = pinned.map_err(|_| refuse("the pinned certificates are not PEM"))?;
         if pinned.is_empty() { Err(refuse("no certificate is pinned")) } else { Ok(Self { pinned }) }
@@ -467,7 +469,11 @@ mod tests {
             assert!(error.contains(said), "{bytes:?}: {error}");
         }
         assert!(read_response(&vec![0; RESPONSE_LEN_MAX + 1]).is_err());
-        assert!(StampAuthority::from_pem(b"").is_err() && StampAuthority::from_pem(b"x").is_err());
+        assert!(
+            StampAuthority::from_pem(b"").is_err()
+                && StampAuthority::from_pem(b"x").is_err()
+                && StampAuthority::from_pem(b"\n\n").is_err()
+        );
     }
 
     proptest! {

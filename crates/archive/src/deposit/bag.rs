@@ -262,7 +262,7 @@ fn utf8(name: &str, bytes: Vec<u8>, faults: &mut Faults) -> Option<String> {
 fn open_tag_file(root: &Path, name: &str, faults: &mut Faults) -> Result<Opened, BagError> {
     let path = root.join(name);
     match fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && root.is_dir() => Ok(Opened::Absent),
+        Err(error) if is_of_no_file(error.kind()) && root.is_dir() => Ok(Opened::Absent),
         Err(error) => Err(io(&path)(error)),
         Ok(meta) if meta.file_type().is_symlink() => {
             faults.push(BagFault::Link(name.to_owned()));
@@ -274,6 +274,12 @@ fn open_tag_file(root: &Path, name: &str, faults: &mut Faults) -> Result<Opened,
         }
         Ok(_) => fs::File::open(&path).map(Opened::File).map_err(io(&path)),
     }
+}
+
+/// Whether a name leads to nothing: there is no such file, no file can be called so, or another file stands in its way.
+fn is_of_no_file(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
+    matches!(kind, NotFound | InvalidFilename | NotADirectory)
 }
 
 enum Opened {
@@ -337,11 +343,14 @@ fn check_tag_files(root: &Path, limits: &Limits, faults: &mut Faults) -> Result<
             continue;
         }
         let Some(text) = read_tag_file(root, name, limits, faults)? else { continue };
+        let mut seen = HashSet::new();
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let parsed = line.split_once([' ', '\t']).and_then(|(digest, path)| {
                 let path = percent_decode(path.trim_start_matches([' ', '\t', '*']));
                 let stays = !path.contains(char::is_control) && stays_below_data(&format!("data/{path}"));
-                Some((parse_digest(manifest, digest)?, path)).filter(|_| stays)
+                // Payload is listed in the manifest, and read once: here a line would cost as much as the largest document.
+                let is_tag_file = stays && !path.starts_with("data/") && seen.insert(path.clone());
+                Some((parse_digest(manifest, digest)?, path)).filter(|_| is_tag_file)
             });
             let Some((digest, path)) = parsed else {
                 faults.push(BagFault::ManifestLine { file: name.to_owned(), line: number + 1 });
@@ -635,6 +644,17 @@ mod tests {
         );
         let line = BagFault::ManifestLine { file: "tagmanifest-sha256.txt".into(), line: 2 };
         assert_eq!(made.faults(), [line, BagFault::TagFileMissing("gone.txt".into())]);
+    }
+
+    #[test]
+    fn a_tag_manifest_lists_tag_files_once_and_what_can_be_none_is_missing() {
+        let made = Made::new(&[("data/a", "1")]);
+        let sum = "0".repeat(64);
+        let (long, below) = ("x".repeat(300), "bagit.txt/x");
+        made.put("tagmanifest-sha256.txt", &format!("{sum}  {long}\n{sum}  {below}\n{sum}  {below}\n{sum}  data/a\n"));
+        let line = |line| BagFault::ManifestLine { file: "tagmanifest-sha256.txt".into(), line };
+        let missing = |path: &str| BagFault::TagFileMissing(path.into());
+        assert_eq!(made.faults(), [missing(&long), missing(below), line(3), line(4)]);
     }
 
     #[test]

@@ -188,6 +188,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_no_institution_is_not_left_out() {
+        let mut bytes = entry(Vec::new(), None, Some("31100001")).to_bytes();
+        let at = bytes.windows(8).position(|window| window == b"31100001").expect("the code");
+        bytes[at] = b'/';
+        assert_eq!(AccessEntry::from_bytes(&bytes).expect_err("no code").expected, "an institution code");
+    }
+
     proptest! {
         #[test]
         fn entries_go_both_ways(
