@@ -3,6 +3,7 @@
 
 #[path = "../../../vault/tests/it/bucket_server.rs"]
 mod bucket_server;
+mod canary;
 mod crash;
 mod faults;
 mod inspect;
