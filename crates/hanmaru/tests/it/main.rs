@@ -14,5 +14,6 @@ mod serve;
 mod sites;
 mod staff;
 mod time_stamps;
+mod uploads;
 mod whole;
 mod witness;
