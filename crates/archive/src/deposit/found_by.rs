@@ -64,5 +64,10 @@ pub fn reindex(
     hash: &CiHash<'_>,
 ) -> Result<Vec<IndexRow>, String> {
     let value = fhir::json::parse(unmarked(bytes), &super::fhir_limits(limits)).map_err(|error| error.to_string())?;
+    if *institution == store::commons() {
+        // Consents are made here and not deposited: nothing is looked for in them but whether they hold.
+        let status = value.str("status").unwrap_or_default().to_owned();
+        return Ok(vec![IndexRow::Token { param: "status", system: String::new(), code: status }]);
+    }
     Ok(rows(&value, institution, &indexing(), hash))
 }

@@ -30,6 +30,9 @@ pub struct Agency {
     /// Where answers may be sent.
     #[arg(long, value_name = "URL", required = true)]
     redirect: Vec<String>,
+    /// How much it says: `error`, `warn`, `info`, `debug`, `trace`.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: String,
     /// Ends when standard input does, as it does when whoever started it is gone.
     #[arg(long)]
     while_stdin: bool,
@@ -38,7 +41,7 @@ pub struct Agency {
 impl Agency {
     /// Serves until it is told to stop.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        log_lines("info", false)?;
+        log_lines(&self.log, false)?;
         let secret = std::fs::read_to_string(&self.client_secret_file)
             .map_err(|error| format!("cannot read {}: {error}", self.client_secret_file.display()))?;
         let config = AgencyConfig {

@@ -32,6 +32,9 @@ pub struct Demo {
     /// Port of the portal; the agency has the next one and the operator's address the one after.
     #[arg(long, default_value_t = 8600)]
     port: u16,
+    /// Further settings, as in a configuration file, such as witnesses and alerts.
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
     /// Prepares everything and ends instead of serving.
     #[arg(long)]
     prepare_only: bool,
@@ -40,8 +43,9 @@ pub struct Demo {
 impl Demo {
     /// Prepares and serves until it is told to stop.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        log_lines("warn", false)?;
-        let folder = Folder::at(&self.data, self.port)?;
+        let folder = Folder::at(&self.data, self.port, self.settings.as_deref())?;
+        let config = Config::read(&folder.config())?;
+        log_lines(&config.log.level, config.log.json)?;
         let bags = folder.root.join("bags");
         if !bags.join("truth.json").exists() {
             // A run that was cut short leaves no truth.json behind, and its folder is made anew.
@@ -50,10 +54,9 @@ impl Demo {
             }
             generate(&synth::Options::new(self.hospitals, self.patients, self.seed, bags.clone()))?;
         }
-        let config = Config::read(&folder.config())?;
         Hall::make(&config)?;
         std::fs::write(config.data.join("demo"), "made by hanmaru demo\n")?;
-        let mut agency = folder.start_agency(&bags.join("people.json"))?;
+        let mut agency = folder.start_agency(&bags.join("people.json"), &config.log.level)?;
         let result = self.go(&folder, &config, &bags);
         // By its id, and only the one that was started here.
         let _ = agency.kill();
@@ -109,7 +112,7 @@ struct Folder {
 
 impl Folder {
     /// Makes what is missing: configuration and client secret.
-    fn at(root: &Path, port: u16) -> Result<Self, Failure> {
+    fn at(root: &Path, port: u16, settings: Option<&Path>) -> Result<Self, Failure> {
         std::fs::create_dir_all(root)?;
         let folder = Self { root: root.canonicalize()?, port };
         let secret = folder.secret();
@@ -117,7 +120,8 @@ impl Folder {
             let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret)?;
             file.write_all(base::hex(&SystemRandom.bytes32()).as_bytes())?;
         }
-        std::fs::write(folder.config(), folder.config_text())?;
+        let more = settings.map(std::fs::read_to_string).transpose()?.unwrap_or_default();
+        std::fs::write(folder.config(), folder.config_text() + "\n" + &more)?;
         Ok(folder)
     }
 
@@ -143,7 +147,7 @@ impl Folder {
              demo = true\npublic_url = \"{}\"\ndata = \"data\"\nlisten = \"127.0.0.1:{}\"\n\
              ledger_origin = \"localhost/hanmaru-demo\"\n\n[keys]\nroot = \"root.key\"\n\n\
              [agency]\nissuer = \"{}\"\nclient_id = \"hanmaru\"\nclient_secret_file = \"client-secret\"\n\n\
-             [operator]\nlisten = \"127.0.0.1:{}\"\n",
+             [operator]\nlisten = \"127.0.0.1:{}\"\n\n[log]\nlevel = \"warn\"\n",
             self.portal_url(),
             self.port,
             self.agency_url(),
@@ -158,7 +162,9 @@ impl Folder {
     }
 
     /// Starts the agency as a process of its own and waits until it answers.
-    fn start_agency(&self, people: &Path) -> Result<Child, Failure> {
+    fn start_agency(&self, people: &Path, level: &str) -> Result<Child, Failure> {
+        // That it has started is one of its lines, so it says no less than that.
+        let level = if ["debug", "trace"].contains(&level) { level } else { "info" };
         let mut child = Command::new(std::env::current_exe()?)
             .arg("agency")
             .arg("--people")
@@ -168,6 +174,7 @@ impl Folder {
             .arg("--client-secret-file")
             .arg(self.secret())
             .args(["--redirect", &format!("{}/sign-in/return", self.portal_url())])
+            .args(["--log", level])
             .arg("--while-stdin")
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
@@ -176,8 +183,11 @@ impl Folder {
         let mut said = String::new();
         while let Some(line) = lines.next() {
             if line.contains("agency started") {
-                // What it says later is read too, so that it never waits for a reader.
-                std::thread::spawn(move || lines.for_each(drop));
+                if level != "info" {
+                    eprintln!("{line}");
+                }
+                // What it says later is said here.
+                std::thread::spawn(move || lines.for_each(|line| eprintln!("{line}")));
                 return Ok(child);
             }
             said.push_str(&line);

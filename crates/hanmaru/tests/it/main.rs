@@ -3,6 +3,7 @@
 
 #[path = "../../../vault/tests/it/bucket_server.rs"]
 mod bucket_server;
+mod canary;
 mod crash;
 mod faults;
 mod inspect;
@@ -13,5 +14,6 @@ mod serve;
 mod sites;
 mod staff;
 mod time_stamps;
+mod uploads;
 mod whole;
 mod witness;

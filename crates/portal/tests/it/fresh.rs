@@ -64,6 +64,23 @@ fn whoever_asks_too_often_is_told_when_to_come_again() {
 }
 
 #[test]
+fn whoever_is_not_signed_in_is_counted_by_address_and_told_in_plain_words() {
+    let site = Site::new();
+    let (stranger, neighbour, member) = (site.browser(), site.browser(), site.browser());
+    site.sign_in(&member, &site.kim);
+    let mut answers = (0..200).map(|_| stranger.upload("/verify", b"x")).skip_while(|answer| answer.status == 200);
+    let refused = answers.next().expect("not without end");
+    let wait_s: u64 = refused.header("retry-after").parse().expect("seconds");
+    assert!((1..=60).contains(&wait_s), "{wait_s}");
+    refused.says(429, "너무 많이").says(429, &format!("{wait_s}초"));
+    neighbour.upload("/verify", b"x").says(429, "너무 많이");
+    member.upload("/verify", b"x").says(200, "PDF 파일이 아닙니다");
+    stranger.get("/institutions?name=x").says(200, "찾은 병원이 없습니다");
+    site.world.clock.advance(i64::try_from(wait_s).expect("a minute at most"));
+    stranger.upload("/verify", b"x").says(200, "PDF 파일이 아닙니다");
+}
+
+#[test]
 fn one_session_is_ended_by_itself() {
     let site = Site::new();
     let (here, there) = (site.browser(), site.browser());

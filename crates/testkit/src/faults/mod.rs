@@ -38,6 +38,7 @@
 //!
 //! What this cannot show: pages torn or reordered under SQLite. The seam for that is [`store::StoreConfig::vfs`].
 
+pub mod columns;
 pub mod history;
 mod house;
 mod life;
