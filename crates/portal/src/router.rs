@@ -4,7 +4,7 @@ use crate::contents::{Contents, Guard, Route};
 use crate::pages::oversight::{REVIEWING, WATCHING};
 use crate::pages::staff_access::ASKING;
 use crate::pages::{
-    access, account, assets, audit_events, consents, granted, help, home, institutions, issue, language, notices,
+    access, account, assets, audit_events, consents, granted, help, home, institutions, issue, language, marks, notices,
     oversight, passkey, people, prove, questions, records, recovery, representatives, review, second_step, sign_in,
     staff, staff_access, status, verify, visit, watch, watch_case,
 };
@@ -150,11 +150,15 @@ fn staff_pages() -> Contents {
 /// What the watch over accesses found, and questions about it.
 fn watch_pages() -> Contents {
     const CASES: Guard = Guard::Role(&[Role::SecurityOfficer], Action::HandleCases);
+    const MARKS: Guard = Guard::Role(&[Role::SecurityOfficer], Action::MarkRecords);
     const SEES: Guard = Guard::Role(&[Role::SecurityOfficer, Role::Auditor], Action::SeeCases);
     Contents::default()
         .get("/staff/watch", SEES, watch::list)
         .get("/staff/watch/live", SEES, watch::live)
         .get("/staff/watch/events", SEES, watch::events)
+        .get("/staff/watch/marks", MARKS, marks::show)
+        .post("/staff/watch/marks/set", MARKS, marks::set)
+        .post("/staff/watch/marks/take", MARKS, marks::take)
         .get("/staff/watch/case/{id}", SEES, watch_case::show)
         .post("/staff/watch/case/{id}", CASES, watch_case::act)
         .get("/staff/watch/review", CASES, review::newest)

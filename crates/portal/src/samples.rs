@@ -11,6 +11,7 @@ use crate::pages::granted::GrantedPage;
 use crate::pages::help::{HelpPage, PrivacyPage};
 use crate::pages::home::HomePage;
 use crate::pages::institutions::{InstitutionPage, InstitutionsPage};
+use crate::pages::marks::MarksPage;
 use crate::pages::notices::NoticesPage;
 use crate::pages::oversight::{GroundsPage, ReviewsPage};
 use crate::pages::passkey::{PasskeyStepPage, PasskeysPage};
@@ -77,6 +78,8 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("watch-case", &WatchCasePage::sample(locale))?,
         sample("watch-case-closed", &WatchCasePage::sample_closed(locale))?,
         sample("watch-case-faulty", &WatchCasePage::sample_faulty(locale))?,
+        sample("watch-marks", &MarksPage::sample(locale))?,
+        sample("watch-marks-faulty", &MarksPage::sample_faulty(locale))?,
         sample("questions", &QuestionsPage::sample(locale))?,
         sample("questions-none", &QuestionsPage::sample_none(locale))?,
         sample("review", &ReviewPage::sample(locale))?,

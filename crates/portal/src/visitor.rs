@@ -243,6 +243,7 @@ fn here(uri: &Uri) -> String {
         "/representatives/appoint" | "/representatives/end" => "/representatives".to_owned(),
         path if path.starts_with("/staff/access/") => "/staff/access".to_owned(),
         path if path.starts_with("/staff/grounds/") => "/staff/grounds".to_owned(),
+        path if path.starts_with("/staff/watch/marks/") => "/staff/watch/marks".to_owned(),
         "/staff/reviews/close" => "/staff/reviews".to_owned(),
         "/sign-in/start" | "/sign-in/return" | "/sign-out" => "/sign-in".to_owned(),
         path => path.to_owned(),

@@ -11,7 +11,7 @@ use base::{Clock, Id16};
 use config::Destination;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use store::{JOB_ATTEMPTS_MAX, Store};
+use store::{JOB_ATTEMPTS_MAX, Job, Store};
 use watch::{NewCase, Severity, Watch, WatchError};
 
 /// The kind of these jobs.
@@ -20,6 +20,8 @@ const JOB: &str = "alert";
 const LEASE_S: u32 = 120;
 /// The pause after the first failure in seconds; it doubles with each further one.
 const PAUSE_S: u32 = 5;
+/// Alerts that are sent at the same time.
+const AT_ONCE: usize = 16;
 /// Most characters of a fault that is kept: what a server answers may be long.
 const FAULT_CHARS: usize = 200;
 
@@ -72,33 +74,54 @@ impl Sender {
             self.enqueue(&new)?;
         }
         let mut arrived = 0;
-        while let Some(job) = self.store.take_job(JOB, LEASE_S)? {
-            let Ok(errand) = serde_json::from_slice::<Errand>(&job.payload) else {
-                self.store.fail_job(job.id, "the job cannot be read".to_owned(), PAUSE_S)?;
-                continue;
-            };
-            match self.send(&errand) {
-                Ok(()) => {
-                    self.store.finish_job(job.id)?;
-                    self.watch.delivered(&errand.destination, None)?;
-                    arrived += 1;
-                }
-                Err(fault) => {
-                    let fault: String = fault.chars().take(FAULT_CHARS).collect();
-                    let pause_s = PAUSE_S << job.attempt.saturating_sub(1).min(JOB_ATTEMPTS_MAX);
-                    tracing::warn!(
-                        destination = errand.destination,
-                        fault,
-                        attempt = job.attempt,
-                        "an alert did not arrive"
-                    );
-                    metrics::counter!("hanmaru_watch_alerts_failed").increment(1);
-                    self.store.fail_job(job.id, fault.clone(), pause_s)?;
-                    self.watch.delivered(&errand.destination, Some(fault))?;
-                }
+        loop {
+            let mut jobs = Vec::new();
+            while jobs.len() < AT_ONCE
+                && let Some(job) = self.store.take_job(JOB, LEASE_S)?
+            {
+                jobs.push(job);
+            }
+            if jobs.is_empty() {
+                return Ok(arrived);
+            }
+            // Side by side: a destination that hangs must not keep an alert from the others.
+            let outcomes: Vec<Result<bool, WatchError>> = std::thread::scope(|scope| {
+                let sending: Vec<_> = jobs.iter().map(|job| scope.spawn(|| self.run(job))).collect();
+                sending.into_iter().map(|one| one.join().expect("no sender panics")).collect()
+            });
+            for outcome in outcomes {
+                arrived += usize::from(outcome?);
             }
         }
-        Ok(arrived)
+    }
+
+    /// Does one job; gives whether its alert arrived.
+    fn run(&self, job: &Job) -> Result<bool, WatchError> {
+        let Ok(errand) = serde_json::from_slice::<Errand>(&job.payload) else {
+            self.store.fail_job(job.id, "the job cannot be read".to_owned(), PAUSE_S)?;
+            return Ok(false);
+        };
+        match self.send(&errand) {
+            Ok(()) => {
+                self.store.finish_job(job.id)?;
+                self.watch.delivered(&errand.destination, None)?;
+                Ok(true)
+            }
+            Err(fault) => {
+                let fault: String = fault.chars().take(FAULT_CHARS).collect();
+                let pause_s = PAUSE_S << job.attempt.saturating_sub(1).min(JOB_ATTEMPTS_MAX);
+                tracing::warn!(
+                    destination = errand.destination,
+                    fault,
+                    attempt = job.attempt,
+                    "an alert did not arrive"
+                );
+                metrics::counter!("hanmaru_watch_alerts_failed").increment(1);
+                self.store.fail_job(job.id, fault.clone(), pause_s)?;
+                self.watch.delivered(&errand.destination, Some(fault))?;
+                Ok(false)
+            }
+        }
     }
 
     /// The same case at the same destination is the same job, so that a crash in between sends nothing twice.

@@ -185,6 +185,27 @@ fn mail_says_which_case_and_nothing_about_a_person() {
 }
 
 #[test]
+fn a_destination_that_hangs_keeps_no_alert_from_another() {
+    let (world, watch, _) = world_with_a_case();
+    // Whoever connects waits for an answer that never comes.
+    let silent = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("loopback"));
+    let (port, taking) = mail_server();
+    let mut text = String::new();
+    for listener in &silent {
+        let hook = listener.local_addr().expect("bound");
+        text.push_str(&format!("[[webhook]]\nurl = \"http://{hook}/hook\"\nsecret_file = \"secret\"\n"));
+    }
+    text.push_str(&format!(
+        "[mail]\nserver = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\nfrom = \"watch@hanmaru.test\"\nto = [\"duty@hanmaru.test\"]\n"
+    ));
+    let sender = Sender::new(watch, &alerts(&text, &world.path("data"))).expect("a sender");
+    let sending = std::thread::spawn(move || sender.step().expect("the store works"));
+    taking.join().expect("the server ends");
+    assert!(!sending.is_finished(), "the letter came while the others hung");
+    assert_eq!(sending.join().expect("it ends"), 1);
+}
+
+#[test]
 fn a_section_that_is_not_safe_is_refused() {
     for (text, why) in [
         ("[[webhook]]\nurl = \"http://example.org/x\"\nsecret_file = \"s\"\n", "https://"),

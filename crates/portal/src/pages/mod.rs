@@ -11,6 +11,7 @@ pub(crate) mod home;
 pub(crate) mod institutions;
 pub(crate) mod issue;
 pub(crate) mod language;
+pub(crate) mod marks;
 pub(crate) mod notices;
 pub(crate) mod oversight;
 pub(crate) mod passkey;

@@ -67,7 +67,7 @@ struct Glass {
     is_overdue: bool,
 }
 
-fn name_of(names: &StaffNames, account: Id16) -> String {
+pub(crate) fn name_of(names: &StaffNames, account: Id16) -> String {
     names.get(&account).cloned().unwrap_or_else(|| account.to_string())
 }
 

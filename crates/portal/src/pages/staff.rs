@@ -106,6 +106,7 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     if oversees {
         tasks.push(Task::new(t, "watch", "/staff/watch"));
         tasks.push(Task::new(t, "review", "/staff/watch/review"));
+        tasks.push(Task::new(t, "marks", "/staff/watch/marks"));
     }
     if audits(&holds) {
         tasks.push(Task::new(t, "watch", "/staff/watch"));

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use store::{ConsentOffer, GlassNotice, GroundEntry, NewGround, REASON_BYTES_MAX, StoreError, kind_asked_by};
 
 /// Longest number of a patient that is read.
-const NUMBER_BYTES_MAX: usize = 64;
+pub(crate) const NUMBER_BYTES_MAX: usize = 64;
 /// Roles that ask for grounds.
 pub(crate) const ASKING: &[Role] = &[Role::Support, Role::Clinician, Role::Pharmacist, Role::Steward];
 

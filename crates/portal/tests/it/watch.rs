@@ -210,3 +210,35 @@ fn a_person_gets_their_accesses_as_audit_events() {
     }
     site.browser().get("/access/audit-events.ndjson").leads_to("/sign-in?to=%2Faccess%2Faudit-events.ndjson");
 }
+
+#[test]
+fn a_security_officer_marks_records_with_a_reason_and_takes_the_mark_away() {
+    let site = Site::new();
+    let (officer, _) = officer(&site);
+    let (clinician, _) = clinician(&site);
+    assert_eq!(clinician.get("/staff/watch/marks").status, 403);
+    let page = officer.get("/staff/watch/marks");
+    page.says(200, "id=\"none\"");
+    let csrf = page.csrf();
+    let set = |number: &str, reason: &str| {
+        let fields = [
+            ("csrf", &*csrf),
+            ("flag", "vip"),
+            ("institution", crate::site::CODE),
+            ("number", number),
+            ("reason", reason),
+        ];
+        officer.post("/staff/watch/marks/set", &fields)
+    };
+    set("nobody", "언론 보도").says(422, "number-fault");
+    set("", "언론 보도").says(422, "number-fault");
+    let number = "p1";
+    set(number, " ").says(422, "reason-fault");
+    let marked = set(number, "언론 보도");
+    marked.says(200, "id=\"done\"").says(200, "언론 보도");
+    let subject = between(&marked.text(), "name=\"subject\" value=\"", "\"");
+    assert_eq!(subject, site.world.visitor(&site.kim).account.to_string(), "the person, wherever they are a patient");
+    let take = [("csrf", &*csrf), ("flag", "vip"), ("subject", &*subject), ("reason", "관심이 줄어듦")];
+    officer.post("/staff/watch/marks/take", &take).says(200, "id=\"none\"").says(200, "관심이 줄어듦");
+    officer.post("/staff/watch/marks/take", &take).says(422, "number-fault");
+}

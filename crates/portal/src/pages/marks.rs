@@ -1,0 +1,223 @@
+//! Records that are watched over with more care: people in the public eye, and decoys that stand for nobody. Security officers set
+//! and take marks, each with a reason. No name is shown, and no record.
+
+use crate::Portal;
+use crate::error::{PageError, page};
+use crate::fields::{Fields, Fresh, StaffForm};
+use crate::frame::{Choice, Fault, Faults, Frame};
+use crate::pages::oversight::name_of;
+use crate::pages::staff_access::{NUMBER_BYTES_MAX, StaffNames, staff_names};
+use crate::pages::watch::{officer, permit};
+use crate::pages::watch_case::short;
+use crate::texts::{Locale, Texts};
+use crate::visitor::StaffMember;
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::Response;
+use base::{Id16, Redacted, Timestamp};
+use policy::{Action, InstitutionCode, Owner, Permit};
+use watch::{Flag, Mark, Marks, WatchError};
+
+/// Marks that people set, by their names.
+const FLAGS: [Flag; 2] = [Flag::Vip, Flag::Decoy];
+
+#[derive(Template)]
+#[template(path = "watch_marks.html")]
+pub(crate) struct MarksPage {
+    frame: Frame,
+    csrf: String,
+    faults: Faults,
+    done: Option<String>,
+    flags: Vec<Choice>,
+    standing: Vec<Line>,
+    taken: Vec<Line>,
+}
+
+/// A mark in words.
+struct Line {
+    subject: String,
+    flag: String,
+    title: String,
+    number: String,
+    by: String,
+    reason: String,
+}
+
+impl MarksPage {
+    fn new(frame: Frame, csrf: String, marks: &Marks, names: &StaffNames) -> Self {
+        let t = frame.t;
+        let lines = |marks: &[Mark]| marks.iter().map(|mark| Line::new(t, mark, names)).collect();
+        let flags = FLAGS.map(|flag| Choice::new(flag.name(), &t.t(&format!("marks-{}", flag.name())), ""));
+        let (standing, taken) = (lines(&marks.standing), lines(&marks.taken));
+        Self { frame, csrf, faults: Faults::default(), done: None, flags: flags.into(), standing, taken }
+    }
+
+    pub fn sample(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "marks-title", "watch", "/staff/watch/marks", true);
+        let hand = Id16::derived(&["officer"]);
+        let mark = |name: &str, flag: Flag, is_set, account| Mark {
+            subject: Id16::derived(&[name]),
+            flag: flag.name().to_owned(),
+            at: Timestamp::from_second(1_795_330_000).unwrap_or(Timestamp::UNIX_EPOCH),
+            account,
+            is_set,
+            reason: Redacted::new(if account.is_some() { "언론에 보도됨" } else { "" }.to_owned()),
+        };
+        let marks = Marks {
+            standing: vec![mark("a", Flag::Vip, true, Some(hand)), mark("b", Flag::Decoy, true, None)],
+            taken: vec![mark("c", Flag::Vip, false, Some(hand))],
+        };
+        let names = StaffNames::from([(hand, "한지우".to_owned())]);
+        Self::new(frame, "sample-token".to_owned(), &marks, &names)
+    }
+
+    pub fn sample_faulty(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "marks-title", "watch", "/staff/watch/marks", true).faulty();
+        let faults = Faults::one("number", frame.t.t("ground-patient-unknown"));
+        Self { faults, ..Self::new(frame, "sample-token".to_owned(), &Marks::default(), &StaffNames::new()) }
+    }
+}
+
+impl Line {
+    fn new(t: &Texts, mark: &Mark, names: &StaffNames) -> Self {
+        let who = mark.account.map_or_else(|| t.t("marks-command"), |account| name_of(names, account));
+        Self {
+            subject: mark.subject.to_string(),
+            flag: mark.flag.clone(),
+            title: t.t(&format!("marks-{}", mark.flag)),
+            number: t.t1("watch-entry-subject", "number", short(mark.subject)),
+            by: t.tn("marks-by", &[("date", &t.moment(mark.at)), ("name", &who)]),
+            reason: mark.reason.expose().clone(),
+        }
+    }
+}
+
+/// Whose records are to be marked, as what, and why.
+struct Wish {
+    patient: Id16,
+    flag: Flag,
+    reason: Redacted<String>,
+}
+
+fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
+    let mut faults = Faults::default();
+    let mut fault = |field: &'static str, key: &str| faults.0.push(Fault { field, text: t.t(key) });
+    let institution = InstitutionCode::new(fields.text("institution").trim());
+    if institution.is_none() {
+        fault("institution", "ground-institution-fault");
+    }
+    let number = fields.text("number").trim();
+    if number.is_empty() || number.len() > NUMBER_BYTES_MAX {
+        fault("number", "ground-patient-fault");
+    }
+    let flag = Flag::from_name(fields.text("flag"));
+    if flag.is_none() {
+        fault("flag", "marks-flag-fault");
+    }
+    match (institution, flag) {
+        (Some(institution), Some(flag)) if faults.is_empty() => {
+            let patient = Owner::patient(&institution, number).id();
+            Ok(Wish { patient, flag, reason: Redacted::new(fields.text("reason").to_owned()) })
+        }
+        _ => Err(faults),
+    }
+}
+
+/// What is said besides the list.
+#[derive(Default)]
+struct Besides {
+    faults: Faults,
+    done: Option<&'static str>,
+}
+
+async fn shown(staff: &StaffMember, besides: Besides) -> Result<Response, PageError> {
+    let actor = officer(staff);
+    let reading = staff.visitor.portal.blocking(move |portal| {
+        let permit = permit(portal, actor, Action::MarkRecords)?;
+        Ok((portal.watch()?.marks(&permit)?, staff_names(portal)?))
+    });
+    let (marks, names) = reading.await?;
+    let mut frame = staff.visitor.frame("marks-title", "watch");
+    let is_faulty = !besides.faults.is_empty();
+    if is_faulty {
+        frame = frame.faulty();
+    }
+    let done = besides.done.map(|key| frame.t.t(key));
+    let shown = MarksPage::new(frame, staff.csrf(), &marks, &names);
+    let mut response = page(&MarksPage { faults: besides.faults, done, ..shown })?;
+    if is_faulty {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+/// `GET /staff/watch/marks`
+pub(crate) async fn show(staff: StaffMember) -> Result<Response, PageError> {
+    shown(&staff, Besides::default()).await
+}
+
+/// Sets or takes a mark as a security officer; what the person can mend comes back as a fault of a field.
+async fn change(
+    staff: StaffMember,
+    done: &'static str,
+    work: impl FnOnce(&Portal, &Permit) -> Result<Result<(), WatchError>, PageError> + Send + 'static,
+) -> Result<Response, PageError> {
+    let (actor, t) = (officer(&staff), staff.visitor.t());
+    let changing = staff.visitor.portal.blocking(move |portal| {
+        let permit = permit(portal, actor, Action::MarkRecords)?;
+        work(portal, &permit)
+    });
+    let faults = match changing.await? {
+        Ok(()) => return shown(&staff, Besides { done: Some(done), ..Besides::default() }).await,
+        Err(WatchError::NoCase) => Faults::one("number", t.t("ground-patient-unknown")),
+        Err(WatchError::Text { .. }) => Faults::one("reason", t.t("marks-reason-fault")),
+        Err(error) => return Err(error.into()),
+    };
+    shown(&staff, Besides { faults, ..Besides::default() }).await
+}
+
+/// `POST /staff/watch/marks/set`
+pub(crate) async fn set(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    let t = staff.visitor.t();
+    let wished = wish(t, &fields);
+    if let Err(faults) = wished {
+        // The list asks the door: only who may set marks is told what is wrong with one.
+        return shown(&staff, Besides { faults, ..Besides::default() }).await;
+    }
+    change(staff, "marks-set", move |portal, permit| {
+        let Ok(Wish { patient, flag, reason }) = wished else { return Err(PageError::Bad) };
+        Ok(portal.watch()?.mark_patient(permit, patient, flag, reason.expose()))
+    })
+    .await
+}
+
+/// `POST /staff/watch/marks/take`
+pub(crate) async fn take(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    let (subject, flag) = (fields.text("subject").parse::<Id16>(), Flag::from_name(fields.text("flag")));
+    let reason = Redacted::new(fields.text("reason").to_owned());
+    change(staff, "marks-taken", move |portal, permit| {
+        let (Ok(subject), Some(flag)) = (subject, flag) else { return Err(PageError::Bad) };
+        Ok(portal.watch()?.unmark_as(permit, subject, flag, reason.expose()))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_names_a_patient_and_a_mark_that_people_set() {
+        let at = |institution: &str, number: &str, flag: &str| {
+            let fields = Fields::of(&[("institution", institution), ("number", number), ("flag", flag)]);
+            wish(Locale::Korean.texts(), &fields)
+                .map(|wish| wish.patient)
+                .map_err(|faults| faults.0.into_iter().map(|fault| fault.field).collect::<Vec<_>>())
+        };
+        let code = InstitutionCode::new("31100001").expect("a code");
+        assert_eq!(at("31100001", " p1 ", "vip"), Ok(Owner::patient(&code, "p1").id()));
+        assert_eq!(at("", "", "deceased").expect_err("nothing"), ["institution", "number", "flag"]);
+    }
+}
