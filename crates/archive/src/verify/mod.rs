@@ -228,6 +228,14 @@ struct OpenedCheckpoint {
     quorum: bool,
 }
 
+/// Longest name of an unknown key that is told, in characters: that of the longest key that could be pinned.
+const KEY_NAME_CHARS: usize = 255;
+
+/// Whoever wrote the file chose the name.
+fn unknown_key(name: &str) -> VerifyFault {
+    VerifyFault::UnknownKey { name: name.chars().take(KEY_NAME_CHARS).collect() }
+}
+
 /// Opens the checkpoint. Every signature on it must be by a pinned key: what nobody can check could be changed unnoticed.
 fn open_checkpoint(proof: &ProofText, trust: &TrustPolicy) -> Result<OpenedCheckpoint, VerifyFault> {
     let altered = |error: ledger::Error| VerifyFault::ProofAltered { reason: error.to_string() };
@@ -237,13 +245,13 @@ fn open_checkpoint(proof: &ProofText, trust: &TrustPolicy) -> Result<OpenedCheck
         Ok(found) => found,
         Err(ledger::Error::Signature { .. }) => return Err(VerifyFault::Signature),
         Err(ledger::Error::Untrusted { .. }) => {
-            let name = note.signatures().first().map(|signature| signature.name.clone()).unwrap_or_default();
-            return Err(VerifyFault::UnknownKey { name });
+            let name = note.signatures().first().map_or("", |signature| &signature.name);
+            return Err(unknown_key(name));
         }
         Err(other) => return Err(altered(other)),
     };
     if let Some(unknown) = found.unknown.first() {
-        return Err(VerifyFault::UnknownKey { name: unknown.name.clone() });
+        return Err(unknown_key(&unknown.name));
     }
     let known = found.log_signatures.len() + found.cosignatures.len();
     if known != note.signatures().len() || note.to_bytes() != *bytes {

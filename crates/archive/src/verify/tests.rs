@@ -170,6 +170,13 @@ fn another_salt_number_hash_or_place_is_not_in_the_log() {
 }
 
 #[test]
+fn an_unknown_key_is_named_in_bounds() {
+    let name = "x".repeat(5_000);
+    assert!(unknown_key(&name).to_string().len() < 400);
+    assert_eq!(unknown_key("log"), VerifyFault::UnknownKey { name: "log".to_owned() });
+}
+
+#[test]
 fn only_pinned_keys_count() {
     assert_eq!(
         verify(&ISSUED.bytes, &[signer(2).verifier().clone()]),
