@@ -4,9 +4,9 @@ use crate::contents::{Contents, Guard, Route};
 use crate::pages::oversight::{REVIEWING, WATCHING};
 use crate::pages::staff_access::ASKING;
 use crate::pages::{
-    access, account, assets, audit_events, consents, granted, help, home, institutions, issue, language, marks, notices,
-    oversight, passkey, people, prove, questions, records, recovery, representatives, review, second_step, sign_in,
-    staff, staff_access, status, verify, visit, watch, watch_case,
+    access, account, assets, audit_events, consents, granted, help, home, institutions, issue, language, marks,
+    notices, oversight, passkey, people, prove, questions, records, recovery, representatives, review, second_step,
+    sign_in, staff, staff_access, status, verify, visit, watch, watch_case,
 };
 use crate::{Portal, rates, security, visitor};
 use axum::Router;

@@ -217,7 +217,7 @@ fn a_lost_answer_is_made_up_for() {
     let ticket = write_some(&store, 3, 4);
     store.wait_sealed(ticket, PATIENCE).expect("sealed");
     assert!(store.wait_witnessed(ticket, Duration::from_millis(300)).is_err());
-    assert!(net.held(0, "hanmaru.test/records") > before);
+    until(|| net.held(0, "hanmaru.test/records") > before);
     net.set(&[UP, UP, DOWN]);
     store.wait_witnessed(ticket, PATIENCE).expect("witnessed from where they stand");
     store.wait_witnessed(write_some(&store, 7, 1), PATIENCE).expect("and the log goes on");

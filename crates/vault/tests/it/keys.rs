@@ -121,18 +121,21 @@ fn a_damaged_record_is_passed_over_and_the_others_answer() {
     let good = fs::read(&path).expect("there");
     let mut bad = good.clone();
     let middle = bad.len() / 2;
-    bad[middle] ^= 1;
+    // A store that was behind for a moment may have a key twice: then both are damaged.
+    let piece = good[middle - 8..middle + 8].to_vec();
+    let places: Vec<usize> = (8..good.len() - 8).filter(|at| good[at - 8..at + 8] == piece[..]).collect();
+    places.iter().for_each(|at| bad[*at] ^= 1);
     fs::write(&path, &bad).expect("damaged");
     let alone =
         |name: usize| KeyStores::open(vec![folders.key_store_configs()[name].clone()], 1).expect("opened").load_index();
     let index = alone(1).expect("readable");
-    assert_eq!((index.keys().count(), index.quarantined.len()), (9, 1));
-    let quarantined = &index.quarantined[0];
-    assert!(quarantined.bytes.contains(&middle) && !quarantined.tail && quarantined.store == "k2");
+    assert_eq!((index.keys().count(), index.quarantined.len()), (9, places.len()));
+    let is_damage = |one: &vault::keys::Quarantined| one.bytes.contains(&middle) && !one.tail && one.store == "k2";
+    assert!(index.quarantined.iter().any(is_damage));
     let all = folders.key_stores().load_index().expect("readable");
     // The comparison at opening may be appending right now, which looks like a torn end.
     let damaged = all.quarantined.iter().filter(|one| !one.tail).count();
-    assert_eq!((all.keys().count(), damaged), (10, 1));
+    assert_eq!((all.keys().count(), damaged), (10, places.len()));
     let report = folders.key_stores().mend(&job(Action::Repair)).expect("permitted");
     assert_eq!((report.keys, report.faults.len()), (10, 0));
     assert_eq!(alone(1).expect("readable").keys().count(), 10, "the lost key is there again");
