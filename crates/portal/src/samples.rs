@@ -72,14 +72,6 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("prove-onward", &OnwardPage::sample(locale))?,
         sample("staff", &StaffHomePage::sample(locale))?,
         sample("staff-people", &PeoplePage::sample(locale))?,
-        sample("watch", &WatchPage::sample(locale))?,
-        sample("watch-none", &WatchPage::sample_none(locale))?,
-        sample("watch-live", &WatchLivePage::sample(locale))?,
-        sample("watch-case", &WatchCasePage::sample(locale))?,
-        sample("watch-case-closed", &WatchCasePage::sample_closed(locale))?,
-        sample("watch-case-faulty", &WatchCasePage::sample_faulty(locale))?,
-        sample("watch-marks", &MarksPage::sample(locale))?,
-        sample("watch-marks-faulty", &MarksPage::sample_faulty(locale))?,
         sample("questions", &QuestionsPage::sample(locale))?,
         sample("questions-none", &QuestionsPage::sample_none(locale))?,
         sample("review", &ReviewPage::sample(locale))?,
@@ -99,6 +91,7 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("privacy", &PrivacyPage::sample(locale))?,
     ];
     samples.extend(recovery(locale)?);
+    samples.extend(watch_pages(locale)?);
     for (name, page) in InstitutionPage::samples(locale) {
         samples.push(sample(&format!("institution-{name}"), &page)?);
     }
@@ -116,6 +109,20 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         samples.push(sample(&format!("error-{number:02}"), &ErrorPage::new(frame, error))?);
     }
     Ok(samples)
+}
+
+/// What security officers see of accesses.
+fn watch_pages(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
+    Ok(vec![
+        sample("watch", &WatchPage::sample(locale))?,
+        sample("watch-none", &WatchPage::sample_none(locale))?,
+        sample("watch-live", &WatchLivePage::sample(locale))?,
+        sample("watch-case", &WatchCasePage::sample(locale))?,
+        sample("watch-case-closed", &WatchCasePage::sample_closed(locale))?,
+        sample("watch-case-faulty", &WatchCasePage::sample_faulty(locale))?,
+        sample("watch-marks", &MarksPage::sample(locale))?,
+        sample("watch-marks-faulty", &MarksPage::sample_faulty(locale))?,
+    ])
 }
 
 fn recovery(locale: Locale) -> Result<[Sample; 4], askama::Error> {

@@ -119,18 +119,19 @@ fn a_damaged_record_is_passed_over_and_the_others_answer() {
     drop(ring);
     let path = folders.path("k2").join("0001.keys");
     let good = fs::read(&path).expect("there");
-    let mut bad = good.clone();
-    let middle = bad.len() / 2;
-    // A store that was behind for a moment may have a key twice: then both are damaged.
-    let piece = good[middle - 8..middle + 8].to_vec();
-    let places: Vec<usize> = (8..good.len() - 8).filter(|at| good[at - 8..at + 8] == piece[..]).collect();
-    places.iter().for_each(|at| bad[*at] ^= 1);
-    fs::write(&path, &bad).expect("damaged");
     let alone =
         |name: usize| KeyStores::open(vec![folders.key_store_configs()[name].clone()], 1).expect("opened").load_index();
+    // A store that was behind for a moment may have a key twice: then both are damaged. Of one that is at the end the end is torn.
+    let places_of = |id: &[u8; 16]| (0..good.len() - 16).filter(|at| good[*at..*at + 16] == id[..]).collect::<Vec<_>>();
+    let before = alone(1).expect("readable");
+    let places = before.keys().map(|key| places_of(&key.id.0.0)).min_by_key(|places| places.last().copied());
+    let places = places.expect("ten keys");
+    let mut bad = good.clone();
+    places.iter().for_each(|at| bad[*at] ^= 1);
+    fs::write(&path, &bad).expect("damaged");
     let index = alone(1).expect("readable");
     assert_eq!((index.keys().count(), index.quarantined.len()), (9, places.len()));
-    let is_damage = |one: &vault::keys::Quarantined| one.bytes.contains(&middle) && !one.tail && one.store == "k2";
+    let is_damage = |one: &vault::keys::Quarantined| one.bytes.contains(&places[0]) && !one.tail && one.store == "k2";
     assert!(index.quarantined.iter().any(is_damage));
     let all = folders.key_stores().load_index().expect("readable");
     // The comparison at opening may be appending right now, which looks like a torn end.
