@@ -212,6 +212,17 @@ fn a_person_gets_their_accesses_as_audit_events() {
 }
 
 #[test]
+fn the_file_of_accesses_asks_for_the_second_factor_again() {
+    let site = Site::new();
+    let browser = site.browser();
+    site.sign_in(&browser, &site.kim);
+    browser.get("/records");
+    browser.get("/access/audit-events.ndjson").says(200, "AuditEvent");
+    site.world.clock.advance(301);
+    browser.get("/access/audit-events.ndjson").leads_to("/account/prove?to=%2Faccess%2Faudit-events.ndjson");
+}
+
+#[test]
 fn a_security_officer_marks_records_with_a_reason_and_takes_the_mark_away() {
     let site = Site::new();
     let (officer, _) = officer(&site);
