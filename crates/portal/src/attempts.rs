@@ -264,6 +264,8 @@ mod tests {
         assert_eq!(action(Method::GET, "/access/audit-events.ndjson"), Some(Action::ReadAccessLog));
         assert_eq!(action(Method::POST, "/consents/give"), Some(Action::ManageConsent));
         assert_eq!(action(Method::GET, "/acting/x"), Some(Action::ReadTimeline));
+        let invented = Wish::of(&Method::GET, "/records/visit/x").expect("an attempt, at nobody's record");
+        assert_eq!((invented.action, invented.patient), (Action::ReadRecord, None));
         let staff = Wish::of(&Method::GET, "/staff/people").expect("it takes a right");
         assert_eq!((staff.action, staff.role), (Action::ManageRights, Role::Administrator));
         for path in ["/", "/account", "/records/", "/verify/records", "/sign-in/second-step"] {

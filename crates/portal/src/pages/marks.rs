@@ -6,7 +6,7 @@ use crate::error::{PageError, page};
 use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::oversight::name_of;
-use crate::pages::staff_access::{NUMBER_BYTES_MAX, StaffNames, staff_names};
+use crate::pages::staff_access::{StaffNames, patient_named, staff_names};
 use crate::pages::watch::{officer, permit};
 use crate::pages::watch_case::short;
 use crate::texts::{Locale, Texts};
@@ -15,7 +15,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
-use policy::{Action, InstitutionCode, Owner, Permit};
+use policy::{Action, Permit};
 use watch::{Flag, Mark, Marks, WatchError};
 
 /// Marks that people set, by their names.
@@ -101,22 +101,13 @@ struct Wish {
 
 fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
     let mut faults = Faults::default();
-    let mut fault = |field: &'static str, key: &str| faults.0.push(Fault { field, text: t.t(key) });
-    let institution = InstitutionCode::new(fields.text("institution").trim());
-    if institution.is_none() {
-        fault("institution", "ground-institution-fault");
-    }
-    let number = fields.text("number").trim();
-    if number.is_empty() || number.len() > NUMBER_BYTES_MAX {
-        fault("number", "ground-patient-fault");
-    }
+    let named = patient_named(t, fields, &mut faults);
     let flag = Flag::from_name(fields.text("flag"));
     if flag.is_none() {
-        fault("flag", "marks-flag-fault");
+        faults.0.push(Fault { field: "flag", text: t.t("marks-flag-fault") });
     }
-    match (institution, flag) {
-        (Some(institution), Some(flag)) if faults.is_empty() => {
-            let patient = Owner::patient(&institution, number).id();
+    match (named, flag) {
+        (Some((_, patient)), Some(flag)) if faults.is_empty() => {
             Ok(Wish { patient, flag, reason: Redacted::new(fields.text("reason").to_owned()) })
         }
         _ => Err(faults),
@@ -179,14 +170,12 @@ async fn change(
 /// `POST /staff/watch/marks/set`
 pub(crate) async fn set(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let t = staff.visitor.t();
-    let wished = wish(t, &fields);
-    if let Err(faults) = wished {
+    let Wish { patient, flag, reason } = match wish(staff.visitor.t(), &fields) {
+        Ok(wish) => wish,
         // The list asks the door: only who may set marks is told what is wrong with one.
-        return shown(&staff, Besides { faults, ..Besides::default() }).await;
-    }
+        Err(faults) => return shown(&staff, Besides { faults, ..Besides::default() }).await,
+    };
     change(staff, "marks-set", move |portal, permit| {
-        let Ok(Wish { patient, flag, reason }) = wished else { return Err(PageError::Bad) };
         Ok(portal.watch()?.mark_patient(permit, patient, flag, reason.expose()))
     })
     .await
@@ -207,6 +196,7 @@ pub(crate) async fn take(form: Fresh<StaffForm>) -> Result<Response, PageError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use policy::{InstitutionCode, Owner};
 
     #[test]
     fn a_wish_names_a_patient_and_a_mark_that_people_set() {

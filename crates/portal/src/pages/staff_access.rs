@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use store::{ConsentOffer, GlassNotice, GroundEntry, NewGround, REASON_BYTES_MAX, StoreError, kind_asked_by};
 
 /// Longest number of a patient that is read.
-pub(crate) const NUMBER_BYTES_MAX: usize = 64;
+const NUMBER_BYTES_MAX: usize = 64;
 /// Roles that ask for grounds.
 pub(crate) const ASKING: &[Role] = &[Role::Support, Role::Clinician, Role::Pharmacist, Role::Steward];
 
@@ -225,8 +225,8 @@ struct Wish {
     reason: Redacted<String>,
 }
 
-fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
-    let mut faults = Faults::default();
+/// The patient whom a form names by institution and number; what is to be mended comes to the faults.
+pub(crate) fn patient_named(t: &Texts, fields: &Fields, faults: &mut Faults) -> Option<(InstitutionCode, Id16)> {
     let mut fault = |field: &'static str, key: &str| faults.0.push(Fault { field, text: t.t(key) });
     let institution = InstitutionCode::new(fields.text("institution").trim());
     if institution.is_none() {
@@ -235,14 +235,23 @@ fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
     let number = fields.text("number").trim();
     if number.is_empty() || number.len() > NUMBER_BYTES_MAX {
         fault("number", "ground-patient-fault");
+        return None;
     }
+    institution.map(|institution| {
+        let patient = Owner::patient(&institution, number).id();
+        (institution, patient)
+    })
+}
+
+fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
+    let mut faults = Faults::default();
+    let named = patient_named(t, fields, &mut faults);
     let reason = fields.text("reason").trim();
     if reason.is_empty() || reason.len() > REASON_BYTES_MAX {
-        fault("reason", "ground-reason-fault");
+        faults.0.push(Fault { field: "reason", text: t.t("ground-reason-fault") });
     }
-    match institution {
-        Some(institution) if faults.is_empty() => {
-            let patient = Owner::patient(&institution, number).id();
+    match named {
+        Some((institution, patient)) if faults.is_empty() => {
             Ok(Wish { institution, patient, reason: Redacted::new(reason.to_owned()) })
         }
         _ => Err(faults),
