@@ -2,7 +2,7 @@
 
 use base::{Clock, Id16, Redacted};
 use policy::{Action, DenialReason, Permit, Purpose, Role, Share, Target};
-use store::{AccessPage, NewGround, NewRepresentative, Right, StoreError, Verdict};
+use store::{AccessEntry, AccessPage, AccessResult, NewGround, NewRepresentative, Right, StoreError, Verdict};
 
 use crate::staff::*;
 use crate::support::*;
@@ -45,11 +45,11 @@ fn a_ground_opens_when_another_confirms_it_and_ends_when_it_is_closed() {
     assert!(elsewhere.is_err(), "it is the doctor's alone");
 
     let entries = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
-    let seen = entries
-        .entries
-        .iter()
-        .find(|logged| logged.entry.actor.account == DOCTOR && logged.entry.action == "read-record");
-    let seen = &seen.expect("the person sees it").entry;
+    // All are of one moment, so their order is that of their ids: what was refused may stand first.
+    let read = |entry: &AccessEntry| {
+        entry.actor.account == DOCTOR && entry.action == "read-record" && entry.result == AccessResult::Granted
+    };
+    let seen = &entries.entries.iter().find(|logged| read(&logged.entry)).expect("the person sees it").entry;
     assert_eq!((seen.explanation.as_str(), seen.ground), ("clinician-visit", Some(VISIT)));
     let claimed = entries.entries.iter().find(|logged| logged.entry.actor.account == CLERK);
     assert_eq!(claimed.expect("denials too").entry.ground, Some(VISIT), "what was claimed in vain");
