@@ -3,7 +3,19 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
+
 pub use jiff::Timestamp;
+
+/// Korean time: nine hours ahead since 1961-08-10 but for the summers of 1987 and 1988, from which there are no records here.
+pub const KOREA: TimeZone = TimeZone::fixed(Offset::constant(9));
+
+/// When a day begins in Korea; `None` for days at the ends of the calendar.
+#[must_use]
+pub fn midnight(day: Date) -> Option<Timestamp> {
+    day.to_zoned(KOREA).ok().map(|zoned| zoned.timestamp())
+}
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync {

@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing here does I/O, and nothing here knows FHIR, keys or people.
 
 pub mod clock;
+pub mod hidden;
 pub mod id;
 pub mod limits;
 pub mod random;
@@ -10,7 +11,7 @@ pub mod redact;
 pub mod seam;
 pub mod wire;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, KOREA, ManualClock, SystemClock, Timestamp, midnight};
 pub use id::Id16;
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use redact::Redacted;

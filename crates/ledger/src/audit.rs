@@ -179,9 +179,9 @@ mod tests {
             files.iter().try_for_each(|(path, bytes)| audit_file(path, bytes, checkpoint.size, stored))
         };
         whole(&stored, &files).expect("nothing is changed");
-        for place in 0..files.len() {
-            for bit in (0..files[place].1.len() * 8).step_by(step) {
-                let (path, mut bytes) = files[place].clone();
+        for (path, whole) in &files {
+            for bit in (0..whole.len() * 8).step_by(step) {
+                let (path, mut bytes) = (*path, whole.clone());
                 bytes[bit / 8] ^= 1 << (bit % 8);
                 let current = match path {
                     TilePath::Hashes(id) => TileId::in_tree(id.level, id.index, checkpoint.size) == Some(id),

@@ -7,17 +7,22 @@ use vault::{KeyStoreStatus, SiteStatus};
 
 use crate::Store;
 use crate::error::{AtStep, StoreError};
-use crate::scrub::{Drill, LastScrub};
+use crate::jobs::Jobs;
+use crate::scrub::{Drill, DrillOutcome, LastScrub};
 use crate::sequencer::{KIND_ACCESS, KIND_OBJECT, KIND_ROWS, KIND_VERSION, outbox};
+use crate::stamps::Stamp;
 use crate::types::Log;
 use crate::witnessing::Witnessed;
 
 /// Seconds that an entry may wait to be sealed before somebody should look.
 pub const WAITING_S_MAX: i64 = 60;
-/// Days after which a scrub, or a restore drill, is too long ago.
+/// Days after which a scrub is too long ago.
 pub const SCRUB_DAYS_MAX: i64 = 31;
 /// Days after which a restore drill is too long ago.
 pub const DRILL_DAYS_MAX: i64 = 100;
+
+/// Intervals after which a time-stamp that should be there is missed: an authority may fail once.
+const STAMP_INTERVALS_MAX: i64 = 2;
 
 /// How good a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +50,21 @@ pub struct LogCondition {
     pub fault: Option<String>,
     /// How far it is witnessed; `None` where nobody witnesses it.
     pub witnessed: Option<Witnessed>,
+    /// Its newest time-stamp.
+    pub stamped: Option<Stamped>,
+    /// Whether it should have a newer one by now.
+    pub stamp_overdue: bool,
+}
+
+/// The newest time-stamp over a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamped {
+    /// Entries that it is over.
+    pub size: u64,
+    /// When, as the authority says.
+    pub at: Timestamp,
+    /// What the configuration calls the authority.
+    pub authority: String,
 }
 
 /// One site.
@@ -75,6 +95,8 @@ pub struct Condition {
     pub disk_fault: Option<String>,
     /// The last restore drill.
     pub drill: Option<Drill>,
+    /// How messages to people outside, such as alerts, get on.
+    pub jobs: Jobs,
 }
 
 impl LogCondition {
@@ -83,7 +105,7 @@ impl LogCondition {
     pub fn grade(&self) -> Grade {
         if self.fault.is_some() {
             Grade::Broken
-        } else if self.is_behind() || !self.is_witnessed() {
+        } else if self.is_behind() || !self.is_witnessed() || self.stamp_overdue {
             Grade::Look
         } else {
             Grade::Well
@@ -107,17 +129,31 @@ impl SiteCondition {
     /// How good, by the time that it was looked.
     #[must_use]
     pub fn grade(&self, at: Timestamp) -> Grade {
-        let scrubbed = |one: &LastScrub| at.as_second() - one.ended.as_second() <= SCRUB_DAYS_MAX * 86_400;
+        let is_well = |one: &LastScrub| {
+            one.lost == 0 && one.found <= one.repaired && one.fault.is_none() && days(one.ended, at) <= SCRUB_DAYS_MAX
+        };
         if !self.status.reachable {
             Grade::Broken
-        } else if self.status.pending > 0
-            || self.scrub.as_ref().is_some_and(|one| one.lost > 0 || one.found > one.repaired || !scrubbed(one))
-        {
+        } else if self.status.pending > 0 || !self.scrub.as_ref().is_none_or(is_well) {
             Grade::Look
         } else {
             Grade::Well
         }
     }
+}
+
+impl Drill {
+    /// How good, by the time that it was looked.
+    #[must_use]
+    pub fn grade(&self, at: Timestamp) -> Grade {
+        let is_old = days(self.ended, at) > DRILL_DAYS_MAX;
+        if is_old || self.outcome == DrillOutcome::Unequal { Grade::Look } else { Grade::Well }
+    }
+}
+
+/// Whole days between two times.
+fn days(from: Timestamp, to: Timestamp) -> i64 {
+    (to.as_second() - from.as_second()) / 86_400
 }
 
 impl Condition {
@@ -150,7 +186,8 @@ impl Condition {
         let look = self.logs.iter().any(|log| log.grade() != Grade::Well)
             || self.sites.iter().any(|site| site.grade(self.at) != Grade::Well)
             || self.key_stores.iter().any(|store| !store.reachable || store.behind)
-            || self.drill.as_ref().is_some_and(|drill| !drill.equal);
+            || self.drill.as_ref().is_some_and(|drill| drill.grade(self.at) != Grade::Well)
+            || !self.jobs.get_on();
         if look { Grade::Look } else { Grade::Well }
     }
 }
@@ -170,13 +207,17 @@ impl Store {
             let oldest_us =
                 core.readers.snapshot("reading what waits longest", |connection| oldest(connection, log))?;
             let place = log.place();
+            let sealed = health.published[place];
+            let stamped = self.newest_stamp(log)?.map(Stamped::try_from).transpose()?;
             logs.push(LogCondition {
                 log,
-                sealed: health.published[place],
+                sealed,
                 waiting: health.waiting[place],
                 oldest_s: oldest_us.map(|us| (at.as_microsecond() - us).max(0) / 1_000_000),
                 fault: health.faults[place].clone(),
                 witnessed: health.witnessed[place].clone(),
+                stamp_overdue: is_overdue(sealed, stamped.as_ref(), at, core.config.stamp_interval_s),
+                stamped,
             });
         }
         let sites = health.sites.into_iter().map(|status| {
@@ -192,8 +233,28 @@ impl Store {
             key_stores_wanted: core.key_stores.quorum(),
             disk_fault: self.probe().err().map(|error| error.to_string()),
             drill: self.drills(1)?.pop(),
+            jobs: self.jobs()?,
         })
     }
+}
+
+impl TryFrom<Stamp> for Stamped {
+    type Error = StoreError;
+
+    fn try_from(stamp: Stamp) -> Result<Self, StoreError> {
+        let at = Timestamp::from_second(stamp.time_s);
+        let at = at.map_err(|error| StoreError::Damaged { what: "a time-stamp", reason: error.to_string() })?;
+        Ok(Self { size: stamp.size, at, authority: stamp.authority })
+    }
+}
+
+/// Whether a log should have a newer time-stamp: it has grown since the last one, and that is two intervals old.
+fn is_overdue(sealed: u64, stamped: Option<&Stamped>, now: Timestamp, interval_s: Option<i64>) -> bool {
+    let Some(interval_s) = interval_s.filter(|_| sealed > 0) else { return false };
+    stamped.is_none_or(|stamped| {
+        let age_s = now.as_second().saturating_sub(stamped.at.as_second());
+        stamped.size < sealed && age_s > STAMP_INTERVALS_MAX.saturating_mul(interval_s)
+    })
 }
 
 /// When what waits longest was accepted.
@@ -224,7 +285,16 @@ mod tests {
             status: SiteStatus { name: name.to_owned(), reachable: true, pending: 0, last_fault: None },
             scrub: None,
         };
-        let log = |log| LogCondition { log, sealed: 5, waiting: 0, oldest_s: None, fault: None, witnessed: None };
+        let log = |log| LogCondition {
+            log,
+            sealed: 5,
+            waiting: 0,
+            oldest_s: None,
+            fault: None,
+            witnessed: None,
+            stamped: None,
+            stamp_overdue: false,
+        };
         let key_store =
             |name: &str| KeyStoreStatus { name: name.to_owned(), reachable: true, behind: false, last_fault: None };
         Condition {
@@ -236,7 +306,35 @@ mod tests {
             key_stores_wanted: 2,
             disk_fault: None,
             drill: None,
+            jobs: Jobs::default(),
         }
+    }
+
+    #[test]
+    fn a_time_stamp_may_be_two_intervals_old() {
+        let time = |second| Timestamp::from_second(second).expect("a time");
+        let stamped = Stamped { size: 5, at: time(1_000), authority: "a".to_owned() };
+        let overdue = |sealed, stamped, now_s, interval| is_overdue(sealed, stamped, time(now_s), interval);
+        assert!(!overdue(9, None, 0, None), "none is configured");
+        assert!(!overdue(0, None, 0, Some(3_600)), "there is nothing to stamp");
+        assert!(overdue(9, None, 0, Some(3_600)), "nothing is under one");
+        assert!(!overdue(9, Some(&stamped), 8_200, Some(3_600)));
+        assert!(overdue(9, Some(&stamped), 8_201, Some(3_600)));
+        assert!(!overdue(5, Some(&stamped), 1 << 30, Some(3_600)), "it is over everything");
+        let mut now = condition();
+        now.logs[0].stamp_overdue = true;
+        assert_eq!(now.grade(), Grade::Look);
+    }
+
+    #[test]
+    fn a_message_that_fails_is_looked_at_and_one_that_waits_its_turn_is_not() {
+        let mut now = condition();
+        now.jobs.waiting = 3;
+        assert_eq!(now.grade(), Grade::Well);
+        now.jobs.again = 1;
+        assert_eq!(now.grade(), Grade::Look);
+        now.jobs = Jobs { failed: 1, ..Jobs::default() };
+        assert_eq!(now.grade(), Grade::Look);
     }
 
     #[test]
@@ -283,6 +381,28 @@ mod tests {
             (scrub(SCRUB_DAYS_MAX + 1, 0, 0, 0), Grade::Look),
         ] {
             now.sites[0].scrub = Some(scrub);
+            assert_eq!(now.grade(), grade);
+        }
+        now.sites[0].scrub = Some(LastScrub { fault: Some("away".to_owned()), ..scrub(1, 0, 0, 0) });
+        assert_eq!(now.grade(), Grade::Look, "what could not be read was not read back");
+        now.sites[0].scrub = None;
+        let drill = |days_ago: i64, outcome| Drill {
+            begun: Timestamp::UNIX_EPOCH,
+            ended: Timestamp::from_second(1_800_000_000 - days_ago * 86_400).expect("a time"),
+            site: "a".to_owned(),
+            outcome,
+            resources: 1,
+            objects: 1,
+            rows: 1,
+            result: String::new(),
+        };
+        for (drill, grade) in [
+            (drill(1, DrillOutcome::Equal), Grade::Well),
+            (drill(1, DrillOutcome::Partly), Grade::Well),
+            (drill(1, DrillOutcome::Unequal), Grade::Look),
+            (drill(DRILL_DAYS_MAX + 1, DrillOutcome::Equal), Grade::Look),
+        ] {
+            now.drill = Some(drill);
             assert_eq!(now.grade(), grade);
         }
     }

@@ -21,6 +21,7 @@ use crate::read::{frames, open as open_version};
 use crate::types::{
     NewVersion, ResourceKey, Ticket, id16_from, institution_from, owner_bytes, owner_from, resource_id, time_from,
 };
+use crate::write::ticket;
 
 /// Consents of one person that hold at a time, and those that are shown.
 pub const CONSENTS_MAX: usize = 500;
@@ -82,22 +83,33 @@ impl Store {
         self.write_consent(permit, id, terms, true)
     }
 
-    /// Withdraws a consent: from the moment this returns, every request that rests on it is refused.
+    /// Withdraws a consent: from the moment this returns, every request that rests on it is refused. Where nothing new is taken in,
+    /// as while two sites are away, its rules go all the same, which the door goes by; the resource then says what it said.
     ///
     /// # Errors
     /// As [`Store::change_consent`].
     pub fn withdraw_consent(&self, permit: &Permit, person: Id16, id: Id16) -> Result<Ticket, StoreError> {
-        match self.consent(permit, person, id)?.terms {
-            Ok(terms) => self.write_consent(permit, id, &terms, false),
+        let written = match self.consent(permit, person, id)?.terms {
+            Ok(terms) => Some(self.write_consent(permit, id, &terms, false)),
             // Its rules were made when it could be read, and hold until they go: nothing else is written of what nobody can read.
-            Err(_) => {
-                let written = self.commit(permit, vec![], vec![], move |transaction, _| {
-                    replace_rules(transaction, person, id, None)?;
-                    bump_epoch(transaction)
-                })?;
-                Ok(written.ticket)
-            }
+            Err(_) => None,
+        };
+        match written {
+            Some(Ok(ticket)) => Ok(ticket),
+            Some(Err(error @ (StoreError::StaleEpoch { .. } | StoreError::Missing { .. }))) => Err(error),
+            Some(Err(_)) | None => self.withdraw_rules(permit, person, id),
         }
+    }
+
+    /// Takes the rules of a consent away and writes nothing else.
+    fn withdraw_rules(&self, permit: &Permit, person: Id16, id: Id16) -> Result<Ticket, StoreError> {
+        let epoch = permit.epoch();
+        self.core().writer.run(1, move |transaction| {
+            check_epoch(transaction, epoch)?;
+            replace_rules(transaction, person, id, None)?;
+            bump_epoch(transaction)?;
+            ticket(transaction).map(|(ticket, _)| ticket)
+        })
     }
 
     /// The consents of a person: those that hold first, then the newest of those withdrawn, [`CONSENTS_MAX`] at most. Takes a permit for [`Action::ManageConsent`] of the

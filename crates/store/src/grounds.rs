@@ -275,14 +275,14 @@ impl Store {
     }
 
     /// Whom a patient of an institution is: the person, or the patient where nobody is linked to it. Takes a permit for
-    /// [`Action::AskGround`] or [`Action::BreakGlass`] about that patient. Where there is none, the attempt is journalled as denied:
+    /// [`Action::AskGround`], [`Action::BreakGlass`] or [`Action::HandleErasures`] about that patient. Where there is none, the attempt is journalled as denied:
     /// whoever tries numbers until one is somebody's is seen to do so.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Missing`] where there is none,
     /// [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn subject_of(&self, permit: &Permit, patient: Id16) -> Result<Id16, StoreError> {
-        check_action(permit, "subject_of", &[Action::AskGround, Action::BreakGlass])?;
+        check_action(permit, "subject_of", &[Action::AskGround, Action::BreakGlass, Action::HandleErasures])?;
         if !permit.reaches(Owner::Patient(patient), &nowhere()) {
             return Err(StoreError::Scope { what: "the patient" });
         }

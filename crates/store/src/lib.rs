@@ -86,7 +86,9 @@ pub use act::Act;
 pub use chosen::{CHOICE_MAX, Choice, Chosen, Part};
 pub use claim::{Compared, PatientClaim};
 pub use clock::{Alone, newest_time};
-pub use condition::{Condition, DRILL_DAYS_MAX, Grade, LogCondition, SCRUB_DAYS_MAX, SiteCondition, WAITING_S_MAX};
+pub use condition::{
+    Condition, DRILL_DAYS_MAX, Grade, LogCondition, SCRUB_DAYS_MAX, SiteCondition, Stamped, WAITING_S_MAX,
+};
 pub use consent_form::{ConsentFault, ConsentPurpose, ConsentTerms};
 pub use consents::{ConsentEntry, ConsentOffer, commons};
 pub use context::ContextRef;
@@ -98,7 +100,7 @@ pub use fingerprint::{Fingerprint, TableFingerprint};
 pub use glass::{BrokenGlass, GlassNotice, Verdict};
 pub use grounds::{GROUNDS_MAX, GroundEntry, NewGround, REASON_BYTES_MAX, kind_asked_by};
 pub use index::{HOUSEHOLD, INDEX_TEXT_BYTES_MAX, IndexRow};
-pub use jobs::{JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, Job};
+pub use jobs::{JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, Job, Jobs};
 pub use journal::{AccessActor, AccessEntry, AccessResult};
 pub use ledger::EntryKind;
 pub use object_read::{ObjectBytes, Objects};
@@ -107,15 +109,15 @@ pub use open::{Health, OpenStore, Store, StoreConfig};
 pub use prepare::{INDEX_ROWS_MAX, Prepared, version_content};
 pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex};
-pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative};
+pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative, full_years, latest_end};
 pub use rights::{AskedRight, Right};
 pub use rotate::{KeysTurn, Rotate, RotationProgress};
-pub use scrub::{Drill, LastScrub, ScrubConfig, ScrubReport, SiteScrub};
+pub use scrub::{Drill, DrillOutcome, LastScrub, ScrubConfig, ScrubReport, SiteScrub};
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
 pub use sequencer::proof::{LeafExtra, LeafProof, WaitingLeaf};
 pub use shred::{
-    Certificate, Hold, Kept, Shred, ShredActor, ShredRole, ShredRules, ShredScope, ShredState, StoreCleaned,
-    TableCleaned,
+    APPROVALS, Approval, Certificate, HOLDS_SHOWN, HeldBy, Hold, Kept, SHRED_TEXT_BYTES_MAX, Shred, ShredActor,
+    ShredOutlook, ShredRole, ShredRules, ShredScope, ShredState, StoreCleaned, TableCleaned,
 };
 pub use stamps::Stamp;
 pub use tables::Tables;

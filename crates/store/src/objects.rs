@@ -24,6 +24,10 @@ use crate::types::{Outcome, owner_bytes};
 
 /// Size at which a pack of objects goes to the sites: small enough for memory, large enough that fsyncs do not count.
 const PACK_BYTES: usize = 8 << 20;
+/// Where the id of its key stands in a frame: behind mark, format and kind.
+pub(crate) const FRAME_KEY: std::ops::Range<usize> = 4..20;
+/// Objects whose keys are noted at once.
+const NAMED_AT_ONCE: i64 = 10_000;
 /// Longest content type in bytes.
 const CONTENT_TYPE_BYTES_MAX: usize = 255;
 
@@ -270,8 +274,8 @@ pub(crate) fn insert(
     let step = "writing an object";
     let inserted = transaction
         .prepare_cached(
-            "INSERT OR IGNORE INTO object (owner, id, institution, content_type, size, content, chunks, recorded_us) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO object (owner, id, institution, content_type, size, content, chunks, recorded_us, key) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .at(step)?
         .execute(params![
@@ -282,7 +286,8 @@ pub(crate) fn insert(
             object.size as i64,
             object.content,
             object.chunks.len() as i64,
-            recorded_us
+            recorded_us,
+            object.under.0.0
         ])
         .at(step)?;
     if inserted == 0 {
@@ -299,6 +304,38 @@ pub(crate) fn insert(
     }
     crate::write::enqueue(transaction, KIND_OBJECT, row, &object.commitment)?;
     Ok(Outcome::New { version: 1 })
+}
+
+/// Notes of every object that an older program wrote under which key it is sealed: its first frame says so.
+///
+/// # Errors
+/// [`StoreError::Site`] where no site gives the beginning of a frame.
+pub(crate) fn name_keys(core: &Core, permit: &Permit) -> Result<(), StoreError> {
+    let step = "looking under which keys objects are sealed";
+    loop {
+        let unnamed: Vec<(i64, String, u32)> = core.readers.snapshot(step, |connection| {
+            let sql = "SELECT object.row, pack.path, object_chunk.start FROM object \
+                       JOIN object_chunk ON object_chunk.object = object.row AND object_chunk.chunk = 0 \
+                       JOIN pack ON pack.no = object_chunk.pack WHERE object.key IS NULL LIMIT ?";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let rows =
+                statement.query_map([NAMED_AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).at(step)?;
+            rows.collect::<Result<_, _>>().at(step)
+        })?;
+        if unnamed.is_empty() {
+            return Ok(());
+        }
+        let mut named: Vec<(i64, [u8; 16])> = Vec::with_capacity(unnamed.len());
+        for (row, path, start) in unnamed {
+            let range = u64::from(start)..u64::from(start) + FRAME_KEY.end as u64;
+            let head = core.sites.get_range(permit, &path, range, &|head| head.starts_with(b"HF"))?;
+            named.push((row, head[FRAME_KEY].try_into().expect("its length is that of an id")));
+        }
+        core.writer.run(named.len(), move |transaction| {
+            let mut statement = transaction.prepare_cached("UPDATE object SET key = ? WHERE row = ?").at(step)?;
+            named.iter().try_for_each(|(row, key)| statement.execute(params![key, row]).at(step).map(|_| ()))
+        })?;
+    }
 }
 
 /// The number of a pack in the database.

@@ -70,6 +70,8 @@ pub struct StoreConfig {
     pub backlog_wait_ms: u64,
     /// Whether this process seals; where none does, what is written waits.
     pub sequencer: bool,
+    /// Seconds between two time-stamps, where somebody is to get them: what the condition is judged by.
+    pub stamp_interval_s: Option<i64>,
     /// The SQLite file system (VFS) under the database, by the name it was registered with; the system's own where `None`.
     pub vfs: Option<String>,
     /// What a test puts behind the places of [`crate::seams`]; nothing in the program.
@@ -84,6 +86,7 @@ impl Default for StoreConfig {
             backlog_rows_max: 120_000,
             backlog_wait_ms: 60_000,
             sequencer: true,
+            stamp_interval_s: None,
             vfs: None,
             seams: Seams::default(),
         }

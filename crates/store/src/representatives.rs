@@ -3,9 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use base::{Clock, Id16, Redacted, Timestamp};
+use base::{Clock, Id16, KOREA, Redacted, Timestamp};
 use jiff::civil::Date;
-use jiff::tz::{TimeZone, offset};
 use policy::{Action, GroundKind, InstitutionCode, Owner, Permit, ProofCase, ProofRules, Share};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -13,8 +12,8 @@ use crate::Store;
 use crate::core::{check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::facts::bump_epoch;
-use crate::grounds::{GROUNDS_MAX, Opened, nowhere};
-use crate::types::{id16_from, institution_from, time_from};
+use crate::grounds::{GROUNDS_MAX, Opened, nowhere, patients_of};
+use crate::types::{id16_from, institution_from, owner_bytes, time_from};
 
 /// Microseconds of a day.
 const DAY_US: i64 = 24 * crate::grounds::HOUR_US;
@@ -59,6 +58,8 @@ pub struct Representative {
     pub share: Share,
     /// Who wrote it down: the person, or staff.
     pub recorded_by: Id16,
+    /// Proofs that were seen for it, by name.
+    pub seen: BTreeSet<String>,
     /// Since when.
     pub from: Timestamp,
     /// Until when.
@@ -93,8 +94,7 @@ impl Store {
         let (id, by, epoch, now_us) =
             (Id16::random(&*core.random), permit.actor().account, permit.epoch(), now.as_microsecond());
         let until_us = new.until.as_microsecond();
-        let longest_us = now_us + rules.days_max() * DAY_US;
-        let longest_us = longest_us.min(outgrown(case, birth_date).map_or(i64::MAX, |at| at.as_microsecond()));
+        let longest_us = latest_end(case, birth_date, now).as_microsecond();
         if new.agent == new.person || until_us <= now_us || until_us > longest_us {
             return Err(StoreError::Missing { what: "agent and end that an appointment can have" });
         }
@@ -180,6 +180,36 @@ impl Store {
         })
     }
 
+    /// When a person was born, as their records say: some cases are for people of an age. Nothing where no record says the whole
+    /// date, or two say different ones. Takes a permit for [`Action::RecordProof`] about the person.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Database`].
+    pub fn recorded_birth_date(&self, permit: &Permit, person: Id16) -> Result<Option<Redacted<Date>>, StoreError> {
+        check_action(permit, "recorded_birth_date", &[Action::RecordProof])?;
+        if !permit.reaches(Owner::Patient(person), &nowhere()) {
+            return Err(StoreError::Scope { what: "the person who is represented" });
+        }
+        self.note_use(permit, person, "Patient")?;
+        let step = "reading a date of birth";
+        let found = self.core().readers.snapshot(step, |connection| {
+            check_epoch(connection, permit.epoch())?;
+            let sql = "SELECT low_us FROM idx_date WHERE owner = ?1 AND type = 'Patient' AND param = 'birthdate' \
+                       AND high_us - low_us = ?2";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let mut dates = BTreeSet::new();
+            for own in patients_of(connection, person, "")? {
+                let owner = owner_bytes(Owner::Patient(own.patient));
+                let rows = statement.query_map(params![owner, DAY_US - 1], |row| row.get(0)).at(step)?;
+                for low_us in rows {
+                    dates.insert(time_from(low_us.at(step)?)?.to_zoned(KOREA).date());
+                }
+            }
+            Ok(dates)
+        })?;
+        Ok(found.first().filter(|_| found.len() == 1).map(|date| Redacted::new(*date)))
+    }
+
     /// For whom an account may act or might have acted, newest first: for the account's own pages.
     ///
     /// # Errors
@@ -189,9 +219,19 @@ impl Store {
     }
 }
 
-/// The age of somebody in full years, by the day in Korea.
-fn full_years(birth: Date, now: Timestamp) -> Option<i64> {
-    let today = now.to_zoned(korea()).date();
+/// The last moment at which an appointment of this case can end, for a person who was born then: it lasts no longer than
+/// [`ProofRules::days_max`], and no longer than the person is of the case's age.
+#[must_use]
+pub fn latest_end(case: &ProofCase, birth: Option<Date>, now: Timestamp) -> Timestamp {
+    let longest_us = now.as_microsecond() + ProofRules::standard().days_max() * DAY_US;
+    let longest = Timestamp::from_microsecond(longest_us).unwrap_or(now);
+    outgrown(case, birth).map_or(longest, |birthday| birthday.min(longest))
+}
+
+/// The age of somebody in full years, by the day in Korea; `None` before they are born.
+#[must_use]
+pub fn full_years(birth: Date, now: Timestamp) -> Option<i64> {
+    let today = now.to_zoned(KOREA).date();
     let had_birthday = (today.month(), today.day()) >= (birth.month(), birth.day());
     let years = i64::from(today.year()) - i64::from(birth.year()) - i64::from(!had_birthday);
     (birth <= today).then_some(years)
@@ -200,18 +240,15 @@ fn full_years(birth: Date, now: Timestamp) -> Option<i64> {
 /// When somebody becomes too old for a case: the beginning of that birthday in Korea.
 fn outgrown(case: &ProofCase, birth: Option<Date>) -> Option<Timestamp> {
     let birthday = birth?.checked_add(jiff::Span::new().try_years(case.age_below?).ok()?).ok()?;
-    Some(birthday.to_zoned(korea()).ok()?.timestamp())
-}
-
-fn korea() -> TimeZone {
-    TimeZone::fixed(offset(9))
+    base::midnight(birthday)
 }
 
 fn listed(connection: &Connection, condition: &str, id: Id16) -> Result<Vec<Representative>, StoreError> {
     let step = "reading appointments";
     let sql = format!(
-        "SELECT id, person, agent, proof_case, institution, share, recorded_by, from_us, until_us, ended_us \
-         FROM representative WHERE {condition} ORDER BY from_us DESC, id LIMIT {GROUNDS_MAX}"
+        "SELECT id, person, agent, proof_case, institution, share, recorded_by, from_us, until_us, ended_us, \
+         (SELECT group_concat(proof, ' ') FROM representative_proof p WHERE p.person = r.person AND p.representative = r.id) \
+         FROM representative r WHERE {condition} ORDER BY from_us DESC, id LIMIT {GROUNDS_MAX}"
     );
     let mut statement = connection.prepare_cached(&sql).at(step)?;
     let mut rows = statement.query([id.0]).at(step)?;
@@ -219,6 +256,7 @@ fn listed(connection: &Connection, condition: &str, id: Id16) -> Result<Vec<Repr
     while let Some(row) = rows.next().at(step)? {
         let id = |at: usize| id16_from(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());
         let (code, share): (String, String) = (row.get(4).at(step)?, row.get(5).at(step)?);
+        let seen: Option<String> = row.get(10).at(step)?;
         let unknown = || StoreError::Damaged { what: "an appointment", reason: "its share is unknown".to_owned() };
         found.push(Representative {
             id: id(0)?,
@@ -228,6 +266,7 @@ fn listed(connection: &Connection, condition: &str, id: Id16) -> Result<Vec<Repr
             institution: if code.is_empty() { None } else { Some(institution_from(&code)?) },
             share: Share::from_text(&share).ok_or_else(unknown)?,
             recorded_by: id(6)?,
+            seen: seen.unwrap_or_default().split_whitespace().map(ToOwned::to_owned).collect(),
             from: time_from(row.get(7).at(step)?)?,
             until: time_from(row.get(8).at(step)?)?,
             ended: row.get::<_, Option<i64>>(9).at(step)?.map(time_from).transpose()?,

@@ -102,6 +102,7 @@ impl Store {
             let sql = "INSERT OR IGNORE INTO right_ended SELECT ?1, ?2, ?3 \
                        WHERE NOT EXISTS (SELECT 1 FROM account_right WHERE account = ?1 AND role = ?2)";
             transaction.execute(sql, params![account.0, role, now_us]).at(step)?;
+            crate::shred::lapse(transaction, now_us)?;
             bump_epoch(transaction)
         })
     }
@@ -137,6 +138,7 @@ impl Store {
             transaction.execute(sql, params![now_us, account.0]).at(step)?;
             let sql = "DELETE FROM account_right WHERE account = ?";
             let rights = transaction.execute(sql, [account.0]).at(step)?;
+            crate::shred::lapse(transaction, now_us)?;
             // What somebody asked for who is gone waits for nobody.
             let sql = "DELETE FROM right_asked WHERE account = ?1 OR asked_by = ?1";
             transaction.execute(sql, [account.0]).at(step)?;

@@ -419,6 +419,13 @@ impl<'a> Rewrapper<'a> {
     }
 }
 
+/// A batch whose new forms are durable, while the writer's thread brings the index to them.
+struct Updating {
+    updated: std::sync::mpsc::Receiver<Result<(), StoreError>>,
+    keys: i64,
+    next_row: i64,
+}
+
 /// Rewraps every row that stood there when the rotation began, from where it is. One thread reads and rewraps, this one makes
 /// durable, and the writer's thread updates the index meanwhile.
 fn rewrap_all(
@@ -443,9 +450,9 @@ fn rewrap_all(
                 }
             }
         });
-        let mut updating: Option<(std::sync::mpsc::Receiver<Result<(), StoreError>>, i64, i64)> = None;
-        let mut settle = |updating: Option<(std::sync::mpsc::Receiver<_>, i64, i64)>, running: &mut Running| {
-            if let Some((updated, keys, next_row)) = updating {
+        let mut updating: Option<Updating> = None;
+        let mut settle = |updating: Option<Updating>, running: &mut Running| {
+            if let Some(Updating { updated, keys, next_row }) = updating {
                 updated.recv().unwrap_or(Err(StoreError::Closing))?;
                 running.keys += keys;
                 running.next_row = next_row;
@@ -462,7 +469,7 @@ fn rewrap_all(
             let (keys, next_row) = (batch.keys.len() as i64, batch.next_row);
             let updated =
                 core.writer.submit(batch.keys.len() + 1, move |transaction| update(transaction, id, &batch))?;
-            updating = Some((updated, keys, next_row));
+            updating = Some(Updating { updated, keys, next_row });
         }
         settle(updating.take(), running)
     })

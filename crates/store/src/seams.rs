@@ -19,6 +19,8 @@ pub const JOURNAL_SYNC: &str = "store/journal/sync";
 
 /// An erasure, before it is certain that its keys are destroyed.
 pub const DESTROY: &str = "store/shred/destroy";
+/// An erasure, when the key stores list its keys and the database has everything still.
+pub const LISTED: &str = "store/shred/listed";
 
 /// Before the sequencer of a log swaps the checkpoint in the database; its segment is at the sites.
 #[must_use]

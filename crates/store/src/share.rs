@@ -2,21 +2,28 @@
 //! that it does not. Worked out when a shared part is read, so that a newer edition of the kinds holds at once. Whole shares, as
 //! everybody has of their own records, cost nothing here.
 //!
-//! A resource is sensitive by any of its versions, by the kind of its institution, with any record of the same encounter, and by what
-//! it refers to or what refers to it. What cannot be read is of every sensitive kind.
+//! A resource is sensitive by any of its versions, by the kind of its institution, with any record of the same encounter, by what it
+//! refers to or what refers to it, and by what its institution has of no patient and it names: a drug, a department, a doctor. What
+//! cannot be read is of every sensitive kind.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use base::Id16;
 use fhir::json::{Limits, parse};
 use fhir::{Target, Value};
-use policy::{Coded, Owner, Permit, RecordKinds, Sensitive, Share};
+use policy::{Action, CONTEXT_TYPES, Coded, InstitutionCode, Owner, Permit, RecordKinds, Sensitive, Share};
 use rusqlite::Connection;
 
 use crate::core::{Core, check_count};
 use crate::error::{AtStep, StoreError};
 use crate::read::{HISTORIES_MAX, VERSIONS_MAX, frames, open};
 use crate::types::{ResourceKey, id16_from, owner_bytes, resource_id};
+
+/// Whom records are of: of no kind, and so no part of a share by itself.
+const PATIENT: &str = "Patient";
+/// Things that are named by what they refer to: a role by its doctor and department, a drug by what is in it.
+const NAMED_BY_OTHERS: [&str; 2] = ["PractitionerRole", "Medication"];
 
 /// What a permit shares of one owner.
 pub(crate) enum Shared {
@@ -32,10 +39,11 @@ impl Shared {
         }
         let places = places(connection, owner)?;
         let (mut found, mut spread, mut bytes) = (Vec::new(), Spread::default(), 0);
+        let mut things = Things { core, connection, permit, looked: HashMap::new() };
         let keys = keys(connection, owner)?;
         // Everything refers to whom it is about: that says nothing.
         let own: HashSet<Id16> =
-            keys.iter().filter(|(key, _)| key.resource_type != "Patient").map(|(key, _)| key.id).collect();
+            keys.iter().filter(|(key, _)| key.resource_type != PATIENT).map(|(key, _)| key.id).collect();
         for (key, encounter) in keys {
             let mut versions = Vec::new();
             frames(connection, &key, VERSIONS_MAX, &mut versions, &mut bytes)?;
@@ -48,6 +56,7 @@ impl Shared {
                 for (kind, id) in &read.references {
                     let other = resource_id(&opened.institution, kind, id);
                     if !own.contains(&other) {
+                        spread.mark(key.id, &things.sensitive(&opened.institution, kind, id)?);
                         continue;
                     }
                     spread.passes(other, key.id);
@@ -63,13 +72,13 @@ impl Shared {
             found.push(key);
         }
         let kinds = spread.settle();
-        let mut these = HashSet::new();
-        for key in found {
-            if permit.share().includes(&key.resource_type, kinds.get(&key.id).unwrap_or(&BTreeSet::new())) {
-                these.insert((key.resource_type, key.id));
-            }
-        }
-        Ok(Self::These(these))
+        let is_shared = |key: &ResourceKey| {
+            permit.share().includes(&key.resource_type, kinds.get(&key.id).unwrap_or(&BTreeSet::new()))
+        };
+        // What is issued says whose it is, and where nothing is issued nobody learns who was a patient.
+        let names = permit.action() == Action::Issue && found.iter().any(is_shared);
+        found.retain(|key| is_shared(key) || (names && key.resource_type == PATIENT));
+        Ok(Self::These(found.into_iter().map(|key| (key.resource_type, key.id)).collect()))
     }
 
     /// Whether a resource is among what is shared.
@@ -94,10 +103,11 @@ impl SharedOf {
         permit: &Permit,
         key: &ResourceKey,
     ) -> Result<bool, StoreError> {
-        if !self.0.contains_key(&key.owner) {
-            self.0.insert(key.owner, Shared::of(core, connection, permit, key.owner)?);
-        }
-        Ok(self.0.get(&key.owner).is_some_and(|shared| shared.has(key)))
+        let shared = match self.0.entry(key.owner) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(Shared::of(core, connection, permit, key.owner)?),
+        };
+        Ok(shared.has(key))
     }
 }
 
@@ -167,6 +177,62 @@ impl Spread {
     }
 }
 
+/// What institutions have of no patient, each looked at once: what a record names by it is told along with the record.
+struct Things<'a> {
+    core: &'a Core,
+    connection: &'a Connection,
+    permit: &'a Permit,
+    looked: HashMap<Id16, Looked>,
+}
+
+impl Things<'_> {
+    /// The sensitive kinds of what a record of an institution refers to; none where that is nothing of the institution's own.
+    fn sensitive(
+        &mut self,
+        institution: &InstitutionCode,
+        kind: &str,
+        id: &str,
+    ) -> Result<BTreeSet<Sensitive>, StoreError> {
+        let thing = self.look(institution, kind, id)?;
+        let mut sensitive = thing.sensitive.clone();
+        if NAMED_BY_OTHERS.contains(&kind) {
+            for (kind, id) in thing.references.clone() {
+                sensitive.extend(&self.look(institution, &kind, &id)?.sensitive);
+            }
+        }
+        Ok(sensitive)
+    }
+
+    fn look(&mut self, institution: &InstitutionCode, kind: &str, id: &str) -> Result<&Looked, StoreError> {
+        let key = ResourceKey::derived(Owner::institution(institution), institution, kind, id);
+        if !self.looked.contains_key(&key.id) {
+            let looked = self.looked_at(institution, &key)?;
+            self.looked.insert(key.id, looked);
+        }
+        Ok(&self.looked[&key.id])
+    }
+
+    fn looked_at(&self, institution: &InstitutionCode, key: &ResourceKey) -> Result<Looked, StoreError> {
+        let mut all = Looked { sensitive: BTreeSet::new(), references: Vec::new() };
+        if !CONTEXT_TYPES.contains(&key.resource_type.as_str()) {
+            return Ok(all);
+        }
+        let (mut versions, mut bytes) = (Vec::new(), 0);
+        frames(self.connection, key, VERSIONS_MAX, &mut versions, &mut bytes)?;
+        if !versions.is_empty() && !self.permit.reaches_context_of(institution) {
+            all.sensitive.extend(Sensitive::ALL);
+            return Ok(all);
+        }
+        for version in versions {
+            let opened = open(self.core, self.permit, version)?;
+            let read = Looked::at(&key.resource_type, opened.bytes.expose());
+            all.sensitive.extend(read.sensitive);
+            all.references.extend(read.references);
+        }
+        Ok(all)
+    }
+}
+
 /// What a resource as it came says of itself.
 struct Looked {
     sensitive: BTreeSet<Sensitive>,
@@ -197,6 +263,15 @@ impl Looked {
     }
 }
 
+/// As [`collect`] of each, whatever the others are.
+fn all_of<'x>(values: impl Iterator<Item = &'x Value<'x>>, codes: &mut Vec<Coded<'x>>) -> bool {
+    let mut is_read = true;
+    for value in values {
+        is_read &= collect(value, codes);
+    }
+    is_read
+}
+
 /// Every code and every text in a resource, wherever it stands: what says more keeps back more. `false` where it carries a file.
 fn collect<'x>(value: &'x Value<'_>, codes: &mut Vec<Coded<'x>>) -> bool {
     match value {
@@ -206,9 +281,9 @@ fn collect<'x>(value: &'x Value<'_>, codes: &mut Vec<Coded<'x>>) -> bool {
             }
             // The numbers of a curve are called data too.
             let has_file = value.str("data").is_some() && value.get("dimensions").is_none();
-            members.iter().fold(!has_file, |is_read, (_, member)| collect(member, codes) && is_read)
+            all_of(members.iter().map(|(_, member)| member), codes) && !has_file
         }
-        Value::Array(items) => items.iter().fold(true, |is_read, item| collect(item, codes) && is_read),
+        Value::Array(items) => all_of(items.iter(), codes),
         Value::String(text) => {
             codes.push(Coded { text, ..Coded::default() });
             true

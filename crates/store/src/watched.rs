@@ -1,7 +1,7 @@
 //! The access log as the watch reads it: in the order in which entries came, whoever they are about; and what is missing in it.
 //! Not for people: those read [`Store::access_log`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Id16, Timestamp};
 use policy::{InstitutionCode, Owner, Permit, Scope};
@@ -199,23 +199,45 @@ impl Store {
         })
     }
 
-    /// The institution at which an account holds a role, where there is one. Takes a permit whose scope is accesses.
+    /// The institutions at which an account holds a role. Takes a permit whose scope is accesses.
     ///
     /// # Errors
     /// [`StoreError::Scope`], [`StoreError::Database`].
-    pub fn institution_of_account(
+    pub fn institutions_of_account(
         &self,
         permit: &Permit,
         account: Id16,
-    ) -> Result<Option<InstitutionCode>, StoreError> {
+    ) -> Result<BTreeSet<InstitutionCode>, StoreError> {
         check_scope(permit)?;
         self.core().readers.snapshot("finding where somebody works", |connection| {
             let step = "finding where somebody works";
-            let sql =
-                "SELECT institution FROM account_right WHERE account = ? AND institution <> '' ORDER BY 1 LIMIT 1";
+            let sql = "SELECT DISTINCT institution FROM account_right WHERE account = ? AND institution <> ''";
             let mut statement = connection.prepare_cached(sql).at(step)?;
-            let code: Option<String> = statement.query_row([account.0], |row| row.get(0)).optional().at(step)?;
-            Ok(code.as_deref().and_then(InstitutionCode::new))
+            let codes = statement.query_map([account.0], |row| row.get::<_, String>(0)).at(step)?;
+            let codes: Vec<String> = codes.collect::<Result<_, _>>().at(step)?;
+            Ok(codes.iter().filter_map(|code| InstitutionCode::new(code)).collect())
+        })
+    }
+
+    /// Every account that holds a right, with the institutions at which it does. Takes a permit whose scope is accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Database`].
+    pub fn accounts_with_rights(
+        &self,
+        permit: &Permit,
+    ) -> Result<BTreeMap<Id16, BTreeSet<InstitutionCode>>, StoreError> {
+        check_scope(permit)?;
+        let step = "finding who holds rights";
+        self.core().readers.snapshot(step, |connection| {
+            let mut statement = connection.prepare_cached("SELECT account, institution FROM account_right").at(step)?;
+            let mut rows = statement.query([]).at(step)?;
+            let mut accounts = BTreeMap::<Id16, BTreeSet<InstitutionCode>>::new();
+            while let Some(row) = rows.next().at(step)? {
+                let places = accounts.entry(Id16(row.get(0).at(step)?)).or_default();
+                places.extend(InstitutionCode::new(&row.get::<_, String>(1).at(step)?));
+            }
+            Ok(accounts)
         })
     }
 

@@ -6,6 +6,7 @@ use ledger::Commitment;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
 
+use super::shut;
 use super::staging::Staging;
 use crate::error::{AtStep, StoreError};
 use crate::lasting::{self, Columns, LASTING, Lasting};
@@ -140,8 +141,16 @@ fn one(
     let mut values = match change {
         Change::Put(values) => values,
         Change::Delete(keys) => {
-            if way.table.table == "resource_version" {
-                frameless.remove(&row_of(&keys));
+            match way.table.table {
+                "resource_version" => {
+                    frameless.remove(&row_of(&keys));
+                }
+                // A document that came again has its leaf under the row that it has now.
+                "object" => {
+                    let sql = "DELETE FROM leaf WHERE kind = ? AND row = ?";
+                    target.prepare_cached(sql).at(step)?.execute(params![KIND_OBJECT, row_of(&keys)]).at(step)?;
+                }
+                _ => {}
             }
             return target.prepare_cached(&way.delete).at(step)?.execute(params_from_iter(keys)).at(step).map(|_| ());
         }
@@ -152,8 +161,11 @@ fn one(
                 frameless.remove(&row_of(&values));
                 Some(leaf)
             }
-            // Its key was destroyed, and the row went with it.
-            Found::Shut => return Ok(()),
+            // Its key was destroyed, and the row went with it, or will: see `shut.rs`.
+            Found::Shut => {
+                frameless.remove(&row_of(&values));
+                None
+            }
             Found::Nowhere => {
                 frameless.insert(row_of(&values));
                 return Ok(());
@@ -190,7 +202,7 @@ enum Found {
     Nowhere,
 }
 
-/// Puts the frame in the place of its tag.
+/// Puts the frame in the place of its tag; a stub where it is shut.
 fn frame(target: &Transaction<'_>, staging: &Staging, place: &mut Value) -> Result<Found, StoreError> {
     let step = "looking for a frame";
     let Value::Blob(tag) = &*place else { return Err(misplaced("a version without a frame")) };
@@ -198,8 +210,11 @@ fn frame(target: &Transaction<'_>, staging: &Staging, place: &mut Value) -> Resu
     let found: Option<(Vec<u8>, i64, i64)> =
         statement.query_row([tag], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional().at(step)?;
     let Some((bytes, position, pack)) = found else {
-        let shut = staging.db.prepare_cached("SELECT 1 FROM shut WHERE tag = ?").at(step)?.exists([tag]).at(step)?;
-        return Ok(if shut { Found::Shut } else { Found::Nowhere });
+        let mut statement = staging.db.prepare_cached("SELECT key FROM shut WHERE tag = ?").at(step)?;
+        let key: Option<Vec<u8>> = statement.query_row([tag], |row| row.get(0)).optional().at(step)?;
+        let Some(key) = key else { return Ok(Found::Nowhere) };
+        *place = Value::Blob(shut::stub(&key));
+        return Ok(Found::Shut);
     };
     *place = Value::Blob(bytes);
     let pack = Some(pack_no(target, &staging.pack(pack)?)?);

@@ -19,11 +19,14 @@ struct Current {
     frame: Vec<u8>,
 }
 
+/// Gives the index rows of an institution's resource, or says why it cannot be read.
+type Reindex<'a> = dyn Fn(&InstitutionCode, &[u8]) -> Result<Vec<IndexRow>, String> + 'a;
+
 pub(super) fn make(
     permit: &Permit,
     keyring: &Keyring,
     target: &mut Connection,
-    reindex: &dyn Fn(&InstitutionCode, &[u8]) -> Result<Vec<IndexRow>, String>,
+    reindex: &Reindex<'_>,
 ) -> Result<(), StoreError> {
     let step = "making the search index again";
     let mut after = -1;

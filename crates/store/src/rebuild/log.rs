@@ -181,7 +181,7 @@ fn edge<S: TileSource + BundleSource>(
         }
         (level, hashes) = (level + 1, hashes / WIDTH);
     }
-    if size % WIDTH > 0 {
+    if !size.is_multiple_of(WIDTH) {
         add(TilePath::Entries { index: size / WIDTH, width: (size % WIDTH) as u16 })?;
     }
     Ok(edge)

@@ -11,6 +11,7 @@ mod index;
 mod keys;
 mod log;
 mod scan;
+mod shut;
 mod staging;
 mod witnesses;
 
@@ -180,7 +181,8 @@ impl Rebuild<'_> {
             end.write(&mut target, log, scanned.newest_change, self.clock.now().as_microsecond())?;
         }
         let under_way = staging.explain_erased(&target, &destroyed)?;
-        staging.all_explained(&scanned, under_way)?;
+        let late = staging.all_explained(&scanned, &under_way)?;
+        shut::take_out(&mut target, &staging, &destroyed, &under_way, &late)?;
         let objects = documents::prove(self, &permit, &keyring, &target, &staging)?;
         let ci_key = keyring.known_secret("person-ci")?;
         let ci_hash = |ci: &Redacted<String>| base::hmac_sha256(&ci_key[..], ci.expose().as_bytes());

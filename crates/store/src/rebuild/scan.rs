@@ -9,7 +9,7 @@ use vault::{FrameKind, KeyError, Keyring, OpenedFrame, SealError, SiteError, Sit
 use super::staging::Staging;
 use crate::error::StoreError;
 use crate::journal::AccessEntry;
-use crate::objects::object_content;
+use crate::objects::{FRAME_KEY, object_content};
 use crate::prepare::{read_body, version_content};
 use crate::rows::read_rows;
 use crate::sequencer::rows::rows_content;
@@ -68,7 +68,8 @@ pub(super) fn packs(
                 Ok(opened) => scan.frame(&opened, sealed, start)?,
                 Err(SealError::Key(KeyError::Unknown { .. })) => {
                     scan.scanned.shut += 1;
-                    scan.staging.run("INSERT INTO shut (tag, key) VALUES (?, ?)", params![tag(sealed), key(sealed)])?;
+                    let sql = "INSERT INTO shut (tag, key, pack, start) VALUES (?, ?, ?, ?)";
+                    scan.staging.run(sql, params![tag(sealed), key(sealed), scan.pack, start as i64])?;
                 }
                 Err(SealError::Key(error)) => return Err(error.into()),
                 Err(_) => scan.scanned.tampered += 1,
@@ -79,6 +80,8 @@ pub(super) fn packs(
     staging.index(
         "CREATE INDEX shut_by_tag ON shut (tag); \
          CREATE INDEX shut_by_key ON shut (key); \
+         CREATE INDEX shut_by_place ON shut (pack, start); \
+         CREATE INDEX pack_by_path ON pack (path); \
          CREATE INDEX chunk_by_object ON chunk (owner, object, chunk)",
     )?;
     Ok(scanned)
@@ -88,9 +91,9 @@ fn tag(frame: &[u8]) -> &[u8] {
     &frame[frame.len() - TAG_BYTES..]
 }
 
-/// The id of the key that a frame is sealed under, which stands behind format and kind.
+/// The id of the key that a frame is sealed under.
 fn key(frame: &[u8]) -> &[u8] {
-    &frame[4..20]
+    &frame[FRAME_KEY]
 }
 
 impl Scan<'_> {

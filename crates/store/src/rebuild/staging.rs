@@ -14,6 +14,14 @@ use crate::types::Log;
 /// Leaves named in the text of an error.
 const NAMED_MAX: usize = 5;
 
+/// Erasures that were not at their end.
+#[derive(Default)]
+pub(super) struct UnderWay {
+    pub(super) shreds: BTreeSet<[u8; 16]>,
+    /// How many frames they have shut: as many leaves may have come after they had noted them.
+    pub(super) shut: u64,
+}
+
 pub(super) struct Staging {
     pub(super) db: Connection,
 }
@@ -27,7 +35,7 @@ impl Staging {
              CREATE TABLE leaf (log INTEGER, position INTEGER, entry BLOB, explained INTEGER, PRIMARY KEY (log, position)) WITHOUT ROWID; \
              CREATE TABLE pack (no INTEGER PRIMARY KEY, path TEXT); \
              CREATE TABLE frame (tag BLOB UNIQUE, position INTEGER, pack INTEGER, bytes BLOB); \
-             CREATE TABLE shut (tag BLOB, key BLOB); \
+             CREATE TABLE shut (tag BLOB, key BLOB, pack INTEGER, start INTEGER); \
              CREATE TABLE access (position INTEGER PRIMARY KEY, pack INTEGER, subject BLOB, time_us INTEGER, id BLOB, bytes BLOB); \
              CREATE TABLE layout (no INTEGER PRIMARY KEY, name TEXT, keys INTEGER, columns TEXT, UNIQUE (name, keys, columns)); \
              CREATE TABLE rows (position INTEGER PRIMARY KEY, pack INTEGER, key BLOB); \
@@ -80,9 +88,8 @@ impl Staging {
     }
 
     /// Explains the leaves whose frames were destroyed with their keys: those that an erasure noted before it destroyed anything.
-    /// `destroyed` are the keys that the key stores list. Gives how many frames an erasure has shut that was not at its end: as
-    /// many leaves may have come after it had noted them.
-    pub(super) fn explain_erased(&self, target: &Connection, destroyed: &[Destroyed]) -> Result<u64, StoreError> {
+    /// `destroyed` are the keys that the key stores list. Gives the erasures that were not at their end.
+    pub(super) fn explain_erased(&self, target: &Connection, destroyed: &[Destroyed]) -> Result<UnderWay, StoreError> {
         let step = "explaining what was erased";
         let mut noted = target.prepare("SELECT position FROM shred_leaf WHERE shred = ?").at(step)?;
         let mut ended = target
@@ -93,7 +100,7 @@ impl Staging {
         // The log knows of an erasure also where the key stores were set back to a time before.
         let mut shreds = known.collect::<Result<BTreeSet<[u8; 16]>, _>>().at(step)?;
         shreds.extend(destroyed.iter().filter(|key| key.cause == Cause::Shred).map(|key| key.by.0));
-        let mut under_way = BTreeSet::new();
+        let mut under_way = UnderWay::default();
         for shred in shreds {
             let places = noted.query_map([shred], |row| row.get(0)).at(step)?;
             for position in places.collect::<Result<Vec<i64>, _>>().at(step)? {
@@ -101,21 +108,23 @@ impl Staging {
                 self.run(sql, params![Log::Records.place() as i64, position])?;
             }
             if !ended.exists([shred]).at(step)? {
-                under_way.insert(shred);
+                under_way.shreds.insert(shred);
             }
         }
         let mut shut = self.db.prepare("SELECT count(*) FROM shut WHERE key = ?").at(step)?;
-        let mut count = 0;
-        for key in destroyed.iter().filter(|key| under_way.contains(&key.by.0)) {
-            count += shut.query_row([key.id.0.0], |row| row.get::<_, i64>(0)).at(step)?.unsigned_abs();
+        for key in destroyed.iter().filter(|key| under_way.shreds.contains(&key.by.0)) {
+            under_way.shut += shut.query_row([key.id.0.0], |row| row.get::<_, i64>(0)).at(step)?.unsigned_abs();
         }
-        Ok(count)
+        Ok(under_way)
     }
 
+    /// Gives the places of what came after an erasure under way had noted what it takes: nobody can tell any more what they are
+    /// about.
+    ///
     /// # Errors
     /// [`StoreError::Rebuild`] where something was logged and is not there, but for as many records as an erasure under way has
     /// shut.
-    pub(super) fn all_explained(&self, scanned: &Scanned, under_way: u64) -> Result<(), StoreError> {
+    pub(super) fn all_explained(&self, scanned: &Scanned, under_way: &UnderWay) -> Result<Vec<i64>, StoreError> {
         let step = "counting what is not explained";
         let mut statement = self
             .db
@@ -127,12 +136,14 @@ impl Staging {
             .query_map([NAMED_MAX as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .and_then(Iterator::collect::<Result<Vec<(u8, i64, i64)>, _>>)
             .at(step)?;
-        let Some((_, _, count)) = rows.first().copied() else { return Ok(()) };
+        let Some((_, _, count)) = rows.first().copied() else { return Ok(Vec::new()) };
         let records = Log::Records.place() as i64;
         let others = self.count("SELECT count(*) FROM leaf WHERE explained = 0 AND log <> ?", [records])?;
-        if others == 0 && count.unsigned_abs() <= under_way {
+        if others == 0 && count.unsigned_abs() <= under_way.shut {
             tracing::warn!(leaves = count, "an erasure was under way: these leaves are of what it had destroyed");
-            return Ok(());
+            let mut late = self.db.prepare("SELECT position FROM leaf WHERE explained = 0").at(step)?;
+            let late = late.query_map([], |row| row.get(0)).at(step)?;
+            return late.collect::<Result<_, _>>().at(step);
         }
         let names: Vec<String> = rows
             .iter()

@@ -30,7 +30,7 @@ use crate::error::StoreError;
 use crate::journal::try_lock;
 use crate::types::Log;
 
-pub use table::{Drill, LastScrub};
+pub use table::{Drill, DrillOutcome, LastScrub};
 
 /// Most things named in a report, of each kind.
 const NAMED_MAX: usize = 1_000;

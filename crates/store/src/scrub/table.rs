@@ -47,6 +47,35 @@ pub struct LastScrub {
     pub fault: Option<String>,
 }
 
+/// How what a restore drill made compares with what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrillOutcome {
+    /// Something is not as it should be.
+    Unequal,
+    /// Every table is equal.
+    Equal,
+    /// Every leaf is explained and what could be compared is equal; some tables were written to meanwhile.
+    Partly,
+}
+
+impl DrillOutcome {
+    const fn number(self) -> i64 {
+        match self {
+            Self::Unequal => 0,
+            Self::Equal => 1,
+            Self::Partly => 2,
+        }
+    }
+
+    const fn of(number: i64) -> Self {
+        match number {
+            1 => Self::Equal,
+            2 => Self::Partly,
+            _ => Self::Unequal,
+        }
+    }
+}
+
 /// A restore drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drill {
@@ -56,8 +85,8 @@ pub struct Drill {
     pub ended: Timestamp,
     /// The site from which the installation was made again.
     pub site: String,
-    /// Whether it came out equal.
-    pub equal: bool,
+    /// How it came out.
+    pub outcome: DrillOutcome,
     /// Versions of resources compared.
     pub resources: u64,
     /// Objects compared.
@@ -164,7 +193,7 @@ pub(super) fn drills(core: &Core, count: u32) -> Result<Vec<Drill>, StoreError> 
                     begun: time(row.get(0)?),
                     ended: time(row.get(1)?),
                     site: row.get(2)?,
-                    equal: row.get(3)?,
+                    outcome: DrillOutcome::of(row.get(3)?),
                     resources: number(4)?,
                     objects: number(5)?,
                     rows: number(6)?,
@@ -187,7 +216,7 @@ pub(super) fn note_drill(core: &Core, drill: Drill) -> Result<(), StoreError> {
                 drill.begun.as_microsecond(),
                 drill.site,
                 drill.ended.as_microsecond(),
-                drill.equal,
+                drill.outcome.number(),
                 drill.resources as i64,
                 drill.objects as i64,
                 drill.rows as i64,

@@ -87,8 +87,10 @@ pub(super) struct Stored {
 pub(super) fn read(connection: &Connection, log: Log) -> Result<Stored, StoreError> {
     let step = "reading the end of a log";
     let sql = "SELECT note, last_no, published_note FROM log_head WHERE log = ?";
-    let head: Option<(Option<Vec<u8>>, i64, Option<Vec<u8>>)> = connection
-        .query_row(sql, [log.name()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    let head = connection
+        .query_row(sql, [log.name()], |row| {
+            Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
+        })
         .optional()
         .at(step)?;
     let (note, last_no, published) = head

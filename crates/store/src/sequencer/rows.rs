@@ -1,6 +1,7 @@
 //! Changes of lasting tables on their way into a segment: those of one owner in one round become one frame and one leaf.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use base::{Id16, wire};
 use ledger::{Commitment, EntryKind};
@@ -46,8 +47,8 @@ impl Changes {
         owner: Option<&[u8]>,
         change: Vec<u8>,
     ) -> Result<(), StoreError> {
-        if !self.layouts.contains_key(&layout) {
-            self.layouts.insert(layout, read_layout(connection, layout)?);
+        if let Entry::Vacant(unknown) = self.layouts.entry(layout) {
+            unknown.insert(read_layout(connection, layout)?);
         }
         let owner = match owner {
             // Nobody's key can be made anew who was erased; what is still said of them is the installation's own.

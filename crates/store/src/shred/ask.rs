@@ -3,13 +3,14 @@
 use base::wire::{Reader, Writer};
 use base::{Id16, Redacted, Timestamp};
 use policy::{Action, Owner, Permit};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use vault::KeyName;
 
 use super::erase::keys_of;
+use super::outlook::check_permit;
 use super::{
-    APPROVALS, Approval, Hold, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredRole, ShredRules, ShredScope, ShredState,
-    failed,
+    APPROVALS, Approval, Hold, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredOutlook, ShredRole, ShredRules,
+    ShredScope, ShredState, failed,
 };
 use crate::Store;
 use crate::core::{Core, check_action, check_count};
@@ -20,11 +21,12 @@ use crate::types::{owner_bytes, owner_from, time_from};
 const HOUR_US: i64 = 3_600_000_000;
 
 impl Store {
-    /// Asks for an erasure. Gives its id. Takes a permit to repair, as the whole of this module does: whether somebody may ask or
-    /// approve is settled before.
+    /// Asks for an erasure. Gives its id. Takes a job's permit to repair, where whether somebody may is settled before, or a permit of
+    /// who asks to handle erasures about [`Store::shred_target`]: then it is journalled under whom it erases.
     ///
     /// # Errors
-    /// [`StoreError::Action`]; [`StoreError::Limit`]; [`StoreError::Shred`] where reason or legal basis is missing.
+    /// [`StoreError::Action`]; [`StoreError::Scope`]; [`StoreError::Limit`]; [`StoreError::Shred`] where reason or legal basis is
+    /// missing; [`StoreError::JournalUnavailable`].
     pub fn shred_request(
         &self,
         permit: &Permit,
@@ -33,7 +35,7 @@ impl Store {
         reason: &str,
         basis: &str,
     ) -> Result<Id16, StoreError> {
-        check_action(permit, "shred_request", &[Action::Repair])?;
+        let subject = self.check_handling(permit, "shred_request", scope)?;
         let core = self.core();
         let id = Id16::random(&*core.random);
         for (what, text) in [("bytes of a reason", reason), ("bytes of a legal basis", basis)] {
@@ -45,9 +47,16 @@ impl Store {
         let mut request = Writer::new();
         request.u8(1).text(by.role.name()).text(reason.trim()).text(basis.trim());
         let request = sealed::seal(&core.shred_key, "request", &id.0, request.as_slice(), &*core.random);
-        let (scope, now_us) = (scope.to_bytes(), core.clock.now_us());
+        let (scope, now_us, is_own) = (scope.to_bytes(), core.clock.now_us(), is_own(permit, by));
+        let judge = move |connection: &Connection| {
+            if !is_own {
+                return Err(failed(id, "whoever is signed in asks in their own name alone"));
+            }
+            check_role(connection, id, by)
+        };
+        self.judged(permit, subject, "erasure-asked", &judge)?;
         core.writer.run(1, move |transaction| {
-            check_role(transaction, id, by)?;
+            judge(transaction)?;
             let sql = "INSERT INTO shred (id, state, scope, requester, request, requested_us) VALUES (?, 'requested', ?, ?, ?, ?)";
             let values = params![id.0, scope, by.account.0, request, now_us];
             transaction.execute(sql, values).at("asking for an erasure").map(|_| ())
@@ -55,10 +64,12 @@ impl Store {
         Ok(id)
     }
 
-    /// Approves an erasure. The second approval starts the waiting period. Nobody approves twice, or what they asked for.
+    /// Approves an erasure. The second approval that counts starts the waiting period: one ends with the role of who gave it, up to
+    /// the moment when the erasure is begun. Nobody approves twice, or what they asked for. Takes a permit as [`Store::shred_request`] does; what is refused is journalled as denied.
     ///
     /// # Errors
-    /// [`StoreError::Action`]; [`StoreError::Shred`] where this approval does not count; [`StoreError::Missing`].
+    /// [`StoreError::Action`]; [`StoreError::Scope`]; [`StoreError::Shred`] where this approval does not count;
+    /// [`StoreError::Missing`]; [`StoreError::JournalUnavailable`].
     pub fn shred_approve(
         &self,
         permit: &Permit,
@@ -66,28 +77,25 @@ impl Store {
         by: ShredActor,
         rules: &ShredRules,
     ) -> Result<Shred, StoreError> {
-        check_action(permit, "shred_approve", &[Action::Repair])?;
+        let subject = self.check_handling_of(permit, "shred_approve", id)?;
         let core = self.core();
+        let asked = self.find_shred(id)?.requester;
         let (now_us, wait_us) = (core.clock.now_us(), i64::from(rules.wait_hours) * HOUR_US);
+        let is_own = is_own(permit, by);
+        let judge = move |connection: &Connection| {
+            if !is_own {
+                return Err(failed(id, "whoever is signed in approves in their own name alone"));
+            }
+            check_approval(connection, id, asked, by)
+        };
+        self.judged(permit, subject, "erasure-approved", &judge)?;
         core.writer.run(2, move |transaction| {
             let step = "approving an erasure";
-            check_role(transaction, id, by)?;
-            let sql = "SELECT state, requester FROM shred WHERE id = ?";
-            let found: Option<(String, [u8; 16])> =
-                transaction.query_row(sql, [id.0], |row| Ok((row.get(0)?, row.get(1)?))).optional().at(step)?;
-            let (state, requester) = found.ok_or(StoreError::Missing { what: "erasure" })?;
-            if state != ShredState::Requested.name() {
-                return Err(failed(id, format!("it is {state} already, and takes no approval")));
-            }
-            if requester == by.account.0 {
-                return Err(failed(id, "whoever asked for it cannot approve it: two other people must"));
-            }
-            let sql = "INSERT OR IGNORE INTO shred_approval (shred, account, role, at_us) VALUES (?, ?, ?, ?)";
-            let values = params![id.0, by.account.0, by.role.name(), now_us];
-            if transaction.execute(sql, values).at(step)? == 0 {
-                return Err(failed(id, "this account has approved it already: somebody else must, too"));
-            }
-            let sql = "SELECT count(*) FROM shred_approval WHERE shred = ?";
+            lapse(transaction, now_us)?;
+            judge(transaction)?;
+            let sql = "INSERT OR REPLACE INTO shred_approval (shred, account, role, at_us) VALUES (?, ?, ?, ?)";
+            transaction.execute(sql, params![id.0, by.account.0, by.role.name(), now_us]).at(step)?;
+            let sql = "SELECT count(*) FROM shred_approval WHERE shred = ? AND ended_us IS NULL";
             let approvals: i64 = transaction.query_row(sql, [id.0], |row| row.get(0)).at(step)?;
             if approvals as usize >= APPROVALS {
                 let sql = "UPDATE shred SET state = 'approved', not_before_us = ? WHERE id = ?";
@@ -95,39 +103,61 @@ impl Store {
             }
             Ok(())
         })?;
-        self.shred(permit, id)
+        self.find_shred(id)
     }
 
-    /// Gives an erasure up, before anything was destroyed.
+    /// Gives an erasure up, before it is begun. Takes a permit as [`Store::shred_request`] does.
     ///
     /// # Errors
-    /// [`StoreError::Action`]; [`StoreError::Shred`] where it is too late.
+    /// [`StoreError::Action`]; [`StoreError::Scope`]; [`StoreError::Missing`]; [`StoreError::Shred`] where it is too late;
+    /// [`StoreError::JournalUnavailable`].
     pub fn shred_withdraw(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
-        check_action(permit, "shred_withdraw", &[Action::Repair])?;
+        let subject = self.check_handling_of(permit, "shred_withdraw", id)?;
+        let judge = move |connection: &Connection| match state_of(connection, id)?.0 {
+            ShredState::Requested | ShredState::Approved => Ok(()),
+            _ => Err(failed(id, "it was begun, or is over: it cannot be given up")),
+        };
+        self.judged(permit, subject, "erasure-withdrawn", &judge)?;
         self.core().writer.run(1, move |transaction| {
-            let sql = "UPDATE shred SET state = 'withdrawn' WHERE id = ? AND state IN ('requested', 'approved')";
-            match transaction.execute(sql, [id.0]).at("giving up an erasure")? {
-                0 => Err(failed(id, "it was begun, or is none: it cannot be given up")),
-                _ => Ok(()),
-            }
+            judge(transaction)?;
+            let sql = "UPDATE shred SET state = 'withdrawn' WHERE id = ?";
+            transaction.execute(sql, [id.0]).at("giving up an erasure").map(|_| ())
         })
     }
 
-    /// An erasure.
+    /// An erasure, and what it would take if it were done now; nothing is counted once its keys are destroyed. Takes a permit as
+    /// [`Store::shred_request`] does.
     ///
     /// # Errors
-    /// [`StoreError::Action`], [`StoreError::Missing`], [`StoreError::Database`].
-    pub fn shred(&self, permit: &Permit, id: Id16) -> Result<Shred, StoreError> {
-        let found = self.shreds(permit)?.into_iter().find(|shred| shred.id == id);
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::Missing`], [`StoreError::Database`],
+    /// [`StoreError::JournalUnavailable`].
+    pub fn shred(&self, permit: &Permit, id: Id16) -> Result<(Shred, ShredOutlook), StoreError> {
+        let subject = self.check_handling_of(permit, "shred", id)?;
+        self.judged(permit, subject, "erasure", &|_| Ok(()))?;
+        let shred = self.find_shred(id)?;
+        let is_over = shred.destroyed.is_some() || shred.state == ShredState::Withdrawn;
+        let outlook = if is_over { ShredOutlook::default() } else { self.outlook(&shred.scope)? };
+        Ok((shred, outlook))
+    }
+
+    /// Every erasure that was asked for, oldest first. Takes a job's permit to repair, or one to handle erasures of the installation:
+    /// then it is journalled under who asks.
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::Database`], [`StoreError::Damaged`],
+    /// [`StoreError::JournalUnavailable`].
+    pub fn shreds(&self, permit: &Permit) -> Result<Vec<Shred>, StoreError> {
+        check_permit(permit, "shreds", None)?;
+        self.judged(permit, permit.actor().account, "erasure", &|_| Ok(()))?;
+        self.all_shreds()
+    }
+
+    pub(super) fn find_shred(&self, id: Id16) -> Result<Shred, StoreError> {
+        let found = self.all_shreds()?.into_iter().find(|shred| shred.id == id);
         found.ok_or(StoreError::Missing { what: "erasure" })
     }
 
-    /// Every erasure that was asked for, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Action`], [`StoreError::Database`], [`StoreError::Damaged`].
-    pub fn shreds(&self, permit: &Permit) -> Result<Vec<Shred>, StoreError> {
-        check_action(permit, "shreds", &[Action::Repair])?;
+    fn all_shreds(&self) -> Result<Vec<Shred>, StoreError> {
         let core = self.core();
         let step = "reading erasures";
         core.readers.snapshot(step, |connection| {
@@ -233,15 +263,79 @@ impl Store {
     }
 }
 
+/// Whether it is the one who is signed in; a job says for whom it acts.
+fn is_own(permit: &Permit, by: ShredActor) -> bool {
+    let actor = permit.actor();
+    permit.action() == Action::Repair || (actor.account, actor.role.name()) == (by.account, by.role.name())
+}
+
+/// How far an erasure is, and who asked for it.
+fn state_of(connection: &Connection, id: Id16) -> Result<(ShredState, [u8; 16]), StoreError> {
+    let sql = "SELECT state, requester FROM shred WHERE id = ?";
+    let found: Option<(String, [u8; 16])> = connection
+        .query_row(sql, [id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .at("reading how far an erasure is")?;
+    let (state, requester) = found.ok_or(StoreError::Missing { what: "erasure" })?;
+    Ok((ShredState::from_name(&state).ok_or_else(unreadable)?, requester))
+}
+
+/// Whether an approval counts: it waits for some, and this is one of somebody else who has not approved.
+fn check_approval(connection: &Connection, id: Id16, asked: ShredActor, by: ShredActor) -> Result<(), StoreError> {
+    check_role(connection, id, by)?;
+    check_asked(connection, id, asked)?;
+    let (state, requester) = state_of(connection, id)?;
+    if state != ShredState::Requested {
+        return Err(failed(id, format!("it is {} already, and takes no approval", state.name())));
+    }
+    if requester == by.account.0 {
+        return Err(failed(id, "whoever asked for it cannot approve it: two other people must"));
+    }
+    let sql = "SELECT 1 FROM shred_approval WHERE shred = ? AND account = ? AND ended_us IS NULL";
+    let mut statement = connection.prepare_cached(sql).at("approving")?;
+    if statement.exists(params![id.0, by.account.0]).at("approving")? {
+        return Err(failed(id, "this account has approved it already: somebody else must, too"));
+    }
+    Ok(())
+}
+
 /// The account must hold the role in which it acts.
 fn check_role(connection: &Connection, id: Id16, by: ShredActor) -> Result<(), StoreError> {
-    let step = "looking for a role";
-    let mut statement =
-        connection.prepare_cached("SELECT 1 FROM account_right WHERE account = ? AND role = ?").at(step)?;
-    if statement.exists(params![by.account.0, by.role.name()]).at(step)? {
+    if holds(connection, by)? {
         return Ok(());
     }
     Err(failed(id, format!("the account does not hold the role {}: nothing was written down", by.role.name())))
+}
+
+/// A request ends with the role of who made it.
+pub(super) fn check_asked(connection: &Connection, id: Id16, asked: ShredActor) -> Result<(), StoreError> {
+    if holds(connection, asked)? {
+        return Ok(());
+    }
+    let role = asked.role.name();
+    Err(failed(
+        id,
+        format!("who asked for it does not hold the role {role} any more: withdraw it, and let it be asked for anew"),
+    ))
+}
+
+fn holds(connection: &Connection, by: ShredActor) -> Result<bool, StoreError> {
+    let step = "looking for a role";
+    let sql = "SELECT 1 FROM account_right WHERE account = ? AND role = ?";
+    connection.prepare_cached(sql).at(step)?.exists(params![by.account.0, by.role.name()]).at(step)
+}
+
+/// Ends the approvals of erasures not begun yet whose account does not hold the role any more, for good: who gets the role again
+/// approves again. An erasure that lost one waits for another.
+pub(crate) fn lapse(transaction: &Transaction<'_>, now_us: i64) -> Result<(), StoreError> {
+    let step = "ending approvals";
+    let sql = "UPDATE shred_approval SET ended_us = ? WHERE ended_us IS NULL \
+               AND shred IN (SELECT id FROM shred WHERE state IN ('requested', 'approved')) AND NOT EXISTS ( \
+               SELECT 1 FROM account_right r WHERE r.account = shred_approval.account AND r.role = shred_approval.role)";
+    transaction.execute(sql, [now_us]).at(step)?;
+    let sql = "UPDATE shred SET state = 'requested', not_before_us = NULL WHERE state = 'approved' \
+               AND (SELECT count(*) FROM shred_approval WHERE shred = shred.id AND ended_us IS NULL) < ?";
+    transaction.execute(sql, [APPROVALS as i64]).at(step).map(|_| ())
 }
 
 /// The erasure of this owner, or of something of it, that can be stopped no more: it is destroying keys, or the owner is erased.
@@ -285,26 +379,32 @@ fn read(core: &Core, connection: &Connection, row: &Row<'_>) -> Result<Shred, St
     let role = ShredRole::from_name(reader.text()?).ok_or_else(unreadable)?;
     let (reason, basis) = (reader.text()?.to_owned(), reader.text()?.to_owned());
     let time = |at: usize| row.get::<_, Option<i64>>(at).at(step)?.map(time_from).transpose();
+    let state = ShredState::from_name(&state).ok_or_else(unreadable)?;
+    let requester = ShredActor { account: Id16(row.get(3).at(step)?), role };
+    let is_begun = !matches!(state, ShredState::Requested | ShredState::Approved);
     Ok(Shred {
         id,
-        state: ShredState::from_name(&state).ok_or_else(unreadable)?,
+        state,
         scope: ShredScope::from_bytes(&scope)?,
-        requester: ShredActor { account: Id16(row.get(3).at(step)?), role },
+        requester,
+        request_stands: is_begun || holds(connection, requester)?,
         reason: reason.into(),
         basis: basis.into(),
         requested: time_from(row.get(5).at(step)?)?,
-        approvals: approvals(connection, id)?,
+        approvals: approvals(connection, id, false)?,
+        lapsed: approvals(connection, id, true)?,
         not_before: time(6)?,
         destroyed: time(7)?,
     })
 }
 
-fn approvals(connection: &Connection, id: Id16) -> Result<Vec<Approval>, StoreError> {
+fn approvals(connection: &Connection, id: Id16, lapsed: bool) -> Result<Vec<Approval>, StoreError> {
     let step = "reading approvals";
-    let sql = "SELECT account, role, at_us FROM shred_approval WHERE shred = ? ORDER BY at_us, account";
+    let sql = "SELECT account, role, at_us FROM shred_approval WHERE shred = ? AND (ended_us IS NOT NULL) = ? \
+               ORDER BY at_us, account";
     let mut statement = connection.prepare_cached(sql).at(step)?;
     let rows = statement
-        .query_map([id.0], |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?, row.get(2)?)))
+        .query_map(params![id.0, lapsed], |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?, row.get(2)?)))
         .at(step)?;
     let mut approvals = Vec::new();
     for row in rows {

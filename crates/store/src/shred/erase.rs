@@ -24,8 +24,6 @@ pub(crate) struct Going {
     pub(crate) whole: bool,
     /// The keys, by id.
     pub(crate) keys: Vec<KeyId>,
-    /// Rows of the objects that were sealed under one of the keys, where it is not everything.
-    pub(crate) objects: Vec<i64>,
 }
 
 impl Going {
@@ -40,16 +38,19 @@ impl Going {
                 KeyName::Shard(_) | KeyName::Access { .. } | KeyName::Secret(_) => continue,
             };
             let owner = owner_bytes(owner);
-            let going = by_owner.entry(owner).or_insert_with(|| Self {
-                owner,
-                whole: false,
-                keys: Vec::new(),
-                objects: Vec::new(),
-            });
+            let going = by_owner.entry(owner).or_insert_with(|| Self { owner, whole: false, keys: Vec::new() });
             going.whole |= whole;
             going.keys.push(*id);
         }
         by_owner.into_values().collect()
+    }
+
+    /// Lets everything of an owner go, whatever keys are known.
+    pub(crate) fn whole(goings: &mut Vec<Self>, owner: [u8; OWNER_BYTES]) {
+        match goings.iter_mut().find(|going| going.owner == owner) {
+            Some(going) => going.whole = true,
+            None => goings.push(Self { owner, whole: true, keys: Vec::new() }),
+        }
     }
 }
 
@@ -222,11 +223,19 @@ fn unsealed(transaction: &Transaction<'_>, leaves: &HashSet<(i64, i64)>) -> Resu
     Ok(found)
 }
 
-fn objects_of(transaction: &Transaction<'_>, owner: &[u8; OWNER_BYTES]) -> Result<Vec<i64>, StoreError> {
+fn objects(transaction: &Transaction<'_>, going: &Going) -> Result<Vec<i64>, StoreError> {
     let step = "reading objects to erase";
-    let mut statement = transaction.prepare_cached("SELECT row FROM object WHERE owner = ?").at(step)?;
-    let rows = statement.query_map([owner], |row| row.get(0)).at(step)?;
-    rows.collect::<Result<_, _>>().at(step)
+    let keys: HashSet<[u8; 16]> = going.keys.iter().map(|key| key.0.0).collect();
+    let mut statement = transaction.prepare_cached("SELECT row, key FROM object WHERE owner = ?").at(step)?;
+    let mut rows = statement.query([going.owner]).at(step)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().at(step)? {
+        let key: Option<[u8; 16]> = row.get(1).at(step)?;
+        if going.whole || key.is_some_and(|key| keys.contains(&key)) {
+            found.push(row.get(0).at(step)?);
+        }
+    }
+    Ok(found)
 }
 
 /// What goes of an owner besides rows of other tables.
@@ -240,7 +249,7 @@ struct Contents {
 
 fn contents(transaction: &Transaction<'_>, going: &Going) -> Result<Contents, StoreError> {
     let versions = versions(transaction, going)?;
-    let objects = if going.whole { objects_of(transaction, &going.owner)? } else { going.objects.clone() };
+    let objects = objects(transaction, going)?;
     let mut leaves: HashSet<(i64, i64)> = versions.rows().map(|row| (KIND_VERSION, row)).collect();
     leaves.extend(objects.iter().map(|row| (KIND_OBJECT, *row)));
     Ok(Contents { versions, objects, leaves })

@@ -17,10 +17,13 @@
 mod ask;
 mod erase;
 mod files;
+mod outlook;
 mod owned;
 mod replay;
 mod run;
 
+pub(crate) use ask::lapse;
+pub(crate) use erase::{Doing, Going, erase};
 pub(crate) use owned::is_kept;
 pub(crate) use replay::replay;
 
@@ -34,6 +37,8 @@ use crate::sequencer::proof::LeafProof;
 
 /// Longest text of a request in bytes.
 pub const SHRED_TEXT_BYTES_MAX: usize = 4_096;
+/// Holds that an outlook tells one by one.
+pub const HOLDS_SHOWN: usize = 10;
 /// How many must approve.
 pub const APPROVALS: usize = 2;
 
@@ -150,6 +155,37 @@ pub struct ShredRules {
     pub backup_days: u32,
 }
 
+/// What an erasure would take away if it were done now, and what stands against it. Numbers alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShredOutlook {
+    /// Whose records it would be: how many patients.
+    pub patients: u64,
+    /// Keys that would be destroyed.
+    pub keys: u64,
+    /// Resources by their type, documents as `document`; only of a whole patient, since what hangs under a group is known to its
+    /// frames alone.
+    pub kinds: Vec<(String, u64)>,
+    /// How many of the patients a legal hold keeps.
+    pub held: u64,
+    /// Those holds, [`HOLDS_SHOWN`] at most.
+    pub holds: Vec<HeldBy>,
+    /// The last year until whose end something of it must be kept, where that is not over.
+    pub kept_until: Option<u16>,
+    /// Whether another erasure of the same is under way.
+    pub is_asked: bool,
+}
+
+/// A legal hold that keeps something from being erased; what its note says is not for whoever handles erasures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldBy {
+    /// Its number.
+    pub hold: Id16,
+    /// When it was placed.
+    pub placed: Timestamp,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+}
+
 /// How far an erasure is; see the module's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ShredState {
@@ -229,8 +265,12 @@ pub struct Shred {
     pub basis: Redacted<String>,
     /// When it was asked for.
     pub requested: Timestamp,
-    /// Who approved.
+    /// Who approved, as far as it counts.
     pub approvals: Vec<Approval>,
+    /// Who approved and ceased to hold the role before it was begun: these do not count.
+    pub lapsed: Vec<Approval>,
+    /// Whether who asked for it holds the role still, or did when it was begun: else it goes no further.
+    pub request_stands: bool,
     /// The earliest moment of execution, once it is approved.
     pub not_before: Option<Timestamp>,
     /// When it became certain that its keys are destroyed.

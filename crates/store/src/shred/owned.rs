@@ -2,6 +2,7 @@
 //! in one of the two lists; a test compares them with the database.
 
 use rusqlite::{Connection, Transaction};
+use vault::KeyId;
 
 use crate::error::{AtStep, StoreError};
 use crate::types::OWNER_BYTES;
@@ -86,6 +87,45 @@ pub(crate) fn left(connection: &Connection, owner: &[u8; OWNER_BYTES]) -> Result
         let rows: Result<i64, _> =
             connection.prepare_cached(&sql).and_then(|mut one| one.query_row([named(owner, *form)], |row| row.get(0)));
         left.push((*table, rows.at("counting what is left")?.unsigned_abs()));
+    }
+    Ok(left)
+}
+
+/// What hangs under keys, or under what went with them: where rows are found by the owner's other rows alone, one whose resource,
+/// version or object is gone is left.
+const HANGING: &[(&str, &str)] = &[
+    ("resource_current", "NOT EXISTS (SELECT 1 FROM resource_version v WHERE v.row = t.row)"),
+    ("resource_again", OF_RESOURCE),
+    ("idx_token", OF_RESOURCE),
+    ("idx_string", OF_RESOURCE),
+    ("idx_date", OF_RESOURCE),
+    ("idx_reference", OF_RESOURCE),
+    ("idx_quantity", OF_RESOURCE),
+    ("idx_number", OF_RESOURCE),
+    ("idx_composite", OF_RESOURCE),
+    ("idx_uri", OF_RESOURCE),
+    ("object_chunk", "NOT EXISTS (SELECT 1 FROM object o WHERE o.row = t.object)"),
+    (
+        "document",
+        "t.object IS NOT NULL AND NOT EXISTS (SELECT 1 FROM object o WHERE o.owner = t.owner AND o.id = t.object)",
+    ),
+];
+const OF_RESOURCE: &str =
+    "NOT EXISTS (SELECT 1 FROM resource_current c WHERE c.owner = t.owner AND c.type = t.type AND c.id = t.id)";
+
+/// How many rows are left that hang under these keys, or under nothing any more. Frames in rows are looked for in the files.
+pub(crate) fn left_under(connection: &Connection, keys: &[KeyId]) -> Result<Vec<(&'static str, u64)>, StoreError> {
+    let step = "counting what is left";
+    let mut under = connection.prepare_cached("SELECT count(*) FROM object WHERE key = ?").at(step)?;
+    let mut objects = 0;
+    for key in keys {
+        objects += under.query_row([key.0.0], |row| row.get::<_, i64>(0)).at(step)?.unsigned_abs();
+    }
+    let mut left = vec![("object", objects)];
+    for (table, hangs) in HANGING {
+        let sql = format!("SELECT count(*) FROM {table} t WHERE {hangs}");
+        let rows: i64 = connection.query_row(&sql, [], |row| row.get(0)).at(step)?;
+        left.push((*table, rows.unsigned_abs()));
     }
     Ok(left)
 }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use base::Id16;
-use policy::Action;
+use policy::{Action, Permit};
 use rusqlite::{OptionalExtension, params};
 use vault::{Cause, Destroyed, KeyError, KeyId, KeyName, WrappedKey};
 
@@ -14,6 +14,7 @@ use crate::core::Core;
 use crate::error::{AtStep, StoreError};
 use crate::facts::{bump_epoch, own_job_permit};
 use crate::keys::count_change;
+use crate::objects::name_keys;
 use crate::rotate::list_destroyed;
 
 /// Keys written into the index at once.
@@ -51,7 +52,7 @@ pub(crate) fn replay(core: &Core) -> Result<(), StoreError> {
     for shred in by_shred {
         let of: Vec<&Destroyed> = news.iter().filter(|entry| entry.by == shred).collect();
         erased.extend(of.iter().map(|entry| entry.id));
-        end(core, shred, &of)?;
+        end(core, &permit, shred, &of)?;
     }
     core.keyring.forget();
     files::clean(core, &erased)?;
@@ -75,7 +76,7 @@ fn news(core: &Core, listed: &[Destroyed]) -> Result<Vec<Destroyed>, StoreError>
 }
 
 /// Erases what hung under the keys of one erasure, and notes that they are gone.
-fn end(core: &Core, shred: Id16, entries: &[&Destroyed]) -> Result<(), StoreError> {
+fn end(core: &Core, permit: &Permit, shred: Id16, entries: &[&Destroyed]) -> Result<(), StoreError> {
     let step = "reading keys that were destroyed";
     let names: Vec<(KeyId, KeyName)> = core.readers.snapshot(step, |connection| {
         let mut names = Vec::new();
@@ -99,7 +100,11 @@ fn end(core: &Core, shred: Id16, entries: &[&Destroyed]) -> Result<(), StoreErro
     })?;
     let at_us = entries.iter().map(|entry| entry.at_us).max().unwrap_or_default();
     let doing = Doing { shred, at_us, drop_unsealed: true };
-    for going in Going::of(&names) {
+    let goings = Going::of(&names);
+    if goings.iter().any(|going| !going.whole) {
+        name_keys(core, permit)?;
+    }
+    for going in goings {
         core.writer.run(1_000, move |transaction| erase(transaction, &going, doing).map(|_| ()))?;
     }
     let all: Vec<(KeyId, Cause)> = entries.iter().map(|entry| (entry.id, entry.cause)).collect();

@@ -4,8 +4,8 @@
 //!
 //! `01`, id of the erasure 16, scope as `bytes`, time of the request 8, account 16 and `text` role of who asked, `text` reason,
 //! `text` legal basis, number of approvals 1 and for each account 16, `text` role and time 8; time of destruction 8; number of keys
-//! 4 and the id of each 16; number of leaves 4 and for each its kind 1 and its place in the log `records` 8. Times are
-//! microseconds since 1970 UTC.
+//! 4 and the id of each 16; number of leaves 4 and for each its kind 1 (`00` where a rebuild could not tell) and its place in the log
+//! `records` 8. Times are microseconds since 1970 UTC.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use policy::{Action, Owner, Permit};
 use rusqlite::{Connection, params};
 use vault::{Cause, Destroyed, KeyId, KeyName, WrappedKey};
 
-use super::ask::{is_held, unreadable};
+use super::ask::{check_asked, is_held, lapse, unreadable};
 use super::erase::{Doing, Going, announce, erase, forget_key, keys_of};
 use super::{
     Certificate, Kept, Shred, ShredRules, ShredScope, ShredState, StoreCleaned, TableCleaned, failed, files, owned,
@@ -28,6 +28,7 @@ use crate::error::{AtStep, OnFile, StoreError};
 use crate::facts::bump_epoch;
 use crate::journal::{AccessActor, AccessEntry, AccessResult};
 use crate::keys::count_change;
+use crate::objects::name_keys;
 use crate::rotate::{COMPACT_PATIENCE, turn};
 use crate::sealed;
 use crate::seams;
@@ -52,9 +53,9 @@ impl Store {
     pub fn shred_step(&self, permit: &Permit, id: Id16) -> Result<ShredState, StoreError> {
         check_action(permit, "shred_step", &[Action::Repair])?;
         let _turn = turn(self.core())?;
-        let shred = self.shred(permit, id)?;
+        let shred = self.find_shred(id)?;
         match shred.state {
-            ShredState::Requested => Err(failed(id, "it waits for approvals")),
+            ShredState::Requested => Err(waits(&shred)),
             ShredState::Withdrawn => Err(failed(id, "it was given up")),
             ShredState::Approved => self.begin(&shred),
             ShredState::Running => self.destroy(permit, &shred),
@@ -65,13 +66,12 @@ impl Store {
         }
     }
 
-    /// The certificate of an erasure that is done.
+    /// The certificate of an erasure that is done. Takes a permit as [`Store::shred_request`] does.
     ///
     /// # Errors
-    /// [`StoreError::Shred`] where it is not done; those of [`Store::proof`].
+    /// Those of [`Store::shred`]; [`StoreError::Shred`] where it is not done; those of [`Store::proof`].
     pub fn shred_certificate(&self, permit: &Permit, id: Id16, rules: &ShredRules) -> Result<Certificate, StoreError> {
-        check_action(permit, "shred_certificate", &[Action::Repair])?;
-        let shred = self.shred(permit, id)?;
+        let (shred, _) = self.shred(permit, id)?;
         if shred.state != ShredState::Done {
             let state = shred.state.name();
             return Err(failed(id, format!("it is {state}: there is a certificate once it is done")));
@@ -107,13 +107,25 @@ impl Store {
         })
     }
 
+    /// Begins, where those who asked and approved still may: from here on it is settled who they were.
     fn begin(&self, shred: &Shred) -> Result<ShredState, StoreError> {
-        let (core, id) = (self.core(), shred.id);
+        let (core, id, asked) = (self.core(), shred.id, shred.requester);
         let now_us = core.clock.now_us();
         if let Some(not_before) = shred.not_before.filter(|at| at.as_microsecond() > now_us) {
             return Err(failed(id, format!("its waiting period lasts until {not_before}")));
         }
-        set_state(core, id, ShredState::Running)
+        let begun = core.writer.run(1, move |transaction| {
+            check_asked(transaction, id, asked)?;
+            lapse(transaction, now_us)?;
+            // Not where it was given up, or approved anew, since it was read.
+            let sql = "UPDATE shred SET state = 'running' WHERE id = ? AND state = 'approved' AND not_before_us <= ?";
+            transaction.execute(sql, params![id.0, now_us]).at("beginning an erasure")
+        })?;
+        if begun == 1 {
+            return Ok(ShredState::Running);
+        }
+        let shred = self.find_shred(id)?;
+        Err(if shred.state == ShredState::Withdrawn { failed(id, "it was given up") } else { waits(&shred) })
     }
 
     /// Destroys the keys, and erases what hung under them.
@@ -132,24 +144,28 @@ impl Store {
         })?;
         // What is not sealed yet would leave its segment behind the erasure.
         core.log(Log::Records).wait_sealed(core, Ticket(newest.unsigned_abs()), SEAL_PATIENCE)?;
+        if !matches!(shred.scope, ShredScope::Patient(_)) {
+            name_keys(core, permit)?;
+        }
         let at_us = core.clock.now_us();
         for try_no in 0.. {
             let keys = self.keys_of_scope(&shred.scope)?;
             self.refuse_held(shred, &keys, at_us)?;
-            let goings = Going::of(&keys).into_iter().map(|mut going| {
-                if !going.whole {
-                    going.objects = self.objects_under(permit, &going)?;
-                }
-                Ok(going)
-            });
-            let goings = goings.collect::<Result<Vec<_>, StoreError>>()?;
+            let mut goings = Going::of(&keys);
+            if let Some(owner) = owner.filter(|_| matches!(shred.scope, ShredScope::Patient(_))) {
+                // Nothing of the patient is taken in again, also where a database that was made again has none of the keys.
+                Going::whole(&mut goings, owner);
+            }
             self.announce(id, &goings)?;
             core.config.seams.at(seams::DESTROY).on("destroyed", &core.folder)?;
             self.make_certain(shred, &keys, at_us)?;
+            for going in goings.iter().filter(|going| !going.keys.is_empty()) {
+                self.record_erased(permit, going, shred)?;
+            }
             self.list(permit, id, &keys, at_us)?;
+            core.config.seams.at(seams::LISTED).on("listed", &core.folder)?;
             let mut whole = true;
             for going in goings {
-                self.record_erased(permit, &going, shred)?;
                 let doing = Doing { shred: id, at_us, drop_unsealed: false };
                 whole &= core.writer.run(1_000, move |transaction| {
                     let erased = erase(transaction, &going, doing)?;
@@ -207,7 +223,7 @@ impl Store {
         Ok(keys)
     }
 
-    fn keys_in_index(&self, scope: &ShredScope) -> Result<Vec<(KeyId, KeyName)>, StoreError> {
+    pub(super) fn keys_in_index(&self, scope: &ShredScope) -> Result<Vec<(KeyId, KeyName)>, StoreError> {
         self.core().readers.snapshot("reading keys to destroy", |connection| match scope {
             ShredScope::Patient(id) => keys_of(connection, &owner_bytes(Owner::Patient(*id))),
             ShredScope::Group(group) => {
@@ -251,31 +267,7 @@ impl Store {
         Ok(())
     }
 
-    /// Rows of an owner's objects that were sealed under one of the keys: their frames say so.
-    fn objects_under(&self, permit: &Permit, going: &Going) -> Result<Vec<i64>, StoreError> {
-        let (core, step) = (self.core(), "looking for objects to erase");
-        let objects: Vec<(i64, String, u32)> = core.readers.snapshot(step, |connection| {
-            let sql = "SELECT object.row, pack.path, object_chunk.start FROM object \
-                       JOIN object_chunk ON object_chunk.object = object.row AND object_chunk.chunk = 0 \
-                       JOIN pack ON pack.no = object_chunk.pack WHERE object.owner = ?";
-            let mut statement = connection.prepare_cached(sql).at(step)?;
-            let rows =
-                statement.query_map([going.owner], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).at(step)?;
-            rows.collect::<Result<_, _>>().at(step)
-        })?;
-        let mut under = Vec::new();
-        for (row, path, start) in objects {
-            let head = core
-                .sites
-                .get_range(permit, &path, u64::from(start)..u64::from(start) + 20, &|head| head.starts_with(b"HF"))?;
-            if going.keys.iter().any(|key| head[4..20] == key.0.0) {
-                under.push(row);
-            }
-        }
-        Ok(under)
-    }
-
-    /// Writes into the access log that somebody's records were erased; nobody is told that they were read.
+    /// Writes into the access log that somebody's records are erased, before they are; nobody is told that they were read.
     fn record_erased(&self, permit: &Permit, going: &Going, shred: &Shred) -> Result<(), StoreError> {
         let core = self.core();
         let actor = AccessActor {
@@ -348,10 +340,13 @@ impl Store {
         let keys = core.readers.snapshot(step, |connection| keys_by(connection, id))?;
         let cleaned = files::clean(core, &keys)?;
         let (left, before): (Vec<(&str, u64)>, Vec<u8>) = core.readers.snapshot(step, |connection| {
-            let mut left: Vec<(&str, u64)> = owned::OWNED.iter().map(|(table, ..)| (*table, 0)).collect();
+            let mut left = owned::left_under(connection, &keys)?;
             for owner in erased_by(connection, id)? {
-                for (sum, (_, rows)) in left.iter_mut().zip(owned::left(connection, &owner)?) {
-                    sum.1 += rows;
+                for (table, rows) in owned::left(connection, &owner)? {
+                    match left.iter_mut().find(|(one, _)| *one == table) {
+                        Some((_, sum)) => *sum += rows,
+                        None => left.push((table, rows)),
+                    }
                 }
             }
             let sql = "SELECT certificate FROM shred WHERE id = ?";
@@ -379,6 +374,17 @@ impl Store {
         self.wait_sealed(Ticket(no.unsigned_abs()), SEAL_PATIENCE)?;
         set_state(core, id, ShredState::Done)
     }
+}
+
+/// That it cannot be begun, in words.
+fn waits(shred: &Shred) -> StoreError {
+    let why = match shred.lapsed.len() {
+        0 => "it waits for approvals".to_owned(),
+        lapsed => format!(
+            "it waits for approvals: {lapsed} that were given do not count, since those who gave them do not hold the role any more"
+        ),
+    };
+    failed(shred.id, why)
 }
 
 /// Whose keys go.

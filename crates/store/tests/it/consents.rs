@@ -168,6 +168,29 @@ fn what_is_changed_or_withdrawn_holds_on_the_next_request() {
 }
 
 #[test]
+fn a_consent_is_withdrawn_though_nothing_new_is_taken_in() {
+    let ward = Ward::new();
+    let id = give(&ward, &terms(&ward));
+    ward.house.hide_site("site-a");
+    ward.house.hide_site("site-c");
+    let begun = std::time::Instant::now();
+    while ward.store.give_consent(&ward.own(Action::ManageConsent), &terms(&ward)).is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "two sites that are away are not missed");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let permit = ward.doctor(care(id)).expect("a permit");
+    assert!(ward.read(&permit).is_ok(), "reads go on");
+    ward.store.withdraw_consent(&ward.own(Action::ManageConsent), ward.person, id).expect("withdrawn");
+    assert!(matches!(ward.read(&permit), Err(StoreError::StaleEpoch { .. })));
+    assert_eq!(ward.doctor(care(id)).expect_err("withdrawn"), DenialReason::Ground);
+    let listed = ward.store.consents(&ward.own(Action::ManageConsent), ward.person).expect("a list");
+    assert!(listed.iter().any(|entry| entry.id == id && !entry.is_active));
+    let stranger = Id16([9; 16]);
+    let missing = ward.store.withdraw_consent(&ward.own(Action::ManageConsent), ward.person, stranger);
+    assert!(matches!(missing, Err(StoreError::Missing { .. })), "{missing:?}");
+}
+
+#[test]
 fn a_consent_is_ones_own_and_has_an_end() {
     let ward = Ward::new();
     let permit = ward.own(Action::ManageConsent);

@@ -2,7 +2,9 @@
 
 use base::{Clock, Id16, Redacted};
 use policy::{Action, DenialReason, Permit, Purpose, Role, Share, Target};
-use store::{AccessEntry, AccessPage, AccessResult, NewGround, NewRepresentative, Right, StoreError, Verdict};
+use store::{
+    AccessEntry, AccessPage, AccessResult, IndexRow, NewGround, NewRepresentative, Right, StoreError, Verdict,
+};
 
 use crate::staff::*;
 use crate::support::*;
@@ -239,16 +241,10 @@ fn a_representative_reads_what_the_person_named_until_it_ends() {
 fn staff_record_a_representative_with_the_proofs_they_saw_on_an_open_request() {
     let ward = Ward::new();
     let agent = ward.store.person_for_ci(&[8; 32]).expect("a person");
-    let request = Id16([0x33; 16]);
-    let purpose = || Purpose::Application { ground: request };
-    let record = || ward.ask(Role::Support, CLERK, Action::RecordProof, ward.about(), purpose());
-    assert_eq!(record().expect_err("no request"), DenialReason::Ground);
-    let permit = ward.ask(Role::Support, CLERK, Action::AskGround, ward.about(), purpose()).expect("a clerk may ask");
-    let new = NewGround { subject: ward.person, institution: None, share: Share::Whole, reason: ward.reason() };
-    ward.store.ask_ground(&permit, new).expect("it is written");
-    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
-    ward.store.confirm_ground(&steward, request).expect("confirmed");
-    let permit = record().expect("a permit");
+    let purpose = Purpose::Application { ground: Id16([0x33; 16]) };
+    let early = ward.ask(Role::Support, CLERK, Action::RecordProof, ward.about(), purpose);
+    assert_eq!(early.expect_err("no request"), DenialReason::Ground);
+    let permit = recording(&ward);
     let proofs = ["own-id", "family-proof", "patient-consent", "patient-id"];
     for left_out in proofs {
         let seen: Vec<&str> = proofs.into_iter().filter(|proof| *proof != left_out).collect();
@@ -258,7 +254,9 @@ fn staff_record_a_representative_with_the_proofs_they_saw_on_an_open_request() {
     let by_word = ward.store.appoint(&permit, appointment(&ward, agent, "appointed", &["own-word"]));
     assert!(matches!(by_word, Err(StoreError::Scope { .. })), "the person's own word is the person's to give");
     let id = ward.store.appoint(&permit, appointment(&ward, agent, "spouse-or-lineal", &proofs)).expect("recorded");
-    assert_eq!(count(&ward.house, "SELECT count(*) FROM representative_proof"), 4);
+    let listed = ward.store.representatives(&permit, ward.person).expect("a list");
+    assert_eq!((listed[0].id, listed[0].recorded_by), (id, CLERK));
+    assert_eq!(listed[0].seen, proofs.map(str::to_owned).into(), "whoever reads it sees what was seen");
     let purpose = Purpose::Representation { ground: id };
     let read = ward.ask(Role::Representative, agent, Action::Issue, ward.about(), purpose.clone()).expect("a permit");
     assert_eq!(ward.read(&read).expect("an answer"), ["c1"]);
@@ -271,6 +269,41 @@ fn staff_record_a_representative_with_the_proofs_they_saw_on_an_open_request() {
     assert!(ward.store.appoint(&permit, child("2026-12-01T00:00:01+09:00")).is_err(), "and no longer");
     ward.clock.advance(60 * 24 * 3600);
     assert!(ward.ask(Role::Representative, agent, Action::Issue, ward.about(), purpose).is_err(), "its end has come");
+}
+
+/// A clerk's permit to record proofs about the person, on a request that a steward confirmed.
+fn recording(ward: &Ward) -> Permit {
+    let purpose = || Purpose::Application { ground: Id16([0x33; 16]) };
+    let permit = ward.ask(Role::Support, CLERK, Action::AskGround, ward.about(), purpose()).expect("a clerk may ask");
+    let new = NewGround { subject: ward.person, institution: None, share: Share::Whole, reason: ward.reason() };
+    let request = ward.store.ask_ground(&permit, new).expect("it is written");
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, request).expect("confirmed");
+    ward.ask(Role::Support, CLERK, Action::RecordProof, ward.about(), purpose()).expect("a permit")
+}
+
+#[test]
+fn somebody_was_born_when_their_records_agree_that_they_were() {
+    let ward = Ward::new();
+    let born = |owner, code: &policy::InstitutionCode, id: &str, from: &str, to: &str| {
+        let us = |text: &str| text.parse::<base::Timestamp>().expect("a time").as_microsecond();
+        let row = IndexRow::Date { param: "birthdate", low_us: us(from), high_us: us(to) - 1 };
+        let bytes = format!(r#"{{"resourceType":"Patient","id":"{id}","birthDate":"{}"}}"#, &from[..10]);
+        ward.write_indexed(owner, code, ("Patient", id), (&bytes, vec![row]), None);
+    };
+    let permit = recording(&ward);
+    let known = || ward.store.recorded_birth_date(&permit, ward.person).expect("read").map(|date| *date.expose());
+    assert_eq!(known(), None, "no record says it");
+    born(ward.there, &other_institution(), "p1", "1980-01-01T00:00:00+09:00", "1981-01-01T00:00:00+09:00");
+    assert_eq!(known(), None, "a year is no day");
+    born(ward.here, &institution(), "p1", "1980-05-17T00:00:00+09:00", "1980-05-18T00:00:00+09:00");
+    assert_eq!(known(), Some(jiff::civil::date(1980, 5, 17)));
+    born(ward.there, &other_institution(), "p1", "1980-05-18T00:00:00+09:00", "1980-05-19T00:00:00+09:00");
+    assert_eq!(known(), None, "two say different days");
+    let other = ward.store.person_for_ci(&[8; 32]).expect("a person");
+    assert!(matches!(ward.store.recorded_birth_date(&permit, other), Err(StoreError::Scope { .. })));
+    let own = ward.own(Action::Appoint);
+    assert!(matches!(ward.store.recorded_birth_date(&own, ward.person), Err(StoreError::Action { .. })));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod rotate;
 mod scrub;
 mod sealing;
 mod shred;
+mod shred_documents;
 mod staff;
 mod support;
 mod watched;

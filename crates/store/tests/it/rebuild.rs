@@ -123,7 +123,7 @@ pub fn lose_database(house: &House) {
     std::fs::rename(house.folder(), house.root.join("lost")).expect("moved away");
 }
 
-fn different(one: &Fingerprint, other: &Fingerprint) -> Vec<String> {
+pub fn different(one: &Fingerprint, other: &Fingerprint) -> Vec<String> {
     let pairs = one.iter().zip(other);
     pairs.filter(|(one, other)| one != other).map(|(one, other)| format!("{one:?} / {other:?}")).collect()
 }
@@ -257,7 +257,7 @@ fn leaves_that_were_written_and_not_yet_under_a_checkpoint_are_taken_up() {
 const TEXTS: [&str; 3] = ["고혈압 0", "당뇨 1", "천식 2"];
 
 /// Two patients with three resources each and an issued document, of whom one is known as a person; all of it sealed.
-fn two_people(house: &House) -> Store {
+pub fn two_people(house: &House) -> Store {
     let store = house.open();
     for one in ["p1", "p2"] {
         let ids = [1, 2, 3].map(|number| format!("{one}-c{number}"));
@@ -271,7 +271,7 @@ fn two_people(house: &House) -> Store {
     store
 }
 
-fn sealed(store: &Store, accesses: u64) {
+pub fn sealed(store: &Store, accesses: u64) {
     until(|| store.health().waiting == [0, 0] && store.health().published[1] >= accesses);
 }
 

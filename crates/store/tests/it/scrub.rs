@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use base::{Id16, Random, SeededRandom};
 use policy::{Action, Door, Permit};
-use store::{Drill, ScrubConfig, ScrubReport, Store};
+use store::{Drill, DrillOutcome, ScrubConfig, ScrubReport, Store};
 
 use crate::support::*;
 
@@ -191,20 +191,22 @@ fn a_scrub_that_was_stopped_goes_on_and_two_do_not_run_at_once() {
 fn drills_are_kept() {
     let (_house, store) = house_with(3);
     let at = |second| base::Timestamp::from_second(second).expect("a time");
-    let drill = |second, equal| Drill {
+    let drill = |second, outcome| Drill {
         begun: at(second),
         ended: at(second + 60),
         site: "site-b".to_owned(),
-        equal,
+        outcome,
         resources: 5,
         objects: 2,
         rows: 7,
         result: "all equal".to_owned(),
     };
-    store.note_drill(drill(1_000, false)).expect("kept");
-    store.note_drill(drill(2_000, true)).expect("kept");
-    assert_eq!(store.drills(1).expect("read"), [drill(2_000, true)]);
-    assert_eq!(store.drills(9).expect("read").len(), 2);
+    let outcomes = [DrillOutcome::Unequal, DrillOutcome::Equal, DrillOutcome::Partly];
+    for (second, outcome) in (1_000..).zip(outcomes) {
+        store.note_drill(drill(second, outcome)).expect("kept");
+        assert_eq!(store.drills(1).expect("read"), [drill(second, outcome)]);
+    }
+    assert_eq!(store.drills(9).expect("read").len(), 3);
 }
 
 #[test]
@@ -224,9 +226,7 @@ fn a_lone_damaged_file_of_a_log_is_not_spread_and_a_lone_sound_one_is() {
     }
     let store = house.open();
     let is_there = |path: &&str| SITES[1..].iter().all(|site| below(site, path).exists());
-    crate::rebuild::until(|| {
-        sound.iter().all(|path| is_there(&path)) && store.health().sites.iter().all(|site| site.pending == 0)
-    });
+    crate::rebuild::until(|| sound.iter().all(is_there) && store.health().sites.iter().all(|site| site.pending == 0));
     assert!(damaged.iter().all(|path| SITES[1..].iter().all(|site| !below(site, path).exists())));
     // A scrub makes the tile again from its entries, where it can, and names what is lost.
     let report = scrub(&store, &[]);

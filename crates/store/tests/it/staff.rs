@@ -6,7 +6,7 @@ use base::{Id16, ManualClock, Redacted};
 use policy::{
     Action, Actor, Assurance, DenialReason, Door, InstitutionCode, Owner, Permit, Purpose, Request, Role, Target,
 };
-use store::{AskError, Edition, NewVersion, PersonLink, Right, Store, Version};
+use store::{AskError, Edition, IndexRow, NewVersion, PersonLink, Right, Store, Version};
 
 use crate::support::*;
 
@@ -87,8 +87,20 @@ impl Ward {
         &self,
         owner: Owner,
         code: &InstitutionCode,
-        (kind, source_id): (&str, &str),
+        named: (&str, &str),
         bytes: &str,
+        encounter: Option<&str>,
+    ) {
+        self.write_indexed(owner, code, named, (bytes, vec![]), encounter);
+    }
+
+    /// Writes a resource as it is, with what it is found by.
+    pub fn write_indexed(
+        &self,
+        owner: Owner,
+        code: &InstitutionCode,
+        (kind, source_id): (&str, &str),
+        (bytes, index): (&str, Vec<IndexRow>),
         encounter: Option<&str>,
     ) {
         let permit = self.depositing(code, Action::Deposit);
@@ -102,7 +114,7 @@ impl Ward {
             bytes: bytes.as_bytes(),
             date: None,
             encounter: encounter.map(|id| store::resource_id(code, "Encounter", id)),
-            index: vec![],
+            index,
             edition: Edition::default(),
         };
         let prepared = self.store.prepare(&permit, new).expect("it can be prepared");

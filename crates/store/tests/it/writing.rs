@@ -265,3 +265,39 @@ fn jobs_are_taken_once_and_come_back_when_a_worker_is_lost() {
     clock.advance(1_000);
     assert_eq!(store.take_job("test", 60).expect("asked"), None);
 }
+
+#[test]
+fn jobs_that_fail_are_counted_until_a_week_has_passed() {
+    let mut house = House::new();
+    let clock =
+        std::sync::Arc::new(base::ManualClock::at(base::Timestamp::from_second(1_900_000_000).expect("a time")));
+    house.clock = std::sync::Arc::<base::ManualClock>::clone(&clock);
+    let store = house.open();
+    let counted = || store.condition().expect("read").jobs;
+    assert_eq!(counted(), store::Jobs::default());
+    let id = base::Id16([1; 16]);
+    store.add_job(id, "test", b"what".to_vec()).expect("added");
+    store.add_job(base::Id16([2; 16]), "test", b"more".to_vec()).expect("added");
+    store.finish_job(base::Id16([2; 16])).expect("noted");
+    assert_eq!(counted(), store::Jobs { waiting: 1, again: 0, failed: 0 });
+    for attempt in 1..=store::JOB_ATTEMPTS_MAX {
+        let job = store.take_job("test", 60).expect("asked").expect("its turn");
+        assert_eq!((job.attempt, counted().waiting), (attempt, 1), "it is being done");
+        store.fail_job(id, "no".to_owned(), 10).expect("noted");
+        let given_up = attempt == store::JOB_ATTEMPTS_MAX;
+        let wanted = if given_up { (0, 0, 1) } else { (1, 1, 0) };
+        let jobs = counted();
+        assert_eq!((jobs.waiting, jobs.again, jobs.failed), wanted, "after attempt {attempt}");
+        clock.advance(11);
+    }
+    store.add_job(base::Id16([3; 16]), "other", b"what".to_vec()).expect("added");
+    store.give_up_jobs("test", "nobody does these".to_owned()).expect("noted");
+    store.give_up_jobs("other", "nobody does these".to_owned()).expect("noted");
+    assert_eq!(store.take_job("other", 60).expect("asked"), None);
+    let given_up = store::Jobs { waiting: 0, again: 0, failed: 1 };
+    let by_kind = store.jobs_by_kind().expect("read");
+    assert_eq!(by_kind, [("other".to_owned(), given_up), ("test".to_owned(), given_up)]);
+    assert_eq!(counted().failed, 2, "one of each kind, and what is done stays done");
+    clock.advance(8 * 86_400);
+    assert_eq!(counted(), store::Jobs::default(), "old news");
+}

@@ -16,7 +16,7 @@ pub fn each(database: &Path, look: &mut dyn FnMut(&str, &str, &[u8])) {
     assert!(!names.is_empty(), "there are tables");
     for table in names {
         let mut all = connection.prepare(&format!("SELECT * FROM \"{table}\"")).expect("a table");
-        let columns: Vec<String> = all.column_names().into_iter().map(ToOwned::to_owned).collect();
+        let columns: Vec<String> = all.column_names().map(ToOwned::to_owned).collect();
         let mut rows = all.query([]).expect("rows");
         while let Some(row) = rows.next().expect("a row") {
             for (place, column) in columns.iter().enumerate() {

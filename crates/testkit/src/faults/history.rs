@@ -6,15 +6,18 @@ use super::FaultyHouse;
 use super::work::{self, Work};
 use base::{Id16, SystemClock, SystemRandom};
 use ledger::{BundleSource, Commitment, EntryKind, Hash, TileId, TileSource};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{Log, Rebuild, Store, WaitingLeaf};
 use vault::{FileKeyProvider, KeyStores, Sites};
 
 /// How long the end of a run waits for its seal, where nothing is wrong any more.
 const SOON: Duration = Duration::from_secs(30);
+
+/// How long entries of accesses may be on their way from the journal of a process that ended.
+const ENTRIES_SOON: Duration = Duration::from_secs(10);
 
 /// What was said to be done.
 #[derive(Debug, Clone)]
@@ -25,8 +28,8 @@ pub enum Promise {
     Row(Id16),
     /// An issued document: its content, and the leaf that stands for it.
     Leaf(Vec<u8>, WaitingLeaf),
-    /// A read, one entry in the log of accesses.
-    Read,
+    /// A read, one entry in the log of accesses: the decision that let it be.
+    Read(Id16),
 }
 
 /// All that was promised in a run, in its order.
@@ -34,8 +37,8 @@ pub enum Promise {
 pub struct History {
     /// What was acknowledged.
     pub promises: Vec<Promise>,
-    /// Checkpoints of the log `records` that somebody was shown: size and root.
-    pub checkpoints: Vec<(u64, Hash)>,
+    /// Checkpoints of both logs that somebody was shown: size and root.
+    pub checkpoints: Vec<(Log, u64, Hash)>,
     /// Which of the promises were said to be sealed, with the size of the log that they were said to be under.
     pub sealed: Vec<(usize, u64)>,
     /// What came of each step, in words: the same again for the same seed.
@@ -81,8 +84,8 @@ impl History {
         let store = house.heal().clone();
         let last = work::write(&store, "last", "last")?;
         store.wait_sealed(last.ticket, SOON).map_err(text)?;
+        let read = self.reads_in_the_log(&store)?;
         let mut verdict = Verdict::default();
-        let mut reads = 0;
         for (index, promise) in self.promises.iter().enumerate() {
             verdict.promises += 1;
             let under = self.sealed.iter().find(|(sealed, _)| *sealed == index).map_or(u64::MAX, |(_, size)| *size);
@@ -90,31 +93,49 @@ impl History {
                 Promise::Write(id, said) => version_is_kept(&store, id, said, under)?,
                 Promise::Row(account) => row_is_there(house, *account)?,
                 Promise::Leaf(content, leaf) => leaf_is_kept(&store, content, leaf, under)?,
-                Promise::Read => {
-                    reads += 1;
-                    true
-                }
+                Promise::Read(decision) => read.contains(decision),
             };
             verdict.lost += u64::from(!kept);
         }
-        verdict.lost += lost_reads(&store, reads)?;
         verdict.doubled = doubled(house)?;
         verdict.forks = self.forks(house, &store)?;
         can_be_made_again(house, &store)?;
         Ok(verdict)
     }
 
+    /// The decisions on which somebody read, as the log of accesses has them. Another process's entries come into it within a moment.
+    fn reads_in_the_log(&self, store: &Store) -> Result<BTreeSet<Id16>, String> {
+        let promised = self.promises.iter().filter_map(|promise| match promise {
+            Promise::Read(decision) => Some(*decision),
+            _ => None,
+        });
+        let promised: BTreeSet<Id16> = promised.collect();
+        let begun = Instant::now();
+        loop {
+            let found = reads(store)?;
+            if found.is_superset(&promised) || begun.elapsed() > ENTRIES_SOON {
+                return Ok(found);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// How many checkpoints that were seen are no beginnings of the log as it stands.
     fn forks(&self, house: &FaultyHouse, store: &Store) -> Result<u64, String> {
-        let head = store.checkpoint(Log::Records).map_err(text)?.ok_or("the log is empty")?;
-        let site = SiteLog(house.path("sites/a/log/records"));
-        let others = [SiteLog(house.path("sites/b/log/records")), SiteLog(house.path("sites/c/log/records"))];
-        let source = Any([&site, &others[0], &others[1]]);
-        ledger::audit(&head.checkpoint, &source).map_err(text)?;
         let mut forks = 0;
-        for (size, root) in &self.checkpoints {
-            let is_ours = ledger::root_from_tiles(*size, &source).is_ok_and(|computed| computed == *root);
-            forks += u64::from(!is_ours || *size > head.checkpoint.size);
+        for log in Log::ALL {
+            // The log of accesses may have nothing under a checkpoint yet.
+            let size = match store.checkpoint(log).map_err(text)? {
+                Some(head) => {
+                    ledger::audit(&head.checkpoint, &at_sites(house, log)).map_err(text)?;
+                    head.checkpoint.size
+                }
+                None => 0,
+            };
+            for (_, seen, root) in self.checkpoints.iter().filter(|(of, ..)| *of == log) {
+                let computed = ledger::root_from_tiles(*seen, &at_sites(house, log));
+                forks += u64::from(computed.ok() != Some(*root) || *seen > size);
+            }
         }
         Ok(forks)
     }
@@ -161,16 +182,20 @@ fn row_is_there(house: &FaultyHouse, account: Id16) -> Result<bool, String> {
     Ok(count == 1)
 }
 
-/// Reads of which no entry is there.
-fn lost_reads(store: &Store, reads: u64) -> Result<u64, String> {
+/// The decisions on which somebody read, among the entries that are in the log of accesses now.
+fn reads(store: &Store) -> Result<BTreeSet<Id16>, String> {
     let permit = work::log_reader(store)?;
-    let (mut found, mut page) = (0, store::AccessPage::default());
+    let (mut found, mut page) = (BTreeSet::new(), store::AccessPage::default());
     loop {
         let log = store.access_log(&permit, &page).map_err(text)?;
-        found += log.entries.iter().filter(|logged| logged.entry.action == "read-record").count() as u64;
+        let granted = |entry: &store::AccessEntry| entry.result == store::AccessResult::Granted;
+        let entries = log.entries.iter().map(|logged| &logged.entry);
+        found.extend(
+            entries.filter(|entry| entry.action == "read-record" && granted(entry)).map(|entry| entry.decision),
+        );
         page.after = log.next;
         if page.after.is_none() {
-            return Ok(reads.saturating_sub(found));
+            return Ok(found);
         }
     }
 }
@@ -203,9 +228,9 @@ fn settle(house: &FaultyHouse, store: &Store, sites: &Sites) -> Result<(), Strin
     const LOOK: Duration = Duration::from_millis(20);
     let journal = house.path("data/journal");
     for _ in 0..SOON.as_millis() / LOOK.as_millis() {
-        let names =
+        let mut names =
             std::fs::read_dir(&journal).map_err(text)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let is_empty = names.fold(true, |empty, name| empty && !name.ends_with(".jrn"));
+        let is_empty = names.all(|name| !name.ends_with(".jrn"));
         if is_empty && store.health().waiting == [0, 0] && sites.settle(LOOK) {
             return Ok(());
         }
@@ -243,22 +268,19 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-struct SiteLog(PathBuf);
-
-impl SiteLog {
-    fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
-        std::fs::read(self.0.join(path))
-    }
+/// A log as its sites have it.
+fn at_sites(house: &FaultyHouse, log: Log) -> Any {
+    Any(["a", "b", "c"].map(|site| house.path(&format!("sites/{site}/log/{}", log.name()))))
 }
 
 /// Whichever site has it.
-struct Any<'a>([&'a SiteLog; 3]);
+struct Any([PathBuf; 3]);
 
-impl Any<'_> {
+impl Any {
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>> {
         let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
-        for site in self.0 {
-            match site.read(path) {
+        for site in &self.0 {
+            match std::fs::read(site.join(path)) {
                 Ok(bytes) => return Ok(bytes),
                 Err(error) => last = error,
             }
@@ -267,7 +289,7 @@ impl Any<'_> {
     }
 }
 
-impl TileSource for Any<'_> {
+impl TileSource for Any {
     type Error = std::io::Error;
 
     fn hash_tile(&self, id: &TileId) -> std::io::Result<Vec<u8>> {
@@ -275,7 +297,7 @@ impl TileSource for Any<'_> {
     }
 }
 
-impl BundleSource for Any<'_> {
+impl BundleSource for Any {
     type Error = std::io::Error;
 
     fn entry_bundle(&self, index: u64, width: u16) -> std::io::Result<Vec<u8>> {

@@ -124,7 +124,8 @@ struct Now {
     paused: bool,
 }
 
-/// Places where a process is killed.
+/// Places where a process is killed: those that a step comes to by itself, so that a seed does the same again. The log of accesses
+/// is sealed when its journal is moved, which no step waits for.
 const KILLS: [&str; 8] = [
     seams::BEGIN,
     seams::COMMIT,

@@ -56,7 +56,7 @@ impl History {
             Promise::Write(id, _) => id.as_str(),
             Promise::Row(_) => "row",
             Promise::Leaf(..) => "leaf",
-            Promise::Read => "read",
+            Promise::Read(_) => "read",
         };
         self.trace.push(format!("{step}: {kind} {taken}"));
         if taken {
@@ -69,8 +69,10 @@ impl History {
         self.trace.push(format!("{step}: sealed {}", sealed.is_some()));
         let Some(sealed) = sealed else { return };
         self.sealed.push((self.promises.len() - 1, sealed.records_size));
-        if let Ok(Some(head)) = store.checkpoint(Log::Records) {
-            self.checkpoints.push((head.checkpoint.size, head.checkpoint.root));
+        for log in Log::ALL {
+            if let Ok(Some(head)) = store.checkpoint(log) {
+                self.checkpoints.push((log, head.checkpoint.size, head.checkpoint.root));
+            }
         }
     }
 }
@@ -119,13 +121,14 @@ fn act(store: &Store, step: u32, what: u32, history: &mut History) -> Option<Tic
             accepted.ok().map(|leaf| Ticket::from(&leaf))
         }
         _ => {
-            let read =
-                reader(store).and_then(|permit| store.read(&permit, &[key("c0")]).map_err(|error| error.to_string()));
-            // What is not there is not read, and has no entry of the patient's.
-            let there = read.as_ref().is_ok_and(|found| !found.is_empty());
+            let read = reader(store).and_then(|permit| {
+                let found = store.read(&permit, &[key("c0")]).map_err(|error| error.to_string())?;
+                // What is not there is not read, and has no entry of the patient's.
+                Ok((!found.is_empty()).then(|| permit.id()))
+            });
             history.trace.push(format!("{step}: read {}", read.is_ok()));
-            if there {
-                history.promises.push(Promise::Read);
+            if let Ok(Some(decision)) = read {
+                history.promises.push(Promise::Read(decision));
             }
             None
         }
