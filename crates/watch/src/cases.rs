@@ -197,14 +197,6 @@ impl Watch {
         Ok((newest, rows.into_iter().map(case).collect()))
     }
 
-    /// A number that grows with every change of any case. It tells nothing of any.
-    ///
-    /// # Errors
-    /// [`WatchError::Store`].
-    pub fn newest_change(&self) -> Result<i64, WatchError> {
-        Ok(self.tables().read("changes of cases", sql::newest_change)?)
-    }
-
     /// A case with the entries behind it. Those are journalled under each person they are about. Takes a permit to see cases.
     ///
     /// # Errors

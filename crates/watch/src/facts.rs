@@ -7,13 +7,15 @@ use store::AccessEntry;
 /// Facts about one entry, as they were when it was made. What is unknown is left out, and the rule that needs it is silent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The institution that who looked works at.
+    /// The institution that who looked works at; of several, the one whose record it is, where it is among them.
     pub works_at: Option<InstitutionCode>,
+    /// Whose record it is, where the institution's patient is linked to a person: one, however many institutions know them.
+    pub person: Option<Id16>,
     /// Whether the record is of who looked.
     pub is_own: bool,
     /// Whether who looked and whose record it is live together.
     pub is_household: bool,
-    /// Whether whose record it is works at the same institution as who looked.
+    /// Whether whose record it is works at an institution where who looked works too.
     pub is_colleague: bool,
     /// Whether whose record it is, is in the public eye.
     pub is_vip: bool,
@@ -21,8 +23,8 @@ pub struct Facts {
     pub deceased: Option<Timestamp>,
     /// Whether the record is a decoy.
     pub is_decoy: bool,
-    /// When the institution works on the weekday of the entry.
-    pub hours: Option<Hours>,
+    /// When the institutions work at which who looked may have been at work; none where it is not known of each.
+    pub hours: Vec<Shifts>,
     /// When the account was used before.
     pub last_used: Option<Timestamp>,
     /// What is known of the device.
@@ -40,6 +42,25 @@ pub struct Hours {
     pub from_minute: i32,
     /// When it ends; earlier than `from_minute` where it ends on the next day.
     pub to_minute: i32,
+}
+
+impl Hours {
+    /// Whether the institution works at all.
+    #[must_use]
+    pub const fn is_any(&self) -> bool {
+        self.from_minute != 0 || self.to_minute != 0
+    }
+}
+
+/// Working hours of one institution around the day of an entry: those of the night before may reach into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shifts {
+    /// On the day before, where they are known.
+    pub yesterday: Option<Hours>,
+    /// On the day itself.
+    pub today: Hours,
+    /// On the day after, where they are known.
+    pub tomorrow: Option<Hours>,
 }
 
 /// What is known of the device that an entry came from.

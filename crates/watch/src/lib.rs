@@ -13,6 +13,7 @@
 //! cases      cases(&Permit, &CaseQuery) -> Vec<Case>             case(&Permit, id) -> CaseFile
 //!            assign  ask  remark  close  fulfil                  changes(&Permit, after) -> (newest, Vec<Case>)
 //!            questions(&Permit) -> Vec<Question>                 answer(&Permit, id, text)
+//!            unknown(&Permit) -> Unknown                        person_known_as(institution, number)
 //! alerts     untold() -> Vec<NewCase>   told(id)                 delivered(destination, fault)   deliveries()
 //! review     review(&Permit, month) -> Review                    sign_review(&Permit, month, note)
 //! FHIR       audit_event(&LoggedAccess, program) -> AuditEvent
@@ -34,6 +35,7 @@ mod rule;
 mod rules;
 mod source;
 mod tables;
+mod unknown;
 mod watch;
 mod window;
 
@@ -42,11 +44,12 @@ pub use cases::{
     CASES_MAX, Case, CaseFile, CaseQuery, Delivery, Done, Due, ENTRIES_MAX, Found, Question, TEXT_MAX, Which,
 };
 pub use error::WatchError;
-pub use facts::{Device, Facts, Gap, Hours, Overdue, Reason, Source};
+pub use facts::{Device, Facts, Gap, Hours, Overdue, Reason, Shifts, Source};
 pub use finding::{Finding, Message};
 pub use marks::{MARKS_MAX, Mark, Marks};
 pub use params::{Duty, Params};
 pub use review::{Accesses, Findings, Review, Signed};
 pub use rule::{Outcome, Rule, Severity};
 pub use rules::{Rules, reason_of};
+pub use unknown::Unknown;
 pub use watch::{Flag, NewCase, Reader, Step, Watch};

@@ -3,8 +3,8 @@
 use crate::cases::TEXT_MAX;
 use crate::error::WatchError;
 use crate::rule::{Outcome, Rule};
-use crate::source::KOREA;
 use crate::tables::review as sql;
+use crate::unknown::Unknown;
 use crate::watch::Watch;
 use base::{Id16, Redacted, Timestamp};
 use identity::sealed;
@@ -28,6 +28,8 @@ pub struct Review {
     pub findings: Vec<Findings>,
     /// Exports for which nobody gave a reason.
     pub exports_without_reason: u64,
+    /// What the watch is not told today, whatever the month: nobody signs that.
+    pub unknown: Unknown,
     /// Whether the month is over.
     pub is_over: bool,
     /// Who signed it off, and when.
@@ -85,7 +87,7 @@ impl Watch {
     pub fn review(&self, permit: &Permit, month: &str) -> Result<Review, WatchError> {
         check(permit, &[Action::HandleCases, Action::ReadStatus])?;
         self.inner.store.note_use(permit, permit.actor().account, "review")?;
-        self.figures(month)
+        Ok(Review { unknown: self.unknown(permit)?, ..self.figures(month)? })
     }
 
     /// Signs the review of a month that is over off, once. Takes a permit to handle cases; journalled.
@@ -134,6 +136,7 @@ impl Watch {
                 .map(|row| row.findings)
                 .sum(),
             findings: findings(found),
+            unknown: Unknown::default(),
             is_over: self.inner.clock.now() >= before,
             signed: None,
         };
@@ -208,8 +211,7 @@ fn findings(rows: Vec<sql::FoundRow>) -> Vec<Findings> {
 fn span(month: &str) -> Option<(Timestamp, Timestamp)> {
     let first: Date = format!("{month}-01").parse().ok().filter(|_| month.len() == 7)?;
     let next = first.checked_add(1.month()).ok()?;
-    let moment = |date: Date| date.to_zoned(KOREA).ok().map(|zoned| zoned.timestamp());
-    Some((moment(first)?, moment(next)?))
+    Some((base::midnight(first)?, base::midnight(next)?))
 }
 
 fn check(permit: &Permit, actions: &'static [Action]) -> Result<(), WatchError> {

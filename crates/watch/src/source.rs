@@ -1,21 +1,20 @@
 //! Facts for the rules, from the store and the tables of this crate.
 
-use crate::facts::{Device, Facts, Overdue, Source};
+use crate::facts::{Device, Facts, Overdue, Shifts, Source};
 use crate::params::Params;
 use crate::rule::Rule;
 use crate::rules::reason_of;
 use crate::tables;
-use base::{Id16, Timestamp};
-use jiff::tz::{Offset, TimeZone};
+use base::{Id16, KOREA, Timestamp};
 use policy::{InstitutionCode, Permit};
 use rusqlite::Connection;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use store::{AccessEntry, Store, StoreError};
+use store::{AccessEntry, AccessResult, Store, StoreError};
 use zeroize::Zeroizing;
 
-/// Korea has had the same time all year round since 1988.
-pub(crate) const KOREA: TimeZone = TimeZone::fixed(Offset::constant(9));
+/// The assurance of who gave two factors, as entries write it.
+const TWO_FACTORS: u8 = 2;
 
 /// Facts about the entries of one batch. What the batch itself changes is known to its later entries.
 pub(crate) struct Batch<'a> {
@@ -38,14 +37,17 @@ impl<'a> Batch<'a> {
         !self.params.not_staff.contains(&entry.actor.role)
     }
 
-    /// Remembers what later entries are to know of this one.
+    /// Remembers what later entries are to know of this one. Of a refused one nothing: it may be somebody's who only names the account.
     pub fn remember(&mut self, entry: &AccessEntry) {
-        if !self.is_staff(entry) {
+        if !self.is_staff(entry) || entry.result != AccessResult::Granted {
             return;
         }
         let account = entry.actor.account;
         let last = self.used.entry(account).or_insert(entry.time);
         *last = (*last).max(entry.time);
+        if entry.actor.assurance < TWO_FACTORS {
+            return;
+        }
         if let Some(device) = device(self.secret, account, entry.actor.source.expose()) {
             self.devices.entry((account, device)).or_insert(entry.time);
         }
@@ -66,9 +68,10 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Where an account works: as a right says, else as was said here.
-    fn institution(&self, account: Id16, said: Option<InstitutionCode>) -> Result<Option<InstitutionCode>, StoreError> {
-        Ok(self.store.institution_of_account(self.permit, account)?.or(said))
+    /// Where an account works: as its rights say, else as was said here.
+    fn places(&self, account: Id16, said: Option<InstitutionCode>) -> Result<BTreeSet<InstitutionCode>, StoreError> {
+        let places = self.store.institutions_of_account(self.permit, account)?;
+        Ok(if places.is_empty() { said.into_iter().collect() } else { places })
     }
 
     fn facts_of_staff(&self, entry: &AccessEntry, person: Id16, facts: Facts) -> Result<Facts, StoreError> {
@@ -77,24 +80,30 @@ impl<'a> Batch<'a> {
         let (staff, others) = tables.read("who staff are", |connection| {
             Ok((tables::staff(connection, account)?, tables::accounts_of(connection, person)?))
         })?;
-        let works_at = self.institution(account, staff.institution)?;
+        let mut places = self.places(account, staff.institution)?;
         let mut is_colleague = false;
         for (other, said) in others.into_iter().filter(|(other, _)| *other != account) {
-            is_colleague |= works_at.is_some() && self.institution(other, said)? == works_at;
+            is_colleague |= !self.places(other, said)?.is_disjoint(&places);
         }
-        let weekday = entry.time.to_zoned(KOREA).weekday().to_monday_one_offset();
+        // Whoever works at several is at work for the one whose record it is.
+        if let Some(here) = entry.institution.as_ref().filter(|here| places.contains(*here)) {
+            places = BTreeSet::from([here.clone()]);
+        }
+        let weekday = entry.time.to_zoned(KOREA).weekday();
         let is_household = match staff.person {
             Some(own) => self.store.live_together(self.permit, own, person)?,
             None => false,
         };
         let (hours, last_used, device) = tables.read("facts about staff", |connection| {
-            let hours = works_at.as_ref().map(|code| tables::hours(connection, code, weekday)).transpose()?.flatten();
+            let shifts = places.iter().map(|code| tables::shifts(connection, code, weekday));
+            let shifts: Option<Vec<Shifts>> = shifts.collect::<rusqlite::Result<_>>()?;
             let last_used = match self.used.get(&account) {
                 Some(time) => Some(*time),
                 None => tables::last_used(connection, account)?,
             };
-            Ok((hours, last_used, self.device(connection, entry)?))
+            Ok((shifts.unwrap_or_default(), last_used, self.device(connection, entry)?))
         })?;
+        let works_at = places.pop_first();
         let is_own = staff.person == Some(person);
         Ok(Facts { is_own, works_at, is_household, is_colleague, hours, last_used, device, ..facts })
     }
@@ -104,12 +113,14 @@ impl Source for Batch<'_> {
     type Error = StoreError;
 
     fn facts(&mut self, entry: &AccessEntry) -> Result<Facts, StoreError> {
-        let person = self.store.person_of_patient(self.permit, entry.subject)?.unwrap_or(entry.subject);
+        let linked = self.store.person_of_patient(self.permit, entry.subject)?;
+        let person = linked.unwrap_or(entry.subject);
         let (died, lost) = (self.store.died(self.permit, person)?, self.store.lost_before(self.permit, entry)?);
         let facts = self.store.tables().read("facts for the watch", |connection| {
-            let flags = tables::flags(connection, [entry.subject, person])?;
+            let flags = tables::flags(connection, [entry.subject, person], entry.time)?;
             let left = tables::left(connection, entry.actor.account)?;
             Ok(Facts {
+                person: linked,
                 is_vip: flags.vip,
                 is_decoy: flags.decoy,
                 deceased: flags.deceased.into_iter().chain(died).min(),

@@ -6,9 +6,9 @@ use crate::facts::{Facts, Gap, Hours, Source as _};
 use crate::finding::Finding;
 use crate::params::Params;
 use crate::rules::Rules;
-use crate::source::{Batch, KOREA};
+use crate::source::Batch;
 use crate::tables::{self, NewFinding, StaffRow};
-use base::{Clock, Id16, Random, Timestamp};
+use base::{Clock, Id16, KOREA, Random, Timestamp};
 use jiff::SignedDuration;
 use policy::{Action, Door, InstitutionCode, Permit};
 use std::collections::HashMap;
@@ -24,6 +24,8 @@ const REPLAY_MAX: u64 = 100_000;
 const LOOK_STEPS: u32 = 10;
 /// Reviews that are due and are told of in one look.
 const DUE_MAX: usize = 200;
+/// After which the log is looked through from its beginning again: what was there yesterday may be gone today.
+const AGAIN: SignedDuration = SignedDuration::from_hours(24);
 /// The job's name.
 const JOB: &str = "watch";
 /// New cases that destinations are told of in one go.
@@ -87,6 +89,16 @@ pub struct Reader {
     /// The number of the last entry that the rules know; `None` before the first step and after a fault.
     at: Option<u64>,
     steps: u32,
+    again: Again,
+}
+
+/// The look through what had no hole when it was looked through first: from the beginning to there, once a day and after a start.
+#[derive(Debug, Clone, Copy, Default)]
+struct Again {
+    /// When it began; `None` before the first.
+    begun: Option<Timestamp>,
+    /// Up to where it came; `None` where it is through.
+    at: Option<Checked>,
 }
 
 /// What a step did.
@@ -128,7 +140,13 @@ impl Watch {
     /// A reader that goes on where the last one came to.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader { watch: self.clone(), rules: Rules::new(self.inner.params), at: None, steps: 0 }
+        Reader {
+            watch: self.clone(),
+            rules: Rules::new(self.inner.params),
+            at: None,
+            steps: 0,
+            again: Again::default(),
+        }
     }
 
     /// The parameters of the rules.
@@ -183,6 +201,15 @@ impl Watch {
     ) -> Result<(), WatchError> {
         let row = StaffRow { person, institution };
         Ok(self.tables().write("a member of staff", move |t| tables::set_staff(t, account, &row))?)
+    }
+
+    /// Which person a member of staff is, where that was said.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn person_of(&self, account: Id16) -> Result<Option<Id16>, WatchError> {
+        let read = |connection: &rusqlite::Connection| Ok(tables::staff(connection, account)?.person);
+        Ok(self.tables().read("who a member of staff is", read)?)
     }
 
     /// Says when an institution works on a weekday, from 1 for Monday.
@@ -242,7 +269,7 @@ impl Reader {
             None => self.start(&permit)?,
         };
         let mut step = self.entries(&permit, at)?;
-        if self.steps % LOOK_STEPS == 0 {
+        if self.steps.is_multiple_of(LOOK_STEPS) {
             step.findings += self.due(&permit)? + self.missing(&permit)?;
         }
         self.steps = self.steps.wrapping_add(1);
@@ -264,8 +291,9 @@ impl Reader {
             let Some(last) = entries.last() else { break };
             at = last.number;
             for entry in entries.into_iter().filter_map(|one| one.entry) {
-                // What was found then is known; only what is counted matters.
-                self.rules.observe(&entry, &Facts::default());
+                // What was found then is known; only what is counted matters, and people are, not their patients.
+                let person = inner.store.person_of_patient(permit, entry.subject)?;
+                self.rules.observe(&entry, &Facts { person, ..Facts::default() });
             }
         }
         self.at = Some(position);
@@ -338,11 +366,13 @@ impl Reader {
     }
 
     /// Holes in the log, and journal files that broke off.
-    fn missing(&self, permit: &Permit) -> Result<usize, WatchError> {
-        let inner = &self.watch.inner;
+    fn missing(&mut self, permit: &Permit) -> Result<usize, WatchError> {
+        let inner = Arc::clone(&self.watch.inner);
         let now = inner.clock.now();
         let (_, checked) = self.watch.tables().read("where the watch is", tables::position)?;
-        let (holes, now_checked) = inner.store.access_holes(permit, checked)?;
+        let (mut holes, now_checked) = inner.store.access_holes(permit, checked)?;
+        let (gone, again) = self.missing_since(permit, checked, now)?;
+        holes.extend(gone);
         let torn = inner.store.torn_journals()?;
         let gaps = holes.into_iter().map(gap_of).chain(torn.into_iter().map(|file| Gap::Journal { file }));
         let mut work = Work { now_us: now.as_microsecond(), ..Work::default() };
@@ -355,11 +385,35 @@ impl Reader {
                 work.add(&self.watch, finding, None);
             }
         }
-        if work.findings.is_empty() && now_checked == checked {
-            return Ok(0);
+        let mut found = 0;
+        if !work.findings.is_empty() || now_checked != checked {
+            work.checked = Some(now_checked);
+            found = self.commit(0, work)?;
         }
-        work.checked = Some(now_checked);
-        self.commit(0, work)
+        self.again = again;
+        Ok(found)
+    }
+
+    /// The next stretch of what was looked through before, up to `checked`.
+    fn missing_since(
+        &self,
+        permit: &Permit,
+        checked: Checked,
+        now: Timestamp,
+    ) -> Result<(Vec<Hole>, Again), WatchError> {
+        let mut again = self.again;
+        if again.begun.is_none_or(|begun| now.duration_since(begun) >= AGAIN) {
+            again = Again { begun: Some(now), at: Some(Checked::default()) };
+        }
+        let Some(from) = again.at else { return Ok((Vec::new(), again)) };
+        let (mut holes, at) = self.watch.inner.store.access_holes(permit, from)?;
+        let is_end = at == from && at.number < checked.number;
+        if is_end {
+            // The last of them are gone with their leaves.
+            holes.push(Hole::NoLeaf { from: at.number + 1, to: checked.number });
+        }
+        again.at = (at.number < checked.number && !is_end).then_some(at);
+        Ok((holes, again))
     }
 }
 

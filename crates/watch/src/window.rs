@@ -11,6 +11,8 @@ const ENTRIES_MAX: usize = 50;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Look {
     pub key: AccessKey,
+    /// Whose record it was.
+    pub person: Id16,
     pub records: u32,
 }
 
@@ -93,7 +95,7 @@ impl Windows {
 impl Account {
     fn take(&mut self, look: Look, window_us: i64, looks_max: usize) {
         self.looks.push_back(look);
-        *self.people.entry(look.key.subject).or_default() += 1;
+        *self.people.entry(look.person).or_default() += 1;
         self.records += u64::from(look.records);
         // Entries of several processes come nearly in order, so what is too old stands in front.
         self.newest_us = self.newest_us.max(look.time_us());
@@ -102,10 +104,10 @@ impl Account {
         {
             let Some(gone) = self.looks.pop_front() else { return };
             self.records -= u64::from(gone.records);
-            if let Some(times) = self.people.get_mut(&gone.key.subject) {
+            if let Some(times) = self.people.get_mut(&gone.person) {
                 *times -= 1;
                 if *times == 0 {
-                    self.people.remove(&gone.key.subject);
+                    self.people.remove(&gone.person);
                 }
             }
         }
@@ -125,8 +127,9 @@ mod tests {
 
     fn look(second: i64, subject: u8) -> Look {
         let time = base::Timestamp::from_second(second).expect("a time");
-        let key = AccessKey { subject: Id16([subject; 16]), time, id: Id16::derived(&[&second.to_string()]) };
-        Look { key, records: 10 }
+        let person = Id16([subject; 16]);
+        let key = AccessKey { subject: person, time, id: Id16::derived(&[&second.to_string()]) };
+        Look { key, person, records: 10 }
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Alerts: tells destinations of new cases, by webhook and by mail. Each is a job of the store, tried again with growing pauses;
-//! whether one arrives holds nothing up. An alert says which case, by which rule, how grave, when, and nothing about a person.
+//! Alerts: tells destinations of new cases, by webhook and by mail. Each is a job of the store, in the queue of its destination,
+//! and is tried again for days; a destination that is slow or away holds up nothing but its own alerts. An alert says which case,
+//! by which rule, how grave, when, and nothing about a person.
 
 mod config;
 mod mail;
@@ -11,17 +12,17 @@ use base::{Clock, Id16};
 use config::Destination;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use store::{JOB_ATTEMPTS_MAX, Job, Store};
+use store::{Job, Jobs, Store};
 use watch::{NewCase, Severity, Watch, WatchError};
 
-/// The kind of these jobs.
+/// The kind of these jobs, before the name of their destination.
 const JOB: &str = "alert";
 /// How long a destination may take until another attempt is made.
 const LEASE_S: u32 = 120;
 /// The pause after the first failure in seconds; it doubles with each further one.
 const PAUSE_S: u32 = 5;
-/// Alerts that are sent at the same time.
-const AT_ONCE: usize = 16;
+/// The longest pause. It goes on until [`store::JOB_ATTEMPTS_MAX`]: a mail server may be away for a long weekend.
+const PAUSE_MAX_S: u32 = 600;
 /// Most characters of a fault that is kept: what a server answers may be long.
 const FAULT_CHARS: usize = 200;
 
@@ -36,92 +37,65 @@ struct Alert {
     opened: String,
 }
 
-/// A job: an alert and where it goes.
-#[derive(Debug, Serialize, Deserialize)]
-struct Errand {
-    destination: String,
-    alert: Alert,
+/// Makes jobs of new cases.
+pub struct Teller {
+    watch: Watch,
+    destinations: Vec<String>,
+    least: Severity,
 }
 
-/// Sends alerts. One for a thread.
+/// Sends the alerts of one destination. One for a thread.
 pub struct Sender {
     watch: Watch,
     store: Store,
-    destinations: Vec<(String, Destination)>,
-    least: Severity,
+    name: String,
+    kind: String,
+    to: Destination,
     clock: Arc<dyn Clock>,
     runtime: tokio::runtime::Runtime,
 }
 
-impl Sender {
-    /// A sender to what a configuration names.
-    ///
-    /// # Errors
-    /// A secret cannot be read, or a destination is not one.
-    pub fn new(watch: Watch, alerts: &Alerts) -> Result<Self, crate::Failure> {
-        let store = watch.store().clone();
+/// A teller, and a sender for each destination that a configuration names. What still waits for others is given up.
+///
+/// # Errors
+/// A secret cannot be read, a destination is not one, or the store fails.
+pub fn to_destinations(watch: &Watch, alerts: &Alerts) -> Result<(Teller, Vec<Sender>), crate::Failure> {
+    let store = watch.store();
+    let mut senders = Vec::new();
+    for (name, to) in alerts.destinations()? {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let clock = store.clock();
-        Ok(Self { watch, store, destinations: alerts.destinations()?, least: alerts.least()?, clock, runtime })
+        let (kind, clock) = (kind(&name), store.clock());
+        senders.push(Sender { watch: watch.clone(), store: store.clone(), name, kind, to, clock, runtime });
     }
+    for (kind, _) in store.jobs_by_kind()? {
+        if kind.starts_with(JOB) && senders.iter().all(|sender| sender.kind != kind) {
+            store.give_up_jobs(&kind, "the configuration names this destination no more".to_owned())?;
+        }
+    }
+    let destinations = senders.iter().map(|sender| sender.name.clone()).collect();
+    Ok((Teller { watch: watch.clone(), destinations, least: alerts.least()? }, senders))
+}
 
-    /// Makes jobs of new cases and does those that are due; gives how many alerts arrived.
+/// How the alerts of each destination that has any get on.
+///
+/// # Errors
+/// The store fails.
+pub fn waiting(store: &Store) -> Result<Vec<(String, Jobs)>, store::StoreError> {
+    let of_destination = |(kind, jobs): (String, Jobs)| Some((kind.strip_prefix(JOB)?.trim().to_owned(), jobs));
+    Ok(store.jobs_by_kind()?.into_iter().filter_map(of_destination).collect())
+}
+
+fn kind(destination: &str) -> String {
+    format!("{JOB} {destination}")
+}
+
+impl Teller {
+    /// Makes jobs of cases that are new.
     ///
     /// # Errors
-    /// The store fails. A destination that fails is no error.
-    pub fn step(&self) -> Result<usize, WatchError> {
-        for new in self.watch.untold()? {
-            self.enqueue(&new)?;
-        }
-        let mut arrived = 0;
-        loop {
-            let mut jobs = Vec::new();
-            while jobs.len() < AT_ONCE
-                && let Some(job) = self.store.take_job(JOB, LEASE_S)?
-            {
-                jobs.push(job);
-            }
-            if jobs.is_empty() {
-                return Ok(arrived);
-            }
-            // Side by side: a destination that hangs must not keep an alert from the others.
-            let outcomes: Vec<Result<bool, WatchError>> = std::thread::scope(|scope| {
-                let sending: Vec<_> = jobs.iter().map(|job| scope.spawn(|| self.run(job))).collect();
-                sending.into_iter().map(|one| one.join().expect("no sender panics")).collect()
-            });
-            for outcome in outcomes {
-                arrived += usize::from(outcome?);
-            }
-        }
-    }
-
-    /// Does one job; gives whether its alert arrived.
-    fn run(&self, job: &Job) -> Result<bool, WatchError> {
-        let Ok(errand) = serde_json::from_slice::<Errand>(&job.payload) else {
-            self.store.fail_job(job.id, "the job cannot be read".to_owned(), PAUSE_S)?;
-            return Ok(false);
-        };
-        match self.send(&errand) {
-            Ok(()) => {
-                self.store.finish_job(job.id)?;
-                self.watch.delivered(&errand.destination, None)?;
-                Ok(true)
-            }
-            Err(fault) => {
-                let fault: String = fault.chars().take(FAULT_CHARS).collect();
-                let pause_s = PAUSE_S << job.attempt.saturating_sub(1).min(JOB_ATTEMPTS_MAX);
-                tracing::warn!(
-                    destination = errand.destination,
-                    fault,
-                    attempt = job.attempt,
-                    "an alert did not arrive"
-                );
-                metrics::counter!("hanmaru_watch_alerts_failed").increment(1);
-                self.store.fail_job(job.id, fault.clone(), pause_s)?;
-                self.watch.delivered(&errand.destination, Some(fault))?;
-                Ok(false)
-            }
-        }
+    /// The store fails.
+    pub fn step(&self) -> Result<(), WatchError> {
+        self.watch.untold()?.iter().try_for_each(|new| self.enqueue(new))
     }
 
     /// The same case at the same destination is the same job, so that a crash in between sends nothing twice.
@@ -133,23 +107,54 @@ impl Sender {
             severity: new.severity.clone(),
             opened: new.opened.to_string(),
         };
-        for (name, _) in self.destinations.iter().filter(|_| is_grave) {
+        for name in self.destinations.iter().filter(|_| is_grave) {
             let id = Id16::derived(&["alert", &alert.case, name]);
-            let errand = Errand { destination: name.clone(), alert: alert.clone() };
-            let payload = serde_json::to_vec(&errand).expect("texts are JSON");
-            self.store.add_job(id, JOB, payload)?;
+            let payload = serde_json::to_vec(&alert).expect("texts are JSON");
+            self.watch.store().add_job(id, &kind(name), payload)?;
         }
         self.watch.told(new.incident)
     }
+}
 
-    fn send(&self, errand: &Errand) -> Result<(), String> {
-        let known = self.destinations.iter().find(|(name, _)| *name == errand.destination);
-        match known {
-            Some((_, Destination::Webhook(to))) => {
-                self.runtime.block_on(webhook::send(to, &errand.alert, self.clock.now()))
-            }
-            Some((_, Destination::Mail(to))) => mail::send(to, &errand.alert),
-            None => Err("the configuration names this destination no more".to_owned()),
+impl Sender {
+    /// The name of its destination.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends one alert that is due; gives whether it arrived, `None` where none is due.
+    ///
+    /// # Errors
+    /// The store fails. A destination that fails is no error.
+    pub fn step(&self) -> Result<Option<bool>, WatchError> {
+        let Some(job) = self.store.take_job(&self.kind, LEASE_S)? else { return Ok(None) };
+        let fault = match serde_json::from_slice(&job.payload) {
+            Ok(alert) => self.send(&alert).err(),
+            Err(_) => Some("the job cannot be read".to_owned()),
+        };
+        let fault = fault.map(|fault| fault.chars().take(FAULT_CHARS).collect::<String>());
+        match &fault {
+            None => self.store.finish_job(job.id)?,
+            Some(fault) => self.failed(&job, fault)?,
+        }
+        let arrived = fault.is_none();
+        self.watch.delivered(&self.name, fault)?;
+        Ok(Some(arrived))
+    }
+
+    fn failed(&self, job: &Job, fault: &str) -> Result<(), WatchError> {
+        // Beyond seven times the double it is the longest anyway.
+        let pause_s = (PAUSE_S << job.attempt.saturating_sub(1).min(7)).min(PAUSE_MAX_S);
+        tracing::warn!(destination = self.name, fault, attempt = job.attempt, "an alert did not arrive");
+        metrics::counter!("hanmaru_watch_alerts_failed").increment(1);
+        Ok(self.store.fail_job(job.id, fault.to_owned(), pause_s)?)
+    }
+
+    fn send(&self, alert: &Alert) -> Result<(), String> {
+        match &self.to {
+            Destination::Webhook(to) => self.runtime.block_on(webhook::send(to, alert, self.clock.now())),
+            Destination::Mail(to) => mail::send(to, alert),
         }
     }
 }

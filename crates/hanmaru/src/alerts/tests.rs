@@ -2,12 +2,15 @@
 
 use super::webhook::{SIGNATURE_HEADER, TIME_HEADER, signature};
 use super::*;
+use crate::watching::Watching;
 use axum::http::{HeaderMap, StatusCode};
 use policy::{Action, Purpose, Request, Target};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use synth::people::Person;
 use testkit::{BagBuilder, World, person};
 use watch::Flag;
 
@@ -25,10 +28,7 @@ fn world_with_a_case() -> (World, Watch, Id16) {
     let watch = Watch::new(world.store().clone(), world.archive().shared_door()).expect("a watch");
     let decoy = world.visitor(&kim).account;
     watch.mark(decoy, Flag::Decoy).expect("marked");
-    let actor = world.visitor(&lee);
-    let request =
-        Request { actor, action: Action::ReadRecord, target: Target::Person(decoy), purpose: Purpose::OwnRecords };
-    world.archive().ask(request).expect_err("another's");
+    try_to_read(&world, &lee, decoy);
     let mut reader = watch.reader();
     for _ in 0..200 {
         reader.step().expect("watched");
@@ -40,12 +40,27 @@ fn world_with_a_case() -> (World, Watch, Id16) {
     panic!("the decoy was not found");
 }
 
+/// Somebody asks for the records of a person, and is refused.
+fn try_to_read(world: &World, who: &Person, target: Id16) {
+    let (actor, target) = (world.visitor(who), Target::Person(target));
+    let request = Request { actor, action: Action::ReadRecord, target, purpose: Purpose::OwnRecords };
+    world.archive().ask(request).expect_err("another's");
+}
+
 fn alerts(text: &str, folder: &Path) -> Alerts {
     std::fs::write(folder.join("secret"), SECRET).expect("written");
     let mut alerts: Alerts = toml::from_str(text).expect("a section");
     alerts.resolve(folder);
     assert_eq!(alerts.faults(), Vec::<String>::new());
     alerts
+}
+
+/// Tells of what is new and sends what is due; gives how many alerts arrived.
+fn step((teller, senders): &(Teller, Vec<Sender>)) -> usize {
+    teller.step().expect("the store works");
+    let sent =
+        |sender: &Sender| std::iter::from_fn(|| sender.step().expect("the store works")).filter(|it| *it).count();
+    senders.iter().map(sent).sum()
 }
 
 /// What a receiver was sent, and what it answers next.
@@ -85,18 +100,18 @@ fn a_webhook_is_signed_tried_again_and_told_once() {
     let (url, received, _runtime) = receiver();
     *received.refuse.lock().expect("free") = 2;
     let text = format!("[[webhook]]\nurl = \"{url}\"\nsecret_file = \"secret\"\n");
-    let sender = Sender::new(watch.clone(), &alerts(&text, &world.path("data"))).expect("a sender");
-    assert_eq!(sender.step().expect("the store works"), 0, "refused");
+    let sender = to_destinations(&watch, &alerts(&text, &world.path("data"))).expect("a sender");
+    assert_eq!(step(&sender), 0, "refused");
     assert_eq!(watch.deliveries().expect("read")[0].fault, "it answered 500");
-    assert_eq!(sender.step().expect("the store works"), 0, "its pause is not over");
+    assert_eq!(step(&sender), 0, "its pause is not over");
     assert_eq!(received.posts.lock().expect("free").len(), 1);
     world.clock.advance(5);
-    assert_eq!(sender.step().expect("the store works"), 0, "refused again");
+    assert_eq!(step(&sender), 0, "refused again");
     world.clock.advance(9);
-    assert_eq!(sender.step().expect("the store works"), 0, "the pause has doubled");
+    assert_eq!(step(&sender), 0, "the pause has doubled");
     world.clock.advance(1);
-    assert_eq!(sender.step().expect("the store works"), 1);
-    assert_eq!(sender.step().expect("the store works"), 0, "told once");
+    assert_eq!(step(&sender), 1);
+    assert_eq!(step(&sender), 0, "told once");
     let posts = received.posts.lock().expect("free");
     assert_eq!(posts.len(), 3);
     let (headers, body) = &posts[2];
@@ -119,11 +134,11 @@ fn what_is_less_grave_than_wanted_is_not_sent() {
     let mut wanted = alerts(&text, &world.path("data"));
     assert!(wanted.least().expect("known") == Severity::Critical);
     wanted = alerts(&text.replace("critical", "medium"), &world.path("data"));
-    let sender = Sender::new(watch.clone(), &wanted).expect("a sender");
-    assert!(sender.least < Severity::Critical);
+    let sender = to_destinations(&watch, &wanted).expect("a sender");
+    assert!(sender.0.least < Severity::Critical);
     let new = NewCase { severity: "low".to_owned(), ..watch.untold().expect("read").remove(0) };
-    sender.enqueue(&new).expect("the store works");
-    assert_eq!(sender.step().expect("the store works"), 0);
+    sender.0.enqueue(&new).expect("the store works");
+    assert_eq!(step(&sender), 0);
     assert!(received.posts.lock().expect("free").is_empty());
 }
 
@@ -170,8 +185,8 @@ fn mail_says_which_case_and_nothing_about_a_person() {
     let text = format!(
         "[mail]\nserver = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\nfrom = \"watch@hanmaru.test\"\nto = [\"duty@hanmaru.test\", \"second@hanmaru.test\"]\n"
     );
-    let sender = Sender::new(watch, &alerts(&text, &world.path("data"))).expect("a sender");
-    assert_eq!(sender.step().expect("the store works"), 1);
+    let sender = to_destinations(&watch, &alerts(&text, &world.path("data"))).expect("a sender");
+    assert_eq!(step(&sender), 1);
     drop(sender);
     let heard = taking.join().expect("the server ends");
     assert!(
@@ -185,24 +200,74 @@ fn mail_says_which_case_and_nothing_about_a_person() {
 }
 
 #[test]
-fn a_destination_that_hangs_keeps_no_alert_from_another() {
+fn an_alert_outlives_an_outage_and_is_counted_until_it_arrives() {
+    let (world, watch, _) = world_with_a_case();
+    let (url, received, _runtime) = receiver();
+    let refuse = |count| *received.refuse.lock().expect("free") = count;
+    let text = format!("[[webhook]]\nurl = \"{url}\"\nsecret_file = \"secret\"\n");
+    let sender = to_destinations(&watch, &alerts(&text, &world.path("data"))).expect("a sender");
+    refuse(u32::MAX);
+    for _ in 0..60 {
+        assert_eq!(step(&sender), 0, "refused");
+        world.clock.advance(i64::from(PAUSE_MAX_S));
+    }
+    assert_eq!(received.posts.lock().expect("free").len(), 60, "each ten minutes");
+    world.clock.advance(2 * 86_400);
+    let new = NewCase {
+        incident: Id16([7; 16]),
+        rule: "bulk".to_owned(),
+        severity: "high".to_owned(),
+        opened: world.clock.now(),
+    };
+    sender.0.enqueue(&new).expect("the store works");
+    refuse(0);
+    assert_eq!(sender.1[0].step().expect("the store works"), Some(true), "the new one first");
+    assert_eq!(watch.deliveries().expect("read")[0].fault, "");
+    let one = Jobs { waiting: 1, again: 1, failed: 0 };
+    assert_eq!(waiting(world.store()).expect("read"), [("webhook 1".to_owned(), one)], "the old one is not forgotten");
+    assert_eq!(step(&sender), 1);
+    assert_eq!(waiting(world.store()).expect("read"), []);
+}
+
+#[test]
+fn what_waits_for_a_destination_that_is_gone_is_given_up_and_counted() {
+    let (world, watch, _) = world_with_a_case();
+    let text = "[[webhook]]\nurl = \"https://192.0.2.1/x\"\nsecret_file = \"secret\"\n";
+    let (teller, _) = to_destinations(&watch, &alerts(text, &world.path("data"))).expect("a sender");
+    teller.step().expect("the store works");
+    to_destinations(&watch, &alerts(text, &world.path("data"))).expect("it is still there");
+    let count = || waiting(world.store()).expect("read");
+    assert_eq!(count(), [("webhook 1".to_owned(), Jobs { waiting: 1, again: 0, failed: 0 })]);
+    to_destinations(&watch, &Alerts::default()).expect("nobody is told");
+    assert_eq!(count(), [("webhook 1".to_owned(), Jobs { waiting: 0, again: 0, failed: 1 })]);
+}
+
+#[test]
+fn a_destination_that_hangs_keeps_no_later_alert_from_another() {
     let (world, watch, _) = world_with_a_case();
     // Whoever connects waits for an answer that never comes.
-    let silent = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("loopback"));
-    let (port, taking) = mail_server();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let (url, received, _runtime) = receiver();
     let mut text = String::new();
-    for listener in &silent {
-        let hook = listener.local_addr().expect("bound");
-        text.push_str(&format!("[[webhook]]\nurl = \"http://{hook}/hook\"\nsecret_file = \"secret\"\n"));
+    for url in [format!("http://{}/hook", silent.local_addr().expect("bound")), url] {
+        text.push_str(&format!("[[webhook]]\nurl = \"{url}\"\nsecret_file = \"secret\"\n"));
     }
-    text.push_str(&format!(
-        "[mail]\nserver = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\nfrom = \"watch@hanmaru.test\"\nto = [\"duty@hanmaru.test\"]\n"
-    ));
-    let sender = Sender::new(watch, &alerts(&text, &world.path("data"))).expect("a sender");
-    let sending = std::thread::spawn(move || sender.step().expect("the store works"));
-    taking.join().expect("the server ends");
-    assert!(!sending.is_finished(), "the letter came while the others hung");
-    assert_eq!(sending.join().expect("it ends"), 1);
+    let watching = Watching::start(&watch, &alerts(&text, &world.path("data"))).expect("it starts");
+    let has_come = |count: usize| {
+        // Half of what the silent one is waited for.
+        let patience = Instant::now() + Duration::from_secs(5);
+        while received.posts.lock().expect("free").len() < count {
+            assert!(Instant::now() < patience, "alert {count} came while the other hung");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    has_come(1);
+    let (thief, decoy) = (person("박도둑"), Id16([8; 16]));
+    world.agency.add(&thief);
+    watch.mark(decoy, Flag::Decoy).expect("marked");
+    try_to_read(&world, &thief, decoy);
+    has_come(2);
+    drop(watching);
 }
 
 #[test]

@@ -2,12 +2,14 @@
 //! how alerts get on. Each change is journalled under whom it is about.
 
 use crate::Failure;
+use crate::alerts;
 use crate::hall::{Hall, configured};
 use base::{Id16, Timestamp};
 use policy::{Action, InstitutionCode};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use watch::{Flag, Hours, Watch as Watching};
+use watch::{Flag, Hours, Unknown, Watch as Watching};
 
 /// Arguments of `hanmaru watch`.
 #[derive(clap::Args)]
@@ -59,10 +61,15 @@ enum What {
         /// The person.
         #[arg(long)]
         person: Option<Id16>,
+        /// The person, as an institution knows them: its code and their number there, such as 31100001/p1.
+        #[arg(long, value_name = "CODE/NUMBER", conflicts_with = "person")]
+        known_as: Option<String>,
         /// The institution's code.
         #[arg(long)]
         institution: Option<String>,
     },
+    /// Lists accounts with rights of which nobody said which person they are, and institutions without hours on some weekday.
+    Unknown,
     /// Tells how alerts get on at each destination.
     Alerts,
 }
@@ -78,7 +85,7 @@ enum Mark {
 }
 
 impl Watch {
-    /// Does it. Exit status 1 where alerts do not arrive.
+    /// Does it. Exit status 1 where alerts do not arrive, or something is not known.
     pub fn run(self) -> Result<ExitCode, Failure> {
         let hall = Hall::look(&configured(&self.config)?)?;
         let watch = Watching::new(hall.store().clone(), hall.door.clone())?;
@@ -107,11 +114,17 @@ impl Watch {
                     watch.set_hours(institution.clone(), day, hours)?;
                 }
             }
-            What::Staff { account, person, institution } => {
+            What::Staff { account, person, known_as, institution } => {
                 note(account)?;
+                let person = match known_as {
+                    Some(number) => Some(known(&watch, &number)?),
+                    None => person,
+                };
+                person.map(note).transpose()?;
                 watch.works_at(account, person, institution.as_deref().map(code).transpose()?)?;
             }
-            What::Alerts => return Ok(say_alerts(&watch.deliveries()?)),
+            What::Unknown => return Ok(say_unknown(&watch.unknown(&permit)?)),
+            What::Alerts => return Ok(say_alerts(&watch.deliveries()?, alerts::waiting(hall.store())?)),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -129,16 +142,45 @@ fn code(text: &str) -> Result<InstitutionCode, Failure> {
     InstitutionCode::new(text).ok_or_else(|| format!("{text:?} is no institution's code").into())
 }
 
-fn say_alerts(deliveries: &[watch::Delivery]) -> ExitCode {
+/// The person whom an institution knows under a number: `CODE/NUMBER`.
+fn known(watch: &Watching, text: &str) -> Result<Id16, Failure> {
+    let (institution, number) = text.split_once('/').ok_or("write --known-as CODE/NUMBER")?;
+    let person = watch.person_known_as(&code(institution)?, number)?;
+    person.ok_or_else(|| "no person is known by that number: deposit their records there first".into())
+}
+
+fn say_unknown(unknown: &Unknown) -> ExitCode {
+    for account in &unknown.accounts {
+        println!("account {account}: no person (hanmaru watch staff)");
+    }
+    for institution in &unknown.institutions {
+        println!("institution {institution}: no hours on some weekday (hanmaru watch hours)");
+    }
+    if unknown.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+/// What arrived last tells nothing of what did not: both are said.
+fn say_alerts(deliveries: &[watch::Delivery], waiting: Vec<(String, store::Jobs)>) -> ExitCode {
     let moment = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| time.to_string());
+    let mut jobs: BTreeMap<String, store::Jobs> = waiting.into_iter().collect();
     for one in deliveries {
-        println!("{}: arrived last {}, failed last {}", one.destination, moment(one.good), moment(one.bad));
-        if !one.fault.is_empty() {
-            println!("  {}", one.fault);
+        jobs.entry(one.destination.clone()).or_default();
+    }
+    for (destination, jobs) in &jobs {
+        let last = deliveries.iter().find(|one| one.destination == *destination);
+        let (good, bad) = (last.and_then(|one| one.good), last.and_then(|one| one.bad));
+        println!("{destination}: arrived last {}, failed last {}", moment(good), moment(bad));
+        println!(
+            "  {} wait, of them {} failed before; {} given up in seven days",
+            jobs.waiting, jobs.again, jobs.failed
+        );
+        if let Some(fault) = last.map(|one| &one.fault).filter(|fault| !fault.is_empty()) {
+            println!("  {fault}");
         }
     }
-    if deliveries.is_empty() {
+    if jobs.is_empty() {
         println!("no alert was sent yet");
     }
-    if deliveries.iter().all(|one| one.fault.is_empty()) { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    let get_on = jobs.values().all(store::Jobs::get_on) && deliveries.iter().all(|one| one.fault.is_empty());
+    if get_on { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }

@@ -1,25 +1,25 @@
 //! The account that looked: **off-hours**, **role mismatch**, **new device**, **dormant account**, **after revocation**.
 
 use super::Seen;
-use crate::facts::{Device, Hours, Reason};
+use crate::facts::{Device, Hours, Reason, Shifts};
 use crate::finding::{Finding, Message};
 use crate::rule::Rule;
-use base::Timestamp;
-use jiff::tz::{Offset, TimeZone};
+use base::{KOREA, Timestamp};
 use store::AccessResult;
 
 const MINUTES_A_DAY: i32 = 24 * 60;
-/// Korea has had the same time all year round since 1988.
-const KOREA: TimeZone = TimeZone::fixed(Offset::constant(9));
 /// What every role may be shown.
 const EVERYTHING: &str = "*";
 
-/// Staff looked when their institution does not work. Emergencies have a review of their own.
+/// Staff looked when no institution of theirs works. Emergencies have a review of their own.
 pub(super) fn off_hours(seen: &Seen<'_>) -> Option<Finding> {
-    let hours = seen.facts.hours.filter(|_| seen.is_look_of_staff() && seen.facts.reason != Reason::BreakGlass)?;
+    let shifts = &seen.facts.hours;
+    if shifts.is_empty() || !seen.is_look_of_staff() || seen.facts.reason == Reason::BreakGlass {
+        return None;
+    }
     let minute = minute_of(seen.entry.time);
     let tolerance = seen.params.off_hours.tolerance_minutes;
-    (!is_within(hours, minute, tolerance)).then(|| {
+    (!shifts.iter().any(|shifts| is_within(shifts, minute, tolerance))).then(|| {
         let time = format!("{:02}:{:02}", minute / 60, minute % 60);
         seen.find(Rule::OffHours, Message::of(Rule::OffHours).with("time", time))
     })
@@ -31,12 +31,14 @@ pub(crate) fn minute_of(time: Timestamp) -> i32 {
     i32::from(local.hour()) * 60 + i32::from(local.minute())
 }
 
-fn is_within(hours: Hours, minute: i32, tolerance: i32) -> bool {
-    if hours.from_minute == hours.to_minute {
-        return hours.from_minute != 0;
-    }
-    let length = (hours.to_minute - hours.from_minute).rem_euclid(MINUTES_A_DAY) + 2 * tolerance;
-    (minute - hours.from_minute + tolerance).rem_euclid(MINUTES_A_DAY) <= length
+/// Whether a minute of today is within the hours of today, of the night before or of tomorrow's early morning.
+fn is_within(shifts: &Shifts, minute: i32, tolerance: i32) -> bool {
+    let days = [(shifts.yesterday, MINUTES_A_DAY), (Some(shifts.today), 0), (shifts.tomorrow, -MINUTES_A_DAY)];
+    days.into_iter().any(|(hours, later)| {
+        let Some(hours) = hours.filter(Hours::is_any) else { return false };
+        let end = hours.to_minute + if hours.to_minute <= hours.from_minute { MINUTES_A_DAY } else { 0 };
+        (hours.from_minute - tolerance..=end + tolerance).contains(&(minute + later))
+    })
 }
 
 /// A kind of record that the role has no need of.
@@ -85,18 +87,27 @@ mod tests {
     fn hours_may_go_past_midnight() {
         let day = Hours { from_minute: 9 * 60, to_minute: 18 * 60 };
         let night = Hours { from_minute: 21 * 60, to_minute: 6 * 60 };
+        let closed = Hours { from_minute: 0, to_minute: 0 };
+        let all_day = Hours { from_minute: 1, to_minute: 1 };
         for (hours, minute, within) in [
-            (day, 9 * 60 - 30, true),
-            (day, 9 * 60 - 31, false),
-            (day, 18 * 60 + 30, true),
-            (day, 18 * 60 + 31, false),
-            (night, 3 * 60, true),
-            (night, 23 * 60, true),
-            (night, 12 * 60, false),
-            (Hours { from_minute: 0, to_minute: 0 }, 600, false),
-            (Hours { from_minute: 1, to_minute: 1 }, 600, true),
+            ([closed, day, closed], 9 * 60 - 30, true),
+            ([closed, day, closed], 9 * 60 - 31, false),
+            ([closed, day, closed], 18 * 60 + 30, true),
+            ([closed, day, closed], 18 * 60 + 31, false),
+            ([night, night, night], 3 * 60, true),
+            ([night, night, night], 23 * 60, true),
+            ([night, night, night], 12 * 60, false),
+            // The night belongs to the day on which it begins.
+            ([night, closed, closed], 3 * 60, true),
+            ([closed, night, night], 3 * 60, false),
+            ([closed, night, closed], 23 * 60 + 59, true),
+            ([closed, closed, Hours { from_minute: 10, to_minute: 60 }], 23 * 60 + 45, true),
+            ([closed, closed, closed], 600, false),
+            ([closed, all_day, closed], 600, true),
         ] {
-            assert_eq!(is_within(hours, minute, 30), within, "{hours:?} at {minute}");
+            let [yesterday, today, tomorrow] = hours;
+            let shifts = Shifts { yesterday: Some(yesterday), today, tomorrow: Some(tomorrow) };
+            assert_eq!(is_within(&shifts, minute, 30), within, "{shifts:?} at {minute}");
         }
         let time: Timestamp = "2026-11-22T15:30:00Z".parse().expect("a time");
         assert_eq!(minute_of(time), 30);

@@ -74,7 +74,7 @@ fn enumeration(windows: &mut Windows, seen: &Seen<'_>) -> Option<Finding> {
 fn look(seen: &Seen<'_>) -> Look {
     let entry = seen.entry;
     let key = AccessKey { subject: entry.subject, time: entry.time, id: entry.id };
-    Look { key, records: seen.records() }
+    Look { key, person: seen.facts.person.unwrap_or(entry.subject), records: seen.records() }
 }
 
 fn found(seen: &Seen<'_>, rule: Rule, tally: &Tally, window_s: i64) -> Finding {

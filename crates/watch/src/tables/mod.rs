@@ -4,14 +4,23 @@
 pub(crate) mod cases;
 pub(crate) mod review;
 
-use crate::facts::Hours;
+use crate::facts::{Hours, Shifts};
 use crate::finding::Finding;
+use crate::rule::Rule;
 use base::{Id16, Timestamp};
+use jiff::civil::Weekday;
 use policy::InstitutionCode;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{AccessKey, Checked};
+
+/// Of an access that is older than this, nobody is told beyond the list of cases: after a rebuild the whole log is watched again.
+const TOLD_WITHIN_US: i64 = 24 * 3_600 * 1_000_000;
+/// In `told`: a destination has yet to be told.
+const TO_TELL: i64 = 0;
+/// In `told`: of what was found so far nobody is to be told.
+const TOO_OLD: i64 = 2;
 
 /// What is known of a member of staff.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,16 +59,17 @@ pub(crate) fn set_checked(transaction: &Transaction<'_>, checked: Checked) -> ru
     transaction.prepare_cached(sql)?.execute(params![checked.number as i64, checked.leaves as i64]).map(drop)
 }
 
-/// The flags of a person or patient.
-pub(crate) fn flags(connection: &Connection, subjects: [Id16; 2]) -> rusqlite::Result<Flags> {
+/// The flags of a person or patient at a time: whoever looked before a mark could not know of it. A death is a time by itself.
+pub(crate) fn flags(connection: &Connection, subjects: [Id16; 2], at: Timestamp) -> rusqlite::Result<Flags> {
     let mut statement = connection.prepare_cached("SELECT flag, since_us FROM watch_flag WHERE subject IN (?, ?)")?;
     let mut rows = statement.query(params![subjects[0].0, subjects[1].0])?;
     let mut flags = Flags::default();
     while let Some(row) = rows.next()? {
+        let since = moment(row.get(1)?, 1)?;
         match row.get_ref(0)?.as_str().unwrap_or_default() {
-            "vip" => flags.vip = true,
-            "decoy" => flags.decoy = true,
-            "deceased" => flags.deceased = Some(moment(row.get(1)?, 1)?),
+            "vip" => flags.vip |= since <= at,
+            "decoy" => flags.decoy |= since <= at,
+            "deceased" => flags.deceased = Some(since),
             _ => {}
         }
     }
@@ -173,12 +183,24 @@ pub(crate) fn set_staff(transaction: &Transaction<'_>, account: Id16, row: &Staf
     transaction.prepare_cached(sql)?.execute(params![account.0, row.person.map(|id| id.0), code]).map(drop)
 }
 
+/// Accounts of staff who have not left, and whose person is known, or is not.
+pub(crate) fn staff_known(connection: &Connection, known: bool) -> rusqlite::Result<BTreeSet<Id16>> {
+    let sql = "SELECT staff.account FROM staff LEFT JOIN watch_staff USING (account)
+               WHERE state <> 'left' AND (person IS NOT NULL) = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_map([known], |row| Ok(Id16(row.get(0)?)))?.collect()
+}
+
+/// Institutions whose hours are known of every weekday.
+pub(crate) fn known_hours(connection: &Connection) -> rusqlite::Result<BTreeSet<InstitutionCode>> {
+    let sql = "SELECT institution FROM watch_hours GROUP BY institution HAVING count(*) = 7";
+    let mut statement = connection.prepare_cached(sql)?;
+    let codes = statement.query_map([], |row| row.get::<_, String>(0))?;
+    codes.filter_map(|code| code.map(|code| InstitutionCode::new(&code)).transpose()).collect()
+}
+
 /// When an institution works on a weekday.
-pub(crate) fn hours(
-    connection: &Connection,
-    institution: &InstitutionCode,
-    weekday: i8,
-) -> rusqlite::Result<Option<Hours>> {
+fn hours(connection: &Connection, institution: &InstitutionCode, weekday: i8) -> rusqlite::Result<Option<Hours>> {
     let sql = "SELECT from_minute, to_minute FROM watch_hours WHERE institution = ? AND weekday = ?";
     connection
         .prepare_cached(sql)?
@@ -186,6 +208,17 @@ pub(crate) fn hours(
             Ok(Hours { from_minute: row.get(0)?, to_minute: row.get(1)? })
         })
         .optional()
+}
+
+/// When an institution works on a weekday and on the days beside it; `None` where that is not known of the day itself.
+pub(crate) fn shifts(
+    connection: &Connection,
+    institution: &InstitutionCode,
+    day: Weekday,
+) -> rusqlite::Result<Option<Shifts>> {
+    let of = |day: Weekday| hours(connection, institution, day.to_monday_one_offset());
+    let Some(today) = of(day)? else { return Ok(None) };
+    Ok(Some(Shifts { yesterday: of(day.previous())?, today, tomorrow: of(day.next())? }))
 }
 
 /// Says when an institution works on a weekday.
@@ -298,18 +331,23 @@ pub(crate) fn add_finding(
 /// The open case on a topic, with one finding more; a new one where there is none.
 fn case_of(transaction: &Transaction<'_>, finding: &Finding, fresh: Id16, now_us: i64) -> rusqlite::Result<Id16> {
     let topic = finding.topic();
-    let sql = "UPDATE watch_case SET findings = findings + 1, change = (SELECT max(change) + 1 FROM watch_case)
-               WHERE topic = ? AND state <> 'closed' RETURNING incident";
-    let open: Option<[u8; 16]> = transaction.prepare_cached(sql)?.query_row([topic.0], |row| row.get(0)).optional()?;
+    // Reviews become due long after their glass was broken: that they are overdue is news.
+    let is_news = finding.rule == Rule::BreakGlassUnreviewed
+        || now_us.saturating_sub(finding.time.as_microsecond()) <= TOLD_WITHIN_US;
+    let told = if is_news { TO_TELL } else { TOO_OLD };
+    let sql = "UPDATE watch_case SET findings = findings + 1, change = (SELECT max(change) + 1 FROM watch_case),
+               told = CASE told WHEN ?3 THEN ?2 ELSE told END WHERE topic = ?1 AND state <> 'closed' RETURNING incident";
+    let open: Option<[u8; 16]> =
+        transaction.prepare_cached(sql)?.query_row(params![topic.0, told, TOO_OLD], |row| row.get(0)).optional()?;
     if let Some(open) = open {
         return Ok(Id16(open));
     }
     let severity = finding.severity as i64;
     let sql = "INSERT INTO watch_case (incident, topic, rule, severity, actor, subject, state, opened_us, findings, told, change)
-               VALUES (?, ?, ?, ?, ?, ?, 'open', ?, 1, 0, (SELECT coalesce(max(change), 0) + 1 FROM watch_case))";
+               VALUES (?, ?, ?, ?, ?, ?, 'open', ?, 1, ?, (SELECT coalesce(max(change), 0) + 1 FROM watch_case))";
     let id = |id: Option<Id16>| id.map(|id| id.0);
     let values =
-        params![fresh.0, topic.0, finding.rule.name(), severity, id(finding.actor), id(finding.subject), now_us];
+        params![fresh.0, topic.0, finding.rule.name(), severity, id(finding.actor), id(finding.subject), now_us, told];
     transaction.prepare_cached(sql)?.execute(values)?;
     Ok(fresh)
 }
@@ -349,3 +387,6 @@ pub(crate) fn moment(us: i64, at: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_microsecond(us)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Integer, Box::new(error)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,6 +131,58 @@ fn what_is_counted_goes_on_over_a_restart_and_is_found_once() {
 }
 
 #[test]
+fn two_charts_of_one_person_are_one_person_also_after_a_restart() {
+    let hospital = hospital();
+    let elsewhere = BagBuilder::new("31100002").patient("q0", &hospital.people[0]).visit("q0", "w0", "2024-05-02");
+    hospital.world.deposit(&elsewhere.write(&hospital.world.path("elsewhere")).root).expect("a good bag");
+    let watch = hospital.watch();
+    let mut reader = watch.reader();
+    for number in 0..3 {
+        hospital.try_to_read(Target::Patient(hospital.patient(number)));
+    }
+    hospital.try_to_read(Target::Patient(Id16::derived(&["patient", "31100002", "q0"])));
+    assert_eq!(read(&mut reader, 4), 0);
+    drop(reader);
+    let mut reader = watch.reader();
+    hospital.try_to_read(Target::Patient(hospital.patient(3)));
+    assert_eq!(read(&mut reader, 1), 0, "four people, five charts");
+    hospital.try_to_read(Target::Patient(hospital.patient(4)));
+    assert_eq!(read(&mut reader, 1), 1, "five people");
+}
+
+#[test]
+fn what_was_done_before_a_mark_is_not_judged_by_it() {
+    let hospital = hospital();
+    let watch = hospital.watch();
+    hospital.try_to_read(Target::Patient(hospital.patient(2)));
+    hospital.world.clock.advance(60);
+    watch.mark(hospital.patient(2), Flag::Decoy).expect("marked");
+    let mut reader = watch.reader();
+    assert_eq!(read(&mut reader, 1), 0, "nobody could know");
+    hospital.try_to_read(Target::Patient(hospital.patient(2)));
+    assert_eq!(read(&mut reader, 1), 1);
+}
+
+#[test]
+fn what_is_found_after_a_day_is_a_case_that_nobody_is_told_of_until_it_happens_again() {
+    let hospital = hospital();
+    let watch = hospital.watch();
+    watch.mark(hospital.patient(2), Flag::Decoy).expect("marked");
+    hospital.try_to_read(Target::Patient(hospital.patient(2)));
+    hospital.world.clock.advance(24 * 3_600 + 1);
+    let mut reader = watch.reader();
+    assert_eq!(read(&mut reader, 1), 1, "the case is made");
+    assert_eq!(hospital.cases(&watch), Vec::<String>::new());
+    hospital.try_to_read(Target::Patient(hospital.patient(2)));
+    assert_eq!(read(&mut reader, 1), 1);
+    assert_eq!(hospital.cases(&watch), ["decoy"]);
+    watch.told(watch.untold().expect("read")[0].incident).expect("written");
+    hospital.try_to_read(Target::Patient(hospital.patient(2)));
+    assert_eq!(read(&mut reader, 1), 1);
+    assert_eq!(hospital.cases(&watch), Vec::<String>::new(), "told once");
+}
+
+#[test]
 fn two_watches_find_everything_once() {
     let hospital = hospital();
     let watch = hospital.watch();
@@ -193,7 +245,7 @@ fn rights_that_ended_are_known() {
 }
 
 #[test]
-fn an_entry_that_is_gone_and_a_journal_that_broke_off_are_found() {
+fn a_journal_that_broke_off_is_found() {
     let hospital = hospital();
     let watch = hospital.watch();
     for number in 0..4 {

@@ -4,7 +4,7 @@ use base::{Id16, Timestamp};
 use jiff::SignedDuration;
 use policy::InstitutionCode;
 use store::{AccessActor, AccessEntry, AccessResult};
-use watch::{Device, Facts, Finding, Gap, Hours, Overdue, Params, Reason, Rule, Rules, reason_of};
+use watch::{Device, Facts, Finding, Gap, Hours, Overdue, Params, Reason, Rule, Rules, Shifts, reason_of};
 
 /// 2026-11-25, a Wednesday, ten in the morning in Seoul.
 const MORNING: &str = "2026-11-25T10:00:00+09:00";
@@ -41,7 +41,7 @@ impl Case {
         };
         let facts = Facts {
             works_at: InstitutionCode::new("31100001"),
-            hours: Some(Hours { from_minute: 9 * 60, to_minute: 18 * 60 }),
+            hours: vec![day_shift(18)],
             device: Device::Known,
             reason: Reason::Given,
             ..Facts::default()
@@ -75,6 +75,18 @@ impl Case {
         other.entry.time = other.entry.time.checked_add(later).expect("a time");
         other
     }
+}
+
+/// From nine until an hour of the evening, on every day.
+fn day_shift(to: i32) -> Shifts {
+    let hours = Hours { from_minute: 9 * 60, to_minute: to * 60 };
+    Shifts { yesterday: Some(hours), today: hours, tomorrow: Some(hours) }
+}
+
+/// Two patients of two institutions are one person.
+fn known_twice(case: Case) -> Case {
+    let number: u64 = u64::from(case.entry.id.0[0] % 7);
+    case.facts(|facts| facts.person = Some(Id16::derived(&["person", &number.to_string()])))
 }
 
 /// What the rules find in some accesses.
@@ -200,7 +212,8 @@ fn about_hours() -> Vec<Single> {
         late.clone(),
         vec![
             at("2026-11-25T18:29:00+09:00"),
-            late.clone().facts(|facts| facts.hours = None),
+            late.clone().facts(|facts| facts.hours = Vec::new()),
+            late.clone().facts(|facts| facts.hours.push(day_shift(22))),
             late.entry(|entry| entry.purpose = "emergency".to_owned()),
             at_night,
         ],
@@ -275,6 +288,7 @@ fn counted() -> Vec<(Rule, Vec<Case>, Vec<Vec<Case>>)> {
                 many(&Case::ordinary(), 14, 3_000, true),
                 many(&Case::ordinary(), 60, 4_300, true),
                 many(&Case::ordinary(), 60, 1_000, false),
+                many(&Case::ordinary(), 20, 3_000, true).into_iter().map(known_twice).collect(),
             ],
         ),
         (
