@@ -91,7 +91,7 @@ pub(crate) fn is_ci(text: &str) -> bool {
 fn name_of(text: &str) -> Option<String> {
     let name = text.trim();
     let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    fits.then(|| name.to_owned())
+    fits.then(|| base::hidden::seen(name).into_owned())
 }
 
 /// `YYYY-MM-DD` (OpenID Connect Core 1.0, section 5.1); a date without a year is no use here.
@@ -153,6 +153,9 @@ mod tests {
         assert_eq!(person.profile.gender.expose(), &Gender::Male);
         assert_eq!(Profile::from_bytes(&person.profile.to_bytes()).expect("just written"), person.profile);
         assert!(!format!("{person:?}").contains("김"));
+        let hiding = RawClaims { name: Some("김\u{200b}철수\u{202e}".to_owned()), ..raw() };
+        let person = hiding.check().expect("the agency states it");
+        assert_eq!(person.profile.name.expose(), "김\u{fffd}철수\u{fffd}", "no name looks like another");
     }
 
     #[test]

@@ -205,6 +205,19 @@ impl Identity {
         self.inner.agency.ready(self.inner.newest()?)
     }
 
+    /// What the agency said of a person when they last signed in; nothing where they never did. Whoever shows it asks the door
+    /// before.
+    ///
+    /// # Errors
+    /// [`IdentityError::Damaged`], [`IdentityError::Store`].
+    pub fn profile(&self, account: Id16) -> Result<Option<Profile>, IdentityError> {
+        let inner = &*self.inner;
+        let found = inner.read("identity-profile", |connection, _| tables::account(connection, account))?;
+        let read = |row: AccountRow| Profile::from_bytes(&inner.open("profile", account, &row.profile)?).ok();
+        let damaged = IdentityError::Damaged { what: "the profile" };
+        found.map(|row| read(row).ok_or(damaged)).transpose()
+    }
+
     /// Seconds by which this machine's clock is behind the newest time seen here; 0 when it is not.
     #[must_use]
     pub fn clock_behind_s(&self) -> u64 {

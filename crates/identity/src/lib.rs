@@ -51,7 +51,7 @@ pub use session::{
     Holder, SESSION_COOKIE, SESSIONS_PER_ACCOUNT_MAX, SIGN_IN_COOKIE, SecondFactor, Session, SessionInfo, SessionToken,
     TRIES_PER_SESSION,
 };
-pub use staff::{INVITATION_S, Invitation, OffBoarded, STAFF_NAME_CHARS_MAX, Staff, StaffState};
+pub use staff::{INVITATION_S, Invitation, OffBoarded, Staff, StaffState, is_staff_name};
 pub use totp::TotpEnrolment;
 
 /// 256 random bits as 43 characters that may stand in addresses and cookies.

@@ -6,11 +6,12 @@ use crate::error::moment;
 use crate::identity::{Identity, Inner};
 use crate::session::Session;
 use crate::source::source_bytes;
-use crate::tables::SessionRow;
 use crate::tables::devices::{self, NoticeRow};
+use crate::tables::{self, SessionRow};
 use base::wire::{Malformed, Reader, Writer};
 use base::{Id16, Redacted, Timestamp};
 use rusqlite::{Connection, Transaction};
+use std::sync::Arc;
 
 /// Notices older than this are in the list and nowhere else.
 const SHOWN_US: i64 = 30 * 24 * 3600 * 1_000_000;
@@ -33,17 +34,23 @@ pub enum NoticeKind {
     RecoveryAsked,
     /// The second factors were reset.
     RecoveryDone,
+    /// Staff wrote down who may act for the person.
+    RepresentativeRecorded,
+    /// Staff ended what somebody did for the person.
+    RepresentativeEnded,
 }
 
 impl NoticeKind {
     /// Every kind with its name.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::NewDevice, "new-device"),
         (Self::PasskeyAdded, "passkey-added"),
         (Self::PasskeyRemoved, "passkey-removed"),
         (Self::PasskeySuspect, "passkey-suspect"),
         (Self::RecoveryAsked, "recovery-asked"),
         (Self::RecoveryDone, "recovery-done"),
+        (Self::RepresentativeRecorded, "representative-recorded"),
+        (Self::RepresentativeEnded, "representative-ended"),
     ];
 
     /// Its name in the table, and of its text.
@@ -90,6 +97,21 @@ impl Identity {
             Some(Notice { kind: row.kind.clone(), at: moment(row.made_us), family, source: Redacted::new(source), own })
         };
         rows.iter().map(notice).collect::<Option<Vec<_>>>().ok_or(damaged)
+    }
+
+    /// Tells a person of what others did about them. Does nothing where they never signed in: there is nobody to tell yet.
+    /// Whether it was done is the caller's business.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub fn tell(&self, account: Id16, kind: NoticeKind) -> Result<(), IdentityError> {
+        let inner = Arc::clone(&self.inner);
+        self.inner.write("identity-tell", move |transaction, now_us| {
+            if tables::account(transaction, account)?.is_some() {
+                inner.note_for(transaction, kind, account, None, now_us)?;
+            }
+            Ok(Ok(()))
+        })
     }
 }
 

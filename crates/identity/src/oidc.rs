@@ -264,6 +264,11 @@ impl Agency {
                 (known.metadata, known.fetched_us) = (Some(Arc::clone(&metadata)), now_us);
                 Ok(metadata)
             }
+            // Where its keys are said to be is looked at before anything is fetched there. A wrong address is no outage: metadata from
+            // before is not used on instead.
+            Err(openidconnect::DiscoveryError::Request(HttpFault::NotPermitted(url))) => {
+                Err(IdentityError::InsecureAddress { url })
+            }
             Err(openidconnect::DiscoveryError::Request(fault)) => {
                 known.fault = Some(fault.to_string());
                 Err(IdentityError::AgencyUnreachable { what: "metadata", why: fault.to_string() })

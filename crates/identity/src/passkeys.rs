@@ -91,7 +91,7 @@ impl Identity {
             };
             let first = !inner.has_second_factor(transaction, row.account)?;
             let fresh = row.assurance >= 2 && inner.is_fresh(row.factor_us, now_us);
-            if !fresh && !(first && holder == Holder::Person) {
+            if !(fresh || first && holder == Holder::Person) {
                 return Ok(Err(IdentityError::SecondFactorNeeded));
             }
             let passkey = match inner.ceremonies.enrolled(answer.expose(), &challenge.state) {
@@ -199,9 +199,7 @@ impl Identity {
     /// [`IdentityError::SecondFactorNeeded`], [`IdentityError::Passkey`] for the last second factor,
     /// [`IdentityError::SessionUnknown`], [`IdentityError::SessionOver`], [`IdentityError::Store`].
     pub fn remove_passkey(&self, session: &Session, id: &str) -> Result<bool, IdentityError> {
-        let Some(passkey) = base::unhex(id).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) else {
-            return Ok(false);
-        };
+        let passkey = base::unhex(id).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         let inner = Arc::clone(&self.inner);
         let token = session.token_hash;
         self.inner.write("identity-passkey-remove", move |transaction, now_us| {
@@ -212,6 +210,7 @@ impl Identity {
             if row.assurance < 2 || !inner.is_fresh(row.factor_us, now_us) {
                 return Ok(Err(IdentityError::SecondFactorNeeded));
             }
+            let Some(passkey) = passkey else { return Ok(Ok(false)) };
             let rows = tables::passkeys::of(transaction, row.account)?;
             let others = rows.iter().filter(|other| other.passkey != passkey && !other.suspect).count();
             let totp = tables::totp(transaction, row.account)?.is_some_and(|totp| totp.secret.is_some());

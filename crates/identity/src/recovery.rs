@@ -31,6 +31,7 @@ const ABOUT: &str = "recovery";
 /// Letters and digits that are not taken for one another when they are read aloud or written down.
 const LETTERS: &[u8; 32] = b"ABCDEFGHJKMNPQRSTVWXYZ0123456789";
 const CODE_LETTERS: usize = 12;
+const WORD_LETTERS: usize = 8;
 
 /// A request that was made: what its person shows to staff.
 #[derive(Debug, Clone)]
@@ -41,6 +42,9 @@ pub struct RecoveryAsked {
     pub from: Timestamp,
     /// Until when.
     pub until: Timestamp,
+    /// For a colleague's request: what the colleague needs besides the link that the second of those who approve is shown, two groups
+    /// of four letters. Whoever asked hands it over, and those who approve never see it: so neither can take the account alone.
+    pub word: Option<Redacted<String>>,
 }
 
 /// What a member of staff said to a request.
@@ -90,7 +94,7 @@ pub enum Recovered {
 
 impl Identity {
     /// Asks for the second factors of the session's account to be reset: for a person who gave the first factor and cannot give
-    /// the second. An open request of the account is replaced.
+    /// the second. An open request of the account is kept, with what staff said to it: asking again shows its code again.
     ///
     /// # Errors
     /// [`IdentityError::Unusable`] where there is nothing to reset or too many were made today,
@@ -109,7 +113,8 @@ impl Identity {
     /// Asks for the passkeys of a member of staff to be reset. Whether `by` may do so is the door's business.
     ///
     /// # Errors
-    /// [`IdentityError::NotStaff`], and as [`Identity::recovery_ask`].
+    /// [`IdentityError::NotStaff`]; [`IdentityError::RecoveryOpen`] where another colleague's request is open, whose word is theirs to
+    /// hand over; and as [`Identity::recovery_ask`].
     pub fn recovery_ask_for(&self, by: &Session, account: Id16) -> Result<RecoveryAsked, IdentityError> {
         let token = by.token_hash;
         let inner = Arc::clone(&self.inner);
@@ -129,29 +134,42 @@ impl Identity {
         may: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<Result<(), IdentityError>> + Send + 'static,
     ) -> Result<RecoveryAsked, IdentityError> {
         let inner = Arc::clone(&self.inner);
-        let code = new_code(&inner.random.bytes32());
-        let row = RecoveryRow {
-            account,
-            id: Id16::random(&*inner.random),
-            code: inner.recovery_hash(&code),
-            state: "open".to_owned(),
-            made_us: 0,
-            asked_by,
-        };
-        let made_us = self.inner.write("identity-recovery-ask", move |transaction, now_us| {
+        let id = Id16::random(&*inner.random);
+        let (id, made_us) = self.inner.write("identity-recovery-ask", move |transaction, now_us| {
             if let Err(error) = may(transaction, now_us)? {
                 return Ok(Err(error));
+            }
+            let open = tables::recovery::open_of(transaction, account)?;
+            let open = open.filter(|row| now_us < inner.recovery_span(row.made_us).1);
+            match open {
+                // Whoever asks again must void nothing that others said.
+                Some(row)
+                    if row.asked_by == asked_by && row.code == inner.recovery_hash(&inner.recovery_code(row.id)) =>
+                {
+                    return Ok(Ok((row.id, row.made_us)));
+                }
+                Some(row) if asked_by.is_some() && row.asked_by != asked_by => {
+                    return Ok(Err(IdentityError::RecoveryOpen));
+                }
+                _ => {}
             }
             if tables::recovery::count_since(transaction, account, now_us - RECOVERY_S * SECOND_US)? >= REQUESTS_A_DAY {
                 let why = "too many were made today: try again tomorrow";
                 return Ok(Err(IdentityError::Unusable { what: "the request", why }));
             }
-            tables::recovery::open(transaction, &RecoveryRow { made_us: now_us, ..row })?;
+            let code = inner.recovery_hash(&inner.recovery_code(id));
+            let row = RecoveryRow { account, id, code, state: "open".to_owned(), made_us: now_us, asked_by };
+            tables::recovery::open(transaction, &row)?;
             inner.note_for(transaction, NoticeKind::RecoveryAsked, account, None, now_us)?;
-            Ok(Ok(now_us))
+            Ok(Ok((id, now_us)))
         })?;
         let (from, until) = self.inner.recovery_span(made_us);
-        Ok(RecoveryAsked { code: Redacted::new(code), from: moment(from), until: moment(until) })
+        Ok(RecoveryAsked {
+            code: Redacted::new(self.inner.recovery_code(id)),
+            from: moment(from),
+            until: moment(until),
+            word: asked_by.map(|_| Redacted::new(self.inner.recovery_word(id))),
+        })
     }
 
     /// When the open request of the session's own account was made; `None` where there is none.
@@ -385,6 +403,8 @@ impl Inner {
         tables::remove_totp(transaction, account)?;
         tables::passkeys::remove_all(transaction, account)?;
         end_where(transaction, account, now_us, |_| true)?;
+        // Whoever had the old factor may have come from one of them: what signs in next is told of as new, and throttled as unknown.
+        tables::devices::forget_all(transaction, account)?;
         self.note_for(transaction, NoticeKind::RecoveryDone, account, None, now_us)?;
         if staff::get(transaction, account)?.is_none() {
             return Ok(None);
@@ -395,21 +415,42 @@ impl Inner {
         Ok(Some(ends_us))
     }
 
+    /// The code of a request, which is the same however often it is asked for.
+    fn recovery_code(&self, id: Id16) -> String {
+        letters(&self.counter_name(&[b"recovery-code", &id.0]), CODE_LETTERS)
+    }
+
+    /// What goes with the link after a colleague's request.
+    fn recovery_word(&self, id: Id16) -> String {
+        letters(&self.counter_name(&[b"recovery-word", &id.0]), WORD_LETTERS)
+    }
+
+    /// What an invited member of staff needs besides the link: nothing where the account is new. With whoever asked, who is not given
+    /// the link.
+    pub(crate) fn word_of(
+        &self,
+        connection: &Connection,
+        account: Id16,
+    ) -> rusqlite::Result<Option<(String, Option<Id16>)>> {
+        let done = tables::recovery::done_of(connection, account)?;
+        Ok(done.map(|row| (self.recovery_word(row.id), row.asked_by)))
+    }
+
     fn recovery_hash(&self, code: &str) -> [u8; 32] {
         self.counter_name(&[b"recovery", code.as_bytes()])
     }
 }
 
-/// A code of 60 random bits, in three groups.
-fn new_code(random: &[u8; 32]) -> String {
+/// Letters of five bits each that nobody guesses, in groups of four.
+fn letters(random: &[u8; 32], count: usize) -> String {
     let letters: Vec<char> =
-        random.iter().take(CODE_LETTERS).map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
+        random.iter().take(count).map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
     let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
     groups.join("-")
 }
 
 /// A code as it was typed, in the form it was given out.
-fn tidied(code: &str) -> String {
+pub(crate) fn tidied(code: &str) -> String {
     let letters: Vec<char> = code
         .chars()
         .filter(char::is_ascii_alphanumeric)
@@ -454,7 +495,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_code_is_read_as_it_is_typed(random: [u8; 32]) {
-            let code = new_code(&random);
+            let code = letters(&random, CODE_LETTERS);
             prop_assert_eq!(code.len(), CODE_LETTERS + 2);
             prop_assert_eq!(tidied(&code), code.clone());
             prop_assert_eq!(tidied(&format!(" {} ", code.to_lowercase().replace('-', " "))), code);

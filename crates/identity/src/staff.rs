@@ -5,6 +5,7 @@ use crate::client::Client;
 use crate::error::moment;
 use crate::identity::{Identity, SignedIn, throttled};
 use crate::passkey::{Aim, Answer, PasskeyAsk};
+use crate::recovery::tidied;
 use crate::session::{Holder, SessionToken};
 use crate::source::source_bytes;
 use crate::tables::{self, AccountRow};
@@ -18,7 +19,14 @@ use store::{Right, StoreError};
 /// How long an invitation is good, in seconds: a day.
 pub const INVITATION_S: i64 = 24 * 3600;
 /// Longest name of a member of staff in characters.
-pub const STAFF_NAME_CHARS_MAX: usize = 60;
+const STAFF_NAME_CHARS_MAX: usize = 60;
+
+/// Whether a text can be the name of a member of staff: as long as one may be, with nothing in it that does not show.
+#[must_use]
+pub fn is_staff_name(text: &str) -> bool {
+    let hides = |letter: char| letter.is_control() || base::hidden::is_hidden(letter);
+    (1..=STAFF_NAME_CHARS_MAX).contains(&text.trim().chars().count()) && !text.contains(hides)
+}
 /// Longest token of an invitation that is read.
 const TOKEN_BYTES_MAX: usize = 256;
 /// Members of staff in a list.
@@ -114,8 +122,11 @@ impl Identity {
     ) -> Result<Invitation, IdentityError> {
         let inner = Arc::clone(&self.inner);
         let name = name.trim();
-        if name.is_empty() || name.chars().count() > STAFF_NAME_CHARS_MAX || name.chars().any(char::is_control) {
-            return Err(IdentityError::Unusable { what: "the name", why: "it must have 1 to 60 characters" });
+        if !is_staff_name(name) {
+            return Err(IdentityError::Unusable {
+                what: "the name",
+                why: "it must have 1 to 60 characters, all to be seen",
+            });
         }
         let account = Id16::random(&*inner.random);
         let sealed = inner.seal(STAFF_NAME, account, name.as_bytes());
@@ -134,15 +145,22 @@ impl Identity {
         Ok(Invitation { account, token: Redacted::new(token), ends: moment(ends_us) })
     }
 
-    /// Makes another invitation for a member of staff without a passkey, in place of the one before.
+    /// Makes another invitation for a member of staff without a passkey, in place of the one before. `by` is who is shown it: after a
+    /// recovery not whoever asked for that and has its word; nobody at the command line.
     ///
     /// # Errors
-    /// [`IdentityError::NotStaff`] for somebody who has a passkey, has left or was never there, [`IdentityError::Store`].
-    pub fn staff_invite_again(&self, account: Id16) -> Result<Invitation, IdentityError> {
-        let token = token_text(&*self.inner.random);
+    /// [`IdentityError::NotStaff`] for somebody who has a passkey, has left or was never there; [`IdentityError::RecoveryOwn`];
+    /// [`IdentityError::Store`].
+    pub fn staff_invite_again(&self, by: Option<Id16>, account: Id16) -> Result<Invitation, IdentityError> {
+        let inner = Arc::clone(&self.inner);
+        let token = token_text(&*inner.random);
         let hash = sha256(token.as_bytes());
         let ends_us = self.inner.write("identity-staff-invite-again", move |transaction, now_us| {
             let ends_us = now_us + INVITATION_S * 1_000_000;
+            let asked_by = inner.word_of(transaction, account)?.and_then(|(_, asked_by)| asked_by);
+            if by.is_some() && by == asked_by {
+                return Ok(Err(IdentityError::RecoveryOwn));
+            }
             if tables::staff::get(transaction, account)?.is_none_or(|staff| staff.state != "invited") {
                 return Ok(Err(IdentityError::NotStaff));
             }
@@ -150,6 +168,29 @@ impl Identity {
             Ok(Ok(ends_us))
         })?;
         Ok(Invitation { account, token: Redacted::new(token), ends: moment(ends_us) })
+    }
+
+    /// What an invited member of staff needs besides the link: for the command line, where the paper it stood on was lost.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub fn staff_word(&self, account: Id16) -> Result<Option<Redacted<String>>, IdentityError> {
+        let inner = &*self.inner;
+        let found = inner.read("identity-staff-word", |connection, _| inner.word_of(connection, account))?;
+        Ok(found.map(|(word, _)| Redacted::new(word)))
+    }
+
+    /// Whether an invitation takes a word besides its link, as it does after a recovery.
+    ///
+    /// # Errors
+    /// [`IdentityError::InvitationOver`], [`IdentityError::Store`].
+    pub fn staff_enrol_needs_word(&self, token: &str) -> Result<bool, IdentityError> {
+        let inner = &*self.inner;
+        let hash = token_hash(token)?;
+        inner.read("identity-staff-invited", |connection, now_us| {
+            let Some(account) = tables::staff::invited(connection, &hash, now_us)? else { return Ok(false) };
+            Ok(inner.word_of(connection, account)?.is_some())
+        })
     }
 
     /// Asks for the passkey of an invitation, and says whose it is.
@@ -175,7 +216,8 @@ impl Identity {
     ///
     /// # Errors
     /// As [`Identity::staff_enrol`], [`IdentityError::SignInForged`], [`IdentityError::SignInExpired`],
-    /// [`IdentityError::SignInUsed`], and [`IdentityError::Passkey`], for one that can be copied to other devices too.
+    /// [`IdentityError::SignInUsed`], [`IdentityError::RecoveryWord`] where the invitation takes a word, and
+    /// [`IdentityError::Passkey`], for one that can be copied to other devices too.
     pub fn staff_enrolled(
         &self,
         token: &str,
@@ -184,13 +226,28 @@ impl Identity {
         name: &str,
         client: impl Into<Client>,
     ) -> Result<SignedIn, IdentityError> {
+        self.staff_enrolled_with(token, cookie, answer, (name, ""), client)
+    }
+
+    /// As [`Identity::staff_enrolled`], with the name of the passkey and the word that an invitation after a recovery takes.
+    ///
+    /// # Errors
+    /// As [`Identity::staff_enrolled`].
+    pub fn staff_enrolled_with(
+        &self,
+        token: &str,
+        cookie: &str,
+        answer: &str,
+        (name, word): (&str, &str),
+        client: impl Into<Client>,
+    ) -> Result<SignedIn, IdentityError> {
         let inner = Arc::clone(&self.inner);
         let hash = token_hash(token)?;
         let account = inner
             .read("identity-staff-invited", |connection, now_us| tables::staff::invited(connection, &hash, now_us))?;
         let account = account.ok_or(IdentityError::InvitationOver)?;
         let challenge = inner.challenge(cookie, Aim::StaffEnrol, account)?;
-        let (answer, name) = (Redacted::new(answer.to_owned()), name.to_owned());
+        let (answer, name, word) = (Redacted::new(answer.to_owned()), name.to_owned(), Redacted::new(tidied(word)));
         let (token, device, mut row) = inner.new_session(account, 2, &client.into());
         self.inner.write("identity-staff-enrolled", move |transaction, now_us| {
             if !tables::use_sign_in(transaction, challenge.hash(), now_us)? {
@@ -199,6 +256,10 @@ impl Identity {
             let staff = tables::staff::get(transaction, account)?.filter(|staff| staff.state != "left");
             if tables::staff::invited(transaction, &hash, now_us)? != Some(account) || staff.is_none() {
                 return Ok(Err(IdentityError::InvitationOver));
+            }
+            let wanted = inner.word_of(transaction, account)?;
+            if wanted.is_some_and(|(wanted, _)| !is_same(&wanted, word.expose())) {
+                return Ok(Err(IdentityError::RecoveryWord));
             }
             let passkey = match inner.ceremonies.enrolled(answer.expose(), &challenge.state) {
                 Ok(passkey) => passkey,
@@ -357,6 +418,11 @@ impl Identity {
 }
 
 const DAMAGED: IdentityError = IdentityError::Damaged { what: "the name" };
+
+/// Compares what is secret by its hash, whose comparison tells nothing of how much was right.
+fn is_same(wanted: &str, given: &str) -> bool {
+    sha256(wanted.as_bytes()) == sha256(given.as_bytes())
+}
 
 fn token_hash(token: &str) -> Result<[u8; 32], IdentityError> {
     if token.len() > TOKEN_BYTES_MAX { Err(IdentityError::InvitationOver) } else { Ok(sha256(token.as_bytes())) }

@@ -241,6 +241,8 @@ pub enum Action {
     Oversee,
     /// Give and take rights.
     ManageRights,
+    /// Decide whether somebody's second factors are reset, having seen proof of who they are.
+    DecideRecovery,
     /// Watch the access log as it grows.
     WatchAccesses,
     /// See to what the watch found: look at it, ask, close.
@@ -249,13 +251,15 @@ pub enum Action {
     SeeCases,
     /// Say of records that they are to be watched over with more care: people in the public eye, decoys.
     MarkRecords,
+    /// Ask for an erasure by law, approve or withdraw one, and see how far it is. No record is opened.
+    HandleErasures,
     /// Answer what one is asked about one's own accesses.
     AnswerQuestion,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::ReadTimeline,
         Self::ReadRecord,
         Self::ReadDocument,
@@ -278,10 +282,12 @@ impl Action {
         Self::ReviewGlass,
         Self::Oversee,
         Self::ManageRights,
+        Self::DecideRecovery,
         Self::WatchAccesses,
         Self::HandleCases,
         Self::SeeCases,
         Self::MarkRecords,
+        Self::HandleErasures,
         Self::AnswerQuestion,
     ];
 
@@ -311,10 +317,12 @@ impl Action {
             Self::ReviewGlass => "review-glass",
             Self::Oversee => "oversee",
             Self::ManageRights => "manage-rights",
+            Self::DecideRecovery => "decide-recovery",
             Self::WatchAccesses => "watch-accesses",
             Self::HandleCases => "handle-cases",
             Self::SeeCases => "see-cases",
             Self::MarkRecords => "mark-records",
+            Self::HandleErasures => "handle-erasures",
             Self::AnswerQuestion => "answer-question",
         }
     }

@@ -50,6 +50,13 @@ impl Door {
         })
     }
 
+    /// Whether any rule lets a role do this for a purpose, whatever the facts are: for pages that lead there. It is no answer to
+    /// whoever goes there.
+    #[must_use]
+    pub fn offers(&self, role: Role, action: Action, purpose: &str) -> bool {
+        self.needs.get(&(role, action)).is_some_and(|needs| needs.iter().any(|need| need.purpose == purpose))
+    }
+
     /// Every rule with what it says, for documents and for pages that explain the access log.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
@@ -177,7 +184,11 @@ fn scope(request: &Request, facts: &Facts) -> Option<Scope> {
         // What is written down about somebody. None of these opens a record.
         (
             _,
-            Action::AskGround | Action::BreakGlass | Action::RecordProof,
+            Action::AskGround
+            | Action::BreakGlass
+            | Action::RecordProof
+            | Action::HandleErasures
+            | Action::DecideRecovery,
             Target::Person(subject) | Target::Patient(subject),
         ) => Some(Scope::Patients([*subject].into())),
         (Role::Depositor, Action::Deposit | Action::ReadReceipt | Action::LinkPerson, Target::Institution(_)) => {
@@ -191,6 +202,8 @@ fn scope(request: &Request, facts: &Facts) -> Option<Scope> {
             | Action::ReviewGlass
             | Action::Oversee
             | Action::ManageRights
+            | Action::DecideRecovery
+            | Action::HandleErasures
             | Action::AnswerQuestion,
             Target::Installation,
         ) => Some(Scope::Status),

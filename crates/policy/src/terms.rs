@@ -125,13 +125,19 @@ impl ProofRules {
         &self.cases
     }
 
+    /// The case of a name.
+    #[must_use]
+    pub fn case(&self, slug: &str) -> Option<&ProofCase> {
+        self.cases.iter().find(|case| case.slug == slug)
+    }
+
     /// Whether what was seen is enough in a case, for a person of this age in full years (`None` where it is not known, which
     /// is enough for no case that asks for one).
     ///
     /// # Errors
     /// [`ProofFault`], which says what is missing.
     pub fn check(&self, slug: &str, age: Option<i64>, seen: &BTreeSet<String>) -> Result<&ProofCase, ProofFault> {
-        let case = self.cases.iter().find(|case| case.slug == slug).ok_or(ProofFault::Case)?;
+        let case = self.case(slug).ok_or(ProofFault::Case)?;
         let old_enough = case.age_from.is_none_or(|from| age.is_some_and(|age| age >= from));
         let young_enough = case.age_below.is_none_or(|below| age.is_some_and(|age| age < below));
         if !old_enough || !young_enough {

@@ -39,7 +39,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RecoveryRow> {
     })
 }
 
-/// Adds a request, in place of any open one of the account.
+/// Adds a request, in place of an open one of the account that is over.
 pub(crate) fn open(transaction: &Transaction<'_>, request: &RecoveryRow) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("UPDATE recovery SET state = 'replaced', ended_us = ?2 WHERE account = ?1 AND state = 'open'")?
@@ -73,6 +73,17 @@ pub(crate) fn open_of(connection: &Connection, account: Id16) -> rusqlite::Resul
         .prepare_cached(
             "SELECT account, recovery, code, state, made_us, asked_by FROM recovery WHERE account = ?1 AND state = 'open'
              ORDER BY made_us DESC LIMIT 1",
+        )?
+        .query_row([account.0], row)
+        .optional()
+}
+
+/// The newest request of an account that took effect.
+pub(crate) fn done_of(connection: &Connection, account: Id16) -> rusqlite::Result<Option<RecoveryRow>> {
+    connection
+        .prepare_cached(
+            "SELECT account, recovery, code, state, made_us, asked_by FROM recovery WHERE account = ?1 AND state = 'done'
+             ORDER BY ended_us DESC LIMIT 1",
         )?
         .query_row([account.0], row)
         .optional()

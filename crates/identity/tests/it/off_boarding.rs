@@ -23,7 +23,7 @@ fn everything_of_an_account_ends_at_once() {
     assert!(!world.store.facts(account).expect("facts").operator);
     assert_eq!(world.identity.staff().expect("a list")[0].state, StaffState::Left);
     assert!(matches!(world.identity.off_board(account), Err(IdentityError::NotStaff)));
-    assert!(matches!(world.identity.staff_invite_again(account), Err(IdentityError::NotStaff)));
+    assert!(matches!(world.identity.staff_invite_again(None, account), Err(IdentityError::NotStaff)));
 }
 
 #[test]

@@ -203,7 +203,7 @@ fn a_passkey_that_can_be_copied_is_no_members_of_staff() {
 fn invitations_end() {
     let world = World::new();
     let invitation = world.identity.staff_invite("박도윤", &[]).expect("a good name");
-    let again = world.identity.staff_invite_again(invitation.account).expect("not set up yet");
+    let again = world.identity.staff_invite_again(None, invitation.account).expect("not set up yet");
     assert!(matches!(world.identity.staff_enrol(invitation.token.expose()), Err(IdentityError::InvitationOver)));
     assert!(world.identity.staff_enrol(again.token.expose()).is_ok());
     world.clock.advance(identity::INVITATION_S);

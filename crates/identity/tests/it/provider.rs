@@ -49,6 +49,8 @@ pub struct Faults {
     pub token: Option<fn(String) -> String>,
     /// Every endpoint answers this status.
     pub status: Option<u16>,
+    /// Where the metadata say that the keys are.
+    pub keys_at: Option<&'static str>,
     /// Only the token endpoint answers this status, with a redirect elsewhere.
     pub token_status: Option<u16>,
     /// Name, birth date and CI come from the userinfo endpoint only, for this subject.
@@ -210,9 +212,10 @@ async fn metadata(State(agency): State<Arc<Agency>>) -> Response {
         return down;
     }
     let url = &agency.url;
+    let keys_at = agency.lock().faults.keys_at.map_or_else(|| format!("{url}/keys"), ToOwned::to_owned);
     Json(json!({
         "issuer": url, "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"),
-        "jwks_uri": format!("{url}/keys"), "userinfo_endpoint": format!("{url}/userinfo"),
+        "jwks_uri": keys_at, "userinfo_endpoint": format!("{url}/userinfo"),
         "response_types_supported": ["code"], "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["ES256"], "hanmaru_stand_in": true,
     }))

@@ -71,19 +71,15 @@ fn requests_end_and_are_refused() {
     let staff = member(&world, &mut key);
     world.sign_in_with_totp(&KIM);
     let half = world.sign_in(&KIM).session;
-    let asked = world.identity.recovery_ask(&half).expect("good");
-    let replacing = world.identity.recovery_ask(&half).expect("good");
     let over = |code: &str| matches!(world.identity.recovery(code), Err(IdentityError::RecoveryOver));
-    assert!(over(asked.code.expose()), "a newer one takes its place");
-    world.identity.recovery_refuse(&staff, replacing.code.expose(), "얼굴이 다름").expect("refused");
-    assert!(over(replacing.code.expose()));
-    let late = world.identity.recovery_ask(&half).expect("good");
     assert!(over("") && over("AAAA-AAAA-AAAA") && over(&"A".repeat(9_999)));
-    for _ in 0..2 {
-        world.identity.recovery_ask(&half).expect("good");
+    for _ in 0..5 {
+        let asked = world.identity.recovery_ask(&half).expect("good");
+        assert!(asked.word.is_none(), "a person comes by no link");
+        world.identity.recovery_refuse(&staff, asked.code.expose(), "얼굴이 다름").expect("refused");
+        assert!(over(asked.code.expose()));
     }
     assert!(matches!(world.identity.recovery_ask(&half), Err(IdentityError::Unusable { .. })), "five a day");
-    assert!(over(late.code.expose()));
     world.clock.advance(identity::RECOVERY_S);
     let half = world.sign_in(&KIM).session;
     let asked = world.identity.recovery_ask(&half).expect("another day");
@@ -91,6 +87,72 @@ fn requests_end_and_are_refused() {
     assert!(over(asked.code.expose()), "a day");
     let nothing = world.sign_in(&LEE).session;
     assert!(matches!(world.identity.recovery_ask(&nothing), Err(IdentityError::Unusable { .. })));
+}
+
+#[test]
+fn asking_again_keeps_the_request_and_what_was_approved_of_it() {
+    let world = World::new();
+    let [mut first_key, mut second_key] = keys();
+    let first = member(&world, &mut first_key);
+    world.sign_in_with_totp(&KIM);
+    let half = world.sign_in(&KIM).session;
+    let asked = world.identity.recovery_ask(&half).expect("good");
+    world.identity.recovery_approve(&first, asked.code.expose(), "잃어버림", "신분증").expect("the first");
+    world.clock.advance(300);
+    for _ in 0..9 {
+        let again = world.identity.recovery_ask(&half).expect("as often as one likes");
+        assert_eq!((again.code.expose(), again.until), (asked.code.expose(), asked.until), "the same, and no longer");
+    }
+    assert_eq!(world.identity.recovery(asked.code.expose()).expect("open").approvals.len(), 1);
+    world.clock.advance(300);
+    let second = member(&world, &mut second_key);
+    let done = world.identity.recovery_approve(&second, asked.code.expose(), "잃어버림", "신분증").expect("the second");
+    assert!(matches!(done, Recovered::Done(None)));
+}
+
+#[test]
+fn neither_who_asked_nor_who_approved_can_take_a_colleagues_account_alone() {
+    let world = World::new();
+    let mut keys: [SoftKey; 4] = std::array::from_fn(|_| SoftKey::new(ORIGIN));
+    let asker = member(&world, &mut keys[0]);
+    let colleague = member(&world, &mut keys[1]);
+    let other = member(&world, &mut keys[2]);
+    let asked = world.identity.recovery_ask_for(&asker, colleague.account).expect("a colleague");
+    let word = asked.word.as_ref().expect("for the colleague").expose().clone();
+    let again = world.identity.recovery_ask_for(&asker, colleague.account).expect("it is theirs");
+    assert_eq!(
+        (again.code.expose(), again.word.as_ref().map(|word| word.expose().clone())),
+        (asked.code.expose(), Some(word.clone()))
+    );
+    let others = world.identity.recovery_ask_for(&other, colleague.account);
+    assert!(matches!(others, Err(IdentityError::RecoveryOpen)), "the word is shown to one alone: {others:?}");
+
+    world.identity.recovery_approve(&other, asked.code.expose(), "잃어버림", "신분증").expect("the first");
+    world.clock.advance(600);
+    let second = member(&world, &mut keys[3]);
+    let done = world.identity.recovery_approve(&second, asked.code.expose(), "잃어버림", "신분증").expect("the second");
+    let Recovered::Done(Some(link)) = done else { panic!("{done:?}") };
+    let take = |link: &str, word: &str| {
+        let mut key = SoftKey::new(ORIGIN);
+        let (_, ask) = world.identity.staff_enrol(link).expect("fresh");
+        let answer = key.create(&ask.options);
+        world.identity.staff_enrolled_with(link, ask.cookie.expose(), &answer, ("", word), HOME)
+    };
+    assert!(world.identity.staff_enrol_needs_word(link.token.expose()).expect("asked"));
+    for wrong in ["", "AAAA-AAAA", asked.code.expose()] {
+        let taken = take(link.token.expose(), wrong);
+        assert!(matches!(taken, Err(IdentityError::RecoveryWord)), "whoever has the link alone: {taken:?}");
+    }
+    let asker_again = world.identity.staff_invite_again(Some(asker.account), colleague.account);
+    assert!(matches!(asker_again, Err(IdentityError::RecoveryOwn)), "whoever has the word alone: {asker_again:?}");
+    let link = world.identity.staff_invite_again(Some(other.account), colleague.account).expect("by another");
+    assert!(take(link.token.expose(), "").is_err(), "another link takes the word as well");
+    let at_command = world.identity.staff_word(colleague.account).expect("asked").expect("one");
+    assert_eq!(at_command.expose(), &word);
+    let back = take(link.token.expose(), &word.to_lowercase().replace('-', " ")).expect("the colleague");
+    assert_eq!(back.session.account, colleague.account);
+    let new = world.identity.staff_invite("최서아", &[]).expect("somebody new");
+    assert!(!world.identity.staff_enrol_needs_word(new.token.expose()).expect("asked"));
 }
 
 #[test]

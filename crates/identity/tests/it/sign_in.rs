@@ -258,3 +258,21 @@ fn nothing_personal_shows_in_debug_output() {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
 }
+
+#[test]
+fn keys_are_fetched_from_no_address_that_was_not_looked_at() {
+    let world = World::new();
+    world.agency.wrong(|faults| faults.keys_at = Some("http://192.0.2.1/keys"));
+    let refused = world.identity.agency_ready();
+    assert!(
+        matches!(&refused, Err(IdentityError::InsecureAddress { url }) if url == "http://192.0.2.1/keys"),
+        "{refused:?}"
+    );
+    assert_eq!(world.agency.requests("keys"), 0);
+    world.agency.right();
+    world.identity.agency_ready().expect("right again, and asked at once");
+    world.clock.advance(2 * 3_600);
+    world.agency.wrong(|faults| faults.keys_at = Some("http://192.0.2.1/keys"));
+    let refused = world.identity.agency_ready();
+    assert!(matches!(refused, Err(IdentityError::InsecureAddress { .. })), "no outage: {refused:?}");
+}

@@ -45,6 +45,27 @@ fn every_rule_permits_somewhere() {
 }
 
 #[test]
+fn what_is_offered_is_what_some_expectation_permits() {
+    let door = Door::standard().expect("the standard policies are valid");
+    let (mut permitted, mut purposes) = (BTreeSet::new(), BTreeSet::new());
+    for (_, table) in tables() {
+        for case in list(&table["cases"]) {
+            let purpose = text(&case["purpose"]).split(':').next().unwrap_or_default().to_owned();
+            purposes.insert(purpose.clone());
+            if case["permit"].is_string() {
+                permitted.extend(actions(case).into_iter().map(|action| (role(&table), action, purpose.clone())));
+            }
+        }
+    }
+    for (role, action) in Role::ALL.into_iter().flat_map(|role| Action::ALL.map(|action| (role, action))) {
+        for purpose in &purposes {
+            let expected = permitted.contains(&(role, action, purpose.clone()));
+            assert_eq!(door.offers(role, action, purpose), expected, "{} {} {purpose}", role.name(), action.name());
+        }
+    }
+}
+
+#[test]
 fn every_action_of_every_role_is_expected() {
     for (file, table) in tables() {
         let covered: BTreeSet<Action> = list(&table["cases"]).iter().flat_map(actions).collect();
