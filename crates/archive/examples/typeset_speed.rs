@@ -3,7 +3,7 @@
 
 use archive::issue::content::Text;
 use archive::issue::{
-    Addressee, DocumentNumber, IssueContent, Locale, Masthead, Record, Source, SourceInstitution, Typesetter, Version,
+    DocumentNumber, IssueContent, Locale, Masthead, Record, Source, SourceInstitution, Subject, Typesetter, Version,
     stamp,
 };
 use base::SystemRandom;
@@ -71,7 +71,7 @@ fn gather(texts: &[String]) -> IssueContent {
     let head = Masthead {
         issuer: "한마루 진료기록 보관소".into(),
         issued: "2026-11-22 18:05:33".into(),
-        addressee: Addressee { name: "홍길동".into(), birth_date: "1980-01-02".into() },
+        subject: Subject { name: "홍길동".into(), birth_date: "1980-01-02".into() },
         selection: Text::word("selection.whole"),
         ..Masthead::default()
     };

@@ -219,6 +219,35 @@ impl Archive {
         Ok(timeline)
     }
 
+    /// One visit within the permit, and nothing beside it in the access log. `None` where there is none: whose it is finds the
+    /// attempt in their access log. Takes a permit to read a record.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Store`], [`ArchiveError::TooMuch`].
+    pub fn one_visit(&self, permit: &Permit, id: Id16) -> Result<Option<Visit>, ArchiveError> {
+        let query = Query { ids: vec![id], types: vec!["Encounter".to_owned()], ..Query::default() };
+        if self.store().search(permit, &query)?.heads.is_empty() {
+            self.refuse_beyond(permit, &[id])?;
+            return Ok(None);
+        }
+        let heads = self.chosen_heads(permit, &Selection::Records(vec![id]))?;
+        let Some((head, _)) = heads.iter().find(|(head, _)| head.key.id == id) else { return Ok(None) };
+        let of = |wanted: Part| {
+            let of_part = heads.iter().filter(move |(_, part)| *part == wanted).map(|(head, _)| head);
+            of_part.filter(|head| !FRAME.contains(&head.key.resource_type.as_str())).collect::<Vec<&Head>>()
+        };
+        let (members, related) = (of(Part::Chosen), of(Part::Related));
+        let in_words = |head: &&Head| matches!(head.key.resource_type.as_str(), "Condition" | "DocumentReference");
+        let read = std::iter::once(head).chain(members.iter().chain(&related).copied().filter(in_words));
+        let bodies = self.bodies(permit, read.map(|head| head.key.clone()).collect())?;
+        let names = self.names_of_visits(permit, &[head], &bodies)?.remove(&head.institution).unwrap_or_default();
+        let visit = self.visit(permit, head, &members, &bodies, &names)?;
+        let loose = related.iter().map(|head| self.entry(permit, head, bodies.get(&head.key)));
+        let mut page = Timeline { visits: vec![visit], loose: loose.collect::<Result<_, _>>()?, total: 1, next: None };
+        relate(&mut page, &bodies);
+        Ok(page.visits.pop())
+    }
+
     /// Names of who treated in the visits of a page, where the visits do not say them.
     fn names_of_visits(
         &self,

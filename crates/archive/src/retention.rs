@@ -1,6 +1,5 @@
 //! How long each kind of record is kept, from `policies/retention.toml`. Expiry itself is proposed and executed elsewhere.
 
-use jiff::tz::{Offset, TimeZone};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -99,8 +98,7 @@ impl RetentionClass {
     /// The year in which the retention of something of this date ends, in Korean time.
     #[must_use]
     pub fn expiry_year(&self, date: Timestamp) -> u16 {
-        let zone = TimeZone::fixed(Offset::constant(9));
-        u16::try_from(date.to_zoned(zone).year()).unwrap_or(0).saturating_add(self.years)
+        u16::try_from(date.to_zoned(base::KOREA).year()).unwrap_or(0).saturating_add(self.years)
     }
 }
 

@@ -77,7 +77,6 @@ use bag_info::{BagInfo, Cessation};
 use base::{Id16, Redacted, Timestamp};
 use identity::CiLookup;
 use jiff::civil::Date;
-use jiff::tz::{Offset, TimeZone};
 use lock::Lock;
 use policy::{Action, Actor, Assurance, InstitutionCode, Permit, Purpose, Request, Role, Target};
 use receipt::{Absent, SignedReceipt};
@@ -256,7 +255,7 @@ impl Archive {
 
     /// The day in Korea.
     fn today(&self) -> Date {
-        self.clock().now().to_zoned(korea()).date()
+        self.clock().now().to_zoned(base::KOREA).date()
     }
 }
 
@@ -403,11 +402,7 @@ fn fhir_limits(limits: &base::limits::Limits) -> fhir::Limits {
 
 fn last_day(info: &BagInfo) -> Timestamp {
     let (Cessation::Closed(day) | Cessation::Suspended { from: day, .. }) = info.cessation;
-    day.to_zoned(korea()).map_or(Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp())
-}
-
-fn korea() -> TimeZone {
-    TimeZone::fixed(Offset::constant(9))
+    base::midnight(day).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn institution_of(info: &BagInfo) -> Institution {

@@ -158,8 +158,7 @@ fn is_unprintable(letter: char) -> bool {
 }
 
 fn korean_time(time: Timestamp) -> String {
-    let zone = jiff::tz::TimeZone::fixed(jiff::tz::Offset::constant(9));
-    time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S +09:00").to_string()
+    time.to_zoned(base::KOREA).strftime("%Y-%m-%d %H:%M:%S +09:00").to_string()
 }
 
 struct Words {

@@ -34,10 +34,14 @@ pub struct Masthead {
     pub issued: String,
     /// Address of the page where it can be verified; the square holds it too.
     pub verify_url: String,
-    /// Whom it is for.
-    pub addressee: Addressee,
+    /// Whose records these are.
+    pub subject: Subject,
+    /// Who had it issued, where that is somebody else than they.
+    pub applicant: Option<Applicant>,
     /// Which records were asked for: a key of the word tables or a period as text.
     pub selection: Text,
+    /// What whoever had it issued was not shown, so that nobody takes this for all that there is; empty where that is nothing.
+    pub part: Vec<Fact>,
 }
 
 impl Masthead {
@@ -50,13 +54,22 @@ impl Masthead {
     }
 }
 
-/// The person a document is issued to.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Addressee {
-    /// Name.
+/// The person whom the records of a document are about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Subject {
+    /// Name, empty where the records that are shown have none.
     pub name: String,
     /// Birth date (`YYYY-MM-DD`), empty where unknown.
     pub birth_date: String,
+}
+
+/// Somebody who has another's records issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Applicant {
+    /// Who: in words, with their name.
+    pub who: Text,
+    /// On what: a case or a purpose, with the number under which the subject finds it in the access log.
+    pub ground: Text,
 }
 
 /// A text of ours or of a record.

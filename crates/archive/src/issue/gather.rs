@@ -125,6 +125,10 @@ impl<'r, 'w> Gathering<'r, 'w> {
         part.provenance = provenance(institution);
         content.undrawn.extend(institution.unreadable.iter().map(|(kind, id)| undrawn(kind, id, "reason.unreadable")));
         for record in institution.records.iter().filter(|record| record.kind == "Patient") {
+            if institution.is_heading(record) {
+                part.identities.extend(record.versions.last().map(|version| named(&version.value)));
+                continue;
+            }
             part.identities.extend(
                 editions(record).map(|(mark, version)| identity(mark, &version.value, &self.lookup, &institution.name)),
             );
@@ -132,7 +136,7 @@ impl<'r, 'w> Gathering<'r, 'w> {
         let mut encounters: Vec<&Record> = institution.records.iter().filter(|r| r.kind == "Encounter").collect();
         encounters.sort_by_key(|record| (start_of(record).to_owned(), record.id.clone()));
         for record in encounters {
-            if !institution.headings.contains(&record.id) {
+            if !institution.is_heading(record) {
                 counts.add(false, 0, &Text::word("section.visits"), start_of(record));
             }
             self.visits.insert(&record.id, part.visits.len());
@@ -149,7 +153,7 @@ impl<'r, 'w> Gathering<'r, 'w> {
                 _ => self.collect(record, &mut per_visit, &mut loose, counts),
             }
             let has_files = || record.versions.iter().any(|version| !attachments(&version.value).is_empty());
-            if record.kind == DOCUMENT || !institution.headings.contains(&record.id) && has_files() {
+            if record.kind == DOCUMENT || !institution.is_heading(record) && has_files() {
                 documents.push((document_date(record), record));
             }
         }
@@ -211,7 +215,7 @@ impl<'r, 'w> Gathering<'r, 'w> {
     fn visit(&self, record: &Record) -> Visit {
         let mut editions: Vec<(Option<Mark>, &Version)> = editions(record).collect();
         let current = editions.pop().map(|(_, version)| &version.value);
-        let heading = self.institution.headings.contains(&record.id);
+        let heading = self.institution.is_heading(record);
         if heading {
             editions.clear();
         }
@@ -452,6 +456,7 @@ impl<'r, 'w> Gathering<'r, 'w> {
                     FileFault::NotDeposited => "reason.not-deposited",
                     FileFault::Unreachable => "reason.unreachable",
                     FileFault::TooLarge => "reason.too-large",
+                    FileFault::NotShared => "reason.not-shared",
                 }),
                 None if url.is_empty() => Err("reason.no-file"),
                 None => Err("reason.not-deposited"),
@@ -574,6 +579,13 @@ fn provenance(institution: &SourceInstitution) -> Vec<Fact> {
         push(&mut facts, "fact.positions", format!("{first} – {last}"));
     }
     facts
+}
+
+/// A patient who is named and no more.
+fn named(resource: &Value) -> Identity {
+    let mut facts = Vec::new();
+    push(&mut facts, "fact.birth-date", resource.str("birthDate").unwrap_or_default().to_owned());
+    Identity { mark: None, name: first_name(resource), facts, details: Vec::new() }
 }
 
 /// A patient: what identifies them, and everything else. Secret identifiers are never printed: they open too many doors and

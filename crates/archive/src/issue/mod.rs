@@ -8,6 +8,7 @@
 mod budget;
 pub mod content;
 mod contents;
+mod cover;
 mod details;
 mod gather;
 pub mod inspector;
@@ -18,6 +19,7 @@ mod seen;
 pub mod service;
 mod sheets;
 pub mod source;
+mod square;
 pub mod stamp;
 pub mod typeset;
 mod values;
@@ -26,12 +28,13 @@ mod words;
 use std::sync::LazyLock;
 
 pub(crate) use content::Text;
-pub use content::{Addressee, IssueContent, Masthead};
+pub use content::{IssueContent, Masthead, Subject};
 pub(crate) use inspector::Unreadable;
 pub use inspector::{Inspector, InspectorCommand};
 pub use number::DocumentNumber;
 pub use service::{IssueError, IssuedDocument, IssuedPdf, Issuer};
 pub use source::{FileFault, Record, Source, SourceDeposit, SourceFile, SourceInstitution, Version};
+pub use square::{Square, TooLong};
 pub use typeset::{Rendered, TypesetError, Typesetter};
 
 /// Fonts and template: 10 MB that never change, read once for the whole program.

@@ -60,7 +60,7 @@ impl Names {
 
     fn one(&self, reference: &Value<'_>) -> String {
         if let Some(display) = reference.str("display") {
-            return display.to_owned();
+            return base::hidden::seen(display).into_owned();
         }
         let named = target(reference).and_then(|(kind, id)| self.get(kind, id));
         named.map(|named| named.name.clone()).unwrap_or_default()

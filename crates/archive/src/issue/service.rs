@@ -2,7 +2,8 @@
 //! The document itself is not kept; its number, hash and place in the log are.
 
 use crate::error::ArchiveError;
-use crate::issue::content::{Addressee, IssueContent, Masthead, Text};
+use crate::issue::content::IssueContent;
+use crate::issue::cover::korean;
 use crate::issue::stamp::{self, StampError};
 use crate::issue::{
     DocumentNumber, FileFault, Locale, Record, Source, SourceDeposit, SourceFile, SourceInstitution, TYPESETTER,
@@ -14,15 +15,13 @@ use crate::verify::{self, Verified, VerifyFault};
 use crate::{Archive, Selection, tables};
 use base::{Id16, Timestamp};
 use fhir::json::Value;
-use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Zoned};
 use ledger::TrustPolicy;
-use policy::{InstitutionCode, Permit};
+use policy::{InstitutionCode, Permit, Share};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use store::{EntryKind, Log, Objects, Part, ResourceKey, StoreError};
+use store::{EntryKind, Head, Log, Objects, Part, ResourceKey, StoreError};
 
 /// Most bytes of deposited files in one document; what is beyond is listed and not drawn.
 pub const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -117,13 +116,7 @@ impl Archive {
         let now = self.clock().now();
         let today = korean(now);
         let number = DocumentNumber::random(today.year(), self.random());
-        let head = Masthead {
-            issuer: issuer.name.clone(),
-            issued: today.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-            addressee: addressee(permit, &source),
-            selection: words_of(selection),
-            ..Masthead::default()
-        };
+        let head = self.masthead(permit, selection, &source, issuer, &today)?;
         let inspector = &self.inner.inspector;
         let numbered = head.numbered(&number, &issuer.origin);
         let content = IssueContent::gather_with(numbered, &source, &|bytes| inspector.look(bytes));
@@ -164,8 +157,8 @@ impl Archive {
         verify::verify_by(bytes, &records.with_witnesses(&witnesses))
     }
 
-    /// What was chosen, in all its versions; the Patient is among it, and so are the visits that head the rest, whose keys come
-    /// beside. Every body is in the access journal.
+    /// What was chosen, in all its versions; the Patient is among it, and so are the visits that head the rest. Keys of what names
+    /// the rest and is not given itself come beside. Every body is in the access journal.
     fn chosen(
         &self,
         permit: &Permit,
@@ -175,7 +168,10 @@ impl Archive {
         if chosen.is_empty() {
             return Err(IssueError::Nothing);
         }
-        let headings = chosen.iter().filter(|(_, part)| *part == Part::Heading).map(|(head, _)| head.key.clone());
+        // Who somebody is goes along with no part of their records, and is told as far as it takes to know whose they are.
+        let is_part = *permit.share() != Share::Whole;
+        let is_heading = |head: &Head, part| part == Part::Heading || (is_part && head.key.resource_type == "Patient");
+        let headings = chosen.iter().filter(|(head, part)| is_heading(head, *part)).map(|(head, _)| head.key.clone());
         let headings = headings.collect();
         let keys: Vec<ResourceKey> = chosen.into_iter().map(|(head, _)| head.key).collect();
         Ok((self.store().histories(permit, &keys)?, headings))
@@ -226,7 +222,7 @@ impl Archive {
                     version.files = files.remove(&(key, version.number)).unwrap_or_default();
                 }
                 if headings.contains(key) {
-                    institution.headings.insert(id(key));
+                    institution.headings.insert((key.resource_type.clone(), id(key)));
                 }
                 institution.records.push(Record { kind: key.resource_type.clone(), id: id(key), versions });
             }
@@ -265,6 +261,14 @@ impl Archive {
     /// The bytes of the files that versions point to. One that cannot be had is named with the reason; a refusal to read at all ends
     /// the issue. Each is read once, and all of them are one entry in a person's access log.
     fn files<'b>(&self, permit: &Permit, versions: Vec<(&'b store::Version, String)>) -> Result<Files<'b>, IssueError> {
+        let mut files = Files::new();
+        if *permit.share() != Share::Whole {
+            for (version, url) in versions {
+                let file = SourceFile { url, bytes: Err(FileFault::NotShared) };
+                files.entry((&version.key, version.version)).or_default().push(file);
+            }
+            return Ok(files);
+        }
         let mut wanted: Vec<(&store::Version, String, Option<Id16>)> = Vec::with_capacity(versions.len());
         for (version, url) in versions {
             let object = self.document_of(permit, version, &url)?;
@@ -272,7 +276,6 @@ impl Archive {
         }
         let objects: BTreeSet<Id16> = wanted.iter().filter_map(|(.., object)| *object).collect();
         let read = self.read_files(permit, &objects.into_iter().collect::<Vec<_>>())?;
-        let mut files = Files::new();
         for (version, url, object) in wanted {
             let bytes = object.and_then(|object| read.get(&object).cloned()).unwrap_or(Err(FileFault::NotDeposited));
             files.entry((&version.key, version.version)).or_default().push(SourceFile { url, bytes });
@@ -352,26 +355,4 @@ impl Write for Capped<'_> {
 fn urls(resource: &Value) -> Vec<String> {
     let attachments = attachments(resource).into_iter().filter(|attachment| attachment.get("data").is_none());
     attachments.filter_map(|attachment| attachment.str("url")).map(str::to_owned).collect()
-}
-
-fn addressee(permit: &Permit, source: &Source) -> Addressee {
-    let patients = source.institutions.iter().flat_map(|institution| &institution.records);
-    let current = patients.filter(|record| record.kind == "Patient").filter_map(|record| record.versions.last());
-    let born = current.filter_map(|version| version.value.str("birthDate")).next();
-    Addressee { name: permit.actor().name.expose().clone(), birth_date: born.unwrap_or_default().to_owned() }
-}
-
-fn korean(moment: Timestamp) -> Zoned {
-    moment.to_zoned(TimeZone::fixed(Offset::constant(9)))
-}
-
-fn words_of(selection: &Selection) -> Text {
-    match selection {
-        Selection::Whole => Text::word("selection.whole"),
-        Selection::Period { from, before } => {
-            let last = before.checked_sub(SignedDuration::from_secs(1)).unwrap_or(*before);
-            format!("{} – {}", korean(*from).date(), korean(last).date()).into()
-        }
-        Selection::Records(_) => Text::word("selection.records"),
-    }
 }

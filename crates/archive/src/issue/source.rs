@@ -34,11 +34,19 @@ pub struct SourceInstitution<'a> {
     pub records: Vec<Record<'a>>,
     /// Names of what the records refer to and what belongs to no patient: doctors, departments, drugs.
     pub names: Names,
-    /// Ids of the Encounters among the records that were not chosen: they head what was chosen of them, and say no more than
-    /// when and where it was.
-    pub headings: BTreeSet<String>,
+    /// Type and id of records that name the others and are not given themselves: an Encounter that was not chosen says no more
+    /// than when and where it was, and a Patient of whom a part is shared no more than who it is.
+    pub headings: BTreeSet<(String, String)>,
     /// Type and id of records of which an edition is no FHIR JSON any more: they are listed, and not drawn.
     pub unreadable: Vec<(String, String)>,
+}
+
+impl SourceInstitution<'_> {
+    /// Whether a record names others and is not given itself.
+    #[must_use]
+    pub fn is_heading(&self, record: &Record<'_>) -> bool {
+        self.headings.iter().any(|(kind, id)| *kind == record.kind && *id == record.id)
+    }
 }
 
 /// A deposit, for the line of provenance.
@@ -94,4 +102,6 @@ pub enum FileFault {
     Unreachable,
     /// It is larger than what one document may hold.
     TooLarge,
+    /// Only a part of the records is shared, and what is in a file is not known here.
+    NotShared,
 }

@@ -2,7 +2,7 @@
 //! the fonts are compiled in, and everything that varies is handed over as data.
 
 use crate::issue::content::{IssueContent, Sheet, Text, Undrawn};
-use crate::issue::{Locale, words};
+use crate::issue::{Locale, Square, words};
 use base::Redacted;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -117,7 +117,8 @@ impl Typesetter {
         let _slot = self.slots.take();
         let files: Vec<Bytes> = content.files.iter().map(|file| Bytes::new(file.bytes.clone())).collect();
         content.undrawn.extend(self.uncovered(&content));
-        let square = Bytes::from_string(square(&content.head.verify_url)?);
+        let square = Square::of(&content.head.verify_url).map_err(|_| TypesetError::Square)?;
+        let square = Bytes::from_string(square.svg());
         let attempt = |content: &IssueContent| {
             let data = Data { lang: locale.tag(), content };
             let job = Job {
@@ -199,8 +200,7 @@ impl Typesetter {
 
 /// Marks that show nothing of their own.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
-        || c.is_control()
+    base::hidden::is_hidden(c) || matches!(c, '\u{fe00}'..='\u{fe0f}') || c.is_control()
 }
 
 fn within(what: &'static str, found: usize, limit: usize) -> Result<(), TypesetError> {
@@ -345,30 +345,6 @@ fn moment(text: &str) -> Option<Datetime> {
     let year = i32::from(numbers.next()??);
     let mut next = || u8::try_from(numbers.next()??).ok();
     Datetime::from_ymd_hms(year, next()?, next()?, next()?, next()?, next()?)
-}
-
-/// The square that leads to the verify page: an SVG with one path.
-fn square(address: &str) -> Result<String, TypesetError> {
-    const QUIET: usize = 2;
-    let code = qrcode::QrCode::with_error_correction_level(address.as_bytes(), qrcode::EcLevel::M)
-        .map_err(|_| TypesetError::Square)?;
-    let (width, colours) = (code.width(), code.to_colors());
-    let mut path = String::new();
-    for (y, line) in colours.chunks(width).enumerate() {
-        let mut x = 0;
-        while x < width {
-            let run = line[x..].iter().take_while(|colour| **colour == qrcode::Color::Dark).count();
-            if run > 0 {
-                path.push_str(&format!("M{} {}h{run}v1h-{run}z", x + QUIET, y + QUIET));
-            }
-            x += run.max(1);
-        }
-    }
-    let side = width + 2 * QUIET;
-    Ok(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {side} {side}\"><path fill=\"#fff\" \
-         d=\"M0 0h{side}v{side}h-{side}z\"/><path fill=\"#1d2733\" d=\"{path}\"/></svg>"
-    ))
 }
 
 fn file_id(name: &str) -> FileId {

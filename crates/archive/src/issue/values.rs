@@ -188,8 +188,12 @@ pub(super) fn choice(resource: &Value, stem: &str) -> Text {
     }
 }
 
-/// A HumanName.
+/// A HumanName, in which nothing hides: what was deposited stays as it is, and nobody is shown one name for another.
 pub(super) fn name(value: &Value) -> String {
+    base::hidden::seen(&whole_name(value)).into_owned()
+}
+
+fn whole_name(value: &Value) -> String {
     if let Some(text) = value.str("text") {
         return text.to_owned();
     }
@@ -370,6 +374,7 @@ mod tests {
     fn names_follow_their_language() {
         assert_eq!(name(&json(r#"{"family":"홍","given":["길동"]}"#)), "홍길동");
         assert_eq!(name(&json(r#"{"family":"Doe","given":["Jane","Q"],"prefix":["Dr."]}"#)), "Dr. Jane Q Doe");
+        assert_eq!(name(&json("{\"text\":\"\u{202e}동길홍\"}")), "\u{fffd}동길홍", "it is not to be read as 홍길동");
     }
 
     #[test]

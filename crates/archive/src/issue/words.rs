@@ -50,11 +50,24 @@ mod tests {
             include_str!("template.typ"),
             include_str!("rows.rs"),
             include_str!("gather.rs"),
+            include_str!("cover.rs"),
             include_str!("sheets.rs"),
             include_str!("values.rs"),
         ];
-        let prefixes =
-            ["fact.", "column.", "section.", "reason.", "cover.", "notice.", "verify.", "mark.", "value.", "title."];
+        let prefixes = [
+            "fact.",
+            "column.",
+            "section.",
+            "reason.",
+            "cover.",
+            "notice.",
+            "verify.",
+            "mark.",
+            "value.",
+            "title.",
+            "part.",
+            "selection.",
+        ];
         let mut seen = 0;
         for text in sources.iter().flat_map(|source| source.split('"').skip(1).step_by(2)) {
             if prefixes.iter().any(|prefix| text.starts_with(prefix)) {

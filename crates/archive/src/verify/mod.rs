@@ -6,8 +6,11 @@
 use crate::issue::DocumentNumber;
 use crate::issue::stamp::{ProofText, REGION_HEAD, REGION_LEN, content_hash, leaf_content, rfind};
 use base::wire::Reader;
+use ledger::proof::{PROOF_HEADER, PROOF_LEN_MAX};
+use ledger::qr::QR_PREFIX;
 use ledger::{
-    Commitment, Cosignature, EntryKind, Note, QrProof, TrustPolicy, VerifierKey, commit, leaf_hash, verify_inclusion,
+    Commitment, Cosignature, EntryKind, Note, QrProof, StampAuthority, TimeStamp, TlogProof, TrustPolicy, VerifierKey,
+    commit, leaf_hash, verify_inclusion,
 };
 
 /// A file that was issued and has not changed since.
@@ -176,6 +179,78 @@ pub fn verify_qr(text: &str, trust: &TrustPolicy) -> Result<Verified, VerifyFaul
         cosigned_by: found.cosignatures,
         quorum: found.quorum,
     })
+}
+
+/// What stands in a file or a text that somebody wants to be checked. Each kind is told by its beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handed<'a> {
+    /// The text of a QR code: for [`verify_qr`].
+    Qr(String),
+    /// A proof file: for [`verify_proof_file`], beside a document or the text of a QR code.
+    ProofFile(Vec<u8>),
+    /// Whatever else: for [`verify_by`].
+    Document(&'a [u8]),
+}
+
+impl<'a> Handed<'a> {
+    /// What these bytes are. Forms and mails break lines anew: what a text of a QR code never has is taken out, and the lines of a
+    /// proof file end as they were written.
+    #[must_use]
+    pub fn of(bytes: &'a [u8]) -> Self {
+        let begun = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
+        let text = std::str::from_utf8(&begun[..begun.len().min(PROOF_LEN_MAX + 1)]);
+        match text.ok().filter(|text| text.len() <= PROOF_LEN_MAX) {
+            // A digit of base 45 may be a space, also the last one.
+            Some(text) if text.starts_with(QR_PREFIX) => Self::Qr(text.replace(['\r', '\n'], "")),
+            Some(text) if text.starts_with(PROOF_HEADER) => {
+                Self::ProofFile(format!("{}\n", text.replace("\r\n", "\n").trim_end()).into_bytes())
+            }
+            _ => Self::Document(bytes),
+        }
+    }
+}
+
+/// What a proof file says of a document.
+#[derive(Debug)]
+pub struct FileProof {
+    /// Leaves in the log under its checkpoint.
+    pub size: u64,
+    /// The time-stamp in it, or why that is none of the pinned authorities'; `None` where it carries none.
+    pub stamp: Option<Result<TimeStamp, ledger::Error>>,
+}
+
+/// Verifies a proof file (C2SP `tlog-proof`), which does not say what it is about, against a document that was verified.
+///
+/// # Errors
+/// [`VerifyFault::ProofAltered`], also where it is about another document; [`VerifyFault::Signature`].
+pub fn verify_proof_file(
+    document: &Verified,
+    file: &[u8],
+    trust: &TrustPolicy,
+    authorities: &[StampAuthority],
+) -> Result<FileProof, VerifyFault> {
+    let altered = |reason: String| VerifyFault::ProofAltered { reason };
+    let proof = TlogProof::parse(file).map_err(|error| altered(error.to_string()))?;
+    let keys: Vec<VerifierKey> = trust.logs().iter().map(|log| log.key.clone()).collect();
+    let head = match proof.verify(&document.entry, &keys) {
+        Ok(head) => head,
+        Err(ledger::Error::Signature { .. }) => return Err(VerifyFault::Signature),
+        Err(error) => return Err(altered(error.to_string())),
+    };
+    if (head.origin.as_str(), proof.index) != (document.origin.as_str(), document.index) {
+        return Err(altered("it is about another place in the log".to_owned()));
+    }
+    let stamp = proof.time_stamp().map(|_| {
+        let mut found = Err(ledger::Error::TimeStamp { reason: "no authority is pinned here" });
+        for authority in authorities {
+            found = proof.verify_time_stamp(authority);
+            if found.is_ok() {
+                break;
+            }
+        }
+        found
+    });
+    Ok(FileProof { size: head.size, stamp })
 }
 
 /// Where the region lies: behind the last head of one.

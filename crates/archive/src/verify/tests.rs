@@ -272,3 +272,53 @@ fn other_programs_can_read_the_file() {
         assert!(text.contains(ISSUED.number.as_str()), "{text}");
     }
 }
+
+/// The proof in the issued file, as the bytes of a proof file.
+fn proof_file() -> TlogProof {
+    ProofText::parse(&ISSUED.bytes[ISSUED.region.clone()]).expect("the issued region").proof
+}
+
+#[test]
+fn what_is_handed_in_is_told_by_how_it_begins() {
+    let trust = TrustPolicy::without_witnesses(&pinned());
+    let text = qr_text(&ISSUED.bytes, &trust).expect("it fits");
+    let (first, rest) = text.split_at(76);
+    for written in [text.clone(), format!("\u{feff}\r\n  {first}\r\n{rest}\r\n"), format!("{first}\n{rest}")] {
+        assert_eq!(Handed::of(written.as_bytes()), Handed::Qr(text.clone()));
+    }
+    assert_eq!(Handed::of(b"HMP1:AB \r\n"), Handed::Qr("HMP1:AB ".to_owned()), "a space is a digit");
+    let file = String::from_utf8(proof_file().to_bytes()).expect("proofs are UTF-8");
+    for written in [file.clone(), file.replace('\n', "\r\n"), file.trim_end().to_owned(), format!("{file}\n\n")] {
+        assert_eq!(Handed::of(written.as_bytes()), Handed::ProofFile(file.clone().into_bytes()));
+    }
+    let long = format!("HMP1:{}", "A".repeat(PROOF_LEN_MAX));
+    for other in [&ISSUED.bytes[..], b"", b"HMP1", b"hello", b"HMP1:\xff", long.as_bytes()] {
+        assert_eq!(Handed::of(other), Handed::Document(other));
+    }
+}
+
+#[test]
+fn a_proof_file_is_compared_with_what_it_came_with() {
+    let trust = TrustPolicy::without_witnesses(&pinned());
+    let document = verify(&ISSUED.bytes, &pinned()).expect("genuine");
+    let asked = |document: &Verified, proof: &TlogProof, trust: &TrustPolicy| {
+        verify_proof_file(document, &proof.to_bytes(), trust, &[])
+    };
+    let proof = proof_file();
+    let found = asked(&document, &proof, &trust).expect("it is this document's");
+    assert!((found.size, found.stamp.is_none()) == (1_000, true));
+    let stamped = asked(&document, &proof.clone().with_time_stamp(b"a token of nobody"), &trust).expect("it fits");
+    assert!(matches!(stamped.stamp, Some(Err(ledger::Error::TimeStamp { .. }))), "{stamped:?}");
+
+    let altered = |found: Result<FileProof, VerifyFault>| matches!(found, Err(VerifyFault::ProofAltered { .. }));
+    let other = Verified { entry: commit(&[8; 32], EntryKind::Issued, b"another"), ..document.clone() };
+    assert!(altered(asked(&other, &proof, &trust)));
+    assert!(altered(asked(&Verified { index: 616, ..document.clone() }, &proof, &trust)));
+    assert!(altered(asked(&Verified { origin: "another".to_owned(), ..document.clone() }, &proof, &trust)));
+    assert!(altered(asked(&document, &proof, &TrustPolicy::without_witnesses(&[]))));
+    assert!(altered(verify_proof_file(&document, b"c2sp.org/tlog-proof@v1\n", &trust, &[])));
+    let mut changed = proof;
+    let at = ORIGIN.len() + 1;
+    changed.checkpoint_note[at] ^= 1;
+    assert!(matches!(asked(&document, &changed, &trust), Err(VerifyFault::Signature)));
+}

@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod institutions;
 mod resume;
+mod shared;
 mod whole;
 
 use archive::{DepositError, Progress, SignedReceipt};
