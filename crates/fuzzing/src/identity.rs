@@ -42,6 +42,7 @@ pub fn agency(bytes: &[u8]) {
             if let Ok(signed_in) = house.sign_in(&source) {
                 let name = signed_in.session.name.expose();
                 assert!((1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control));
+                assert!(!name.contains(base::hidden::is_hidden));
             }
         }
         house.agency.answer_with(None);

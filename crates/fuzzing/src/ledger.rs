@@ -1,6 +1,7 @@
 //! Targets for what a log, a site, a witness, a time-stamp authority or a person's document shows as proof. What is accepted is
 //! written again byte for byte, so that there is one way to write each.
 
+use archive::verify::Handed;
 use ledger::witness::{ANSWER_SIGNATURES_MAX, AddCheckpoint, WitnessHead, answer, parse_answer, parse_size};
 use ledger::{
     Checkpoint, CosignerKey, EntryKind, Frontier, Hash, LogAppender, MemoryTiles, Note, NoteSignature, QrProof,
@@ -244,6 +245,9 @@ pub fn square_seeds() -> Vec<Vec<u8>> {
 pub fn square(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let _ = archive::verify::verify_qr(text, &GENUINE.trust);
+    if let Handed::Qr(handed) = Handed::of(text.as_bytes()) {
+        assert_eq!(Handed::of(handed.as_bytes()), Handed::Qr(handed.clone()), "it is read alike again");
+    }
     let Ok(proof) = QrProof::parse(text) else { return };
     assert!(QrProof::parse(&proof.to_text()).is_ok_and(|again| again == proof));
     assert!(proof.verify(&TrustPolicy::without_witnesses(&[])).is_err());

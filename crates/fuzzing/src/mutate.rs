@@ -66,7 +66,7 @@ impl Numbers {
 
     /// The next number.
     #[must_use]
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -76,7 +76,7 @@ impl Numbers {
     /// A number below `end`; 0 where `end` is 0.
     #[must_use]
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
+        (self.draw() % end.max(1) as u64) as usize
     }
 
     fn range(&mut self, length: usize) -> Range<usize> {
@@ -104,7 +104,7 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], numbers: &mut Numbers) {
     let range = numbers.range(bytes.len());
     match numbers.below(10) {
         0 if !bytes.is_empty() => bytes[at] ^= 1 << numbers.below(8),
-        1 if !bytes.is_empty() => bytes[at] = numbers.next() as u8,
+        1 if !bytes.is_empty() => bytes[at] = numbers.draw() as u8,
         2 => {
             let other = seeds.get(numbers.below(seeds.len())).map_or(&[][..], Vec::as_slice);
             let piece = other[numbers.range(other.len())].to_vec();
@@ -139,7 +139,7 @@ fn digits(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
         1 => u64::MAX.to_string(),
         2 => u32::MAX.to_string(),
         3 => i64::MAX.to_string(),
-        _ => (numbers.next() % 100_000).to_string(),
+        _ => (numbers.draw() % 100_000).to_string(),
     };
     bytes.splice(start..end, new.into_bytes());
 }

@@ -1,7 +1,7 @@
 //! How the hall is doing, in sentences for an operator: what stops it, and what does not yet. Measures nothing itself.
 
 use crate::hall::Hall;
-use store::{LogCondition, SiteCondition, Stamp, Witnessed};
+use store::{Drill, DrillOutcome, Jobs, LogCondition, SiteCondition, Witnessed};
 
 /// Seconds by which the clock may be behind the newest time recorded before that is a fault.
 const CLOCK_BEHIND_S: u64 = 60;
@@ -19,11 +19,7 @@ impl Condition {
     /// As far as this process knows, and what the database says of time.
     pub fn of(hall: &Hall) -> Self {
         let mut condition = match hall.store().condition() {
-            Ok(found) => {
-                let mut condition = Self::in_words(&found);
-                condition.notes.extend(found.logs.iter().filter_map(|log| unstamped_in(hall, log)));
-                condition
-            }
+            Ok(found) => Self::in_words(&found),
             Err(error) => Self { faults: vec![error.to_string()], notes: Vec::new() },
         };
         match hall.clock_behind_s() {
@@ -39,11 +35,13 @@ impl Condition {
         for log in &found.logs {
             condition.faults.extend(log.fault.clone());
             condition.notes.extend(unwitnessed(log.log.name(), log.sealed, log.witnessed.as_ref()));
+            condition.notes.extend(unstamped(log, found.at.as_second()));
             if let (true, Some(oldest_s)) = (log.is_behind(), log.oldest_s) {
                 let name = log.log.name();
                 condition.notes.push(format!("the log {name} is behind: its oldest entry waits for {oldest_s} s"));
             }
         }
+        condition.notes.extend(undelivered(found.jobs));
         if let Some(fault) = &found.disk_fault {
             condition.faults.push(format!("nobody can read or write records: {fault}"));
         }
@@ -58,9 +56,7 @@ impl Condition {
         let away = away.map(|store| (store.name.clone(), store.last_fault.clone())).collect();
         let (all, wanted) = (found.key_stores.len(), found.key_stores_wanted);
         condition.away("key store", away, all, wanted, "nothing that needs a new key is written");
-        if let Some(drill) = found.drill.as_ref().filter(|drill| !drill.equal) {
-            condition.notes.push(format!("the last restore drill, from site {}, failed: {}", drill.site, drill.result));
-        }
+        condition.notes.extend(found.drill.as_ref().and_then(|drill| drill_note(drill, found.at)));
         condition
     }
 
@@ -91,6 +87,16 @@ pub fn unwitnessed(log: &str, sealed: u64, witnessed: Option<&Witnessed>) -> Opt
     Some(format!("log {log}: {} of {sealed} entries are sealed and NOT witnessed: {fault}", sealed - size))
 }
 
+/// What an operator should know of the last restore drill.
+fn drill_note(drill: &Drill, now: base::Timestamp) -> Option<String> {
+    let Drill { site, result, outcome, .. } = drill;
+    match outcome {
+        DrillOutcome::Unequal => Some(format!("the last restore drill, from site {site}, failed: {result}")),
+        _ if drill.grade(now) == store::Grade::Well => None,
+        _ => Some("the last restore drill is long ago: run `hanmaru rebuild --from SITE --drill`".to_owned()),
+    }
+}
+
 /// What an operator should know of a site that is there.
 fn site_notes(site: &SiteCondition, found: &store::Condition) -> Vec<String> {
     let (mut notes, name) = (Vec::new(), &site.status.name);
@@ -98,6 +104,9 @@ fn site_notes(site: &SiteCondition, found: &store::Condition) -> Vec<String> {
         notes.push(format!("site {name} is behind by {} objects, which are being copied", site.status.pending));
     }
     if let Some(scrub) = &site.scrub {
+        if let Some(fault) = &scrub.fault {
+            notes.push(format!("site {name} could not be read back whole: {fault}"));
+        }
         if scrub.lost > 0 {
             notes.push(format!(
                 "when site {name} was read back, {} objects were found nowhere: run `hanmaru scrub`",
@@ -114,30 +123,29 @@ fn site_notes(site: &SiteCondition, found: &store::Condition) -> Vec<String> {
     notes
 }
 
-fn unstamped_in(hall: &Hall, log: &LogCondition) -> Option<String> {
-    let newest = hall.store().newest_stamp(log.log).ok().flatten();
-    let now_s = hall.machine_time().as_second();
-    unstamped(log.log.name(), log.sealed, newest.as_ref(), now_s, hall.stamp_interval_s)
+/// What is to be said of a log that should have a newer time-stamp by now.
+pub fn unstamped(log: &LogCondition, now_s: i64) -> Option<String> {
+    let (name, sealed) = (log.log.name(), log.sealed);
+    let since = match &log.stamped {
+        _ if !log.stamp_overdue => return None,
+        None => "none of its entries is under a time-stamp yet".to_owned(),
+        Some(stamped) => {
+            let minutes = now_s.saturating_sub(stamped.at.as_second()) / 60;
+            format!("its last time-stamp is {minutes} minutes old and over {} of {sealed} entries", stamped.size)
+        }
+    };
+    Some(format!("log {name}: {since}: the authorities do not answer, or `hanmaru serve` does not run"))
 }
 
-/// What is to be said of a log that should have a newer time-stamp: it has grown, and two intervals have passed.
-pub fn unstamped(
-    log: &str,
-    sealed: u64,
-    newest: Option<&Stamp>,
-    now_s: i64,
-    interval_s: Option<i64>,
-) -> Option<String> {
-    let interval_s = interval_s.filter(|_| sealed > 0)?;
-    let since = match newest {
-        None => "none of its entries is under a time-stamp yet".to_owned(),
-        Some(stamp) if stamp.size < sealed && now_s.saturating_sub(stamp.time_s) > 2 * interval_s => {
-            let minutes = now_s.saturating_sub(stamp.time_s) / 60;
-            format!("its last time-stamp is {minutes} minutes old and over {} of {sealed} entries", stamp.size)
-        }
-        Some(_) => return None,
-    };
-    Some(format!("log {log}: {since}: the authorities do not answer, or `hanmaru serve` does not run"))
+/// What is to be said where alerts do not arrive.
+pub fn undelivered(jobs: Jobs) -> Option<String> {
+    let Jobs { again, failed, .. } = jobs;
+    (!jobs.get_on()).then(|| {
+        format!(
+            "alerts do not arrive: {again} failed and are tried again, {failed} were given up in the last 7 days: \
+             `hanmaru watch alerts` says where and why"
+        )
+    })
 }
 
 /// What is wrong where the clock is so far behind what was recorded.
@@ -175,15 +183,30 @@ mod tests {
     }
 
     #[test]
-    fn a_time_stamp_may_be_two_intervals_old() {
-        let stamp = Stamp { note: Vec::new(), size: 5, authority: "a".to_owned(), time_s: 1_000, token: Vec::new() };
-        let said = |sealed, stamp, now| unstamped("records", sealed, stamp, now, Some(3_600));
-        assert_eq!(unstamped("records", 9, None, 0, None), None, "none is configured");
-        assert_eq!(said(0, None, 0), None, "there is nothing to stamp");
-        assert!(said(9, None, 0).is_some_and(|said| said.contains("none of its entries")));
-        assert_eq!(said(9, Some(&stamp), 8_200), None);
-        assert!(said(9, Some(&stamp), 8_201).is_some_and(|said| said.contains("120 minutes old and over 5 of 9")));
-        assert_eq!(said(5, Some(&stamp), 1 << 40), None, "it is over everything");
+    fn an_overdue_time_stamp_says_how_old_the_last_one_is() {
+        let at = base::Timestamp::from_second(1_000).expect("a time");
+        let mut log = LogCondition {
+            log: store::Log::Records,
+            sealed: 9,
+            waiting: 0,
+            oldest_s: None,
+            fault: None,
+            witnessed: None,
+            stamped: None,
+            stamp_overdue: false,
+        };
+        assert_eq!(unstamped(&log, 8_201), None);
+        log.stamp_overdue = true;
+        assert!(unstamped(&log, 8_201).is_some_and(|said| said.contains("none of its entries")));
+        log.stamped = Some(store::Stamped { size: 5, at, authority: "a".to_owned() });
+        assert!(unstamped(&log, 8_201).is_some_and(|said| said.contains("120 minutes old and over 5 of 9")));
+    }
+
+    #[test]
+    fn alerts_that_fail_are_counted() {
+        assert_eq!(undelivered(Jobs { waiting: 4, ..Jobs::default() }), None, "they wait their turn");
+        let said = undelivered(Jobs { waiting: 4, again: 2, failed: 1 }).expect("said");
+        assert!(said.contains("2 failed and are tried again, 1 were given up"), "{said}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use store::ShredRules;
 use vault::{Passphrase, SitePlace};
 
 /// A configuration, checked.
@@ -444,6 +445,12 @@ impl Config {
         let once = |(place, bucket): (usize, &String)| !buckets[place + 1..].contains(bucket);
         folders.iter().enumerate().all(|(place, a)| folders[place + 1..].iter().all(|b| apart(a, b)))
             && buckets.iter().enumerate().all(once)
+    }
+
+    /// What the operator has laid down for erasures.
+    #[must_use]
+    pub fn shred_rules(&self) -> ShredRules {
+        ShredRules { wait_hours: self.shred.wait_hours, backup_days: self.keys.backup_days }
     }
 
     /// Where the sites are.

@@ -27,8 +27,6 @@ pub struct Hall {
     pub sites: Sites,
     /// The key stores, for repair.
     pub key_stores: KeyStores,
-    /// Seconds between two time-stamps, where the configuration asks for any.
-    pub stamp_interval_s: Option<i64>,
     /// The machine's clock as it is. Sign-in compares it with the newest time stored, and says so where it is behind.
     clock: Arc<dyn Clock>,
 }
@@ -173,6 +171,8 @@ impl Hall {
             For::Work(_) => KeyStores::open(key_stores(config), QUORUM)?,
             For::Look => KeyStores::open_as_they_are(key_stores(config), QUORUM)?,
         };
+        let stamp_interval_s = config.time_stamp.as_ref().map(TimeStamps::interval_s);
+        let with = StoreConfig { stamp_interval_s, ..StoreConfig::default() };
         let store = open(OpenStore {
             folder: config.data.clone(),
             sites: sites.clone(),
@@ -183,8 +183,8 @@ impl Hall {
             random,
             limits: config.limits.limits(),
             config: match why {
-                For::Work(seal_interval_ms) => StoreConfig { seal_interval_ms, ..StoreConfig::default() },
-                For::Look => StoreConfig { sequencer: false, ..StoreConfig::default() },
+                For::Work(seal_interval_ms) => StoreConfig { seal_interval_ms, ..with },
+                For::Look => StoreConfig { sequencer: false, ..with },
             },
             witnessing,
         })?;
@@ -192,8 +192,7 @@ impl Hall {
         let inspector = Some(commands::inspect::command());
         let archive_config = ArchiveConfig { inspector, ..ArchiveConfig::new(config.data.join("archive")) };
         let archive = Archive::new(store, Arc::clone(&door), config.limits.limits(), archive_config);
-        let stamp_interval_s = config.time_stamp.as_ref().map(TimeStamps::interval_s);
-        Ok(Self { archive, door, sites, key_stores, stamp_interval_s, clock })
+        Ok(Self { archive, door, sites, key_stores, clock })
     }
 
     /// Makes the database again from one site; with `drill`, proves that it can be done and keeps nothing. `without_witnesses` says

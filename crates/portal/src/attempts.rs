@@ -95,12 +95,10 @@ impl Wish {
     /// What a request asks the door for; `None` for pages that ask it nothing.
     pub fn of(method: &Method, path: &str) -> Option<Self> {
         let route = ROUTES.iter().find(|route| route.method == method.as_str() && is_at(route.path, path))?;
-        let wish = |action, role| Self { action, role, patient: None };
+        let which = path.rsplit_once("/visit/").and_then(|(_, which)| Which::of(which));
+        let wish = |action, role| Self { action, role, patient: which.map(|which| which.patient) };
         match route.guard {
-            Guard::Own(action) => {
-                let which = path.strip_prefix("/records/visit/").map(Which::of);
-                Some(Self { patient: which.flatten().map(|which| which.patient), ..wish(action, Role::Patient) })
-            }
+            Guard::Own(action) => Some(wish(action, Role::Patient)),
             Guard::Acting(action) => Some(wish(action, Role::Representative)),
             Guard::Role(roles, action) => Some(wish(action, *roles.first()?)),
             Guard::Staff => Some(Self::of_staff()),
@@ -274,6 +272,11 @@ mod tests {
         let which = Which { patient: Id16::derived(&["p"]), id: Id16::derived(&["v"]) };
         let wish = Wish::of(&Method::GET, &format!("/records/visit/{which}")).expect("a visit");
         assert_eq!((wish.action, wish.patient), (Action::ReadRecord, Some(which.patient)));
+        for list in ["/acting/x", "/staff/records/x"] {
+            let wish = Wish::of(&Method::GET, &format!("{list}/visit/{which}")).expect("a visit on a ground");
+            assert_eq!((wish.action, wish.patient), (Action::ReadRecord, Some(which.patient)));
+            assert_eq!(action(Method::POST, list), Some(Action::Issue));
+        }
     }
 
     #[test]

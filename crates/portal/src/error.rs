@@ -57,6 +57,9 @@ pub(crate) enum PageError {
     TooOften { wait_s: u64 },
     #[error("the store cannot do it now")]
     Busy,
+    /// Somebody's rights changed while the page was made: the door is to be asked again.
+    #[error("rights changed meanwhile")]
+    Stale,
     /// Too few sites can be reached: nothing new is stored, reading goes on.
     #[error("too few sites can be reached")]
     Sites,
@@ -169,7 +172,7 @@ impl PageError {
             Self::SignIn(_) | Self::Bad => StatusCode::BAD_REQUEST,
             Self::Agency => StatusCode::BAD_GATEWAY,
             Self::Throttled { .. } | Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::Sites | Self::Journal => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Stale | Self::Sites | Self::Journal => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMuch | Self::Nothing | Self::Passkey(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
@@ -205,7 +208,7 @@ impl PageError {
             Self::Agency => "error-agency-title",
             Self::Throttled { .. } => "error-throttled-title",
             Self::TooOften { .. } => "error-too-often-title",
-            Self::Busy => "error-busy-title",
+            Self::Busy | Self::Stale => "error-busy-title",
             Self::Sites => "error-sites-title",
             Self::Journal => "error-journal-title",
             Self::TooLarge => "error-too-large-title",
@@ -235,7 +238,7 @@ impl PageError {
             Self::Agency => "error-agency-text",
             Self::Throttled { .. } => "error-throttled-text",
             Self::TooOften { .. } => "error-too-often-text",
-            Self::Busy => "error-busy-text",
+            Self::Busy | Self::Stale => "error-busy-text",
             Self::Sites => "error-sites-text",
             Self::Journal => "error-journal-text",
             Self::TooLarge => "error-too-large-text",
@@ -272,7 +275,7 @@ impl PageError {
     pub const fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::Throttled { wait_s } | Self::TooOften { wait_s } => Some(*wait_s),
-            Self::Busy | Self::Sites | Self::Journal | Self::Agency => Some(30),
+            Self::Busy | Self::Stale | Self::Sites | Self::Journal | Self::Agency => Some(30),
             _ => None,
         }
     }
@@ -325,7 +328,11 @@ impl From<IdentityError> for PageError {
             IdentityError::Passkey { fault } => Self::Passkey(fault),
             IdentityError::InvitationOver => Self::Invitation,
             IdentityError::RecoveryEarly { wait_s } => Self::Throttled { wait_s },
-            IdentityError::RecoveryOver | IdentityError::RecoveryOwn | IdentityError::RecoveryTwice => Self::Bad,
+            IdentityError::RecoveryOver
+            | IdentityError::RecoveryOwn
+            | IdentityError::RecoveryTwice
+            | IdentityError::RecoveryOpen
+            | IdentityError::RecoveryWord => Self::Bad,
             IdentityError::NotStaff => Self::Passkey(PasskeyFault::Unknown),
             IdentityError::Unusable { .. } => Self::Bad,
             IdentityError::PasskeyUnavailable
@@ -353,6 +360,7 @@ impl From<StoreError> for PageError {
                 tracing::error!(%error, "nothing is taken in");
                 Self::Sites
             }
+            StoreError::StaleEpoch { .. } => Self::Stale,
             StoreError::Missing { .. } | StoreError::Scope { .. } => Self::Denied,
             StoreError::Limit { .. } => Self::TooMuch,
             other => {
@@ -454,6 +462,7 @@ mod tests {
         assert_eq!(PageError::from(ArchiveError::Store(journal)), PageError::Journal);
         assert_eq!(PageError::from(StoreError::Missing { what: "record" }), PageError::Denied);
         assert_eq!(PageError::from(StoreError::Closing), PageError::Busy);
+        assert_eq!(PageError::from(StoreError::StaleEpoch { permit: 1, store: 2 }), PageError::Stale);
         assert_eq!(
             PageError::from(StoreError::NotSealed { waited_ms: 1, reason: "1 of 3 sites".to_owned() }),
             PageError::Busy

@@ -18,7 +18,7 @@ const FIELDS_MAX: usize = 2_000;
 const HELD_BYTES_MAX: usize = 128 * 1024;
 
 /// The fields of a form, in their order. A name may come several times.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
@@ -43,7 +43,7 @@ impl Fields {
         if fields.len() > FIELDS_MAX { Err(PageError::TooLarge) } else { Ok(Self(fields)) }
     }
 
-    #[cfg(test)]
+    /// The fields of a form that says this.
     pub fn of(fields: &[(&str, &str)]) -> Self {
         Self(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
@@ -204,7 +204,7 @@ impl std::fmt::Debug for HeldForm {
     }
 }
 
-/// A form of somebody who has no session yet. Its one use is to make one: what it carries proves who it is.
+/// A form that belongs to no session: what it carries makes one, since it proves who sent it, or is all that the answer is about.
 pub(crate) struct StrangerForm {
     pub visitor: Visitor,
     pub headers: HeaderMap,

@@ -10,6 +10,7 @@
 //! shows something personal carries the session's token.
 
 mod attempts;
+pub mod certificate;
 mod contents;
 mod cookies;
 mod error;
@@ -24,6 +25,7 @@ mod rates;
 mod router;
 pub mod samples;
 mod security;
+mod standing;
 mod texts;
 mod turns;
 mod visitor;
@@ -33,3 +35,4 @@ pub use contents::{Guard, Route};
 pub use portal::{Portal, PortalConfig};
 pub use router::{router, routes};
 pub use texts::{Locale, Texts};
+pub use visitor::source;

@@ -9,9 +9,9 @@ use archive::Archive;
 use base::Id16;
 use base::limits::Limits;
 use identity::Identity;
-use ledger::{TrustPolicy, VerifierKey};
+use ledger::{StampAuthority, TrustPolicy, VerifierKey};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use store::Condition;
+use store::{Condition, ShredRules};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use watch::Watch;
 
@@ -36,16 +36,20 @@ pub struct PortalConfig {
     pub verifier_keys: Vec<VerifierKey>,
     /// The rule by which uploaded files are checked: those keys, and the witnesses where there are any.
     pub trust: TrustPolicy,
+    /// Authorities whose time-stamps count.
+    pub stamp_authorities: Vec<StampAuthority>,
     /// Limits on what comes from outside.
     pub limits: Limits,
     /// Documents made at the same time; further people wait for a turn.
     pub issues_at_once: usize,
     /// Uploaded documents checked at the same time. As many of the largest are held in memory, or more smaller ones.
     pub checks_at_once: usize,
+    /// The waiting period of erasures, and how long key stores' backups are kept.
+    pub shred: ShredRules,
 }
 
 impl PortalConfig {
-    /// The defaults: not a demo, no proxy, two documents made and two checked at once.
+    /// The defaults: not a demo, no proxy, two documents made and two checked at once, erasures after a week.
     #[must_use]
     pub fn new(public_url: &str, agency_origin: &str, verifier_keys: Vec<VerifierKey>, limits: Limits) -> Self {
         Self {
@@ -54,10 +58,12 @@ impl PortalConfig {
             agency_origin: agency_origin.trim_end_matches('/').to_owned(),
             behind_proxy: false,
             trust: TrustPolicy::without_witnesses(&verifier_keys),
+            stamp_authorities: Vec::new(),
             verifier_keys,
             limits,
             issues_at_once: 2,
             checks_at_once: 2,
+            shred: ShredRules { wait_hours: 168, backup_days: 30 },
         }
     }
 }
@@ -179,9 +185,9 @@ impl Portal {
         }
     }
 
-    /// A turn at making a document for a person.
-    pub(crate) async fn turn_to_issue(&self, person: Id16) -> Result<IssueTurn, PageError> {
-        self.inner.issuing.turn(person).await
+    /// A turn at making a document for an account.
+    pub(crate) async fn turn_to_issue(&self, account: Id16) -> Result<IssueTurn, PageError> {
+        self.inner.issuing.turn(account).await
     }
 
     /// Memory for some kibibytes of an upload, held until it is dropped. Nobody waits for it: two that wait for each other's

@@ -38,11 +38,13 @@ impl Cost {
     fn of(method: &Method, route: &str) -> Option<Self> {
         match route {
             "/institutions" => Some(Self::Search),
-            "/records/issue" if *method == Method::POST => Some(Self::Issue),
-            "/verify" if *method == Method::POST => Some(Self::Check),
+            "/records/issue" | "/acting/{ground}" | "/staff/records/{ground}" if *method == Method::POST => {
+                Some(Self::Issue)
+            }
+            "/verify" | "/verify/proof" if *method == Method::POST => Some(Self::Check),
             "/verify/{number}" => Some(Self::Search),
             "/records" | "/records/visit/{id}" | "/access" => Some(Self::Read),
-            "/acting/{ground}" | "/staff/records/{ground}" => Some(Self::Read),
+            route if route.starts_with("/acting/") || route.starts_with("/staff/records/") => Some(Self::Read),
             // Each gives a whole log away, and takes long.
             "/access/audit-events.ndjson" => Some(Self::Issue),
             // It waits by itself, and is asked for again and again by who watches.
@@ -190,6 +192,11 @@ mod tests {
         assert_eq!(of(Method::POST, "/staff/enrol/{token}"), Some(Cost::SignIn));
         assert_eq!(of(Method::POST, "/records/issue"), Some(Cost::Issue));
         assert_eq!(of(Method::GET, "/records/issue"), None);
+        for list in ["/acting/{ground}", "/staff/records/{ground}"] {
+            assert_eq!(of(Method::POST, list), Some(Cost::Issue));
+            assert_eq!(of(Method::GET, list), Some(Cost::Read));
+            assert_eq!(of(Method::GET, &format!("{list}/visit/{{id}}")), Some(Cost::Read));
+        }
         assert_eq!(of(Method::POST, "/staff/people/invite"), Some(Cost::Change));
         assert_eq!(of(Method::GET, "/assets/style.css"), None);
         assert_eq!(address("2001:db8::1"), address("2001:db8::2"));

@@ -1,12 +1,14 @@
 //! The table of contents: every address of the portal, who may come to it, and what answers there.
 
 use crate::contents::{Contents, Guard, Route};
+use crate::pages::erasures::ERASING;
 use crate::pages::oversight::{REVIEWING, WATCHING};
+use crate::pages::recovery::RECOVERING;
 use crate::pages::staff_access::ASKING;
 use crate::pages::{
-    access, account, assets, audit_events, consents, granted, help, home, institutions, issue, language, marks,
-    notices, oversight, passkey, people, prove, questions, records, recovery, representatives, review, second_step,
-    sign_in, staff, staff_access, status, verify, visit, watch, watch_case,
+    access, account, assets, audit_events, consents, erasure, erasures, granted, help, home, institutions, issue,
+    language, marks, notices, oversight, passkey, people, proof, proofs, prove, questions, records, recovery,
+    representatives, review, second_step, sign_in, staff, staff_access, status, verify, visit, watch, watch_case,
 };
 use crate::{Portal, rates, security, visitor};
 use axum::Router;
@@ -26,7 +28,10 @@ const UPLOAD_READ_TIMES: usize = 4;
 /// Who gives rights to staff and ends their accounts.
 const RIGHTS: Guard = Guard::Role(&[Role::Administrator], Action::ManageRights);
 /// Who decides about resetting somebody's second factors.
-const RECOVERS: Guard = Guard::Role(&[Role::Support, Role::Administrator, Role::Operator], Action::ManageRights);
+const RECOVERS: Guard = Guard::Role(RECOVERING, Action::DecideRecovery);
+
+/// Who records the proofs of who may act for a person.
+const PROOFS: Guard = Guard::Role(&[Role::Support], Action::RecordProof);
 
 /// The portal's pages. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`, so that the journal and the
 /// throttle know where a request came from.
@@ -50,7 +55,7 @@ pub fn routes() -> Vec<Route> {
 
 fn contents(limits: &Limits) -> Contents {
     let pages = public_pages().and(sign_in_pages()).and(own_pages()).and(account_pages()).and(staff_pages());
-    let pages = pages.and(watch_pages());
+    let pages = pages.and(watch_pages()).and(erasure_pages());
     pages.within(PAGE_TIMEOUT).and(document_pages(limits).within(DOCUMENT_TIMEOUT))
 }
 
@@ -104,6 +109,7 @@ fn own_pages() -> Contents {
         .post("/representatives/appoint", Guard::Own(Action::Appoint), representatives::appoint)
         .post("/representatives/end", Guard::Own(Action::Appoint), representatives::end)
         .get("/acting/{ground}", Guard::Acting(Action::ReadTimeline), granted::acting)
+        .get("/acting/{ground}/visit/{id}", Guard::Acting(Action::ReadRecord), visit::acting)
 }
 
 fn account_pages() -> Contents {
@@ -130,6 +136,11 @@ fn staff_pages() -> Contents {
         .post("/staff/access/break", Guard::Role(&[Role::Clinician], Action::BreakGlass), staff_access::break_glass)
         .post("/staff/access/seen", Guard::Staff, staff_access::seen)
         .get("/staff/records/{ground}", Guard::Role(ASKING, Action::ReadTimeline), granted::staff)
+        .get("/staff/representatives", PROOFS, proofs::show)
+        .post("/staff/representatives", PROOFS, proofs::find)
+        .post("/staff/representatives/record", PROOFS, proofs::record)
+        .post("/staff/representatives/end", PROOFS, proofs::end)
+        .get("/staff/records/{ground}/visit/{id}", Guard::Role(ASKING, Action::ReadRecord), visit::staff)
         .get("/staff/grounds", Guard::Role(WATCHING, Action::Oversee), oversight::grounds)
         .post("/staff/grounds/confirm", Guard::Role(&[Role::Steward], Action::ConfirmGround), oversight::confirm)
         .post("/staff/grounds/close", Guard::Role(&[Role::Steward], Action::ConfirmGround), oversight::close)
@@ -168,12 +179,30 @@ fn watch_pages() -> Contents {
         .post("/staff/questions/{id}", Guard::Staff, questions::answer)
 }
 
+/// Erasures by law, which two others approve.
+fn erasure_pages() -> Contents {
+    const ERASES: Guard = Guard::Role(ERASING, Action::HandleErasures);
+    Contents::default()
+        .get("/staff/erasures", ERASES, erasures::list)
+        .post("/staff/erasures/look", ERASES, erasures::look)
+        .post("/staff/erasures/ask", ERASES, erasures::ask)
+        .get("/staff/erasures/{id}", ERASES, erasure::show)
+        .post("/staff/erasures/{id}/approve", ERASES, erasure::approve)
+        .post("/staff/erasures/{id}/withdraw", ERASES, erasure::withdraw)
+        .get("/staff/erasures/{id}/certificate", ERASES, erasure::certified)
+        .get("/staff/erasures/{id}/certificate.json", ERASES, erasure::file)
+}
+
 /// Documents that are made or checked, which takes longer.
 fn document_pages(limits: &Limits) -> Contents {
     let upload_bytes = limits.verify_bytes.saturating_mul(UPLOAD_READ_TIMES);
     Contents::default()
         .get("/records/issue", Guard::Anyone, issue::back)
         .post("/records/issue", Guard::Own(Action::Issue), issue::issue)
+        .post("/acting/{ground}", Guard::Acting(Action::Issue), issue::acting)
+        .post("/staff/records/{ground}", Guard::Role(&[Role::Support], Action::Issue), issue::staff)
         .get("/verify", Guard::Anyone, verify::show)
         .upload("/verify", Guard::Anyone, verify::upload, upload_bytes)
+        .get("/verify/proof", Guard::Anyone, proof::back)
+        .post("/verify/proof", Guard::Anyone, proof::make)
 }

@@ -7,6 +7,8 @@ use crate::pages::access::AccessListPage;
 use crate::pages::account::AccountPage;
 use crate::pages::assets;
 use crate::pages::consents::ConsentsPage;
+use crate::pages::erasure::{CertificatePage, ErasurePage};
+use crate::pages::erasures::{ErasureAskPage, ErasuresPage};
 use crate::pages::granted::GrantedPage;
 use crate::pages::help::{HelpPage, PrivacyPage};
 use crate::pages::home::HomePage;
@@ -16,6 +18,8 @@ use crate::pages::notices::NoticesPage;
 use crate::pages::oversight::{GroundsPage, ReviewsPage};
 use crate::pages::passkey::{PasskeyStepPage, PasskeysPage};
 use crate::pages::people::PeoplePage;
+use crate::pages::proof::ProofSheetPage;
+use crate::pages::proofs::ProofsPage;
 use crate::pages::prove::{OnwardPage, ProvePage};
 use crate::pages::questions::QuestionsPage;
 use crate::pages::records::RecordsPage;
@@ -60,6 +64,7 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("records-filtered", &RecordsPage::sample_filtered(locale))?,
         sample("records-none", &RecordsPage::sample_none(locale))?,
         sample("visit", &VisitPage::sample(locale))?,
+        sample("visit-granted", &VisitPage::sample_granted(locale))?,
         sample("access", &AccessListPage::sample(locale))?,
         sample("access-empty", &AccessListPage::sample_empty(locale))?,
         sample("account", &AccountPage::sample(locale))?,
@@ -81,17 +86,21 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("representatives", &RepresentativesPage::sample(locale))?,
         sample("representatives-faulty", &RepresentativesPage::sample_faulty(locale))?,
         sample("granted", &GrantedPage::sample(locale))?,
+        sample("granted-seen", &GrantedPage::sample_seen(locale))?,
         sample("granted-empty", &GrantedPage::sample_empty(locale))?,
         sample("staff-access", &StaffAccessPage::sample(locale))?,
         sample("staff-access-none", &StaffAccessPage::sample_none(locale))?,
+        sample("staff-proofs", &ProofsPage::sample(locale))?,
+        sample("staff-proofs-found", &ProofsPage::sample_found(locale))?,
+        sample("staff-proofs-form", &ProofsPage::sample_form(locale))?,
         sample("staff-grounds", &GroundsPage::sample(locale))?,
         sample("staff-reviews", &ReviewsPage::sample(locale))?,
         sample("staff-reviews-none", &ReviewsPage::sample_none(locale))?,
-        sample("help", &HelpPage::sample(locale))?,
-        sample("privacy", &PrivacyPage::sample(locale))?,
     ];
+    samples.extend(open_pages(locale)?);
     samples.extend(recovery(locale)?);
     samples.extend(watch_pages(locale)?);
+    samples.extend(erasures(locale)?);
     for (name, page) in InstitutionPage::samples(locale) {
         samples.push(sample(&format!("institution-{name}"), &page)?);
     }
@@ -111,6 +120,15 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
     Ok(samples)
 }
 
+/// What is open to everybody, and the same for all.
+fn open_pages(locale: Locale) -> Result<[Sample; 3], askama::Error> {
+    Ok([
+        sample("proof", &ProofSheetPage::sample(locale))?,
+        sample("help", &HelpPage::sample(locale))?,
+        sample("privacy", &PrivacyPage::sample(locale))?,
+    ])
+}
+
 /// What security officers see of accesses.
 fn watch_pages(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
     Ok(vec![
@@ -125,11 +143,26 @@ fn watch_pages(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
     ])
 }
 
-fn recovery(locale: Locale) -> Result<[Sample; 4], askama::Error> {
+/// Erasures in every state.
+fn erasures(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
+    let mut samples = vec![
+        sample("erasures", &ErasuresPage::sample(locale))?,
+        sample("erasures-faulty", &ErasuresPage::sample_faulty(locale))?,
+        sample("erasure-ask", &ErasureAskPage::sample(locale))?,
+        sample("erasure-certificate", &CertificatePage::sample(locale))?,
+    ];
+    for (name, page) in ErasurePage::samples(locale) {
+        samples.push(sample(&format!("erasure-{name}"), &page)?);
+    }
+    Ok(samples)
+}
+
+fn recovery(locale: Locale) -> Result<[Sample; 5], askama::Error> {
     Ok([
         sample("recover", &RecoverPage::sample(locale))?,
         sample("recover-asked", &RecoverPage::sample_asked(locale))?,
         sample("staff-recovery", &StaffRecoveryPage::sample(locale))?,
+        sample("staff-recovery-asked", &StaffRecoveryPage::sample_asked(locale))?,
         sample("staff-recovery-found", &StaffRecoveryPage::sample_found(locale))?,
     ])
 }
@@ -214,7 +247,7 @@ mod tests {
         every_page(|html, _| {
             for form in html.split("<form ").skip(1) {
                 let form = form.split("</form>").next().unwrap_or_default();
-                let personal = form.starts_with("method=\"post\"") && !form.contains("action=\"/verify\"");
+                let personal = form.starts_with("method=\"post\"") && !form.contains("action=\"/verify");
                 expect(!personal || form.contains("name=\"csrf\" value=\"sample-token\""), "a form without token")?;
                 expect(!form.starts_with("method=\"get\"") || !form.contains("csrf"), "a token in an address")?;
             }

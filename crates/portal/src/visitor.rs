@@ -9,6 +9,7 @@ use crate::frame::{Bar, Frame};
 use crate::pages::passkey::family_words;
 use crate::texts::{Locale, Texts};
 use crate::words::{escaped, is_path_here};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
@@ -54,7 +55,7 @@ pub(crate) async fn receive(State(portal): State<Portal>, request: Request, next
     let route = parts.extensions.get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let visitor = Visitor::of(&portal, &parts).await;
     parts.extensions.insert(visitor.clone());
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let mut response = answered(Request::from_parts(parts, body), next).await;
     let status = response.status();
     let error = response.extensions_mut().remove::<PageError>();
     let error =
@@ -76,6 +77,18 @@ pub(crate) async fn receive(State(portal): State<Portal>, request: Request, next
     let status = response.status().as_u16().to_string();
     metrics::counter!("hanmaru_portal_requests", "route" => route, "status" => status).increment(1);
     response
+}
+
+/// Has the page answer. One that is only looked at is asked for once more where rights, whosever they are, changed while it was
+/// made: the door then decides anew, and nobody has to come again. What somebody sent is done once at most.
+async fn answered(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let again = (parts.method == Method::GET).then(|| (parts.clone(), next.clone()));
+    let response = next.run(Request::from_parts(parts, body)).await;
+    match again.filter(|_| response.extensions().get() == Some(&PageError::Stale)) {
+        Some((parts, next)) => next.run(Request::from_parts(parts, Body::empty())).await,
+        None => response,
+    }
 }
 
 impl Visitor {
@@ -234,6 +247,7 @@ fn here(uri: &Uri) -> String {
     match uri.path() {
         "/institutions" => uri.path_and_query().map_or("/institutions", |whole| whole.as_str()).to_owned(),
         "/records/issue" => "/records".to_owned(),
+        "/verify/proof" => "/verify".to_owned(),
         "/account/end-others" | "/account/end" => "/account".to_owned(),
         "/account/notices/object" => "/account/notices".to_owned(),
         "/account/passkeys/remove" => "/account/passkeys".to_owned(),
@@ -242,8 +256,14 @@ fn here(uri: &Uri) -> String {
         "/consents/give" | "/consents/change" | "/consents/withdraw" => "/consents".to_owned(),
         "/representatives/appoint" | "/representatives/end" => "/representatives".to_owned(),
         path if path.starts_with("/staff/access/") => "/staff/access".to_owned(),
+        path if path.starts_with("/staff/representatives/") => "/staff/representatives".to_owned(),
         path if path.starts_with("/staff/grounds/") => "/staff/grounds".to_owned(),
         path if path.starts_with("/staff/watch/marks/") => "/staff/watch/marks".to_owned(),
+        "/staff/erasures/look" | "/staff/erasures/ask" => "/staff/erasures".to_owned(),
+        path if path.starts_with("/staff/erasures/") => {
+            let act = ["/approve", "/withdraw"].iter().find_map(|act| path.strip_suffix(*act));
+            act.unwrap_or(path).to_owned()
+        }
         "/staff/reviews/close" => "/staff/reviews".to_owned(),
         "/sign-in/start" | "/sign-in/return" | "/sign-out" => "/sign-in".to_owned(),
         path => path.to_owned(),
@@ -251,7 +271,8 @@ fn here(uri: &Uri) -> String {
 }
 
 /// The address of the client: the peer, or what the proxy on this machine appended last.
-fn source(peer: Option<IpAddr>, headers: &HeaderMap, behind_proxy: bool) -> String {
+#[must_use]
+pub fn source(peer: Option<IpAddr>, headers: &HeaderMap, behind_proxy: bool) -> String {
     let Some(peer) = peer else { return "unknown".to_owned() };
     let from_proxy = behind_proxy && peer.to_canonical().is_loopback();
     let last = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
@@ -363,6 +384,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Member {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_made_once_more_where_rights_changed_and_nothing_is_done_twice() {
+        let made = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = Arc::clone(&made);
+        let page = move || {
+            let before = counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            async move { if before % 2 == 0 { Err(PageError::Stale) } else { Ok("made") } }
+        };
+        let routes = axum::routing::get(page.clone()).post(page);
+        let router = axum::Router::new().route("/", routes).layer(axum::middleware::from_fn(answered));
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("loopback");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let ask = |request: reqwest::RequestBuilder| {
+            let answer = runtime.block_on(request.send()).expect("an answer").status().as_u16();
+            (answer, made.load(std::sync::atomic::Ordering::SeqCst))
+        };
+        assert_eq!(ask(client.get(&url)), (200, 2));
+        assert_eq!(ask(client.post(&url)), (503, 3), "what was sent is not sent again");
+    }
 
     #[test]
     fn only_the_own_proxy_is_believed() {

@@ -4,10 +4,6 @@ use crate::texts::{Locale, Texts};
 use base::Timestamp;
 use jiff::Zoned;
 use jiff::civil::Date;
-use jiff::tz::{TimeZone, offset};
-
-/// Korean time has been nine hours ahead since 1961-08-10, summers 1987 and 1988 aside, and has no records here from then.
-const KOREA: i8 = 9;
 
 impl Texts {
     /// A day: 2024년 3월 31일, 31 March 2024.
@@ -48,7 +44,7 @@ pub(crate) fn day_of(moment: Timestamp) -> Date {
 }
 
 fn in_korea(moment: Timestamp) -> Zoned {
-    moment.to_zoned(TimeZone::fixed(offset(KOREA)))
+    moment.to_zoned(base::KOREA)
 }
 
 /// A day as a form sends it, `2024-03-31`; an empty text is none.

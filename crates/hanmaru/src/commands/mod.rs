@@ -17,7 +17,6 @@ pub mod review;
 pub mod scrub;
 pub mod serve;
 pub mod shred;
-mod shred_words;
 pub mod staff;
 pub mod status;
 pub mod verify;

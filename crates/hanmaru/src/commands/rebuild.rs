@@ -6,7 +6,7 @@ use crate::hall::{Hall, configured};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use store::{Drill, Fingerprint, Rebuilt};
+use store::{Drill, DrillOutcome, Fingerprint, Rebuilt};
 
 /// Arguments of `hanmaru rebuild`.
 #[derive(clap::Args)]
@@ -63,31 +63,56 @@ fn drill(config: &Config, site: &str) -> Result<Rebuilt, Failure> {
     let before = hall.store().fingerprint(&permit)?;
     let made = Hall::rebuild(config, site, true, false);
     let after = hall.store().fingerprint(&permit)?;
-    let (equal, result) = match &made {
-        Err(error) => (false, error.to_string()),
+    let (outcome, result) = match &made {
+        Err(error) => (DrillOutcome::Unequal, error.to_string()),
         Ok(made) => compared(&made.fingerprint, &before, &after, is_at_rest),
     };
     let (resources, objects) = made.as_ref().map_or((0, 0), |made| (made.versions, made.objects));
     let rows = made.as_ref().map_or(0, |made| made.fingerprint.iter().map(|table| table.rows).sum());
     let ended = hall.machine_time();
     println!("{result}");
-    hall.store().note_drill(Drill { begun, ended, site: site.to_owned(), equal, resources, objects, rows, result })?;
+    hall.store().note_drill(Drill {
+        begun,
+        ended,
+        site: site.to_owned(),
+        outcome,
+        resources,
+        objects,
+        rows,
+        result,
+    })?;
     let made = made?;
-    if equal { Ok(made) } else { Err(Failure::from("what was made is not equal to what runs here")) }
+    match outcome {
+        DrillOutcome::Unequal => Err(Failure::from("what was made is not equal to what runs here")),
+        DrillOutcome::Equal | DrillOutcome::Partly => Ok(made),
+    }
 }
 
-/// Whether what was made is what runs here, and that in words. Where that was written to meanwhile, or something in it is still on
-/// its way to the sites, the proof of every leaf has to do.
-fn compared(made: &Fingerprint, before: &Fingerprint, after: &Fingerprint, is_at_rest: bool) -> (bool, String) {
-    if made == before || made == after {
-        return (true, "every table is equal to the one that runs here".to_owned());
+/// How what was made compares with what runs here, and that in words. For a table that was written to meanwhile, or of which
+/// something is still on its way to the sites, the proof of every leaf has to do.
+fn compared(made: &Fingerprint, before: &Fingerprint, after: &Fingerprint, is_at_rest: bool) -> (DrillOutcome, String) {
+    let (mut unequal, mut open) = (Vec::new(), Vec::new());
+    for made in made {
+        let of = |all: &Fingerprint| all.iter().find(|one| one.table == made.table).cloned();
+        let (before, after) = (of(before), of(after));
+        if [&before, &after].into_iter().flatten().any(|there| there == made) {
+            continue;
+        }
+        let wrong = if is_at_rest && before == after { &mut unequal } else { &mut open };
+        wrong.push(made.table.as_str());
     }
-    if before != after || !is_at_rest {
-        return (true, "every leaf is explained; tables were written to meanwhile and not compared".to_owned());
+    if !unequal.is_empty() {
+        let tables = unequal.join(", ");
+        return (DrillOutcome::Unequal, format!("these tables are not equal to those that run here: {tables}"));
     }
-    let pairs = made.iter().zip(after).filter(|(made, there)| made != there);
-    let tables: Vec<&str> = pairs.map(|(made, _)| made.table.as_str()).collect();
-    (false, format!("these tables are not equal to those that run here: {}", tables.join(", ")))
+    if open.is_empty() {
+        return (DrillOutcome::Equal, "every table is equal to the one that runs here".to_owned());
+    }
+    let (equal, all, open) = (made.len() - open.len(), made.len(), open.join(", "));
+    let said = format!(
+        "every leaf is explained, and {equal} of {all} tables are equal; written to meanwhile and not compared: {open}"
+    );
+    (DrillOutcome::Partly, said)
 }
 
 fn say(rebuilt: &Rebuilt) {

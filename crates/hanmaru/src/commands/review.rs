@@ -37,6 +37,14 @@ impl Review {
             println!("{:24} {:12} {:>9} {:>9} {closed}", one.rule, named(&one.institution), one.findings, one.open);
         }
         println!("exports without a reason: {}", review.exports_without_reason);
+        let unknown = &review.unknown;
+        if !unknown.is_empty() {
+            let (accounts, institutions) = (unknown.accounts.len(), unknown.institutions.len());
+            println!(
+                "rules that find nothing: accounts of no known person: {accounts}, institutions without hours: {institutions} \
+                 (hanmaru watch unknown)"
+            );
+        }
         match &review.signed {
             Some(signed) if signed.is_same => println!("signed off {} by account {}", signed.at, signed.account),
             Some(signed) => {

@@ -97,19 +97,15 @@ pub fn keep_scrubbing(
     Ok(Some(thread))
 }
 
-/// The site that was scrubbed longest ago decides; one that never was, at once.
+/// The site that was scrubbed longest ago decides; one that never was, or that could not be read and can be now, at once.
 fn is_due(hall: &Hall, every_s: i64) -> bool {
     let Ok(last) = hall.store().last_scrubs() else { return false };
-    let oldest = hall
-        .sites
-        .names()
-        .iter()
-        .map(|name| last.iter().find(|one| one.site == *name))
-        .min_by_key(|one| one.map_or(i64::MIN, |one| one.ended.as_second()));
-    match oldest.flatten() {
-        Some(one) => hall.store().clock().now().as_second() - one.ended.as_second() >= every_s,
+    let (now, sites) = (hall.store().clock().now(), hall.store().health().sites);
+    sites.iter().any(|site| match last.iter().find(|one| one.site == site.name) {
         None => true,
-    }
+        Some(one) if one.fault.is_some() && site.reachable => true,
+        Some(one) => now.as_second() - one.ended.as_second() >= every_s,
+    })
 }
 
 fn scrub_once(hall: &Hall, config: &ScrubConfig, stop: &AtomicBool) {
@@ -131,9 +127,10 @@ fn scrub_once(hall: &Hall, config: &ScrubConfig, stop: &AtomicBool) {
 
 /// When a site was last read back, for people.
 pub fn last_line(last: Option<&store::LastScrub>) -> String {
-    match last {
-        None => "never read back whole".to_owned(),
-        Some(one) => {
+    let Some(one) = last else { return "never read back whole".to_owned() };
+    match &one.fault {
+        Some(fault) => format!("NOT read back whole, tried until {}: {fault}", date(one.ended)),
+        None => {
             let found = match (one.found, one.lost) {
                 (0, 0) => "nothing wrong".to_owned(),
                 (found, 0) => format!("{found} missing or damaged, {} put right", one.repaired),

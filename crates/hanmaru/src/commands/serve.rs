@@ -76,20 +76,21 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
     let keys = hall.store().verifier_keys().iter().map(|key| VerifierKey::parse(key)).collect::<Result<Vec<_>, _>>()?;
     let mut with = PortalConfig::new(&config.public_url, &agency, keys, config.limits.limits());
     with.trust = hall.store().trust();
+    let stamping = config.time_stamp.as_ref().map(Stamping::open).transpose()?;
+    with.stamp_authorities = stamping.as_ref().map(Stamping::pinned).unwrap_or_default();
     with.demo = config.demo;
+    with.shred = config.shred_rules();
     with.behind_proxy = config.behind_proxy;
     let portal = portal::router(Portal::new(hall.archive.clone(), identity.clone(), with));
     // In this order: the portal's own page answers where no address fits.
-    let portal = public_log::routes(hall.store().clone()).merge(portal);
+    let portal = public_log::routes(hall.store().clone(), config.behind_proxy).merge(portal);
     let watch = watch::Watch::new(hall.store().clone(), hall.archive.shared_door())?;
     let _watching = Watching::start(&watch, &config.alerts)?;
     let operator = operator_routes(hall.clone(), identity.clone(), metrics);
     let stop = Arc::new(AtomicBool::new(false));
     let scrubber = keep_scrubbing(hall.clone(), &config.scrub, Arc::clone(&stop))?;
-    let _stamps = match &config.time_stamp {
-        Some(with) => Some(Stamping::open(with)?.start(hall.store().clone(), hall.store().clock())?),
-        None => None,
-    };
+    let start = |stamping: Stamping| stamping.start(hall.store().clone(), hall.store().clock());
+    let _stamps = stamping.map(start).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.spawn(forget_keys(identity));
     let served = runtime.block_on(run(config, portal, operator, ready));
@@ -108,9 +109,8 @@ async fn forget_keys(identity: Identity) {
     loop {
         every.tick().await;
         let identity = identity.clone();
-        match tokio::task::spawn_blocking(move || identity.forget_old_keys()).await {
-            Ok(Err(error)) => tracing::warn!(%error, "old keys of cookies and forms are still there"),
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || identity.forget_old_keys()).await {
+            tracing::warn!(%error, "old keys of cookies and forms are still there");
         }
     }
 }
@@ -237,6 +237,11 @@ async fn figures(hall: Arc<Hall>, metrics: PrometheusHandle) -> String {
             metrics::gauge!("hanmaru_key_store_reachable", "store" => store.name.clone())
                 .set(f64::from(u8::from(store.reachable)));
             metrics::gauge!("hanmaru_key_store_behind", "store" => store.name).set(f64::from(u8::from(store.behind)));
+        }
+        if let Ok(jobs) = hall.store().jobs() {
+            for (state, count) in [("waiting", jobs.waiting), ("again", jobs.again), ("failed", jobs.failed)] {
+                metrics::gauge!("hanmaru_jobs", "state" => state).set(count as f64);
+            }
         }
         if let Ok(behind_s) = hall.clock_behind_s() {
             metrics::gauge!("hanmaru_clock_behind_seconds").set(behind_s as f64);

@@ -1,13 +1,13 @@
 //! `hanmaru shred`: erases by destroying keys. Two people other than the one who asks approve, a waiting period runs, and then
 //! nobody can undo it.
 
-use super::shred_words::{as_json, as_text, check};
 use crate::Failure;
 use crate::hall::{Hall, configured};
 use base::{Id16, Timestamp};
 use clap::Subcommand;
 use policy::{Action, InstitutionCode, Owner, Permit};
 use portal::Locale;
+use portal::certificate::{as_json, as_text, check};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,7 @@ impl Shred {
     /// Does what was asked for.
     pub fn run(self) -> Result<ExitCode, Failure> {
         let config = configured(&self.config)?;
-        let rules = ShredRules { wait_hours: config.shred.wait_hours, backup_days: config.keys.backup_days };
+        let rules = config.shred_rules();
         // Its own entries are to be sealed, whether or not a portal runs.
         let hall = if matches!(self.what, What::Run { .. }) { Hall::open(&config)? } else { Hall::look(&config)? };
         let store = hall.store();
@@ -175,7 +175,15 @@ fn say(shred: &Erasure) {
     };
     let when = shred.not_before.filter(|_| shred.state == ShredState::Approved);
     let when = when.map_or_else(String::new, |at| format!(", not before {}", at.strftime("%Y-%m-%d %H:%M UTC")));
-    println!("{} {}{when}: {scope}, {} approvals", shred.id, shred.state.name(), shred.approvals.len());
+    let lapsed = match shred.lapsed.len() {
+        0 => String::new(),
+        lapsed => format!(" ({lapsed} more ended with the role of who gave them, and do not count)"),
+    };
+    let approvals = shred.approvals.len();
+    println!("{} {}{when}: {scope}, {approvals} approvals{lapsed}", shred.id, shred.state.name());
+    if !shred.request_stands {
+        println!("  who asked for it does not hold the role any more: withdraw it, and let it be asked for anew");
+    }
 }
 
 fn list(hall: &Hall, permit: &Permit) -> Result<(), Failure> {
@@ -218,4 +226,32 @@ fn certificate(hall: &Hall, permit: &Permit, id: Id16, rules: &ShredRules, out: 
         println!("{}", path.display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// A file that says that it is a certificate: nobody has signed any of these.
+    #[test]
+    fn any_file_is_checked_and_none_of_them_holds() {
+        const TARGET: fuzzing::Target = fuzzing::Target {
+            name: "shred_certificate",
+            seeds: || {
+                let proof =
+                    "c2sp.org/tlog-proof@v1\nindex 0\n\nlog.example\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+                let whole = json!({ "salt": "00".repeat(32), "content": "00ff", "proof": proof, "leaf": 0 });
+                vec![whole.to_string().into_bytes(), b"[]".to_vec()]
+            },
+            run: |bytes| {
+                if let Ok(certificate) = serde_json::from_slice::<Value>(bytes) {
+                    assert!(check(&certificate, &[]).is_err(), "no key is pinned");
+                }
+            },
+            bytes_max: 1 << 12,
+            inputs: 3_000,
+        };
+        fuzzing::short::run(&TARGET).unwrap_or_else(|found| panic!("{found}"));
+    }
 }

@@ -9,7 +9,13 @@ use identity::{Identity, Invitation, StaffState};
 use policy::InstitutionCode;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 use store::Right;
+
+/// How long is waited until what was done is at the sites.
+const SEAL_PATIENCE: Duration = Duration::from_secs(5);
+/// How often is looked.
+const SEAL_LOOK: Duration = Duration::from_millis(200);
 
 /// Arguments of `hanmaru staff`.
 #[derive(clap::Args)]
@@ -66,7 +72,12 @@ impl Staff {
                 let right = right(&role, institution.as_deref())?;
                 told(&identity.staff_invite(&name, &[right])?, &config.public_url);
             }
-            What::InviteAgain { account } => told(&identity.staff_invite_again(account)?, &config.public_url),
+            What::InviteAgain { account } => {
+                told(&identity.staff_invite_again(None, account)?, &config.public_url);
+                if let Some(word) = identity.staff_word(account)? {
+                    println!("the link takes this word: {}", word.expose());
+                }
+            }
             What::Confirm { account } => {
                 let given = hall.store().confirm_rights(None, account)?;
                 println!("{given} rights are given");
@@ -78,9 +89,30 @@ impl Staff {
                     "the account is ended: {} sessions, {} passkeys, {} invitations and {} rights are gone",
                     ended.sessions, ended.passkeys, ended.invitations, ended.rights
                 );
+                if !is_sealed_soon(&hall) {
+                    println!(
+                        "it holds here at once, and is NOT at the sites yet: until `hanmaru status` says that nothing waits, an \
+                         installation that is made again from them has the account. Let `hanmaru serve` run."
+                    );
+                }
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Whether everything that is accepted is at the sites within a moment; another process seals it, where one runs.
+fn is_sealed_soon(hall: &Hall) -> bool {
+    let begun = Instant::now();
+    loop {
+        let [records, _] = hall.store().health().waiting;
+        if records == 0 {
+            return true;
+        }
+        if begun.elapsed() > SEAL_PATIENCE {
+            return false;
+        }
+        std::thread::sleep(SEAL_LOOK);
     }
 }
 

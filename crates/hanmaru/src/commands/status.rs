@@ -2,14 +2,13 @@
 
 use crate::Failure;
 use crate::commands::scrub::last_line;
-use crate::commands::verify::time_text;
-use crate::condition::{clock_fault, unstamped, unwitnessed};
+use crate::condition::{clock_fault, undelivered, unstamped, unwitnessed};
 use crate::hall::{Hall, configured};
 use policy::Action;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use store::{Drill, Log, LogCondition, SiteCondition};
+use store::{Drill, DrillOutcome, Grade, Jobs, LogCondition, SiteCondition};
 use vault::{Fault, KeyStoreReport, RepairReport};
 
 /// How long it waits for the sites to be compared.
@@ -41,11 +40,10 @@ impl Status {
         let health = hall.store().status(&hall.operate("status", Action::ReadStatus)?)?;
         let found = hall.store().condition()?;
         for log in &found.logs {
-            well &= say_log(log);
+            well &= say_log(log, found.at);
         }
-        well &= say_stamps(&hall, health.published)?;
         for site in &found.sites {
-            well &= say_site(site);
+            well &= say_site(site, found.at);
         }
         if !compared {
             println!("  the sites are still being compared: what one of them misses is not known yet");
@@ -57,6 +55,7 @@ impl Status {
         }
         let read = stores.iter().filter(|store| store.fault.is_none()).count();
         well &= say_enough("key store", read, hall.key_stores.quorum());
+        well &= say_jobs(found.jobs);
         well &= say_clock(hall.clock_behind_s()?);
         println!("{}", drill_line(found.drill.as_ref()));
         if let Some(fault) = &found.disk_fault {
@@ -65,23 +64,6 @@ impl Status {
         }
         Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
-}
-
-/// The newest time-stamps; whether they are as new as they should be.
-fn say_stamps(hall: &Hall, published: [u64; 2]) -> Result<bool, Failure> {
-    let (mut well, now_s) = (true, hall.machine_time().as_second());
-    for (log, sealed) in Log::ALL.into_iter().zip(published) {
-        let newest = hall.store().newest_stamp(log)?;
-        if let Some(stamp) = &newest {
-            let at = u64::try_from(stamp.time_s).map_or_else(|_| "an unknown time".to_owned(), time_text);
-            println!("log {}: {} entries time-stamped by {} at {at}", log.name(), stamp.size, stamp.authority);
-        }
-        if let Some(fault) = unstamped(log.name(), sealed, newest.as_ref(), now_s, hall.stamp_interval_s) {
-            println!("  {fault}");
-            well = false;
-        }
-    }
-    Ok(well)
 }
 
 fn say_repair(report: &RepairReport) -> bool {
@@ -101,7 +83,7 @@ fn say_repair(report: &RepairReport) -> bool {
     report.undecided.is_empty() && report.faults.is_empty()
 }
 
-fn say_log(log: &LogCondition) -> bool {
+fn say_log(log: &LogCondition, now: base::Timestamp) -> bool {
     let oldest = log.oldest_s.map_or_else(String::new, |oldest_s| format!(", the oldest for {oldest_s} s"));
     println!("log {}: {} entries sealed, {} waiting{oldest}", log.log.name(), log.sealed, log.waiting);
     if let Some(fault) = &log.fault {
@@ -112,10 +94,22 @@ fn say_log(log: &LogCondition) -> bool {
     if let Some(witnessed) = &log.witnessed {
         println!("  {} of them witnessed by a quorum", witnessed.size);
     }
-    if let Some(fault) = &unwitnessed {
+    if let Some(stamped) = &log.stamped {
+        println!("  {} of them time-stamped by {} at {}", stamped.size, stamped.authority, date(stamped.at));
+    }
+    let unstamped = unstamped(log, now.as_second());
+    for fault in unwitnessed.iter().chain(&unstamped) {
         println!("  {fault}");
     }
-    log.fault.is_none() && unwitnessed.is_none()
+    log.fault.is_none() && unwitnessed.is_none() && unstamped.is_none()
+}
+
+fn say_jobs(jobs: Jobs) -> bool {
+    println!("alerts: {} waiting to be sent", jobs.waiting);
+    if let Some(fault) = undelivered(jobs) {
+        println!("  {fault}");
+    }
+    jobs.get_on()
 }
 
 /// When an installation was last made again from a site, for people.
@@ -123,7 +117,11 @@ fn drill_line(drill: Option<&Drill>) -> String {
     match drill {
         None => "restore drill: none yet; `hanmaru rebuild --from SITE --drill` makes one".to_owned(),
         Some(drill) => {
-            let result = if drill.equal { "everything came out equal" } else { "NOT equal" };
+            let result = match drill.outcome {
+                DrillOutcome::Equal => "everything came out equal",
+                DrillOutcome::Partly => "what was compared came out equal",
+                DrillOutcome::Unequal => "NOT equal",
+            };
             format!(
                 "restore drill: {} from site {}, {} versions, {} documents, {} rows: {result}: {}",
                 date(drill.ended),
@@ -142,7 +140,7 @@ pub fn date(at: base::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn say_site(found: &SiteCondition) -> bool {
+fn say_site(found: &SiteCondition, at: base::Timestamp) -> bool {
     let site = &found.status;
     let state = if site.reachable { "reachable" } else { away(site.last_fault.as_ref()) };
     println!("site {}: {state}, {} objects to be copied", site.name, site.pending);
@@ -150,7 +148,7 @@ fn say_site(found: &SiteCondition) -> bool {
         println!("  last fault: {fault}");
     }
     println!("  {}", last_line(found.scrub.as_ref()));
-    site.reachable && site.pending == 0 && found.scrub.as_ref().is_none_or(|scrub| scrub.lost == 0)
+    found.grade(at) == Grade::Well
 }
 
 /// Whose fault it is decides what to look at first: the disk, or the mounts.

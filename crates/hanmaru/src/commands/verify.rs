@@ -1,13 +1,13 @@
-//! `hanmaru verify`: checks an issued PDF offline.
+//! `hanmaru verify`: checks an issued PDF, or the text of a QR code, offline.
 
 use crate::Failure;
 use crate::stamping::read_authority;
 use crate::witnesses::read_policy;
-use archive::verify::Verified;
+use archive::verify::{Handed, Verified, qr_text, verify_by, verify_proof_file, verify_qr};
 use base::Timestamp;
 use base::limits::Limits;
 use ledger::proof::PROOF_LEN_MAX;
-use ledger::{TlogProof, TrustPolicy, VerifierKey, WitnessKey};
+use ledger::{TrustPolicy, VerifierKey, WitnessKey};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,11 +15,11 @@ use std::process::ExitCode;
 /// Arguments of `hanmaru verify`.
 #[derive(clap::Args)]
 pub struct Verify {
-    /// The PDF.
+    /// The PDF, or a file with the text of a QR code.
     #[arg(required_unless_present = "qr")]
     file: Option<PathBuf>,
     /// The text of a QR code with a proof, instead of a PDF.
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["file", "proof", "show_qr"])]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["file", "show_qr"])]
     qr: Option<String>,
     /// Prints the proof in the form for a QR code too.
     #[arg(long)]
@@ -47,43 +47,64 @@ impl Verify {
     pub fn run(self) -> Result<ExitCode, Failure> {
         let trust = pinned(&self.key, self.keys.as_deref(), self.policy.as_deref())?;
         if let Some(text) = &self.qr {
-            return Ok(match archive::verify::verify_qr(text, &trust) {
-                Ok(document) => {
-                    println!("the text is a genuine proof");
-                    println!("  the document's content hash is {}", base::hex(&document.content));
-                    say(&document)
-                }
-                Err(fault) => {
-                    println!("the text is NO proof: {fault}");
-                    ExitCode::from(1)
-                }
-            });
+            return self.say_text("the text", text, &trust);
         }
         let path = self.file.clone().expect("the arguments ask for a file or a text");
         let bytes = read_limited(&path, Limits::default().verify_bytes)?;
-        match archive::verify::verify_by(&bytes, &trust) {
+        let name = path.display().to_string();
+        match Handed::of(&bytes) {
+            Handed::Qr(text) => return self.say_text(&name, &text, &trust),
+            Handed::ProofFile(_) => {
+                let wanted =
+                    "a proof file does not say what it is about: name the document, and this file with --proof";
+                return Err(format!("{name}: {wanted}").into());
+            }
+            Handed::Document(_) => {}
+        }
+        match verify_by(&bytes, &trust) {
             Ok(document) => {
-                println!("{}: as issued, unchanged", path.display());
-                let mut code = say(&document);
-                if let Some(proof) = &self.proof {
-                    match self.stamped(proof, &document, &trust)? {
-                        Ok(line) => println!("  {line}"),
-                        Err(fault) => {
-                            println!("  NOT time-stamped by that proof: {fault}");
-                            code = ExitCode::from(1);
-                        }
-                    }
-                }
+                println!("{name}: as issued, unchanged");
+                let code = self.say_all(&document, &trust)?;
                 if self.show_qr {
-                    println!("{}", archive::verify::qr_text(&bytes, &trust)?);
+                    println!("{}", qr_text(&bytes, &trust)?);
                 }
                 Ok(code)
             }
             Err(fault) => {
-                println!("{}: NOT as issued: {fault}", path.display());
+                println!("{name}: NOT as issued: {fault}");
                 Ok(ExitCode::from(1))
             }
         }
+    }
+
+    /// Says what the text of a QR code proves.
+    fn say_text(&self, name: &str, text: &str, trust: &TrustPolicy) -> Result<ExitCode, Failure> {
+        match verify_qr(text, trust) {
+            Ok(document) => {
+                println!("{name} is a genuine proof");
+                println!("  the document's content hash is {}", base::hex(&document.content));
+                self.say_all(&document, trust)
+            }
+            Err(fault) => {
+                println!("{name} is NO proof: {fault}");
+                Ok(ExitCode::from(1))
+            }
+        }
+    }
+
+    /// Says what is genuine, and what the proof file beside it adds.
+    fn say_all(&self, document: &Verified, trust: &TrustPolicy) -> Result<ExitCode, Failure> {
+        let mut code = say(document);
+        if let Some(proof) = &self.proof {
+            match self.stamped(proof, document, trust)? {
+                Ok(line) => println!("  {line}"),
+                Err(fault) => {
+                    println!("  NOT time-stamped by that proof: {fault}");
+                    code = ExitCode::from(1);
+                }
+            }
+        }
+        Ok(code)
     }
 
     /// What a proof file says of when the document was logged.
@@ -94,21 +115,17 @@ impl Verify {
         trust: &TrustPolicy,
     ) -> Result<Result<String, String>, Failure> {
         let authority = read_authority(self.authority.as_deref().expect("the arguments ask for both"))?;
-        let proof = TlogProof::parse(&read_limited(path, PROOF_LEN_MAX)?)?;
-        let keys: Vec<VerifierKey> = trust.logs().iter().map(|log| log.key.clone()).collect();
-        let verified = proof.verify(&document.entry, &keys).and_then(|head| {
-            let stamp = proof.verify_time_stamp(&authority)?;
-            Ok((head, stamp))
-        });
-        Ok(match verified {
-            Ok((head, _)) if (head.origin.as_str(), proof.index) != (document.origin.as_str(), document.index) => {
-                Err("it is about another place in the log".to_owned())
-            }
-            Ok((_, stamp)) => {
-                let at = u64::try_from(stamp.time_s).map_or_else(|_| "an unknown time".to_owned(), time_text);
-                Ok(format!("time-stamped at {at} by {}: it was in the log then", stamp.signer))
-            }
-            Err(error) => Err(error.to_string()),
+        let file = read_limited(path, PROOF_LEN_MAX)?;
+        Ok(match verify_proof_file(document, &file, trust, &[authority]) {
+            Err(fault) => Err(fault.to_string()),
+            Ok(found) => match found.stamp {
+                None => Err("the proof carries none".to_owned()),
+                Some(Err(error)) => Err(error.to_string()),
+                Some(Ok(stamp)) => {
+                    let at = u64::try_from(stamp.time_s).map_or_else(|_| "an unknown time".to_owned(), time_text);
+                    Ok(format!("time-stamped at {at} by {}: it was in the log then", stamp.signer))
+                }
+            },
         })
     }
 }

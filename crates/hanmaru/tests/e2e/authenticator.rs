@@ -15,6 +15,8 @@ pub struct Somebody {
     pub name: String,
     /// 13 digits.
     pub number: String,
+    /// The year of birth.
+    pub born: i16,
     app: Option<App>,
 }
 
@@ -28,7 +30,7 @@ struct App {
 impl Somebody {
     /// Somebody of the agency's people, without an app yet.
     pub fn of(person: &Person) -> Self {
-        Self { name: person.name.clone(), number: person.rrn.clone(), app: None }
+        Self { name: person.name.clone(), number: person.rrn.clone(), born: person.birth_date.year(), app: None }
     }
 
     /// Types the secret that a page showed into the app.

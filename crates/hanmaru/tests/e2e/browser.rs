@@ -249,13 +249,13 @@ impl Browser {
         Err("no file was saved".into())
     }
 
-    /// A file that is there whole. Chromium writes under another name first, and holds the last one with an empty file.
+    /// A file of ours that is there whole. Chromium writes under another name first, and holds the last one with an empty file.
     fn saved(&self) -> Result<Option<PathBuf>, Fault> {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(self.folder.join("downloads"))? {
             files.push(entry?.path());
         }
-        let is_part = |path: &PathBuf| path.extension().is_some_and(|extension| extension != "pdf");
+        let is_part = |path: &PathBuf| path.extension().is_some_and(|kind| kind != "pdf" && kind != "txt");
         let is_empty = |path: &PathBuf| std::fs::metadata(path).map_or(true, |file| file.len() == 0);
         Ok(if files.iter().any(|path| is_part(path) || is_empty(path)) { None } else { files.pop() })
     }
@@ -303,6 +303,18 @@ impl Browser {
         Ok(())
     }
 
+    /// Waits until an element says something, on the page that is there.
+    pub async fn until_says(&self, css: &str, text: &str) -> Result<(), Fault> {
+        let began = Instant::now();
+        while self.text(css).await? != text {
+            if began.elapsed() > WAIT {
+                return Err(format!("{css} never said {text:?}").into());
+            }
+            tokio::time::sleep(GAP).await;
+        }
+        Ok(())
+    }
+
     /// Sends a form by itself, without what the browser keeps, and gives the status of the answer.
     pub async fn send(&self, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Result<u16, Fault> {
         let policy = reqwest::redirect::Policy::none();
@@ -313,8 +325,17 @@ impl Browser {
 
     /// Invites a member of staff on the command line: the link.
     pub async fn invite(&self, name: &str, role: &str) -> Result<String, Fault> {
+        self.invite_with(name, role, &[]).await
+    }
+
+    /// The same, to an institution.
+    pub async fn invite_at(&self, name: &str, role: &str, institution: &str) -> Result<String, Fault> {
+        self.invite_with(name, role, &["--institution", institution]).await
+    }
+
+    async fn invite_with(&self, name: &str, role: &str, more: &[&str]) -> Result<String, Fault> {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hanmaru"));
-        command.args(["staff", "invite", "--name", name, "--role", role]);
+        command.args(["staff", "invite", "--name", name, "--role", role]).args(more);
         let made = command.arg("--config").arg(self.world.scratch("data/hanmaru.toml")).output().await?;
         let said = String::from_utf8_lossy(&made.stdout).into_owned();
         let link = said.lines().find(|line| line.contains("/staff/enrol/"));

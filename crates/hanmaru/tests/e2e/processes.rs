@@ -1,5 +1,6 @@
 //! The programs a run needs, started once and ended by their ids: `hanmaru demo` on free ports and chromedriver.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -10,13 +11,13 @@ use synth::people::{Person, read_people};
 use tempfile::TempDir;
 
 /// Patients of each of the three hospitals.
-const PATIENTS: &str = "14";
+const PATIENTS: &str = "22";
 /// Longest wait for a program to be ready.
 const START_WAIT: Duration = Duration::from_secs(120);
 /// Longest wait for a program to end once it was told to.
 const STOP_WAIT: Duration = Duration::from_secs(30);
-/// People of the agency whom no hospital knows: one for each view.
-const STRANGERS: usize = 4;
+/// People of the agency whom no hospital knows: one for each view who looks for records, and one who acts for another.
+const STRANGERS: usize = 8;
 
 /// The code of the hospital whose deposit has begun and not ended.
 pub const HALFWAY: &str = "99510004";
@@ -45,6 +46,8 @@ pub struct Running {
     pub people: Vec<Person>,
     /// People the agency knows and no hospital does.
     pub strangers: Vec<Person>,
+    /// The code of a hospital, and its numbers of patients.
+    pub hospital: (String, Vec<String>),
 }
 
 impl Running {
@@ -53,6 +56,7 @@ impl Running {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let data = folder.path().join("data");
         let (people, strangers) = generate(&data.join("bags"));
+        let hospital = numbers(&data.join("bags/hospital-02/data/fhir/Patient.ndjson"));
         let port = three_free_ports();
         let mut demo = Command::new(env!("CARGO_BIN_EXE_hanmaru"));
         demo.arg("demo").arg("--data").arg(&data).args(["--patients", PATIENTS, "--port", &port.to_string()]);
@@ -63,7 +67,7 @@ impl Running {
         driver.arg("--port=0");
         let (driver, said) = Program::start("chromedriver", driver, "started successfully on port ");
         let driver_url = format!("http://127.0.0.1:{}", said.trim_end_matches('.'));
-        Self { portal, driver, folder, portal_url, driver_url, people, strangers }
+        Self { portal, driver, folder, portal_url, driver_url, people, strangers, hospital }
     }
 
     /// The folder of this run, which goes with it.
@@ -101,6 +105,18 @@ fn generate(bags: &Path) -> (Vec<Person>, Vec<Person>) {
     let all: Vec<&Person> = people.iter().chain(&strangers).collect();
     std::fs::write(&file, serde_json::to_vec(&all).expect("people are JSON")).expect("the list can be written");
     (people, strangers)
+}
+
+/// The code of a hospital and its numbers of patients, from its own file of them.
+fn numbers(patients: &Path) -> (String, Vec<String>) {
+    let lines = std::fs::read_to_string(patients).expect("a bag has its patients");
+    let ids: BTreeSet<String> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a resource is JSON"))
+        .map(|patient| patient["id"].as_str().expect("a patient has an id").to_owned())
+        .collect();
+    let code = ids.first().and_then(|id| id.split_once('-')).expect("ids begin with the hospital's code").0.to_owned();
+    (code, ids.into_iter().collect())
 }
 
 /// Begins the deposit of a fourth hospital, which cannot end because the agency is away: it is migrating from then on.

@@ -7,12 +7,20 @@ const KOREAN: &str = concat!(
     "\n",
     include_str!("../../../portal/locales/ko/identity.ftl"),
     "\n",
+    include_str!("../../../portal/locales/ko/doors.ftl"),
+    "\n",
+    include_str!("../../../portal/locales/ko/keys.ftl"),
+    "\n",
     include_str!("../../../portal/locales/ko/watch.ftl")
 );
 const ENGLISH: &str = concat!(
     include_str!("../../../portal/locales/en/portal.ftl"),
     "\n",
     include_str!("../../../portal/locales/en/identity.ftl"),
+    "\n",
+    include_str!("../../../portal/locales/en/doors.ftl"),
+    "\n",
+    include_str!("../../../portal/locales/en/keys.ftl"),
     "\n",
     include_str!("../../../portal/locales/en/watch.ftl")
 );

@@ -58,6 +58,9 @@ pub const MIXED: &[View] = &[KOREAN_PHONE, ENGLISH_DESK];
 /// Each language once.
 pub const DESKS: &[View] = &[KOREAN_DESK, ENGLISH_DESK];
 
+/// Whoever was born in this year, or before, is of age on any day on which this may run.
+const ADULTS_BORN: i16 = 2000;
+
 impl View {
     /// Whether it is a phone, with a touch screen.
     pub const fn is_phone(self) -> bool {
@@ -81,6 +84,9 @@ pub struct World {
     pictures: PathBuf,
     people: Mutex<VecDeque<Somebody>>,
     strangers: Mutex<VecDeque<Somebody>>,
+    /// The code of a hospital whose patients staff look for.
+    pub hospital: String,
+    numbers: Mutex<VecDeque<String>>,
     faults: Mutex<Vec<String>>,
     browsers: AtomicUsize,
 }
@@ -101,6 +107,8 @@ impl World {
             pictures: pictures(),
             people: somebody(&running.people),
             strangers: somebody(&running.strangers),
+            hospital: running.hospital.0.clone(),
+            numbers: Mutex::new(running.hospital.1.iter().cloned().collect()),
             faults: Mutex::default(),
             browsers: AtomicUsize::new(0),
         }
@@ -118,10 +126,23 @@ impl World {
         people.pop_back().expect("three hospitals have patients enough for every journey")
     }
 
+    /// Somebody nobody has signed in as yet, who is old enough to decide for themselves.
+    pub fn adult(&self) -> Somebody {
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = people.iter().rposition(|one| one.born <= ADULTS_BORN);
+        place.and_then(|place| people.remove(place)).expect("three hospitals have adults enough for every journey")
+    }
+
     /// Somebody without records.
     pub fn stranger(&self) -> Somebody {
         let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
         strangers.pop_front().expect("there is a stranger for each view")
+    }
+
+    /// The number of a patient of [`World::hospital`] whom no member of staff has looked for.
+    pub fn number(&self) -> String {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.pop_back().expect("the hospital has patients enough for every journey")
     }
 
     /// An empty folder for a browser's profile and downloads.
@@ -133,6 +154,19 @@ impl World {
     /// A path in this run's folder.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// The code of the first hospital, and the numbers of its patients.
+    pub fn patients(&self) -> (String, Vec<String>) {
+        let bag = self.scratch("data/bags/hospital-01");
+        let info = std::fs::read_to_string(bag.join("bag-info.txt")).expect("a bag");
+        let code = info.lines().find_map(|line| line.strip_prefix("Institution-Code: ")).expect("a code").to_owned();
+        let patients = std::fs::read_to_string(bag.join("data/fhir/Patient.ndjson")).expect("patients");
+        let number = |line: &str| {
+            let patient: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            patient["id"].as_str().expect("an id").to_owned()
+        };
+        (code, patients.lines().map(number).collect())
     }
 
     /// Where pictures of pages go. They stay.

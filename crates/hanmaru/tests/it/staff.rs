@@ -20,6 +20,7 @@ fn staff_are_invited_listed_and_off_boarded() {
     let ended = program.run(&["staff", "off-board", &account]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.out.contains("0 passkeys, 1 invitations and 1 rights are gone"), "{ended:?}");
+    assert!(ended.out.contains("NOT at the sites yet"), "nobody seals here: {ended:?}");
     assert!(program.run(&["staff", "list"]).out.contains("left"));
     for wrong in [
         ["staff", "off-board", &account].as_slice(),

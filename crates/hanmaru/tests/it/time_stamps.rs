@@ -147,7 +147,7 @@ fn a_served_installation_has_its_checkpoints_stamped_and_proofs_carry_the_token(
         std::thread::sleep(Duration::from_millis(200));
     };
     // The row of the token is an entry of the log itself, so the log is already longer than what is stamped.
-    says(&said, 0, &[" entries time-stamped by test at 20"]);
+    says(&said, 0, &[" of them time-stamped by test at 20"]);
     let beside = program.path("sites/a/log/records/stamp");
     assert_eq!(fs::read_dir(&beside).expect("tokens at the sites").count(), 1);
 
@@ -216,4 +216,12 @@ fn a_document_is_shown_to_be_older_than_a_time_stamp_and_fits_a_square() {
     let text = said.out.lines().find(|line| line.starts_with("HMP1:")).unwrap_or_else(|| panic!("{said:?}"));
     says(&verify(&["--qr", text]), 0, &["a genuine proof", &document.number.to_string(), "content hash is "]);
     says(&verify(&["--qr", &text.replacen('0', "1", 1)]), 1, &["NO proof"]);
+    let pinned = authority.certificate();
+    let stamped = ["--proof", &path(&file), "--authority", &path(&pinned)];
+    says(&verify(&[&["--qr", text], &stamped[..]].concat()), 0, &["a genuine proof", "time-stamped at 20"]);
+    let pasted = world.path("square.txt");
+    let (first, rest) = text.split_at(76);
+    fs::write(&pasted, format!("\u{feff}\r\n{first}\r\n{rest}\r\n")).expect("written");
+    says(&verify(&[&path(&pasted)]), 0, &["square.txt is a genuine proof", &document.number.to_string()]);
+    says(&verify(&[&path(&file)]), 1, &["a proof file does not say what it is about"]);
 }

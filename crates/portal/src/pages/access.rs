@@ -116,8 +116,8 @@ impl ToldLook {
     }
 }
 
-/// The word for a name in the log. Names of ten years ago may have gone out of use.
-fn word(t: &Texts, kind: &str, name: &str) -> String {
+/// The word for a name that is kept for long. Names of ten years ago may have gone out of use.
+pub(crate) fn word(t: &Texts, kind: &str, name: &str) -> String {
     let key = format!("{kind}-{name}");
     if t.has(&key) { t.t(&key) } else { name.to_owned() }
 }

@@ -7,11 +7,12 @@ use crate::visitor::Person;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use policy::{Action, Request};
+use serde_json::json;
 use store::{ACCESS_PAGE_MAX, AccessPage};
 use watch::audit_event;
 
-/// Most entries in one file.
-const EVENTS_MAX: usize = 10_000;
+/// Most entries in one file; one that goes on says so in its last line.
+const EVENTS_MAX: usize = 100_000;
 /// The form of lines of JSON that FHIR's bulk exports have.
 const KIND: &str = "application/fhir+ndjson; charset=utf-8";
 
@@ -39,7 +40,17 @@ fn lines(portal: &Portal, request: Request) -> Result<String, PageError> {
         }
         count += log.entries.len();
         page.after = log.next;
-        if page.after.is_none() || count >= EVENTS_MAX {
+        if page.after.is_none() {
+            return Ok(lines);
+        }
+        if count >= EVENTS_MAX {
+            let issue = json!({
+                "severity": "warning",
+                "code": "incomplete",
+                "diagnostics": format!("the newest {count} accesses; there are older ones, which the page of accesses shows")
+            });
+            lines.push_str(&json!({"resourceType": "OperationOutcome", "issue": [issue]}).to_string());
+            lines.push('\n');
             return Ok(lines);
         }
     }

@@ -6,15 +6,15 @@ use crate::error::{PageError, page};
 use crate::fields::{Fields, Fresh, PersonForm};
 use crate::frame::{Fault, Faults, Frame};
 use crate::pages::records::{names, own};
+use crate::pages::representatives::last_day;
 use crate::texts::{Locale, Texts};
 use crate::visitor::Person;
-use crate::words::{day_of, day_of_form};
+use crate::words::day_of_form;
 use askama::Template;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Timestamp};
-use jiff::tz::{TimeZone, offset};
 use policy::{Action, DataKind, InstitutionCode, Permit, Sensitive};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl ConsentsPage {
     fn new(frame: Frame, csrf: String, entries: &[ConsentEntry], all: &Names, own: &Names, now: Timestamp) -> Self {
         let t = frame.t;
         let consents = entries.iter().map(|entry| Told::new(t, entry, all, now)).collect();
-        let form = ConsentForm::new(t, own, None);
+        let form = ConsentForm::new(t, own, None, &Fields::default());
         Self { frame, csrf, faults: Faults::default(), done: None, consents, form }
     }
 
@@ -104,7 +104,7 @@ impl ConsentsPage {
         let own = Names::from([("31100001".to_owned(), "한빛의원".to_owned())]);
         let now = Timestamp::from_second(1_795_330_000).unwrap_or(Timestamp::UNIX_EPOCH);
         let t = frame.t;
-        let form = ConsentForm::new(t, &own, Some((Id16::derived(&["sample"]), &sample_terms(now))));
+        let form = ConsentForm::new(t, &own, Some(Id16::derived(&["sample"])), &as_fields(&sample_terms(now)));
         let faults = Faults::one("until", t.t("consents-until-fault"));
         let empty = Self::new(frame, "sample-token".to_owned(), &[], &own, &own, now);
         Self { faults, form, ..empty }
@@ -158,7 +158,8 @@ impl Told {
         let whose =
             if terms.institutions.is_empty() { t.t("consents-all-institutions") } else { named(&terms.institutions) };
         lines.push(said("consents-institutions", whose));
-        lines.push(said("consents-until", t.moment(terms.until)));
+        // To the end of that day, as it was chosen.
+        lines.push(said("consents-until", t.weekday(last_day(terms.until))));
         Self {
             id: entry.id.to_string(),
             title: t.t1("consents-to", "name", named(&terms.grantees)),
@@ -170,40 +171,38 @@ impl Told {
 }
 
 impl ConsentForm {
-    fn new(t: &Texts, own: &Names, terms: Option<(Id16, &ConsentTerms)>) -> Self {
-        let (id, terms) = (terms.map(|(id, _)| id), terms.map(|(_, terms)| terms));
-        let tick = |kind: &str, name: &str, ticked: bool| Tick {
-            value: name.to_owned(),
-            label: t.t(&format!("{kind}-{name}")),
-            ticked,
+    fn new(t: &Texts, own: &Names, id: Option<Id16>, filled: &Fields) -> Self {
+        let tick = |field: &str, value: &str, label: String| {
+            let ticked = filled.all(field).any(|one| one == value);
+            Tick { value: value.to_owned(), label, ticked }
         };
-        let has = |test: &dyn Fn(&ConsentTerms) -> bool| terms.is_some_and(test);
-        let institutions = own.iter().map(|(code, name)| Tick {
-            value: code.clone(),
-            label: name.clone(),
-            ticked: has(&|terms| terms.institutions.iter().any(|one| one.as_str() == code)),
-        });
-        let codes =
-            |terms: &ConsentTerms| terms.grantees.iter().map(InstitutionCode::as_str).collect::<Vec<_>>().join(" ");
-        let last_day = |terms: &ConsentTerms| {
-            let last = Timestamp::from_microsecond(terms.until.as_microsecond() - 1).unwrap_or(terms.until);
-            day_of(last).to_string()
-        };
+        let named = |kind: &str, field: &str, name: &str| tick(field, name, t.t(&format!("{kind}-{name}")));
         Self {
             id: id.map(|id| id.to_string()),
-            grantee: terms.map(codes).unwrap_or_default(),
-            until: terms.map(last_day).unwrap_or_default(),
-            purposes: ConsentPurpose::ALL
-                .map(|one| tick("consent-purpose", one.name(), has(&|terms| terms.purposes.contains(&one))))
-                .into(),
-            kinds: DataKind::ALL.map(|one| tick("kind", one.name(), has(&|terms| terms.kinds.contains(&one)))).into(),
-            sensitive: Sensitive::ALL
-                .map(|one| tick("sensitive", one.name(), has(&|terms| terms.sensitive.contains(&one))))
-                .into(),
-            institutions: institutions.collect(),
-            every: has(&|terms| terms.institutions.is_empty()),
+            grantee: filled.text("grantee").to_owned(),
+            until: filled.text("until").to_owned(),
+            purposes: ConsentPurpose::ALL.map(|one| named("consent-purpose", "purpose", one.name())).into(),
+            kinds: DataKind::ALL.map(|one| named("kind", "kind", one.name())).into(),
+            sensitive: Sensitive::ALL.map(|one| named("sensitive", "sensitive", one.name())).into(),
+            institutions: own.iter().map(|(code, name)| tick("institution", code, name.clone())).collect(),
+            every: !filled.text("every-institution").is_empty(),
         }
     }
+}
+
+/// What the form of a consent is filled in with.
+fn as_fields(terms: &ConsentTerms) -> Fields {
+    let grantees = terms.grantees.iter().map(InstitutionCode::as_str).collect::<Vec<_>>().join(" ");
+    let until = last_day(terms.until).to_string();
+    let mut fields = vec![("grantee", &*grantees), ("until", &*until)];
+    fields.extend(terms.purposes.iter().map(|one| ("purpose", one.name())));
+    fields.extend(terms.kinds.iter().map(|one| ("kind", one.name())));
+    fields.extend(terms.sensitive.iter().map(|one| ("sensitive", one.name())));
+    fields.extend(terms.institutions.iter().map(|one| ("institution", one.as_str())));
+    if terms.institutions.is_empty() {
+        fields.push(("every-institution", "yes"));
+    }
+    Fields::of(&fields)
 }
 
 /// What a form says, or what is to be mended in it.
@@ -237,7 +236,7 @@ fn read(
     let all = !fields.text("every-institution").is_empty();
     let longest = now.as_second() + 365 * 86_400;
     let until = day_of_form(fields.text("until")).ok().flatten().and_then(|day| day.tomorrow().ok());
-    let until = until.and_then(|day| day.to_zoned(TimeZone::fixed(offset(9))).ok()).map(|zoned| zoned.timestamp());
+    let until = until.and_then(base::midnight);
     let until = until.filter(|until| *until > now && until.as_second() <= longest);
     if until.is_none() {
         fault("until", "consents-until-fault");
@@ -263,6 +262,8 @@ struct Besides {
     faults: Faults,
     done: Option<&'static str>,
     changes: Option<Id16>,
+    /// What was filled in and is to be mended.
+    filled: Option<Fields>,
 }
 
 async fn shown(person: &Person, besides: Besides) -> Result<Response, PageError> {
@@ -289,10 +290,14 @@ async fn shown(person: &Person, besides: Besides) -> Result<Response, PageError>
         frame = frame.faulty();
     }
     let mut shown = ConsentsPage::new(frame, person.csrf(), &entries, &all, &own, now);
+    let mut filled = besides.filled;
     if let Some(id) = besides.changes {
         let entry = entries.iter().find(|entry| entry.id == id && entry.is_active).ok_or(PageError::Denied)?;
         let terms = entry.terms.as_ref().map_err(|_| PageError::Denied)?;
-        shown.form = ConsentForm::new(t, &own, Some((id, terms)));
+        filled = filled.or_else(|| Some(as_fields(terms)));
+    }
+    if let Some(filled) = filled {
+        shown.form = ConsentForm::new(t, &own, besides.changes, &filled);
     }
     let mut response = page(&ConsentsPage { faults: besides.faults, done: besides.done.map(|key| t.t(key)), ..shown })?;
     if is_faulty {
@@ -314,7 +319,7 @@ pub(crate) async fn edit(person: Person, Path(id): Path<String>) -> Result<Respo
 
 /// `POST /consents/give`
 pub(crate) async fn give(form: Fresh<PersonForm>) -> Result<Response, PageError> {
-    written(form.0, |portal, permit, terms, _| {
+    written(form.0, None, |portal, permit, terms| {
         let (_, ticket) = portal.archive().store().give_consent(permit, terms)?;
         Ok(ticket)
     })
@@ -323,8 +328,8 @@ pub(crate) async fn give(form: Fresh<PersonForm>) -> Result<Response, PageError>
 
 /// `POST /consents/change`
 pub(crate) async fn change(form: Fresh<PersonForm>) -> Result<Response, PageError> {
-    written(form.0, |portal, permit, terms, id| {
-        let id = id.ok_or(PageError::Bad)?;
+    let id: Id16 = form.0.fields.text("id").parse().map_err(|_| PageError::Bad)?;
+    written(form.0, Some(id), move |portal, permit, terms| {
         Ok(portal.archive().store().change_consent(permit, id, terms)?)
     })
     .await
@@ -344,14 +349,15 @@ pub(crate) async fn withdraw(form: Fresh<PersonForm>) -> Result<Response, PageEr
     shown(&person, Besides { done, ..Besides::default() }).await
 }
 
-/// Writes what a form says.
+/// Writes what a form says, of a consent that it changes or of a new one.
 async fn written(
     form: PersonForm,
-    write: impl FnOnce(&Portal, &Permit, &ConsentTerms, Option<Id16>) -> Result<Ticket, PageError> + Send + 'static,
+    changes: Option<Id16>,
+    write: impl FnOnce(&Portal, &Permit, &ConsentTerms) -> Result<Ticket, PageError> + Send + 'static,
 ) -> Result<Response, PageError> {
     let PersonForm { person, fields } = form;
     let (actor, owner, t) = (person.actor(), person.session.person, person.visitor.t());
-    let changes: Option<Id16> = fields.text("id").parse().ok();
+    let filled = fields.clone();
     let writing = person.visitor.portal.blocking(move |portal| {
         let archive = portal.archive();
         let is_known = |code: &InstitutionCode| matches!(archive.institution(code), Ok(Some(_)));
@@ -360,12 +366,12 @@ async fn written(
             Err(faults) => return Ok(Err(faults)),
         };
         let permit = archive.ask(own(actor, owner, Action::ManageConsent))?;
-        let ticket = write(portal, &permit, &terms, changes)?;
+        let ticket = write(portal, &permit, &terms)?;
         sealed(portal, ticket, "consents-given").map(Ok)
     });
     match writing.await? {
         Ok(done) => shown(&person, Besides { done: Some(done), ..Besides::default() }).await,
-        Err(faults) => shown(&person, Besides { faults, ..Besides::default() }).await,
+        Err(faults) => shown(&person, Besides { faults, changes, filled: Some(filled), ..Besides::default() }).await,
     }
 }
 

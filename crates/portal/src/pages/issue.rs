@@ -1,21 +1,26 @@
-//! Getting records as a PDF: everything, what the filter leaves, or what was chosen. The file is made while one waits.
+//! Getting records as a PDF: everything, what the filter leaves, or what was chosen. The file is made while one waits. The person
+//! gets their own, and whoever acts for them or handles their request what their ground reaches.
 
 use crate::Portal;
 use crate::error::{PageError, faulty_page};
-use crate::fields::{Fields, Fresh, PersonForm};
+use crate::fields::{Fields, Fresh, PersonForm, StaffForm};
 use crate::frame::Faults;
-use crate::pages::records::{Around, Which, own, query_of, records_page, refuse_others, span};
+use crate::pages::granted::granted_page;
+use crate::pages::records::{Around, Which, query_of, records_page, span};
 use crate::places::Filter;
+use crate::standing::{Asker, Basis};
 use crate::texts::Locale;
 use crate::visitor::Person;
 use crate::words::escaped;
 use archive::Selection;
 use archive::issue::{IssueError, IssuedPdf, Issuer, TypesetError};
+use axum::extract::Path;
 use axum::http::header;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::Timestamp;
 use policy::{Action, Request};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Most visits that can be chosen one by one.
 const CHOSEN_MAX: usize = 1_000;
@@ -37,27 +42,45 @@ pub(crate) async fn back() -> Redirect {
 }
 
 /// `POST /records/issue`
-pub(crate) async fn issue(form: Fresh<PersonForm>) -> Result<Response, PageError> {
-    let Fresh(PersonForm { person, fields }) = form;
-    let wish = wish(&fields)?;
-    let locale = Locale::from_tag(fields.text("pdf_language")).unwrap_or(person.visitor.locale);
+pub(crate) async fn issue(Fresh(PersonForm { person, fields }): Fresh<PersonForm>) -> Result<Response, PageError> {
+    issued(Asker::own(person), &fields).await
+}
+
+/// `POST /acting/{ground}`
+pub(crate) async fn acting(
+    Path(ground): Path<String>,
+    Fresh(PersonForm { person, fields }): Fresh<PersonForm>,
+) -> Result<Response, PageError> {
+    issued(Asker::acting(person, &ground)?, &fields).await
+}
+
+/// `POST /staff/records/{ground}`
+pub(crate) async fn staff(
+    Path(ground): Path<String>,
+    Fresh(StaffForm { staff, fields }): Fresh<StaffForm>,
+) -> Result<Response, PageError> {
+    issued(Asker::staff(staff, &ground)?, &fields).await
+}
+
+async fn issued(asker: Asker, fields: &Fields) -> Result<Response, PageError> {
+    let wish = wish(fields, asker.basis)?;
+    let locale = Locale::from_tag(fields.text("pdf_language")).unwrap_or(asker.visitor.locale);
     if wish == Wish::Chosen(BTreeSet::new()) {
-        return nothing_chosen(&person).await;
+        return nothing_chosen(&asker).await;
     }
-    let turn = person.visitor.portal.turn_to_issue(person.session.person).await?;
-    let filter = person.visitor.portal.places().of(person.session.id).filter;
-    let listing = own(person.actor(), person.session.person, Action::ReadTimeline);
-    let (actor, own_person) = (person.actor(), person.session.person);
-    let request = own(person.actor(), person.session.person, Action::Issue);
-    let making = person.visitor.portal.blocking(move |portal| {
+    let turn = asker.visitor.portal.turn_to_issue(asker.session.account).await?;
+    let filter = asker.visitor.portal.places().of(asker.session.id).filter;
+    let work = asker.clone();
+    let making = asker.visitor.portal.blocking(move |portal| {
         // Held by the work and not by the request: who hangs up does not hand on a turn that is still being used.
         let _turn = turn;
+        let standing = work.standing(portal)?;
         if let Wish::Chosen(chosen) = &wish {
             // Where one of them is somebody else's, all are refused.
-            refuse_others(portal, &actor, own_person, Action::Issue, chosen)?;
+            standing.refuse_others(portal, Action::Issue, chosen)?;
         }
-        let selection = selection(portal, listing, wish, &filter)?;
-        let permit = portal.archive().ask(request)?;
+        let selection = selection(portal, standing.request(Action::ReadTimeline), wish, &filter)?;
+        let permit = portal.archive().ask(standing.request(Action::Issue))?;
         let issuer = Issuer { name: locale.texts().t("brand"), origin: portal.config().public_url.clone() };
         let language = match locale {
             Locale::Korean => archive::issue::Locale::Ko,
@@ -67,15 +90,16 @@ pub(crate) async fn issue(form: Fresh<PersonForm>) -> Result<Response, PageError
     });
     match making.await {
         Ok(pdf) => Ok(download(pdf, locale)),
-        Err(PageError::Nothing) => nothing_chosen(&person).await,
+        Err(PageError::Nothing) => nothing_chosen(&asker).await,
         Err(error) => Err(error),
     }
 }
 
-fn wish(fields: &Fields) -> Result<Wish, PageError> {
+fn wish(fields: &Fields, basis: Basis) -> Result<Wish, PageError> {
     match fields.text("what") {
         "all" => Ok(Wish::All),
-        "period" => Ok(Wish::Filtered),
+        // Of others' records there is no filter.
+        "period" if basis == Basis::Own => Ok(Wish::Filtered),
         "chosen" => {
             let chosen: Option<BTreeSet<Which>> = fields.all("visit").map(Which::of).collect();
             let chosen = chosen.ok_or(PageError::Bad)?;
@@ -122,10 +146,14 @@ fn failed(error: IssueError) -> PageError {
     }
 }
 
-async fn nothing_chosen(person: &Person) -> Result<Response, PageError> {
-    let filter = person.visitor.portal.places().of(person.session.id).filter;
-    let faults = Faults::one("visits", person.visitor.t().t("records-nothing-chosen"));
-    faulty_page(&records_page(person, Around { faults, ..Around::page(1, filter) }).await?)
+async fn nothing_chosen(asker: &Asker) -> Result<Response, PageError> {
+    let faults = Faults::one("visits", asker.visitor.t().t("records-nothing-chosen"));
+    if asker.basis != Basis::Own {
+        return faulty_page(&granted_page(asker, 1, faults).await?);
+    }
+    let person = Person { visitor: asker.visitor.clone(), session: Arc::clone(&asker.session) };
+    let filter = asker.visitor.portal.places().of(asker.session.id).filter;
+    faulty_page(&records_page(&person, Around { faults, ..Around::page(1, filter) }).await?)
 }
 
 /// The file, to be saved under a name that tells its number and nothing about the person.
@@ -153,11 +181,14 @@ mod tests {
     fn wishes_are_read_from_the_form() {
         let which = Which { patient: Id16::derived(&["p"]), id: Id16::derived(&["a"]) };
         let text = which.to_string();
-        assert_eq!(wish(&Fields::of(&[("what", "all")])), Ok(Wish::All));
-        assert_eq!(wish(&Fields::of(&[("what", "period")])), Ok(Wish::Filtered));
-        let twice = Fields::of(&[("what", "chosen"), ("visit", &text), ("visit", &text)]);
-        assert_eq!(wish(&twice), Ok(Wish::Chosen([which].into())));
-        assert_eq!(wish(&Fields::of(&[("what", "chosen"), ("visit", "../x")])), Err(PageError::Bad));
-        assert_eq!(wish(&Fields::of(&[])), Err(PageError::Bad));
+        let read = |fields: &[(&str, &str)]| wish(&Fields::of(fields), Basis::Own);
+        assert_eq!(read(&[("what", "all")]), Ok(Wish::All));
+        assert_eq!(read(&[("what", "period")]), Ok(Wish::Filtered));
+        let another = wish(&Fields::of(&[("what", "period")]), Basis::Staff(which.id));
+        assert_eq!(another, Err(PageError::Bad), "the filter is of one's own records");
+        let twice = [("what", "chosen"), ("visit", &*text), ("visit", &*text)];
+        assert_eq!(read(&twice), Ok(Wish::Chosen([which].into())));
+        assert_eq!(read(&[("what", "chosen"), ("visit", "../x")]), Err(PageError::Bad));
+        assert_eq!(read(&[]), Err(PageError::Bad));
     }
 }

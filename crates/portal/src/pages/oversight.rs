@@ -191,7 +191,7 @@ impl Glass {
 }
 
 /// The role of an account among some; the last of them where it holds none, for the door to refuse.
-fn role_among(portal: &Portal, account: Id16, roles: &[Role]) -> Result<Role, PageError> {
+pub(crate) fn role_among(portal: &Portal, account: Id16, roles: &[Role]) -> Result<Role, PageError> {
     let holds = portal.archive().store().facts(account)?.holds;
     let held = roles.iter().find(|role| holds.contains(*role)).or(roles.last());
     held.copied().ok_or(PageError::StaffDenied)

@@ -33,6 +33,8 @@ pub(crate) struct Ask {
     pub creates: bool,
     /// What the passkey is called unless its person says otherwise.
     pub name: String,
+    /// Whether the word is asked for that goes with a link after a recovery.
+    pub word: bool,
     /// What was wrong with the last answer.
     pub fault: Option<String>,
 }
@@ -50,6 +52,7 @@ impl Ask {
             options: r#"{"challenge":"c2FtcGxl"}"#.to_owned(),
             creates,
             name: "Chrome".to_owned(),
+            word: creates,
             fault,
         }
     }
@@ -82,6 +85,7 @@ pub(crate) fn fault_of(t: &Texts, error: IdentityError) -> Result<String, PageEr
         IdentityError::Passkey { fault } => passkey_key(fault),
         IdentityError::SignInForged | IdentityError::SignInExpired | IdentityError::SignInUsed => "passkey-fault-over",
         IdentityError::NotStaff => "passkey-fault-unknown",
+        IdentityError::RecoveryWord => "passkey-fault-word",
         other => return Err(other.into()),
     };
     Ok(t.t(key))
@@ -192,6 +196,7 @@ async fn step(visitor: &Visitor, session: &Arc<Session>, fault: Option<String>) 
         options,
         creates,
         name: visitor.family_words(),
+        word: false,
         fault,
     };
     let lead = t.t1(lead, "name", session.name.expose().as_str());
@@ -340,6 +345,7 @@ async fn adding(member: &Member, fault: Option<String>) -> Result<Response, Page
         options,
         creates: true,
         name: visitor.family_words(),
+        word: false,
         fault,
     };
     let other = Some(("/account/passkeys", frame.t.t("passkeys-back")));

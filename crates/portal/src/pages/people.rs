@@ -11,7 +11,7 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
-use identity::{IdentityError, Invitation, STAFF_NAME_CHARS_MAX, Staff, StaffState};
+use identity::{IdentityError, Invitation, Staff, StaffState, is_staff_name};
 use policy::{Action, InstitutionCode, Permit, Purpose, Role, Target};
 use store::{AskedRight, Right, StoreError};
 
@@ -207,7 +207,7 @@ pub(crate) async fn invite(form: Fresh<StaffForm>) -> Result<Response, PageError
 fn wish(t: &Texts, fields: &Fields) -> Result<(String, Right), Faults> {
     let mut faults = Faults::default();
     let name = fields.text("name").trim();
-    if name.is_empty() || name.chars().count() > STAFF_NAME_CHARS_MAX || name.chars().any(char::is_control) {
+    if !is_staff_name(name) {
         faults.0.push(Fault { field: "name", text: t.t("people-name-fault") });
     }
     let needs = ROLES.iter().find(|(role, _)| *role == fields.text("role")).is_some_and(|(_, needs)| *needs);
@@ -225,14 +225,21 @@ fn wish(t: &Texts, fields: &Fields) -> Result<(String, Right), Faults> {
 /// `POST /staff/people/invite-again`
 pub(crate) async fn invite_again(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let account = account(&fields);
+    let (account, own) = (account(&fields), staff.session.account);
     let inviting = managing(&staff, move |portal, permit| {
         let account = account?;
         portal.archive().store().note_use(permit, account, "invitation")?;
-        portal.identity().staff_invite_again(account).map_err(no_staff)
+        match portal.identity().staff_invite_again(Some(own), account) {
+            Err(IdentityError::RecoveryOwn) => Ok(None),
+            invited => invited.map(Some).map_err(no_staff),
+        }
     });
-    let invitation = Some(inviting.await?);
-    shown(&staff, Said { invitation, ..Said::default() }).await
+    let invitation = inviting.await?;
+    let faults = match invitation {
+        Some(_) => Faults::default(),
+        None => Faults::one("people", staff.visitor.t().t("people-again-own")),
+    };
+    shown(&staff, Said { invitation, faults, ..Said::default() }).await
 }
 
 /// `POST /staff/people/confirm`: what another administrator asked for somebody is given.
@@ -294,6 +301,7 @@ mod tests {
         assert_eq!(read(" 박도윤 ", "operator", "").expect("good"), ("박도윤".to_owned(), Right::Operator));
         let code = InstitutionCode::new("31100001").expect("a code");
         assert_eq!(read("박도윤", "depositor", "31100001").expect("good").1, Right::Depositor(code));
+        assert_eq!(read("박\u{200b}도윤", "operator", "").expect_err("it hides something").0[0].field, "name");
         assert_eq!(read("", "operator", "").expect_err("no name").0[0].field, "name");
         assert_eq!(read("박도윤", "depositor", "").expect_err("no institution").0[0].field, "institution");
         assert_eq!(read("박도윤", "king", "").expect_err("no role").0.len(), 1);

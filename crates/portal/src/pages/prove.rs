@@ -103,7 +103,15 @@ async fn ask_for_it(
         return Ok(response);
     };
     let action = format!("/account/prove?to={}", crate::words::escaped(&shown.to));
-    let ask = Ask { action, csrf: Some(csrf), options, creates: false, name: String::new(), fault: passkey_fault };
+    let ask = Ask {
+        action,
+        csrf: Some(csrf),
+        options,
+        creates: false,
+        name: String::new(),
+        word: false,
+        fault: passkey_fault,
+    };
     let frame = shown.frame.with_passkeys();
     asking(&ProvePage { frame, ask: Some(ask), ..shown }, cookie.expose(), faulty)
 }

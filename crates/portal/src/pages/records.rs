@@ -9,21 +9,20 @@ use crate::places::Filter;
 use crate::texts::{Locale, Texts};
 use crate::visitor::Person;
 use crate::words::{day_of, day_of_form};
-use archive::{ArchiveError, Counted, Diagnosis, Entry, Relation, Timeline, TimelineQuery, Visit};
+use archive::{Counted, Diagnosis, Entry, Relation, Timeline, TimelineQuery, Visit};
 use askama::Template;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Timestamp};
 use jiff::civil::Date;
-use jiff::tz::{TimeZone, offset};
-use policy::{Action, Actor, InstitutionCode, OwnPatient, Permit, Purpose, Request, Scope, Target};
+use policy::{Action, Actor, InstitutionCode, Permit, Purpose, Request, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Visits on one page.
 pub(crate) const VISITS: usize = 50;
 /// Pages that are counted.
-const PAGES_MAX: usize = 10_000;
+pub(crate) const PAGES_MAX: usize = 10_000;
 /// Most records outside of visits that are listed; all of them are in the document of everything.
 const LOOSE_MAX: usize = 200;
 
@@ -79,16 +78,16 @@ impl Which {
 }
 
 /// Visits under one heading.
-struct Year {
-    label: String,
-    visits: Vec<Card>,
+pub(crate) struct Year {
+    pub label: String,
+    pub visits: Vec<Card>,
 }
 
 /// One visit, or one record outside of any.
 pub(crate) struct Card {
     pub id: String,
     year: String,
-    chosen: bool,
+    pub chosen: bool,
     pub date: String,
     pub kind: String,
     pub institution: String,
@@ -97,7 +96,7 @@ pub(crate) struct Card {
     pub items: Vec<String>,
     pub amended: bool,
     /// Whether it has a page of its own.
-    opens: bool,
+    pub opens: bool,
 }
 
 /// Everything that the timeline's page is made of.
@@ -128,7 +127,6 @@ impl RecordsPage {
             &[("institutions", &listed.names.len().to_string()), ("visits", &timeline.total.to_string())],
         );
         let lead = format!("{} {count}", t.t1("records-for", "name", name));
-        let left_out = timeline.loose.len().saturating_sub(LOOSE_MAX);
         Self {
             lead: if nothing { t.t1("records-for", "name", name) } else { lead },
             none: nothing.then(|| t.t1("records-none-text", "name", name)),
@@ -137,7 +135,7 @@ impl RecordsPage {
             filter: FilterForm::new(t, &filter, &listed.names, typed),
             faults,
             years: years(t, listed, &chosen),
-            left_out: (left_out > 0).then(|| t.t1("records-loose-more", "count", left_out)),
+            left_out: left_out(t, timeline),
             later: (number > 1).then(|| format!("/records?page={}", number - 1)),
             earlier: timeline.next.map(|_| format!("/records?page={}", number + 1)),
             frame,
@@ -227,7 +225,13 @@ impl Card {
     }
 }
 
-fn years(t: &Texts, listed: &Listed, chosen: &BTreeSet<Id16>) -> Vec<Year> {
+/// What is said where records outside of visits are left out.
+pub(crate) fn left_out(t: &Texts, timeline: &Timeline) -> Option<String> {
+    let left_out = timeline.loose.len().saturating_sub(LOOSE_MAX);
+    (left_out > 0).then(|| t.t1("records-loose-more", "count", left_out))
+}
+
+pub(crate) fn years(t: &Texts, listed: &Listed, chosen: &BTreeSet<Id16>) -> Vec<Year> {
     let mut years: Vec<Year> = Vec::new();
     for visit in &listed.timeline.visits {
         let card = Card::of_visit(t, visit, &listed.names, chosen);
@@ -324,6 +328,10 @@ pub(crate) fn item_key(kind: &str) -> &'static str {
         "access-entry" => "item-accesses",
         "case" | "review" | "question" => "item-cases",
         kind if kind.starts_with("case-") => "item-cases",
+        "erasure" => "item-erasure",
+        "erasure-asked" => "item-erasure-asked",
+        "erasure-approved" => "item-erasure-approved",
+        "erasure-withdrawn" => "item-erasure-withdrawn",
         "Device" | "HealthcareService" | "Location" | "Organization" | "Practitioner" | "PractitionerRole" => {
             "item-context"
         }
@@ -356,35 +364,6 @@ pub(crate) fn as_patient(actor: Actor, patient: Id16, action: Action) -> Request
     Request { actor, action, target: Target::Patient(patient), purpose: Purpose::OwnRecords }
 }
 
-/// Refuses what is asked for of patients that are others: nothing of it is shown. The patients who are named find the attempt
-/// among those who looked, and so does whose record it is, whatever patient the address or the form named; the asker is told
-/// the same in any case.
-///
-/// # Errors
-/// [`PageError::Denied`] where anything is another's.
-pub(crate) fn refuse_others(
-    portal: &Portal,
-    actor: &Actor,
-    person: Id16,
-    action: Action,
-    asked: &BTreeSet<Which>,
-) -> Result<(), PageError> {
-    let permit = portal.archive().ask(own(actor.clone(), person, action))?;
-    let is_own = |which: &&Which| matches!(permit.scope(), Scope::Patients(own) if own.contains(&which.patient));
-    let others: Vec<&Which> = asked.iter().filter(|which| !is_own(which)).collect();
-    if others.is_empty() {
-        return Ok(());
-    }
-    for patient in others.iter().map(|which| which.patient).collect::<BTreeSet<Id16>>() {
-        match portal.archive().ask(as_patient(actor.clone(), patient, action)) {
-            Ok(_) | Err(ArchiveError::Denied(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    portal.archive().refuse_beyond(&permit, &others.iter().map(|which| which.id).collect::<Vec<Id16>>())?;
-    Err(PageError::Denied)
-}
-
 /// The part of the timeline that a filter leaves.
 pub(crate) fn query_of(filter: &Filter, skip: usize, limit: usize) -> TimelineQuery {
     let institution = filter.institution.as_deref().and_then(InstitutionCode::new);
@@ -394,9 +373,8 @@ pub(crate) fn query_of(filter: &Filter, skip: usize, limit: usize) -> TimelineQu
 
 /// The moments between which a filter's days lie, in Korean time: from the first, and before the day after the last.
 pub(crate) fn span(filter: &Filter) -> (Option<Timestamp>, Option<Timestamp>) {
-    let beginning = |day: Date| day.to_zoned(TimeZone::fixed(offset(9))).map(|zoned| zoned.timestamp()).ok();
-    let before = filter.to.and_then(|day| day.tomorrow().ok()).and_then(beginning);
-    (filter.from.and_then(beginning), before)
+    let before = filter.to.and_then(|day| day.tomorrow().ok()).and_then(base::midnight);
+    (filter.from.and_then(base::midnight), before)
 }
 
 fn listed(portal: &Portal, permit: &Permit, query: &TimelineQuery) -> Result<Listed, PageError> {
@@ -406,11 +384,18 @@ fn listed(portal: &Portal, permit: &Permit, query: &TimelineQuery) -> Result<Lis
 
 /// The names of the institutions that a person was a patient of.
 pub(crate) fn names(portal: &Portal, account: Id16) -> Result<BTreeMap<String, String>, PageError> {
-    let facts = portal.archive().store().facts(account)?;
-    let codes: BTreeSet<InstitutionCode> = facts.patients.into_iter().map(|own: OwnPatient| own.institution).collect();
+    let patients = portal.archive().store().facts(account)?.patients;
+    names_of(portal, patients.iter().map(|own| &own.institution))
+}
+
+/// The names of institutions by code.
+pub(crate) fn names_of<'c>(
+    portal: &Portal,
+    codes: impl Iterator<Item = &'c InstitutionCode>,
+) -> Result<BTreeMap<String, String>, PageError> {
     let mut names = BTreeMap::new();
-    for code in codes {
-        let name = portal.archive().institution(&code)?.map_or_else(|| code.to_string(), |one| one.name);
+    for code in codes.collect::<BTreeSet<_>>() {
+        let name = portal.archive().institution(code)?.map_or_else(|| code.to_string(), |one| one.name);
         names.insert(code.to_string(), name);
     }
     Ok(names)

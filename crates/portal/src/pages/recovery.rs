@@ -1,10 +1,11 @@
 //! Recovery: a person who lost the second factor asks for it to be reset, and two members of staff approve.
 
+use crate::Portal;
 use crate::error::{PageError, page};
 use crate::fields::{Fields, Fresh, SessionForm, StaffForm};
 use crate::frame::{Faults, Frame};
 use crate::pages::people::{Link, managing};
-use crate::pages::staff::recovers_as;
+use crate::pages::staff_access::staff_permit;
 use crate::texts::{Locale, Texts};
 use crate::visitor::{StaffMember, Visitor};
 use askama::Template;
@@ -12,9 +13,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Redacted, Timestamp};
 use identity::{Holder, IdentityError, Recovered, Recovery, RecoveryAsked, RecoveryWord, SecondFactor, Session};
-use policy::{Actor, Assurance, Role};
+use policy::{Action, Actor, Assurance, Permit, Purpose, Role, Target};
 use std::sync::Arc;
 use store::Act;
+
+/// Roles that decide about resetting somebody's second factors.
+pub(crate) const RECOVERING: &[Role] = &[Role::Support, Role::Administrator, Role::Operator];
 
 #[derive(Template)]
 #[template(path = "recover.html")]
@@ -31,6 +35,8 @@ struct Asked {
     code: String,
     from: String,
     until: String,
+    /// What the colleague needs besides the link.
+    word: Option<String>,
 }
 
 impl Asked {
@@ -39,13 +45,14 @@ impl Asked {
             code: asked.code.expose().clone(),
             from: t.t1("recover-from", "date", t.moment(asked.from)),
             until: t.t1("recover-until", "date", t.moment(asked.until)),
+            word: asked.word.as_ref().map(|word| word.expose().clone()),
         }
     }
 
     fn sample(t: &Texts) -> Self {
         let moment = |seconds: i64| Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
         let code = Redacted::new("7K3M-92QX-ABCD".to_owned());
-        Self::new(t, &RecoveryAsked { code, from: moment(1_795_340_600), until: moment(1_795_426_400) })
+        Self::new(t, &RecoveryAsked { code, from: moment(1_795_340_600), until: moment(1_795_426_400), word: None })
     }
 }
 
@@ -160,6 +167,12 @@ impl StaffRecoveryPage {
         Self::new(frame, "sample-token".to_owned())
     }
 
+    pub fn sample_asked(locale: Locale) -> Self {
+        let shown = Self::sample(locale);
+        let asked = Asked { word: Some("K3M9-2QXA".to_owned()), ..Asked::sample(shown.frame.t) };
+        Self { asked: Some(asked), ..shown }
+    }
+
     pub fn sample_found(locale: Locale) -> Self {
         let moment = |seconds: i64| Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
         let word = RecoveryWord {
@@ -224,23 +237,45 @@ async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
     Ok(response)
 }
 
-/// The role of a member of staff who may decide here.
-async fn entitled(staff: &StaffMember) -> Result<Role, PageError> {
-    let account = staff.session.account;
-    let role = staff.visitor.portal.blocking(move |portal| recovers_as(portal, account)).await?;
-    role.ok_or(PageError::StaffDenied)
+/// Asks the door whether somebody may decide about resetting second factors: those of whoever's request a code names, or of nobody
+/// yet. Its refusal stands in the log of whom it is about.
+fn deciding(portal: &Portal, actor: &Actor, code: Option<&str>) -> Result<(Permit, Option<Id16>), PageError> {
+    let facts = portal.archive().store().facts(actor.account)?;
+    let is_held = |role: &&Role| facts.holds.contains(*role) || (**role == Role::Operator && facts.operator);
+    let role = RECOVERING.iter().find(is_held).copied().unwrap_or(Role::Support);
+    let subject = match code.map(|code| portal.identity().recovery(code)) {
+        Some(Ok(found)) => Some(found.account),
+        Some(Err(IdentityError::RecoveryOver)) | None => None,
+        Some(Err(error)) => return Err(error.into()),
+    };
+    let target = subject.map_or(Target::Installation, Target::Person);
+    let permit = staff_permit(portal, actor, role, Action::DecideRecovery, target, Purpose::Operation)?;
+    Ok((permit, subject))
+}
+
+/// As [`deciding`]; what is about somebody stands in their log before it is shown or done.
+async fn entitled(staff: &StaffMember, code: Option<String>) -> Result<Actor, PageError> {
+    let actor = staff.session.actor_as(Role::Support, &staff.visitor.source);
+    let asking = staff.visitor.portal.blocking(move |portal| {
+        let (permit, subject) = deciding(portal, &actor, code.as_deref())?;
+        if let Some(subject) = subject {
+            portal.archive().store().note_use(&permit, subject, "recovery")?;
+        }
+        Ok(permit.actor().clone())
+    });
+    asking.await
 }
 
 /// `GET /staff/recovery`
 pub(crate) async fn form(staff: StaffMember) -> Result<Response, PageError> {
-    entitled(&staff).await?;
+    entitled(&staff, None).await?;
     shown(&staff, Said::default()).await
 }
 
 /// `POST /staff/recovery`: the request of a code.
 pub(crate) async fn find(form: StaffForm) -> Result<Response, PageError> {
-    entitled(&form.staff).await?;
     let code = form.fields.text("code").trim().to_owned();
+    entitled(&form.staff, Some(code.clone())).await?;
     if code.is_empty() {
         let faults = Faults::one("code", form.staff.visitor.t().t("recovery-over"));
         return shown(&form.staff, Said { faults, ..Said::default() }).await;
@@ -251,30 +286,25 @@ pub(crate) async fn find(form: StaffForm) -> Result<Response, PageError> {
 /// `POST /staff/recovery/approve`
 pub(crate) async fn approve(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let role = entitled(&staff).await?;
-    decide(&staff, role, &fields, true).await
+    decide(&staff, &fields, true).await
 }
 
 /// `POST /staff/recovery/refuse`
 pub(crate) async fn refuse(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let role = entitled(&staff).await?;
-    decide(&staff, role, &fields, false).await
+    decide(&staff, &fields, false).await
 }
 
-async fn decide(staff: &StaffMember, role: Role, fields: &Fields, approves: bool) -> Result<Response, PageError> {
+async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<Response, PageError> {
     let code = fields.text("code").trim().to_owned();
+    let actor = entitled(staff, Some(code.clone())).await?;
     let (reason, proof) = (fields.text("reason").to_owned(), fields.text("proof").to_owned());
-    let (by, wanted, actor) =
-        (Arc::clone(&staff.session), code.clone(), staff.session.actor_as(role, &staff.visitor.source));
+    let (by, wanted) = (Arc::clone(&staff.session), code.clone());
     let outcome = staff.visitor.portal.blocking(move |portal| {
         let identity = portal.identity();
-        // Whose request it is has to be known before it ends, and the attempt stands in their log before anything is done.
+        // Whose request it is has to be known before it ends.
         let subject = identity.recovery(&wanted).map(|found| found.account);
         let action = if approves { "approve-recovery" } else { "refuse-recovery" };
-        if let Ok(subject) = subject {
-            journal(portal, actor.clone(), subject, "decide-recovery", None)?;
-        }
         let outcome = if approves {
             identity.recovery_approve(&by, &wanted, &reason, &proof).map(Some)
         } else {
@@ -313,7 +343,7 @@ async fn decide(staff: &StaffMember, role: Role, fields: &Fields, approves: bool
 
 /// The person sees in the access log who decided about their account, and what was tried in vain.
 fn journal(
-    portal: &crate::Portal,
+    portal: &Portal,
     actor: Actor,
     subject: Id16,
     action: &'static str,
@@ -332,12 +362,19 @@ pub(crate) async fn ask_for(form: Fresh<StaffForm>) -> Result<Response, PageErro
     let asking = managing(&staff, move |portal, permit| {
         let account = account?;
         portal.archive().store().note_use(permit, account, "recovery")?;
-        portal.identity().recovery_ask_for(&by, account).map_err(|error| match error {
-            IdentityError::NotStaff => PageError::Bad,
-            IdentityError::Unusable { .. } => PageError::Throttled { wait_s: 3_600 },
-            other => other.into(),
-        })
+        match portal.identity().recovery_ask_for(&by, account) {
+            Ok(asked) => Ok(Some(asked)),
+            Err(IdentityError::RecoveryOpen) => Ok(None),
+            Err(IdentityError::NotStaff) => Err(PageError::Bad),
+            Err(IdentityError::Unusable { .. }) => Err(PageError::Throttled { wait_s: 3_600 }),
+            Err(other) => Err(other.into()),
+        }
     });
-    let asked = Some(asking.await?);
-    shown(&staff, Said { asked, ..Said::default() }).await
+    match asking.await? {
+        Some(asked) => shown(&staff, Said { asked: Some(asked), ..Said::default() }).await,
+        None => {
+            let faults = Faults::one("code", staff.visitor.t().t("recovery-open"));
+            shown(&staff, Said { faults, ..Said::default() }).await
+        }
+    }
 }

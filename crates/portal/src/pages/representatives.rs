@@ -1,21 +1,25 @@
-//! Who may act for oneself, and for whom one may act. Proofs of others than the person's own word are recorded by support staff.
+//! Who may act for oneself, and for whom one may act. Proofs of others than the person's own word are recorded by support staff,
+//! in `proofs`; what they wrote down stands here, with what they saw, and the person ends it like any other.
 
+use crate::Portal;
 use crate::error::{PageError, page};
 use crate::fields::{Fields, Fresh, PersonForm};
 use crate::frame::{Fault, Faults, Frame};
+use crate::pages::access::word;
+use crate::pages::oversight::name_of;
 use crate::pages::records::own;
+use crate::pages::staff_access::{StaffNames, staff_names};
 use crate::texts::{Locale, Texts};
 use crate::visitor::Person;
-use crate::words::day_of_form;
+use crate::words::{day_of, day_of_form};
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use jiff::civil::Date;
-use jiff::tz::{TimeZone, offset};
-use policy::{Action, DataKind, ProofRules, Share};
-use std::collections::BTreeSet;
-use store::{NewRepresentative, Representative, StoreError};
+use policy::{Action, DataKind, ProofRules, Role, Share};
+use std::collections::{BTreeMap, BTreeSet};
+use store::{NewRepresentative, Representative, StoreError, latest_end};
 
 /// The case of a person's own word, and its proof, in `policies/representatives.toml`.
 const OWN_WORD: (&str, &str) = ("appointed", "own-word");
@@ -29,79 +33,184 @@ pub(crate) struct RepresentativesPage {
     done: Option<String>,
     /// The code that others name this person by.
     code: String,
+    /// What was filled in and is to be mended: whom by, whether all is shown, and until when.
+    named: String,
+    whole: bool,
+    until: String,
     mine: Vec<Told>,
     others: Vec<Told>,
 }
 
 /// An appointment in words.
-struct Told {
-    id: String,
-    title: String,
-    until: String,
-    share: String,
-    state: String,
-    is_open: bool,
+pub(crate) struct Told {
+    pub id: String,
+    pub title: String,
+    pub state: String,
+    pub is_open: bool,
+    /// Words for what is said, and what is said.
+    pub lines: Vec<(String, String)>,
+}
+
+/// Names that appointments are told with: of institutions by code, and of staff.
+#[derive(Default)]
+pub(crate) struct Names {
+    pub institutions: BTreeMap<String, String>,
+    pub staff: StaffNames,
+}
+
+impl Names {
+    /// Those that these appointments need.
+    pub fn of(portal: &Portal, appointments: &[Representative]) -> Result<Self, PageError> {
+        let mut names = Self::default();
+        for code in appointments.iter().filter_map(|one| one.institution.as_ref()) {
+            let name = portal.archive().institution(code)?.map_or_else(|| code.to_string(), |one| one.name);
+            names.institutions.insert(code.to_string(), name);
+        }
+        if appointments.iter().any(|one| one.recorded_by != one.person) {
+            names.staff = staff_names(portal)?;
+        }
+        Ok(names)
+    }
 }
 
 impl RepresentativesPage {
-    fn new(frame: Frame, csrf: String, own: Id16, lists: &[Vec<Representative>; 2], now: Timestamp) -> Self {
+    fn new(frame: Frame, csrf: String, own: Id16, known: &Known, filled: &Fields) -> Self {
         let t = frame.t;
-        let [mine, others] = lists;
-        let told = |list: &[Representative], is_mine: bool| -> Vec<Told> {
-            list.iter().map(|one| Told::new(t, one, is_mine, now)).collect()
-        };
-        let (mine, others) = (told(mine, true), told(others, false));
-        Self { frame, csrf, faults: Faults::default(), done: None, code: spaced(own), mine, others }
+        let (named, until) = (filled.text("code").to_owned(), filled.text("until").to_owned());
+        let whole = share_named(filled) == Share::Whole;
+        let mine = known.mine.iter().map(|one| Told::agent(t, one, &known.names, known.now)).collect();
+        let others = known.others.iter().map(|one| Told::person(t, one, &known.names, known.now)).collect();
+        let code = spaced(own);
+        Self { frame, csrf, faults: Faults::default(), done: None, code, named, whole, until, mine, others }
     }
 
     pub fn sample(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "representatives-title", "representatives", "/representatives", true);
-        let now = Timestamp::from_second(1_795_330_000).unwrap_or(Timestamp::UNIX_EPOCH);
-        let later = Timestamp::from_second(1_799_330_000).unwrap_or(Timestamp::UNIX_EPOCH);
-        let one = |name: &str, ended: Option<Timestamp>| Representative {
-            id: Id16::derived(&["sample", name]),
-            person: Id16::derived(&["sample person"]),
-            agent: Id16::derived(&[name]),
-            proof_case: OWN_WORD.0.to_owned(),
-            institution: None,
-            share: if ended.is_some() { without_sensitive() } else { Share::Whole },
-            recorded_by: Id16::derived(&["sample person"]),
-            from: now,
-            until: later,
-            ended,
-        };
-        let lists = [vec![one("a", None), one("b", Some(now))], vec![one("c", None)]];
-        Self::new(frame, "sample-token".to_owned(), Id16::derived(&["sample person"]), &lists, now)
+        let (mine, names) = sample_appointments();
+        let others = vec![mine[0].clone()];
+        let known = Known { mine, others, names, now: sample_now() };
+        Self::new(frame, "sample-token".to_owned(), Id16::derived(&["sample person"]), &known, &Fields::default())
     }
 
     pub fn sample_faulty(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "representatives-title", "representatives", "/representatives", true);
         let faults = Faults::one("code", frame.t.t("representatives-code-fault"));
-        let lists = [Vec::new(), Vec::new()];
-        let empty =
-            Self::new(frame.faulty(), "sample-token".to_owned(), Id16::default(), &lists, Timestamp::UNIX_EPOCH);
+        let known = Known { mine: Vec::new(), others: Vec::new(), names: Names::default(), now: sample_now() };
+        let empty = Self::new(frame.faulty(), "sample-token".to_owned(), Id16::default(), &known, &Fields::default());
         Self { faults, ..empty }
     }
 }
 
+/// What is known for the page.
+struct Known {
+    mine: Vec<Representative>,
+    others: Vec<Representative>,
+    names: Names,
+    now: Timestamp,
+}
+
+pub(crate) fn sample_now() -> Timestamp {
+    Timestamp::from_second(1_795_330_000).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// One by the person's own word, one that staff recorded, one that ended.
+pub(crate) fn sample_appointments() -> (Vec<Representative>, Names) {
+    let [person, staff] = ["sample person", "sample staff"].map(|name| Id16::derived(&[name]));
+    let now = sample_now();
+    let own = Representative {
+        id: Id16::derived(&["sample", "own"]),
+        person,
+        agent: Id16::derived(&["own"]),
+        proof_case: OWN_WORD.0.to_owned(),
+        institution: None,
+        share: without_sensitive(),
+        recorded_by: person,
+        seen: [OWN_WORD.1.to_owned()].into(),
+        from: now,
+        until: Timestamp::from_second(1_799_330_000).unwrap_or(now),
+        ended: None,
+    };
+    let recorded = Representative {
+        id: Id16::derived(&["sample", "recorded"]),
+        agent: Id16::derived(&["recorded"]),
+        proof_case: "sibling".to_owned(),
+        institution: policy::InstitutionCode::new("31100001"),
+        share: Share::Whole,
+        recorded_by: staff,
+        seen: ["family-proof", "no-nearer-family", "own-id", "patient-consent", "patient-id"].map(str::to_owned).into(),
+        ..own.clone()
+    };
+    let ended = Representative { id: Id16::derived(&["sample", "ended"]), ended: Some(now), ..recorded.clone() };
+    let names = Names {
+        institutions: [("31100001".to_owned(), "한빛의원".to_owned())].into(),
+        staff: [(staff, "한지우".to_owned())].into(),
+    };
+    (vec![own, recorded, ended], names)
+}
+
 impl Told {
-    fn new(t: &Texts, one: &Representative, is_mine: bool, now: Timestamp) -> Self {
+    /// Who acts, as the person and support staff see it.
+    pub fn agent(t: &Texts, one: &Representative, names: &Names, now: Timestamp) -> Self {
+        let own = one.recorded_by == one.person;
+        let by = if own {
+            t.t("representatives-by-own")
+        } else {
+            let role = t.t(&format!("role-{}", Role::Support.name()));
+            t.tn("access-by", &[("name", &name_of(&names.staff, one.recorded_by)), ("role", &role)])
+        };
+        let line = |key: &str, said: String| (t.t(key), said);
+        let mut lines = vec![line("representatives-case", word(t, "proof-case", &one.proof_case))];
+        lines.extend(reach(t, one, names));
+        lines.push(line("representatives-by", by));
+        if !own {
+            let seen: Vec<String> = one.seen.iter().map(|proof| word(t, "proof", proof)).collect();
+            lines.push(line("representatives-seen", seen.join("\n")));
+        }
+        Self { lines, ..Self::titled(t, one, one.agent, now) }
+    }
+
+    /// For whom somebody acts, as they see it themselves.
+    fn person(t: &Texts, one: &Representative, names: &Names, now: Timestamp) -> Self {
+        Self { lines: reach(t, one, names), ..Self::titled(t, one, one.person, now) }
+    }
+
+    fn titled(t: &Texts, one: &Representative, other: Id16, now: Timestamp) -> Self {
         let state = match one.ended {
             Some(_) => "representatives-ended",
             None if one.until <= now => "representatives-over",
             None => "representatives-open",
         };
-        let share = if one.share == Share::Whole { "representatives-whole" } else { "representatives-part" };
-        let other = if is_mine { one.agent } else { one.person };
         Self {
             id: one.id.to_string(),
             title: t.t1("representatives-code-of", "code", spaced(other)),
-            until: t.t1("representatives-until-day", "date", t.moment(one.until)),
-            share: t.t(share),
             state: t.t(state),
             is_open: one.ended.is_none() && one.until > now,
+            lines: Vec::new(),
         }
     }
+}
+
+/// How far an appointment reaches, and since and until when.
+fn reach(t: &Texts, one: &Representative, names: &Names) -> Vec<(String, String)> {
+    let share = if one.share == Share::Whole { "representatives-whole" } else { "representatives-part" };
+    let place = one.institution.as_ref().map_or_else(
+        || t.t("representatives-all"),
+        |code| names.institutions.get(code.as_str()).cloned().unwrap_or_else(|| code.to_string()),
+    );
+    let line = |key: &str, said: String| (t.t(key), said);
+    let mut lines = vec![
+        line("representatives-what", t.t(share)),
+        line("representatives-place", place),
+        line("representatives-from", t.moment(one.from)),
+        line("representatives-last", t.weekday(last_day(one.until))),
+    ];
+    lines.extend(one.ended.map(|ended| line("representatives-ended-at", t.moment(ended))));
+    lines
+}
+
+/// The last day of an appointment that ends at a moment.
+pub(crate) fn last_day(until: Timestamp) -> Date {
+    day_of(Timestamp::from_microsecond(until.as_microsecond() - 1).unwrap_or(until))
 }
 
 /// The id of an account in groups of four, as people read it out.
@@ -115,6 +224,24 @@ fn without_sensitive() -> Share {
     Share::Part { kinds: DataKind::ALL.into(), sensitive: BTreeSet::new() }
 }
 
+/// Who is to act, as a form names them by the code of their account; nobody acts for themselves.
+pub(crate) fn agent_named(fields: &Fields, person: Id16) -> Option<Id16> {
+    let code: String = fields.text("code").split_whitespace().collect();
+    code.parse().ok().filter(|agent| *agent != person)
+}
+
+/// How much a form shares: less where it does not say.
+pub(crate) fn share_named(fields: &Fields) -> Share {
+    if fields.text("share") == "whole" { Share::Whole } else { without_sensitive() }
+}
+
+/// When it is to end: at the end of a day in Korea, where that is not beyond the latest end.
+pub(crate) fn end_named(fields: &Fields, now: Timestamp, latest: Timestamp) -> Option<Timestamp> {
+    let next = day_of_form(fields.text("until")).ok().flatten().and_then(|day| day.tomorrow().ok())?;
+    let until = base::midnight(next)?;
+    (now < until && until <= latest).then_some(until)
+}
+
 /// What a form says, or what is to be mended in it.
 fn read(
     t: &Texts,
@@ -124,15 +251,12 @@ fn read(
 ) -> Result<NewRepresentative, Faults> {
     let mut faults = Faults::default();
     let mut fault = |field: &'static str, key: &str| faults.0.push(Fault { field, text: t.t(key) });
-    let code: String = fields.text("code").split_whitespace().collect();
-    let agent: Option<Id16> = code.parse().ok().filter(|agent| *agent != person);
+    let agent = agent_named(fields, person);
     if agent.is_none() {
         fault("code", "representatives-code-fault");
     }
-    let until = day_of_form(fields.text("until")).ok().flatten().and_then(|day| day.tomorrow().ok());
-    let until = until.and_then(|day| day.to_zoned(TimeZone::fixed(offset(9))).ok()).map(|zoned| zoned.timestamp());
-    let longest = now.as_second() + ProofRules::standard().days_max() * 86_400;
-    let until = until.filter(|until| *until > now && until.as_second() <= longest);
+    let case = ProofRules::standard().case(OWN_WORD.0).expect("the case of a person's own word is one of the cases");
+    let until = end_named(fields, now, latest_end(case, None, now));
     if until.is_none() {
         fault("until", "representatives-until-fault");
     }
@@ -144,27 +268,28 @@ fn read(
         birth_date,
         seen: [OWN_WORD.1.to_owned()].into(),
         institution: None,
-        share: if fields.text("share") == "whole" { Share::Whole } else { without_sensitive() },
+        share: share_named(fields),
         until,
     })
 }
 
-async fn shown(person: &Person, faults: Faults, done: Option<&str>) -> Result<Response, PageError> {
+async fn shown(person: &Person, faults: Faults, filled: &Fields, done: Option<&str>) -> Result<Response, PageError> {
     let (actor, id) = (person.actor(), person.session.person);
     let reading = person.visitor.portal.blocking(move |portal| {
         let store = portal.archive().store();
         let permit = portal.archive().ask(own(actor, id, Action::Appoint))?;
-        let lists = [store.representatives(&permit, id)?, store.represented_by(id)?];
-        Ok((lists, portal.archive().clock().now()))
+        let (mine, others) = (store.representatives(&permit, id)?, store.represented_by(id)?);
+        let names = Names::of(portal, &[&mine[..], &others[..]].concat())?;
+        Ok(Known { mine, others, names, now: portal.archive().clock().now() })
     });
-    let (lists, now) = reading.await?;
+    let known = reading.await?;
     let mut frame = person.visitor.frame("representatives-title", "representatives");
     let t = frame.t;
     let is_faulty = !faults.is_empty();
     if is_faulty {
         frame = frame.faulty();
     }
-    let shown = RepresentativesPage::new(frame, person.csrf(), id, &lists, now);
+    let shown = RepresentativesPage::new(frame, person.csrf(), id, &known, filled);
     let mut response = page(&RepresentativesPage { faults, done: done.map(|key| t.t(key)), ..shown })?;
     if is_faulty {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
@@ -174,14 +299,14 @@ async fn shown(person: &Person, faults: Faults, done: Option<&str>) -> Result<Re
 
 /// `GET /representatives`
 pub(crate) async fn show(person: Person) -> Result<Response, PageError> {
-    shown(&person, Faults::default(), None).await
+    shown(&person, Faults::default(), &Fields::default(), None).await
 }
 
 /// `POST /representatives/appoint`
 pub(crate) async fn appoint(form: Fresh<PersonForm>) -> Result<Response, PageError> {
     let Fresh(PersonForm { person, fields }) = form;
     let (actor, id, t) = (person.actor(), person.session.person, person.visitor.t());
-    let birth_date = person.session.birth_date.clone();
+    let (birth_date, filled) = (person.session.birth_date.clone(), fields.clone());
     let appointing = person.visitor.portal.blocking(move |portal| {
         let new = match read(t, &fields, (id, birth_date), portal.archive().clock().now()) {
             Ok(new) => new,
@@ -199,8 +324,8 @@ pub(crate) async fn appoint(form: Fresh<PersonForm>) -> Result<Response, PageErr
         }
     });
     match appointing.await? {
-        Ok(()) => shown(&person, Faults::default(), Some("representatives-appointed")).await,
-        Err(faults) => shown(&person, faults, None).await,
+        Ok(()) => shown(&person, Faults::default(), &Fields::default(), Some("representatives-appointed")).await,
+        Err(faults) => shown(&person, faults, &filled, None).await,
     }
 }
 
@@ -214,7 +339,7 @@ pub(crate) async fn end(form: Fresh<PersonForm>) -> Result<Response, PageError> 
         Ok(portal.archive().store().end_representative(&permit, id, ended)?)
     });
     ending.await?;
-    shown(&person, Faults::default(), Some("representatives-ended-now")).await
+    shown(&person, Faults::default(), &Fields::default(), Some("representatives-ended-now")).await
 }
 
 #[cfg(test)]

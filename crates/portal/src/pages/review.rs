@@ -3,7 +3,7 @@
 use crate::error::{PageError, page};
 use crate::fields::StaffForm;
 use crate::frame::Frame;
-use crate::pages::watch::{officer, permit};
+use crate::pages::watch::{officer, permit, sample_unknown, unknown_text};
 use crate::pages::watch_case::{short, word};
 use crate::texts::Locale;
 use crate::visitor::StaffMember;
@@ -24,17 +24,23 @@ pub(crate) struct ReviewPage {
     csrf: String,
     month: String,
     earlier: Option<String>,
-    outcomes: Vec<String>,
-    accesses: Vec<Row>,
-    findings: Vec<Row>,
+    accesses: Figures,
+    findings: Figures,
     unreasoned: String,
+    unknown: Option<String>,
     is_over: bool,
     signed: Option<String>,
     is_changed: bool,
     note: String,
 }
 
-/// A row of a table: what it is about, where, and its figures.
+/// A table of figures. On a narrow screen each stands under its own heading.
+struct Figures {
+    headings: Vec<String>,
+    rows: Vec<Row>,
+}
+
+/// What a row is about, where, and its figures, as many as there are headings.
 struct Row {
     name: String,
     institution: String,
@@ -55,6 +61,7 @@ impl ReviewPage {
             institution: place(&one.institution),
             figures: [one.findings, one.open].into_iter().chain(one.closed).collect(),
         };
+        let outcomes = Outcome::ALL.iter().map(|one| t.t(&format!("watch-outcome-{}", one.name())));
         let signed = review.signed.as_ref();
         let told = |signed: &Signed| {
             t.tn("review-signed", &[("time", &t.moment(signed.at)), ("number", &short(signed.account))])
@@ -63,10 +70,16 @@ impl ReviewPage {
             csrf,
             earlier: earlier(&review.month).map(|month| format!("/staff/watch/review/{month}")),
             month: review.month.clone(),
-            outcomes: Outcome::ALL.iter().map(|one| t.t(&format!("watch-outcome-{}", one.name()))).collect(),
-            accesses: review.accesses.iter().map(accesses).collect(),
-            findings: review.findings.iter().map(findings).collect(),
+            accesses: Figures {
+                headings: ["review-granted", "review-denied", "review-exports"].map(|key| t.t(key)).to_vec(),
+                rows: review.accesses.iter().map(accesses).collect(),
+            },
+            findings: Figures {
+                headings: ["review-count", "review-open"].map(|key| t.t(key)).into_iter().chain(outcomes).collect(),
+                rows: review.findings.iter().map(findings).collect(),
+            },
             unreasoned: t.t1("review-unreasoned", "count", review.exports_without_reason.to_string()),
+            unknown: unknown_text(t, &review.unknown),
             is_over: review.is_over,
             signed: signed.map(told),
             is_changed: signed.is_some_and(|signed| !signed.is_same),
@@ -116,6 +129,7 @@ fn sample_review(signed: Option<Signed>) -> Review {
             findings(Rule::ExportWithoutReason, 1, 0, [0, 1, 0]),
         ],
         exports_without_reason: 1,
+        unknown: sample_unknown(),
         is_over: true,
         signed,
     }

@@ -8,6 +8,7 @@ use crate::frame::{Faults, Frame};
 use crate::pages::sign_in::HOME;
 use crate::texts::Locale;
 use crate::visitor::Visitor;
+use archive::issue::Square;
 use askama::Template;
 use axum::http::{Method, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
@@ -15,9 +16,6 @@ use base::Redacted;
 use identity::{IdentityError, SESSION_COOKIE, SecondFactor, Session, TotpEnrolment};
 use policy::Assurance;
 use std::sync::Arc;
-
-/// Light modules around a QR code (ISO/IEC 18004 section 5.3.8).
-const QUIET: usize = 4;
 
 #[derive(Template)]
 #[template(path = "second_step.html")]
@@ -34,10 +32,7 @@ pub(crate) struct SecondStepPage {
 
 /// What is scanned or typed into an authenticator.
 struct Picture {
-    /// Modules of a side, quiet zone included.
-    side: usize,
-    /// Dark modules as an SVG path.
-    path: String,
+    square: Square,
     /// The secret for typing.
     secret: String,
     /// Opens an authenticator on the phone that shows the page, which cannot scan its own screen.
@@ -94,19 +89,12 @@ impl SecondStepPage {
 
 impl Picture {
     fn of(enrolment: &TotpEnrolment) -> Result<Self, PageError> {
-        let code = qrcode::QrCode::new(enrolment.uri.expose().as_bytes()).map_err(|error| {
+        let uri = enrolment.uri.expose().clone();
+        let square = Square::of(&uri).map_err(|error| {
             tracing::error!(%error, "a QR code cannot be drawn");
             PageError::Busy
         })?;
-        let uri = enrolment.uri.expose().clone();
-        let width = code.width();
-        let mut path = String::new();
-        for (at, colour) in code.to_colors().into_iter().enumerate() {
-            if colour == qrcode::Color::Dark {
-                path.push_str(&format!("M{} {}h1v1h-1z", at % width + QUIET, at / width + QUIET));
-            }
-        }
-        Ok(Self { side: width + 2 * QUIET, path, secret: enrolment.secret_text.expose().clone(), uri })
+        Ok(Self { square, secret: enrolment.secret_text.expose().clone(), uri })
     }
 }
 

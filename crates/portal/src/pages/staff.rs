@@ -1,13 +1,14 @@
 //! Staff: signing in with a passkey and nothing else, setting the first one up by an invitation, and the page they begin at.
 
-use crate::Portal;
 use crate::attempts;
 use crate::cookies;
 use crate::error::{PageError, page};
 use crate::fields::StrangerForm;
 use crate::frame::Frame;
+use crate::pages::erasures::ERASING;
 use crate::pages::oversight::{REVIEWING, WATCHING};
 use crate::pages::passkey::{Ask, PasskeyStepPage, answered, asked, asking, fault_of};
+use crate::pages::recovery::RECOVERING;
 use crate::pages::staff_access::ASKING;
 use crate::pages::watch::audits;
 use crate::texts::{Locale, Texts};
@@ -16,7 +17,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::http::header;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use base::{Id16, Redacted, Timestamp};
+use base::{Redacted, Timestamp};
 use identity::{DEVICE_COOKIE, DEVICE_S, PasskeyAsk, SESSION_COOKIE, SignedIn};
 use policy::Role;
 
@@ -68,21 +69,15 @@ pub(crate) fn told(t: &Texts, at: Timestamp) -> String {
     t.t1("ground-notice", "date", t.moment(at))
 }
 
-/// In which role an account may decide about resetting somebody's second factors; in none for most.
-pub(crate) fn recovers_as(portal: &Portal, account: Id16) -> Result<Option<Role>, PageError> {
-    let facts = portal.archive().store().facts(account)?;
-    let appointed = [Role::Support, Role::Administrator].into_iter().find(|role| facts.holds.contains(role));
-    Ok(appointed.or(facts.operator.then_some(Role::Operator)))
-}
-
 /// `GET /staff`
 pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     let account = staff.session.account;
     let held = staff.visitor.portal.blocking(move |portal| {
         let store = portal.archive().store();
-        Ok((recovers_as(portal, account)?.is_some(), store.facts(account)?.holds, store.glass_notices(account)?))
+        Ok((store.facts(account)?, store.glass_notices(account)?))
     });
-    let (recovers, holds, notices) = held.await?;
+    let (facts, notices) = held.await?;
+    let (recovers, holds) = (facts.operator || RECOVERING.iter().any(|role| facts.holds.contains(role)), facts.holds);
     let oversees = holds.contains(&Role::SecurityOfficer);
     let frame = staff.visitor.frame("staff-title", "staff");
     let t = frame.t;
@@ -90,6 +85,9 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     let has_one_of = |roles: &[Role]| roles.iter().any(|role| holds.contains(role));
     if has_one_of(ASKING) {
         tasks.push(Task::new(t, "access", "/staff/access"));
+    }
+    if has_one_of(&[Role::Support]) {
+        tasks.push(Task::new(t, "representatives", "/staff/representatives"));
     }
     if has_one_of(WATCHING) {
         tasks.push(Task::new(t, "grounds", "/staff/grounds"));
@@ -99,6 +97,9 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     }
     if has_one_of(&[Role::Administrator]) {
         tasks.push(Task::new(t, "people", "/staff/people"));
+    }
+    if has_one_of(ERASING) {
+        tasks.push(Task::new(t, "erasures", "/staff/erasures"));
     }
     if recovers {
         tasks.push(Task::new(t, "recovery", "/staff/recovery"));
@@ -137,7 +138,7 @@ async fn sign_in_page(visitor: &Visitor, fault: Option<String>) -> Result<Respon
     }
     let lead = frame.t.t("staff-sign-in-lead");
     let action = "/staff/sign-in".to_owned();
-    let ask = Ask { action, csrf: None, options, creates: false, name: String::new(), fault };
+    let ask = Ask { action, csrf: None, options, creates: false, name: String::new(), word: false, fault };
     asking(&PasskeyStepPage { frame, heading, lead, ask, other: None, stop: None }, cookie.expose(), faulty)
 }
 
@@ -182,8 +183,11 @@ pub(crate) async fn enrol(visitor: Visitor, Path(token): Path<String>) -> Result
 
 async fn enrol_page(visitor: &Visitor, token: String, fault: Option<String>) -> Result<Response, PageError> {
     let action = format!("/staff/enrol/{}", crate::words::escaped(&token));
-    let asks = visitor.portal.blocking(move |portal| Ok(portal.identity().staff_enrol(&token)?));
-    let (name, PasskeyAsk { options, cookie }) = asks.await?;
+    let asks = visitor.portal.blocking(move |portal| {
+        let identity = portal.identity();
+        Ok((identity.staff_enrol(&token)?, identity.staff_enrol_needs_word(&token)?))
+    });
+    let ((name, PasskeyAsk { options, cookie }), word) = asks.await?;
     let faulty = fault.is_some();
     let mut frame = visitor.frame("staff-enrol-title", "").with_passkeys();
     let heading = frame.title.clone();
@@ -191,7 +195,7 @@ async fn enrol_page(visitor: &Visitor, token: String, fault: Option<String>) -> 
         frame = frame.faulty();
     }
     let lead = frame.t.t1("staff-enrol-lead", "name", name.expose().as_str());
-    let ask = Ask { action, csrf: None, options, creates: true, name: visitor.family_words(), fault };
+    let ask = Ask { action, csrf: None, options, creates: true, name: visitor.family_words(), word, fault };
     asking(&PasskeyStepPage { frame, heading, lead, ask, other: None, stop: None }, cookie.expose(), faulty)
 }
 
@@ -200,9 +204,11 @@ pub(crate) async fn enrolled(Path(token): Path<String>, form: StrangerForm) -> R
     let StrangerForm { visitor, headers, fields } = form;
     let (cookie, answer) = (asked(&headers), Redacted::new(fields.text("answer").to_owned()));
     let (client, name, link) = (visitor.client(), fields.text("name").to_owned(), token.clone());
-    let outcome = visitor
-        .portal
-        .blocking(move |portal| Ok(portal.identity().staff_enrolled(&link, &cookie, answer.expose(), &name, client)));
+    let word = Redacted::new(fields.text("word").to_owned());
+    let outcome = visitor.portal.blocking(move |portal| {
+        let with = (name.as_str(), word.expose().as_str());
+        Ok(portal.identity().staff_enrolled_with(&link, &cookie, answer.expose(), with, client))
+    });
     match outcome.await? {
         Ok(signed_in) => arrive(&visitor, signed_in).await,
         Err(error) => {

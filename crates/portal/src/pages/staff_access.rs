@@ -259,7 +259,7 @@ fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
 }
 
 /// The permit about whom a form is about, once it is known who that is; a fault where it is nobody.
-fn about(
+pub(crate) fn about(
     portal: &Portal,
     actor: &Actor,
     (role, action): (Role, Action),
@@ -276,7 +276,7 @@ fn about(
     Ok(Some((permit, subject)))
 }
 
-fn no_patient(t: &Texts) -> Faults {
+pub(crate) fn no_patient(t: &Texts) -> Faults {
     Faults::one("number", t.t("ground-patient-unknown"))
 }
 

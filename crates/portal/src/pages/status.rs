@@ -8,7 +8,7 @@ use crate::visitor::Visitor;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use store::{Condition, Drill, Grade, LastScrub, Log, LogCondition, SiteCondition};
+use store::{Condition, Drill, DrillOutcome, Grade, Jobs, LastScrub, Log, LogCondition, SiteCondition, Stamped};
 
 #[derive(Template)]
 #[template(path = "status.html")]
@@ -20,8 +20,8 @@ pub(crate) struct StatusPage {
     at: String,
     parts: Vec<Part>,
     drill: String,
-    /// What else there is to say, a line each.
-    lines: Vec<String>,
+    /// How alerts get on, a line each.
+    alerts: Vec<String>,
 }
 
 struct Part {
@@ -58,7 +58,7 @@ impl StatusPage {
             at: t.t1("status-at", "time", t.moment(found.at)),
             parts: vec![sites(t, found), key_stores(t, found), logs(t, found)],
             drill: drill(t, found.drill.as_ref()),
-            lines: Vec::new(),
+            alerts: alerts(t, found.jobs),
             frame,
         }
     }
@@ -110,6 +110,9 @@ fn site_facts(t: &Texts, site: &SiteCondition) -> Vec<Fact> {
 }
 
 fn scrub_result(t: &Texts, scrub: &LastScrub) -> String {
+    if scrub.fault.is_some() {
+        return t.t("status-scrub-unread");
+    }
     let (key, count) = if scrub.lost > 0 {
         ("status-scrub-lost", scrub.lost)
     } else if scrub.found > scrub.repaired {
@@ -156,14 +159,45 @@ fn log_item(t: &Texts, log: &LogCondition) -> Item {
     if let Some(witnessed) = &log.witnessed {
         facts.push(fact(t, "status-witnessed", count(witnessed.size)));
     }
+    facts.extend(stamped(t, log).map(|value| fact(t, "status-stamped", value)));
     let state = t.t(if well { "status-sealed" } else { "status-log-stopped" });
     Item { name: t.t(name), state, well, facts }
+}
+
+/// The newest time-stamp over a log; `None` where there is none and none is due.
+fn stamped(t: &Texts, log: &LogCondition) -> Option<String> {
+    match &log.stamped {
+        None => log.stamp_overdue.then(|| t.t("status-stamped-missing")),
+        Some(Stamped { size, at, .. }) => {
+            let key = if log.stamp_overdue { "status-stamped-late" } else { "status-stamped-at" };
+            Some(t.tn(key, &[("time", &t.moment(*at)), ("count", &size.to_string())]))
+        }
+    }
+}
+
+fn alerts(t: &Texts, jobs: Jobs) -> Vec<String> {
+    let Jobs { waiting, again, failed } = jobs;
+    let counts = [
+        ("status-alerts-waiting", waiting.saturating_sub(again)),
+        ("status-alerts-again", again),
+        ("status-alerts-failed", failed),
+    ];
+    let told: Vec<String> = counts
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(key, count)| t.t1(key, "count", count as i64))
+        .collect();
+    if told.is_empty() { vec![t.t("status-alerts-well")] } else { told }
 }
 
 fn drill(t: &Texts, drill: Option<&Drill>) -> String {
     let Some(drill) = drill else { return t.t("status-drill-none") };
     let minutes = (drill.ended.as_second() - drill.begun.as_second()).max(0).div_euclid(60).max(1);
-    let key = if drill.equal { "status-drill-equal" } else { "status-drill-unequal" };
+    let key = match drill.outcome {
+        DrillOutcome::Equal => "status-drill-equal",
+        DrillOutcome::Partly => "status-drill-partly",
+        DrillOutcome::Unequal => "status-drill-unequal",
+    };
     t.tn(
         key,
         &[
@@ -210,8 +244,16 @@ fn sample_conditions() -> [Condition; 3] {
     };
     let key_store =
         |name: &str| store::KeyStoreStatus { name: name.to_owned(), reachable: true, behind: false, last_fault: None };
-    let log =
-        |log| LogCondition { log, sealed: 1_204_118, waiting: 3, oldest_s: Some(1), fault: None, witnessed: None };
+    let log = |log| LogCondition {
+        log,
+        sealed: 1_204_118,
+        waiting: 3,
+        oldest_s: Some(1),
+        fault: None,
+        witnessed: None,
+        stamped: Some(Stamped { size: 1_204_090, at: time(1_795_401_000), authority: "stamps".to_owned() }),
+        stamp_overdue: false,
+    };
     let well = Condition {
         at,
         logs: Log::ALL.map(log).to_vec(),
@@ -224,18 +266,21 @@ fn sample_conditions() -> [Condition; 3] {
             begun: time(1_795_000_000),
             ended: time(1_795_004_000),
             site: "busan".to_owned(),
-            equal: true,
+            outcome: DrillOutcome::Equal,
             resources: 900_412,
             objects: 18_300,
             rows: 40_112,
             result: "everything came out equal".to_owned(),
         }),
+        jobs: Jobs::default(),
     };
     let mut look = well.clone();
     look.sites[2].status.reachable = false;
     look.sites[2].status.pending = 412;
     look.drill = None;
     look.logs[1].witnessed = Some(store::Witnessed { size: 1_204_100, fault: Some("away".to_owned()) });
+    look.logs[1].stamp_overdue = true;
+    look.jobs = Jobs { waiting: 5, again: 2, failed: 1 };
     let mut broken = look.clone();
     broken.sites[0].status.reachable = false;
     broken.sites[0].scrub = None;

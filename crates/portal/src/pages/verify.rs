@@ -1,4 +1,4 @@
-//! Checking a document somebody has: by the file itself, or by the number printed on it. Open to everybody.
+//! Checking a document somebody has: by the file itself, by the number printed on it, or by the text of a proof. Open to everybody.
 
 use crate::Portal;
 use crate::error::{PageError, faulty_page, page};
@@ -6,7 +6,7 @@ use crate::frame::{Faults, Frame};
 use crate::texts::{Locale, Texts};
 use crate::visitor::Visitor;
 use archive::issue::DocumentNumber;
-use archive::verify::{Verified, VerifyFault, verify_by};
+use archive::verify::{Handed, Verified, VerifyFault, qr_text, verify_by, verify_proof_file, verify_qr};
 use askama::Template;
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::{Multipart, Path};
@@ -14,6 +14,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use base::Timestamp;
 use ledger::VerifierKey;
+use ledger::proof::PROOF_LEN_MAX;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -40,21 +41,51 @@ struct Known {
     text: String,
 }
 
-/// What became of checking a file.
+/// What became of checking a file, or the text of a proof.
 struct Outcome {
-    good: bool,
+    tone: Tone,
     heading: String,
     text: String,
     /// What does not match.
     why: Option<String>,
     /// Terms and what is said about them.
     facts: Vec<(String, String)>,
-    /// The same for who looks it up in the log.
+    /// The same for who looks it up in the log; open where nothing else says what is proved.
     details: Vec<(String, String)>,
+    opens_details: bool,
+    /// What a proof file that came with it says.
+    beside: Option<Beside>,
+    /// The short proof of what is good, from which a sheet and a file are made.
+    proof: Option<String>,
+}
+
+/// How an outcome is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tone {
+    Good,
+    /// Neither good nor bad.
+    Care,
+    Bad,
+}
+
+impl Tone {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "",
+            Self::Care => "care",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// What a proof file says of what it came with.
+struct Beside {
+    tone: Tone,
+    text: String,
 }
 
 impl VerifyPage {
-    fn new(visitor: &Visitor) -> Self {
+    pub(super) fn new(visitor: &Visitor) -> Self {
         let config = visitor.portal.config();
         let keys = config.verifier_keys.iter().map(VerifierKey::encode).collect();
         Self::of(visitor.frame("verify-title", "verify"), config.limits.verify_bytes, keys)
@@ -79,15 +110,25 @@ impl VerifyPage {
                 (t.t("verify-number"), number.to_owned()),
                 (t.t("verify-issued"), t.moment(Timestamp::from_second(1_795_340_000).unwrap_or_default())),
             ],
-            details: details(t, "hanmaru.example/records", 61_043, 61_044),
+            details: details(t, &sample_verified()),
+            beside: Some(Beside { tone: Tone::Good, text: stamped_text(t, 1_795_350_000, "Example Stamps, KR") }),
+            proof: Some("HMP1:SAMPLE".to_owned()),
             ..Outcome::good(t)
         };
+        let proof = Outcome { facts: good.facts.clone(), details: good.details.clone(), ..Outcome::proof(t) };
+        let alone = Outcome::alone(t);
         let mut faulty = Self { faults: Faults::one("file", t.t("verify-no-file")), ..Self::sample_blank(locale) };
         faulty.frame = faulty.frame.faulty();
         vec![
             ("blank", Self::sample_blank(locale)),
             ("good", Self { result: Some(good), ..Self::sample_blank(locale) }),
             ("bad", Self { result: Some(Outcome::bad(t, &VerifyFault::Changed)), ..Self::sample_blank(locale) }),
+            (
+                "bad-proof",
+                Self { result: Some(Outcome::bad_proof(t, &VerifyFault::Signature)), ..Self::sample_blank(locale) },
+            ),
+            ("proof", Self { result: Some(proof), ..Self::sample_blank(locale) }),
+            ("proof-alone", Self { result: Some(alone), ..Self::sample_blank(locale) }),
             ("faulty", faulty),
             (
                 "known",
@@ -114,27 +155,87 @@ impl Known {
 }
 
 impl Outcome {
+    fn told(t: &Texts, tone: Tone, key: &str) -> Self {
+        let (heading, text) = (t.t(key), t.t(&format!("{key}-text")));
+        let (facts, details) = (Vec::new(), Vec::new());
+        Self { tone, heading, text, why: None, facts, details, opens_details: false, beside: None, proof: None }
+    }
+
     fn good(t: &Texts) -> Self {
-        let (heading, text) = (t.t("verify-good"), t.t("verify-good-text"));
-        Self { good: true, heading, text, why: None, facts: Vec::new(), details: Vec::new() }
+        Self::told(t, Tone::Good, "verify-good")
+    }
+
+    /// A short proof is genuine, which says nothing of any file.
+    fn proof(t: &Texts) -> Self {
+        Self { opens_details: true, ..Self::told(t, Tone::Good, "verify-proof-good") }
+    }
+
+    /// A proof file without what it is about.
+    fn alone(t: &Texts) -> Self {
+        Self::told(t, Tone::Care, "verify-proof-alone")
     }
 
     fn bad(t: &Texts, fault: &VerifyFault) -> Self {
-        let (heading, text) = (t.t("verify-bad"), t.t("verify-bad-text"));
-        Self { good: false, heading, text, why: Some(fault_text(t, fault)), facts: Vec::new(), details: Vec::new() }
+        Self { why: Some(fault_text(t, fault)), ..Self::told(t, Tone::Bad, "verify-bad") }
     }
 
-    fn of(t: &Texts, verified: &Verified, issued: Option<Timestamp>) -> Self {
+    fn bad_proof(t: &Texts, fault: &VerifyFault) -> Self {
+        let key = match fault {
+            VerifyFault::Signature | VerifyFault::UnknownKey { .. } => "verify-fault-signature",
+            _ => "verify-proof-fault",
+        };
+        Self { why: Some(t.t(key)), ..Self::told(t, Tone::Bad, "verify-proof-bad") }
+    }
+
+    /// What is known of something genuine.
+    fn with(self, t: &Texts, verified: &Verified, issued: Option<Timestamp>) -> Self {
         let mut facts = vec![(t.t("verify-number"), verified.number.to_string())];
-        facts.extend(issued.map(|at| (t.t("verify-issued"), t.moment(at))));
-        Self { facts, details: details(t, &verified.origin, verified.index, verified.size), ..Self::good(t) }
+        facts.extend(when(t, issued));
+        Self { facts, details: details(t, verified), ..self }
     }
 }
 
-/// Where a document stands in the log.
-fn details(t: &Texts, origin: &str, index: u64, size: u64) -> Vec<(String, String)> {
-    let position = t.tn("verify-position-text", &[("index", &(index + 1).to_string()), ("size", &size.to_string())]);
-    vec![(t.t("verify-origin"), origin.to_owned()), (t.t("verify-position"), position)]
+/// When a document was issued, where that is known.
+pub(super) fn when(t: &Texts, issued: Option<Timestamp>) -> Option<(String, String)> {
+    issued.map(|at| (t.t("verify-issued"), t.moment(at)))
+}
+
+/// Where a document stands in the log, and who saw it there.
+pub(super) fn details(t: &Texts, verified: &Verified) -> Vec<(String, String)> {
+    let position = [("index", (verified.index + 1).to_string()), ("size", verified.size.to_string())];
+    let position = position.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let mut details = vec![
+        (t.t("verify-origin"), verified.origin.clone()),
+        (t.t("verify-position"), t.tn("verify-position-text", &position)),
+        (t.t("verify-content"), base::hex(&verified.content)),
+    ];
+    for seen in &verified.cosigned_by {
+        let at = i64::try_from(seen.time_s).ok().and_then(|second| Timestamp::from_second(second).ok());
+        let at = at.map(|at| t.moment(at)).unwrap_or_default();
+        details.push((t.t("verify-witness"), format!("{} ({at})", seen.witness)));
+    }
+    details
+}
+
+/// What a time-stamp says.
+fn stamped_text(t: &Texts, time_s: i64, authority: &str) -> String {
+    let at = Timestamp::from_second(time_s).map(|at| t.moment(at)).unwrap_or_default();
+    t.tn("verify-stamped", &[("date", &at), ("authority", authority)])
+}
+
+/// Something genuine for samples.
+pub(super) fn sample_verified() -> Verified {
+    Verified {
+        number: DocumentNumber::random(2026, &base::SeededRandom::new(1)),
+        content: [0x5a; 32],
+        origin: "hanmaru.example/records".to_owned(),
+        entry: ledger::commit(&[0; 32], ledger::EntryKind::Issued, b"sample"),
+        index: 61_043,
+        size: 61_044,
+        signed_by: Vec::new(),
+        cosigned_by: vec![ledger::Cosignature { witness: "witness-1".to_owned(), time_s: 1_795_340_060 }],
+        quorum: true,
+    }
 }
 
 fn fault_text(t: &Texts, fault: &VerifyFault) -> String {
@@ -175,32 +276,88 @@ pub(crate) async fn number(visitor: Visitor, Path(number): Path<String>) -> Resu
     Ok(response)
 }
 
-/// `POST /verify`: the file is held in memory while it is checked, and nowhere else.
+/// `POST /verify`: what is handed in is held in memory while it is checked, and nowhere else.
 pub(crate) async fn upload(
     visitor: Visitor,
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, PageError> {
     let multipart = multipart.map_err(|_| PageError::Bad)?;
-    let Upload { bytes, room } = match file(multipart, &visitor.portal).await {
-        Ok(upload) => upload,
+    let uploads = match uploads(multipart, &visitor.portal).await {
+        Ok(uploads) => uploads,
         Err(refused) => return refused_page(&visitor, refused),
     };
     let turn = visitor.portal.turn_to_check().await?;
     let t = visitor.t();
     let outcome = visitor.portal.blocking(move |portal| {
         // Held until the check is over, also where the visitor has gone.
-        let _held = (turn, room);
-        Ok(match verify_by(&bytes, &portal.config().trust) {
-            Ok(verified) => Outcome::of(t, &verified, issued_at(portal, &verified.number)?),
-            Err(fault) => Outcome::bad(t, &fault),
-        })
+        let _held = (turn, &uploads.file.room, &uploads.proof.room);
+        judged(t, portal, &uploads.file.bytes, &uploads.proof.bytes)
     });
-    let result = Some(outcome.await?);
-    page(&VerifyPage { result, ..VerifyPage::new(&visitor) })
+    page(&VerifyPage { result: Some(outcome.await?), ..VerifyPage::new(&visitor) })
+}
+
+/// The page of a proof that is none, for what is made from proofs.
+pub(super) fn no_proof_page(visitor: &Visitor, fault: &VerifyFault) -> Result<Response, PageError> {
+    let result = Some(Outcome::bad_proof(visitor.t(), fault));
+    let mut response = page(&VerifyPage { result, ..VerifyPage::new(visitor) })?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// What is to be said of a file and of a text, one of which may be missing. Either may hold either kind of proof.
+fn judged(t: &Texts, portal: &Portal, file: &[u8], text: &[u8]) -> Result<Outcome, PageError> {
+    let trust = &portal.config().trust;
+    let (subject, beside) = match (handed(file), handed(text)) {
+        // What is typed is no document.
+        (_, Some(Handed::Document(_))) => return Ok(Outcome::bad_proof(t, &VerifyFault::NotIssued)),
+        (Some(file @ Handed::ProofFile(_)), Some(short @ Handed::Qr(_))) => (short, Some(file)),
+        (Some(file), beside) => (file, beside),
+        (None, Some(text)) => (text, None),
+        (None, None) => return Ok(Outcome::bad(t, &VerifyFault::NotPdf)),
+    };
+    let (verified, outcome) = match &subject {
+        Handed::Document(bytes) => match verify_by(bytes, trust) {
+            Ok(verified) => (verified, Outcome { proof: qr_text(bytes, trust).ok(), ..Outcome::good(t) }),
+            Err(fault) => return Ok(Outcome::bad(t, &fault)),
+        },
+        Handed::Qr(short) => match verify_qr(short, trust) {
+            Ok(verified) => (verified, Outcome { proof: Some(short.clone()), ..Outcome::proof(t) }),
+            Err(fault) => return Ok(Outcome::bad_proof(t, &fault)),
+        },
+        Handed::ProofFile(_) => return Ok(Outcome::alone(t)),
+    };
+    let beside = beside.map(|proof| beside_of(t, portal, &verified, &proof));
+    let issued = issued_at(portal, &verified.number)?;
+    Ok(Outcome { beside, ..outcome.with(t, &verified, issued) })
+}
+
+fn handed(bytes: &[u8]) -> Option<Handed<'_>> {
+    (!bytes.trim_ascii().is_empty()).then(|| Handed::of(bytes))
+}
+
+/// What a proof says of something genuine that it came with.
+fn beside_of(t: &Texts, portal: &Portal, verified: &Verified, proof: &Handed<'_>) -> Beside {
+    let config = portal.config();
+    let told = |tone, key: &str| Beside { tone, text: t.t(key) };
+    let file = match proof {
+        Handed::ProofFile(file) => file,
+        Handed::Qr(short) if verify_qr(short, &config.trust).is_ok_and(|found| found.entry == verified.entry) => {
+            return told(Tone::Good, "verify-beside-same");
+        }
+        Handed::Qr(_) | Handed::Document(_) => return told(Tone::Bad, "verify-beside-other"),
+    };
+    match verify_proof_file(verified, file, &config.trust, &config.stamp_authorities) {
+        Err(_) => told(Tone::Bad, "verify-beside-other"),
+        Ok(found) => match found.stamp {
+            None => told(Tone::Good, "verify-beside-same"),
+            Some(Err(_)) => told(Tone::Care, "verify-beside-stamp-unknown"),
+            Some(Ok(stamp)) => Beside { tone: Tone::Good, text: stamped_text(t, stamp.time_s, &stamp.signer) },
+        },
+    }
 }
 
 /// When the document of a number was issued here.
-fn issued_at(portal: &Portal, number: &DocumentNumber) -> Result<Option<Timestamp>, PageError> {
+pub(super) fn issued_at(portal: &Portal, number: &DocumentNumber) -> Result<Option<Timestamp>, PageError> {
     Ok(portal.archive().issued(number)?.map(|document| document.issued))
 }
 
@@ -208,6 +365,8 @@ fn issued_at(portal: &Portal, number: &DocumentNumber) -> Result<Option<Timestam
 enum Refused {
     Nothing,
     TooLarge,
+    /// No proof is so long.
+    ProofTooLong,
     Malformed,
     /// It comes too slowly, or too many come.
     Busy,
@@ -216,47 +375,69 @@ enum Refused {
 fn refused_page(visitor: &Visitor, refused: Refused) -> Result<Response, PageError> {
     let t = visitor.t();
     let bytes_max = visitor.portal.config().limits.verify_bytes;
-    let (text, status) = match refused {
-        Refused::Nothing => (t.t("verify-no-file"), StatusCode::UNPROCESSABLE_ENTITY),
-        Refused::TooLarge => (t.t1("verify-too-large", "size", mebibytes(bytes_max)), StatusCode::PAYLOAD_TOO_LARGE),
+    let (field, text, status) = match refused {
+        Refused::Nothing => ("file", t.t("verify-no-file"), StatusCode::UNPROCESSABLE_ENTITY),
+        Refused::TooLarge => {
+            ("file", t.t1("verify-too-large", "size", mebibytes(bytes_max)), StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        Refused::ProofTooLong => ("proof", t.t("verify-proof-too-long"), StatusCode::PAYLOAD_TOO_LARGE),
         Refused::Malformed => return Err(PageError::Bad),
         Refused::Busy => return Err(PageError::Busy),
     };
-    let mut shown = VerifyPage { faults: Faults::one("file", text), ..VerifyPage::new(visitor) };
+    let mut shown = VerifyPage { faults: Faults::one(field, text), ..VerifyPage::new(visitor) };
     shown.frame = shown.frame.faulty();
     let mut response = faulty_page(&shown)?;
     *response.status_mut() = status;
     Ok(response)
 }
 
-/// An uploaded file and the memory that it takes.
+/// Something uploaded, and the memory that it takes.
+#[derive(Default)]
 struct Upload {
     bytes: Vec<u8>,
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// The part named `file`, read up to a limit.
-async fn file(mut multipart: Multipart, portal: &Portal) -> Result<Upload, Refused> {
+/// What came with the form.
+#[derive(Default)]
+struct Uploads {
+    file: Upload,
+    proof: Upload,
+}
+
+/// The parts named `file` and `proof`, read up to their limits.
+async fn uploads(mut multipart: Multipart, portal: &Portal) -> Result<Uploads, Refused> {
+    let mut uploads = Uploads::default();
     while let Some(part) = in_time(multipart.next_field()).await?.map_err(refused)? {
-        if part.name() == Some("file") {
-            return read(part, portal).await;
+        match part.name() {
+            Some("file") => uploads.file = read(part, portal, portal.config().limits.verify_bytes).await?,
+            Some("proof") => {
+                let read = read(part, portal, PROOF_LEN_MAX).await;
+                uploads.proof = read.map_err(|refused| match refused {
+                    Refused::TooLarge => Refused::ProofTooLong,
+                    other => other,
+                })?;
+            }
+            // What is not asked for is passed over when the next part is read.
+            _ => {}
         }
-        // What is not asked for is passed over when the next part is read.
     }
-    Err(Refused::Nothing)
+    if uploads.file.bytes.is_empty() && uploads.proof.bytes.trim_ascii().is_empty() {
+        return Err(Refused::Nothing);
+    }
+    Ok(uploads)
 }
 
 /// Reads a part piece by piece, each within its time.
-async fn read(mut part: Field<'_>, portal: &Portal) -> Result<Upload, Refused> {
-    let bytes_max = portal.config().limits.verify_bytes;
-    let (mut upload, mut too_large, mut ended) = (Upload { bytes: Vec::new(), room: None }, false, false);
+async fn read(mut part: Field<'_>, portal: &Portal, bytes_max: usize) -> Result<Upload, Refused> {
+    let (mut upload, mut too_large, mut ended) = (Upload::default(), false, false);
     while !ended {
         let piece = in_time(piece(&mut part)).await??;
         ended = piece.len() < PIECE_BYTES;
         too_large |= upload.bytes.len() + piece.len() > bytes_max;
         if too_large {
             // Read to its end, and kept no more.
-            upload = Upload { bytes: Vec::new(), room: None };
+            upload = Upload::default();
             continue;
         }
         let kibibytes = u32::try_from(piece.len().div_ceil(1024)).map_err(|_| Refused::TooLarge)?;
@@ -267,11 +448,7 @@ async fn read(mut part: Field<'_>, portal: &Portal) -> Result<Upload, Refused> {
         }
         upload.bytes.extend_from_slice(&piece);
     }
-    match upload {
-        _ if too_large => Err(Refused::TooLarge),
-        upload if upload.bytes.is_empty() => Err(Refused::Nothing),
-        upload => Ok(upload),
-    }
+    if too_large { Err(Refused::TooLarge) } else { Ok(upload) }
 }
 
 /// The next bytes of a part: fewer than [`PIECE_BYTES`] at its end alone.

@@ -1,21 +1,19 @@
-//! One visit: what it holds, and getting it as a PDF.
+//! One visit: what it holds, and getting it as a PDF. The same page for the person and for whoever may see it on a ground.
 
-use crate::Portal;
 use crate::error::{PageError, page};
 use crate::frame::{Choice, Frame};
-use crate::pages::records::{
-    Card, VISITS, Which, as_patient, entry_title, items, languages, names, refuse_others, sample_listed,
-};
+use crate::pages::records::{Card, Which, entry_title, items, languages, names_of, sample_listed};
+use crate::standing::{Asker, Basis};
 use crate::texts::Locale;
-use crate::visitor::Person;
+use crate::visitor::{Person, StaffMember};
 use crate::words::day_of;
-use archive::{Counted, TimelineQuery, Visit};
+use archive::{Counted, Visit};
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
 use base::Id16;
 use jiff::civil::Date;
-use policy::{Action, Permit};
+use policy::{Action, Share};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Template)]
@@ -23,6 +21,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct VisitPage {
     frame: Frame,
     csrf: String,
+    /// The list that it stands in, and what leads there.
+    list: String,
+    back: String,
+    /// Whether it is another's, who sees that it was opened.
+    is_anothers: bool,
+    /// Whether only a part is shared.
+    is_part: bool,
+    /// Where to ask for it as a PDF, where that can be asked.
+    issue: Option<String>,
     languages: Vec<Choice>,
     visit: Card,
     /// The last day, where it is another than the first.
@@ -34,10 +41,18 @@ pub(crate) struct VisitPage {
     documents: Vec<String>,
 }
 
+/// What is shown, and how.
+struct Shown {
+    visit: Visit,
+    names: BTreeMap<String, String>,
+    share: Share,
+    issues: bool,
+}
+
 impl VisitPage {
-    fn new(mut frame: Frame, csrf: String, visit: &Visit, names: &BTreeMap<String, String>) -> Self {
-        let t = frame.t;
-        let card = Card::of_visit(t, visit, names, &BTreeSet::new());
+    fn new(mut frame: Frame, csrf: String, basis: Basis, shown: &Shown) -> Self {
+        let (t, visit) = (frame.t, &shown.visit);
+        let card = Card::of_visit(t, visit, &shown.names, &BTreeSet::new());
         // Titles stand in the browser's history: where somebody was treated does not.
         frame.title = t.t1("visit-title", "date", card.date.as_str());
         let until: Option<Date> = visit.end.get(..10).and_then(|day| day.parse().ok());
@@ -45,8 +60,14 @@ impl VisitPage {
         let documents: Vec<String> = visit.documents.iter().map(|entry| entry_title(t, entry)).collect();
         let unnamed = visit.counts.documents.saturating_sub(documents.len());
         let items = items(t, &Counted { documents: unnamed, ..visit.counts.clone() });
+        let is_anothers = basis != Basis::Own;
         Self {
             csrf,
+            list: basis.list(),
+            back: t.t(if is_anothers { "granted-back-list" } else { "visit-back" }),
+            is_anothers,
+            is_part: shown.share != Share::Whole,
+            issue: shown.issues.then(|| basis.issue()),
             languages: languages(t),
             visit: card,
             until,
@@ -58,48 +79,56 @@ impl VisitPage {
         }
     }
 
-    pub fn sample(locale: Locale) -> Self {
-        let listed = sample_listed();
-        let frame = Frame::sample(locale, "records-title", "records", "/records/visit/0", true);
-        Self::new(frame, "sample-token".to_owned(), &listed.timeline.visits[1], &listed.names)
+    fn sample_of(locale: Locale, basis: Basis, share: Share, issues: bool) -> Self {
+        let mut listed = sample_listed();
+        let frame = Frame::sample(locale, "records-title", "records", &format!("{}/visit/0", basis.list()), true);
+        let shown = Shown { visit: listed.timeline.visits.swap_remove(1), names: listed.names, share, issues };
+        Self::new(frame, "sample-token".to_owned(), basis, &shown)
     }
+
+    pub fn sample(locale: Locale) -> Self {
+        Self::sample_of(locale, Basis::Own, Share::Whole, true)
+    }
+
+    pub fn sample_granted(locale: Locale) -> Self {
+        Self::sample_of(locale, Basis::Acting(Id16::default()), Share::none(), false)
+    }
+}
+
+async fn shown(asker: Asker, which: &str) -> Result<Response, PageError> {
+    let which = Which::of(which).ok_or(PageError::NotFound)?;
+    let (frame, csrf, basis) = (asker.frame("records-title"), asker.csrf(), asker.basis);
+    let portal = asker.visitor.portal.clone();
+    let reading = portal.blocking(move |portal| {
+        let standing = asker.standing(portal)?;
+        standing.refuse_others(portal, Action::ReadRecord, &BTreeSet::from([which]))?;
+        let permit = portal.archive().ask(standing.request_of(which.patient, Action::ReadRecord))?;
+        let visit = portal.archive().one_visit(&permit, which.id)?.ok_or(PageError::Denied)?;
+        let names = names_of(portal, std::iter::once(&visit.institution))?;
+        Ok(Shown { visit, names, share: permit.share().clone(), issues: standing.issues(portal) })
+    });
+    page(&VisitPage::new(frame, csrf, basis, &reading.await?))
 }
 
 /// `GET /records/visit/{patient}-{id}`
 pub(crate) async fn show(person: Person, Path(which): Path<String>) -> Result<Response, PageError> {
-    let which = Which::of(&which).ok_or(PageError::NotFound)?;
-    let (actor, own_person) = (person.actor(), person.session.person);
-    let reading = person.visitor.portal.blocking(move |portal| {
-        refuse_others(portal, &actor, own_person, Action::ReadRecord, &BTreeSet::from([which]))?;
-        let request = as_patient(actor, which.patient, Action::ReadRecord);
-        let permit = portal.archive().ask(request)?;
-        let visit = one_visit(portal, &permit, which.id)?;
-        Ok((visit, names(portal, permit.actor().account)?))
-    });
-    let (visit, names) = reading.await?;
-    let frame = person.visitor.frame("records-title", "records");
-    page(&VisitPage::new(frame, person.csrf(), &visit, &names))
+    shown(Asker::own(person), &which).await
 }
 
-/// One visit within the permit. One that is not there is refused like another person's.
-fn one_visit(portal: &Portal, permit: &Permit, id: Id16) -> Result<Visit, PageError> {
-    let query = store::Query { ids: vec![id], types: vec!["Encounter".to_owned()], ..store::Query::default() };
-    let found = portal.archive().store().search(permit, &query)?;
-    let Some(head) = found.heads.into_iter().next() else {
-        // Whose it is finds the attempt among those who looked, whatever the address said.
-        portal.archive().refuse_beyond(permit, &[id])?;
-        return Err(PageError::Denied);
-    };
-    let before = head.date.and_then(|date| date.checked_add(jiff::SignedDuration::from_micros(1)).ok());
-    let mut query =
-        TimelineQuery { from: head.date, before, institution: Some(head.institution), skip: 0, limit: VISITS };
-    loop {
-        let timeline = portal.archive().timeline(permit, &query)?;
-        if let Some(visit) = timeline.visits.into_iter().find(|visit| visit.key.id == id) {
-            return Ok(visit);
-        }
-        query.skip = timeline.next.ok_or(PageError::Denied)?;
-    }
+/// `GET /acting/{ground}/visit/{patient}-{id}`
+pub(crate) async fn acting(
+    person: Person,
+    Path((ground, which)): Path<(String, String)>,
+) -> Result<Response, PageError> {
+    shown(Asker::acting(person, &ground)?, &which).await
+}
+
+/// `GET /staff/records/{ground}/visit/{patient}-{id}`
+pub(crate) async fn staff(
+    staff: StaffMember,
+    Path((ground, which)): Path<(String, String)>,
+) -> Result<Response, PageError> {
+    shown(Asker::staff(staff, &ground)?, &which).await
 }
 
 #[cfg(test)]

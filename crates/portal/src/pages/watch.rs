@@ -13,11 +13,11 @@ use axum::extract::Query;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use base::{Id16, Timestamp};
-use policy::{Action, Actor, Permit, Purpose, Role, Target};
+use policy::{Action, Actor, InstitutionCode, Permit, Purpose, Role, Target};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use watch::{Case, CaseQuery, Rule, Severity, WatchError, Which};
+use watch::{Case, CaseQuery, Rule, Severity, Unknown, WatchError, Which};
 
 /// How often the answer to a live page looks for what is new.
 const LIVE_PAUSE: Duration = Duration::from_millis(300);
@@ -37,6 +37,7 @@ pub(crate) struct WatchPage {
     severities: Vec<Choice>,
     days: Vec<Choice>,
     cases: Vec<Line>,
+    unknown: Option<String>,
 }
 
 #[derive(Template)]
@@ -109,7 +110,7 @@ impl Chosen {
 }
 
 impl WatchPage {
-    fn new(frame: Frame, chosen: &Chosen, cases: &[Case]) -> Self {
+    fn new(frame: Frame, chosen: &Chosen, cases: &[Case], unknown: &Unknown) -> Self {
         let t = frame.t;
         let any = |current: &str| Choice::new("", &t.t("watch-any"), current);
         let choices = |kind: &str, names: &[&str], current: &str| -> Vec<Choice> {
@@ -127,6 +128,7 @@ impl WatchPage {
             severities: with_any(choices("severity", &severities, &chosen.severity), &chosen.severity),
             days: with_any(choices("days", &["1", "3", "7"], &chosen.days), &chosen.days),
             cases: cases.iter().map(|case| Line::new(t, case)).collect(),
+            unknown: unknown_text(t, unknown),
             frame,
         }
     }
@@ -138,7 +140,7 @@ impl WatchPage {
             rule: rule.name().to_owned(),
             severity,
             state: state.to_owned(),
-            assignee: (number % 2 == 0).then(Id16::default),
+            assignee: number.is_multiple_of(2).then(Id16::default),
             outcome: None,
             opened: Timestamp::from_second(1_795_340_000 - 3_600 * i64::from(number)).unwrap_or_default(),
             closed: None,
@@ -151,13 +153,25 @@ impl WatchPage {
             case(3, Rule::Colleague, Severity::Medium, "answered"),
             case(4, Rule::OffHours, Severity::Low, "asked"),
         ];
-        Self::new(frame, &Chosen::default(), &cases)
+        Self::new(frame, &Chosen::default(), &cases, &sample_unknown())
     }
 
     pub fn sample_none(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "watch-title", "watch", "/staff/watch", true);
-        Self::new(frame, &Chosen { which: "mine".to_owned(), ..Chosen::default() }, &[])
+        Self::new(frame, &Chosen { which: "mine".to_owned(), ..Chosen::default() }, &[], &Unknown::default())
     }
+}
+
+/// Which rules find nothing, since nobody told the watch what they need; `None` where they all work.
+pub(crate) fn unknown_text(t: &Texts, unknown: &Unknown) -> Option<String> {
+    let (accounts, institutions) = (unknown.accounts.len().to_string(), unknown.institutions.len().to_string());
+    let text = || t.tn("watch-unknown", &[("accounts", &accounts), ("institutions", &institutions)]);
+    (!unknown.is_empty()).then(text)
+}
+
+pub(crate) fn sample_unknown() -> Unknown {
+    let accounts = (1..4).map(|number| Id16([number; 16])).collect();
+    Unknown { accounts, institutions: InstitutionCode::new("31100001").into_iter().collect() }
 }
 
 impl WatchLivePage {
@@ -209,11 +223,11 @@ pub(crate) async fn list(staff: StaffMember, chosen: Asked<Chosen>) -> Result<Re
     let Query(chosen) = chosen.unwrap_or_default();
     let (actor, query) = (officer(&staff), chosen.query());
     let cases = staff.visitor.portal.blocking(move |portal| {
-        let permit = seeing(portal, actor)?;
-        Ok(portal.watch()?.cases(&permit, &query)?)
+        let (permit, watch) = (seeing(portal, actor)?, portal.watch()?);
+        Ok((watch.cases(&permit, &query)?, watch.unknown(&permit)?))
     });
-    let cases = cases.await?;
-    page(&WatchPage::new(staff.visitor.frame("watch-title", "watch"), &chosen, &cases))
+    let (cases, unknown) = cases.await?;
+    page(&WatchPage::new(staff.visitor.frame("watch-title", "watch"), &chosen, &cases, &unknown))
 }
 
 /// `GET /staff/watch/live`

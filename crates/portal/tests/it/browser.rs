@@ -59,9 +59,19 @@ impl Browser {
 
     /// Uploads a file under the name `file`.
     pub fn upload(&self, path: &str, bytes: &[u8]) -> Answer {
-        let mut body = b"--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\r\n".to_vec();
-        body.extend_from_slice(bytes);
-        body.extend_from_slice(b"\r\n--b--\r\n");
+        self.upload_parts(path, &[("file", bytes)])
+    }
+
+    /// Sends a form whose parts may be files.
+    pub fn upload_parts(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
+        let mut body = Vec::new();
+        for (name, bytes) in parts {
+            let head = format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"a.pdf\"\r\n\r\n");
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(bytes);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--b--\r\n");
         let request = self.client.post(self.address(path)).header("content-type", "multipart/form-data; boundary=b");
         self.send(request.body(body))
     }

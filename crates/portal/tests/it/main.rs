@@ -3,12 +3,17 @@
 
 mod attempts;
 mod browser;
+mod erasures;
 mod fresh;
+mod granted;
 mod headers;
 mod journeys;
 mod matrix;
+mod papers;
+mod proofs;
 mod refusals;
 mod site;
 mod staff;
+mod status;
 mod uploads;
 mod watch;

@@ -9,7 +9,7 @@ use synth::passkey::SoftKey;
 const ADMINISTRATOR: Right = Right::Appointed { role: Role::Administrator, institution: None };
 
 /// What a page asks a browser for.
-fn options(page: &Answer) -> String {
+pub fn options(page: &Answer) -> String {
     between(&page.text(), "data-options=\"", "\"")
         .replace("&#34;", "\"")
         .replace("&quot;", "\"")
@@ -21,7 +21,7 @@ fn member(site: &Site, name: &str, key: &mut SoftKey) -> Browser {
     member_with(site, name, key, ADMINISTRATOR)
 }
 
-fn member_with(site: &Site, name: &str, key: &mut SoftKey, right: Right) -> Browser {
+pub fn member_with(site: &Site, name: &str, key: &mut SoftKey, right: Right) -> Browser {
     let browser = site.browser();
     let invited = site.identity.staff_invite(name, &[right]).expect("a good name");
     let link = format!("/staff/enrol/{}", invited.token.expose());
@@ -31,7 +31,7 @@ fn member_with(site: &Site, name: &str, key: &mut SoftKey, right: Right) -> Brow
     browser
 }
 
-fn sign_in(browser: &Browser, key: &mut SoftKey) {
+pub fn sign_in(browser: &Browser, key: &mut SoftKey) {
     let page = browser.get("/staff/sign-in");
     let answer = key.get(&options(&page));
     browser.post("/staff/sign-in", &[("answer", &answer)]).leads_to("/staff");
@@ -89,7 +89,7 @@ fn staff_come_by_an_invitation_and_go_at_once() {
 }
 
 /// Every entry of the access log, oldest first.
-fn logged(site: &Site) -> Vec<AccessEntry> {
+pub fn logged(site: &Site) -> Vec<AccessEntry> {
     let store = site.world.store();
     let own = site.world.own_permit(&site.kim, Action::ReadAccessLog);
     // Reading any log moves what was journalled into the database first.
@@ -277,4 +277,95 @@ fn two_members_of_staff_recover_a_person() {
     let app = App::of(&page);
     let code = app.code(&site.world.clock);
     anew.post("/sign-in/second-step", &[("csrf", &page.csrf()), ("code", &code)]).leads_to("/records");
+}
+
+#[test]
+fn a_colleague_comes_back_with_the_link_of_one_and_the_letters_of_another() {
+    let site = Site::new();
+    let mut keys: [SoftKey; 4] = std::array::from_fn(|_| SoftKey::new(&site.url));
+    let [one, two, three, lost] = &mut keys;
+    let asker = member(&site, "박도윤", one);
+    let (first, second) = (member(&site, "최서아", two), member(&site, "한지우", three));
+    member_with(&site, "이서준", lost, Right::Operator);
+    let colleague = site.identity.staff().expect("a list").into_iter().find(|one| one.name.expose() == "이서준");
+    let colleague = colleague.expect("invited").account.to_string();
+    let ask = |staff: &Browser| {
+        let page = staff.get("/staff/people");
+        staff.post("/staff/people/recover", &[("csrf", &page.csrf()), ("account", &colleague)])
+    };
+    let asked = ask(&asker).text();
+    let shown = |id: &str| between(&asked, &format!("id=\"{id}\" translate=\"no\">"), "<");
+    let (code, word) = (shown("recovery-code"), shown("recovery-word"));
+    assert_eq!(
+        between(&ask(&asker).text(), "id=\"recovery-word\" translate=\"no\">", "<"),
+        word,
+        "as often as they ask"
+    );
+    ask(&first).says(422, "다른 관리자가 이미 신청했고");
+    let decide = |staff: &Browser| {
+        let page = staff.get("/staff/recovery");
+        let fields = [("csrf", &*page.csrf()), ("code", &*code), ("proof", "사원증"), ("reason", "패스키를 잃어버림")];
+        staff.post("/staff/recovery/approve", &fields)
+    };
+    decide(&asker).says(422, "code-fault");
+    let waiting = decide(&first);
+    waiting.says(200, "id=\"done\"");
+    assert!(!waiting.text().contains(&word), "who approves is not shown the letters");
+    site.world.clock.advance(600);
+    decide(&second).leads_to("/account/prove");
+    let prove = second.get("/account/prove");
+    let answer = three.get(&options(&prove));
+    second.post("/account/prove", &[("csrf", &prove.csrf()), ("answer", &answer)]);
+    let done = decide(&second);
+    let link = between(&done.text(), "id=\"link\" translate=\"no\">", "<");
+    assert!(!done.text().contains(&word), "nor with the link");
+
+    let mut new = SoftKey::new(&site.url);
+    let (thief, back) = (site.browser(), site.browser());
+    let page = thief.get(&link);
+    let answer = new.create(&options(page.says(200, "id=\"word\"")));
+    thief.post(&link, &[("answer", &answer), ("word", &code)]).says(422, "passkey-fault");
+    let page = back.get(&link);
+    let answer = new.create(&options(&page));
+    back.post(&link, &[("answer", &answer), ("name", "열쇠"), ("word", &word.to_lowercase())]).leads_to("/staff");
+}
+
+#[test]
+fn the_door_says_who_decides_about_second_factors_and_whose_it_is_sees_who_tried() {
+    let site = Site::new();
+    let (mut one, mut two) = (SoftKey::new(&site.url), SoftKey::new(&site.url));
+    let institution = policy::InstitutionCode::new(crate::site::CODE);
+    let doctor = member_with(&site, "이서준", &mut one, Right::Appointed { role: Role::Clinician, institution });
+    let operator = member_with(&site, "최서아", &mut two, Right::Operator);
+    site.sign_in(&site.browser(), &site.kim);
+    let half = site.browser();
+    site.prove(&half, &site.kim);
+    let asked = half.post("/sign-in/recover", &[("csrf", &half.get("/sign-in/recover").csrf())]);
+    let code = between(&asked.text(), "id=\"recovery-code\" translate=\"no\">", "<");
+    let send = |staff: &Browser, path: &str| {
+        let csrf = staff.get("/account").csrf();
+        staff.post(path, &[("csrf", &csrf), ("code", &code), ("proof", "신분증"), ("reason", "잃어버림")])
+    };
+    assert_eq!(doctor.get("/staff/recovery").status, 403);
+    for path in ["/staff/recovery", "/staff/recovery/approve", "/staff/recovery/refuse"] {
+        assert_eq!(send(&doctor, path).status, 403, "{path}");
+    }
+    send(&operator, "/staff/recovery").says(200, "김하늘");
+    send(&operator, "/staff/recovery/approve").says(200, "id=\"done\"");
+    let kim = site.world.visitor(&site.kim).account;
+    let about = logged(&site).into_iter().filter(|entry| entry.subject == kim && entry.action.ends_with("recovery"));
+    let told: Vec<(String, String, bool)> = about
+        .map(|entry| (entry.actor.name.expose().clone(), entry.action.clone(), entry.result == AccessResult::Granted))
+        .collect();
+    let told: Vec<(&str, &str, bool)> =
+        told.iter().map(|(name, action, granted)| (name.as_str(), action.as_str(), *granted)).collect();
+    let expected = [
+        ("이서준", "decide-recovery", false),
+        ("이서준", "decide-recovery", false),
+        ("이서준", "decide-recovery", false),
+        ("최서아", "decide-recovery", true),
+        ("최서아", "decide-recovery", true),
+        ("최서아", "approve-recovery", true),
+    ];
+    assert_eq!(told, expected);
 }

@@ -14,7 +14,7 @@ use watch::{Flag, Watch};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A member of staff with a right, signed in by a passkey; and their account.
-fn member(site: &Site, name: &str, right: Right) -> (Browser, Id16) {
+pub fn member(site: &Site, name: &str, right: Right) -> (Browser, Id16) {
     let (browser, mut key) = (site.browser(), SoftKey::new(&site.url));
     let invited = site.identity.staff_invite(name, &[right]).expect("a good name");
     let link = format!("/staff/enrol/{}", invited.token.expose());
@@ -73,6 +73,10 @@ fn a_case_is_asked_about_answered_and_closed_and_all_of_it_is_journalled() {
     let address = format!("/staff/watch/case/{case}");
     officer.get("/staff/watch").says(200, &address).says(200, "미끼");
     officer.get("/staff/watch?which=mine").says(200, "id=\"none\"");
+    officer.get("/staff/watch").says(200, "직원 계정이 2개").says(200, "기관이 1곳");
+    officer.get("/staff/watch/review/2026-11").says(200, "직원 계정이 2개");
+    watch.works_at(officer_id, Some(Id16([1; 16])), None).expect("written");
+    officer.get("/staff/watch").says(200, "직원 계정이 1개");
     let page = officer.get(&address);
     page.says(200, "이서준").says(200, "192.0.2.7");
     assert!(!page.text().contains("김하늘"), "whose record it was is a number");

@@ -64,9 +64,13 @@ impl How {
         if self.short { whole / 10 } else { whole }
     }
 
-    /// Documents that so many patients have at least.
+    /// Documents that so many patients must have: for the sizes that are asked for, the number that is.
     fn documents(self) -> f64 {
-        (self.patients * 11) as f64
+        match self.patients {
+            8_750.. => 100_000.0,
+            1_750.. => 20_000.0,
+            patients => (patients * 11) as f64,
+        }
     }
 }
 

@@ -56,5 +56,8 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     bars.bar(&peer, "rebuild_documents", rebuilt.objects as f64, "documents", Goal::AtLeast(how.documents()));
     let percent = 100.0 * same as f64 / before.len() as f64;
     bars.bar(&peer, "rebuild_identical", percent, "%", Goal::Exactly(100.0));
+    if (rebuilt.objects as f64) < how.documents() {
+        return Err("fewer documents were rebuilt than the bar asks for".into());
+    }
     Ok(())
 }

@@ -231,7 +231,7 @@ mod tests {
             seeds: || {
                 let heads = [("log.example/a", 5), ("log with spaces", u64::MAX)];
                 let text = text(&heads.map(|(log, size)| (log.to_owned(), head(size))).into());
-                vec![text.clone().into_bytes(), text[..text.rfind("check ").expect("a sum")].as_bytes().to_vec()]
+                vec![text.clone().into_bytes(), text.as_bytes()[..text.rfind("check ").expect("a sum")].to_vec()]
             },
             run: |bytes| {
                 let Ok(lines) = std::str::from_utf8(bytes) else { return };

@@ -1,15 +1,20 @@
 //! The journeys: what people come for, and what they must not get.
 
 mod access;
+mod erasures;
+mod granted;
 mod institutions;
 mod keyboard;
+mod others;
 mod passkeys;
+mod proofs;
 mod public;
 mod records;
 mod second_factor;
 mod sessions;
 mod staff;
 mod verify;
+mod watch;
 
 use crate::Done;
 use crate::browser::Browser;
@@ -45,7 +50,23 @@ pub const JOURNEYS: &[Journey] = &[
         scripts: true,
         walk: |browser| Box::pin(access::look_at_anothers(browser)),
     },
+    Journey { name: "proofs", views: ALL, scripts: true, walk: |browser| Box::pin(proofs::record_and_end(browser)) },
+    Journey { name: "others", views: ALL, scripts: true, walk: |browser| Box::pin(others::let_look(browser)) },
+    Journey { name: "acting", views: ALL, scripts: true, walk: |browser| Box::pin(granted::act_for(browser)) },
+    Journey { name: "request", views: ALL, scripts: true, walk: |browser| Box::pin(granted::handle_request(browser)) },
+    Journey {
+        name: "watch",
+        views: MIXED,
+        scripts: true,
+        walk: |browser| Box::pin(watch::from_mark_to_review(browser)),
+    },
     Journey { name: "staff", views: MIXED, scripts: true, walk: |browser| Box::pin(staff::come_and_go(browser)) },
+    Journey {
+        name: "erasure",
+        views: ALL,
+        scripts: true,
+        walk: |browser| Box::pin(erasures::ask_and_approve(browser)),
+    },
     Journey { name: "recovery", views: MIXED, scripts: true, walk: |browser| Box::pin(staff::recover(browser)) },
     Journey {
         name: "passkeys",

@@ -165,7 +165,7 @@ async fn leave(browser: &Browser) -> Done {
 }
 
 /// Presses a button that saves a file, and gives the file.
-async fn get(browser: &Browser, css: &str) -> Result<Vec<u8>, Fault> {
+pub async fn get(browser: &Browser, css: &str) -> Result<Vec<u8>, Fault> {
     browser.click(css).await?;
     let (name, bytes) = browser.download().await?;
     assert!(name.ends_with(".pdf"), "the file is called {name}");

@@ -1,8 +1,9 @@
-//! Staff: the first passkey by an invitation, signing in with it alone, inviting another, and ending that one's account.
+//! Staff: the first passkey by an invitation, signing in with it alone, inviting another whose role a second administrator confirms,
+//! and ending that one's account. And a reset of second factors that the person stops.
 
-use crate::Done;
 use crate::browser::Browser;
 use crate::texts::text;
+use crate::{Done, Fault};
 
 /// From the invitation on the command line to the end of a colleague's account.
 pub async fn come_and_go(browser: Browser) -> Done {
@@ -51,16 +52,16 @@ async fn two_members(browser: &Browser, elsewhere: &Browser) -> Done {
     browser.follow("#invite").await?;
     browser.look("staff-invited", "people-title").await?;
     let link = browser.text("#link").await?;
+    let form = form_of(browser, &name, "confirm").await?;
+    assert_eq!(form, None, "who asked for a role does not confirm it");
+    second_administrator(elsewhere, &name).await?;
 
     elsewhere.authenticator(false).await?;
     elsewhere.goto(&link).await?;
     elsewhere.follow("#passkey").await?;
     elsewhere.look("staff-colleague", "staff-title").await?;
     browser.goto("/staff/people").await?;
-    let find = "return [...document.querySelectorAll('#people li')].find(li => li.innerText.includes(arguments[0]))\
-                .querySelector(\"form[action$='off-board']\").id";
-    let form = browser.run(find, vec![name.into()]).await?;
-    let form = form.as_str().ok_or("the colleague is not listed")?.to_owned();
+    let form = form_of(browser, &name, "off-board").await?.ok_or("the colleague is not listed")?;
     browser.follow(&format!("[id='{form}'] button")).await?;
     browser.look("staff-off-boarded", "people-title").await?;
     assert!(browser.has("#done").await?);
@@ -70,6 +71,30 @@ async fn two_members(browser: &Browser, elsewhere: &Browser) -> Done {
     elsewhere.follow("#passkey").await?;
     assert_eq!(elsewhere.text("#passkey-fault").await?, text(browser.language(), "passkey-fault-unknown"));
     Ok(())
+}
+
+/// Another administrator confirms the role that somebody was invited to.
+async fn second_administrator(browser: &Browser, name: &str) -> Done {
+    browser.authenticator(false).await?;
+    let link = browser.invite(&format!("강은우 {}", browser.view), "administrator").await?;
+    browser.goto(&link).await?;
+    browser.follow("#passkey").await?;
+    browser.goto("/staff/people").await?;
+    browser.look("staff-people-second", "people-title").await?;
+    let form = form_of(browser, name, "confirm").await?.ok_or("nothing waits for a second administrator")?;
+    browser.follow(&format!("[id='{form}'] button")).await?;
+    browser.look("staff-confirmed", "people-title").await?;
+    assert_eq!(browser.text("#done").await?, text(browser.language(), "people-confirmed"));
+    assert_eq!(form_of(browser, name, "confirm").await?, None, "it is confirmed once");
+    browser.sign_out().await
+}
+
+/// The id of the form beside somebody in the list of staff that leads there.
+async fn form_of(browser: &Browser, name: &str, to: &str) -> Result<Option<String>, Fault> {
+    let find =
+        "const line = [...document.querySelectorAll('#people li')].find(li => li.innerText.includes(arguments[0]));
+                return line.querySelector(`form[action$='/${arguments[1]}']`)?.id ?? null";
+    Ok(browser.run(find, vec![name.into(), to.into()]).await?.as_str().map(ToOwned::to_owned))
 }
 
 /// Somebody who lost their phone asks, and the first of two members of staff approves.
@@ -91,7 +116,7 @@ async fn person_and_staff(browser: &Browser, elsewhere: &Browser) -> Done {
     browser.look("recover", "recover-title").await?;
     browser.follow("#recover").await?;
     browser.look("recover-asked", "recover-title").await?;
-    let code = browser.text("#recovery-code").await?;
+    let asked = browser.text("#recovery-code").await?;
 
     elsewhere.authenticator(false).await?;
     let link = elsewhere.invite("박도윤", "operator").await?;
@@ -103,7 +128,7 @@ async fn person_and_staff(browser: &Browser, elsewhere: &Browser) -> Done {
     elsewhere.follow("#find").await?;
     elsewhere.look("staff-recovery-none", "recovery-title").await?;
     assert_eq!(elsewhere.text("#code-fault").await?, text(browser.language(), "recovery-over"));
-    elsewhere.fill("#code", &code.to_lowercase().replace('-', " ")).await?;
+    elsewhere.fill("#code", &asked.to_lowercase().replace('-', " ")).await?;
     elsewhere.follow("#find").await?;
     elsewhere.look("staff-recovery-found", "recovery-title").await?;
     assert_eq!(elsewhere.text("#request").await?, person.name);
@@ -125,5 +150,24 @@ async fn person_and_staff(browser: &Browser, elsewhere: &Browser) -> Done {
     browser.goto("/access").await?;
     browser.look("access-with-approval", "access-title").await?;
     browser.goto("/account/prove").await?;
-    browser.look("prove", "prove-title").await
+    browser.look("prove", "prove-title").await?;
+    stop_it(browser).await?;
+    elsewhere.goto("/staff/recovery").await?;
+    elsewhere.fill("#code", &asked).await?;
+    elsewhere.follow("#find").await?;
+    assert_eq!(elsewhere.text("#code-fault").await?, text(browser.language(), "recovery-over"), "it was stopped");
+    Ok(())
+}
+
+/// Whoever still has both factors stops the reset.
+async fn stop_it(browser: &Browser) -> Done {
+    browser.goto("/records").await?;
+    browser.follow("#notice-bar a").await?;
+    browser.look("notices-reset-asked", "notices-title").await?;
+    assert!(browser.has("#recovery-open").await?);
+    browser.follow("#object-form button").await?;
+    browser.look("notices-reset-stopped", "notices-title").await?;
+    assert_eq!(browser.text("#done").await?, text(browser.language(), "notices-recovery-stopped"));
+    assert!(!browser.has("#recovery-open").await?, "it can be stopped once");
+    Ok(())
 }

@@ -4,6 +4,7 @@ use crate::browser::Browser;
 use crate::processes::is_installed;
 use crate::texts::text;
 use crate::{Done, Fault};
+use serde_json::json;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,6 +14,7 @@ pub async fn good_and_bad(browser: &Browser, pdf: &[u8]) -> Result<String, Fault
     browser.look("verify", "verify-title").await?;
     let number = good(browser, pdf).await?;
     browser.look("verify-good", "verify-title").await?;
+    proofs(browser, pdf, &number).await?;
 
     let mut changed = pdf.to_vec();
     let middle = changed.len() / 2;
@@ -26,7 +28,6 @@ pub async fn good_and_bad(browser: &Browser, pdf: &[u8]) -> Result<String, Fault
     browser.look("verify-other", "verify-title").await?;
 
     browser.goto("/verify").await?;
-    browser.run("document.querySelector('#file').required = false", vec![]).await?;
     browser.follow("#check").await?;
     browser.look("verify-no-file", "verify-title").await?;
     assert_eq!(browser.text("#file-fault").await?, text(browser.language(), "verify-no-file"));
@@ -40,6 +41,45 @@ pub async fn good(browser: &Browser, pdf: &[u8]) -> Result<String, Fault> {
     assert_eq!(heading, text(browser.language(), "verify-good"), "{}", browser.text("#result").await?);
     assert!(!browser.has("#result.bad").await?);
     browser.text("dl.facts dd").await
+}
+
+/// The proof file and the sheet that a good document gives, and both handed in again.
+async fn proofs(browser: &Browser, pdf: &[u8], number: &str) -> Done {
+    let short = browser.attribute("#proof-form input[name=proof]", "value").await?.ok_or("no proof is offered")?;
+    browser.click("#proof-file").await?;
+    let (name, file) = browser.download().await?;
+    assert_eq!(name, format!("{number}.tlog-proof.txt"));
+    browser.follow("#proof-sheet").await?;
+    browser.look("proof-sheet", "proof-title").await?;
+    assert_eq!(browser.text("#sheet-number").await?, number);
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "print" })).await?;
+    browser.picture("proof-sheet-printed").await?;
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "" })).await?;
+
+    browser.goto("/verify").await?;
+    browser.click("#by-proof").await?;
+    browser.fill("#proof", &short).await?;
+    browser.follow("#check").await?;
+    browser.look("verify-proof", "verify-title").await?;
+    assert_eq!(browser.text("#result-heading").await?, text(browser.language(), "verify-proof-good"));
+    assert_eq!(browser.text("dl.facts dd").await?, number);
+
+    browser.goto("/verify").await?;
+    browser.name_file("#file", &write(browser, pdf)?).await?;
+    browser.click("#by-proof").await?;
+    browser.fill("#proof", &String::from_utf8(file)?).await?;
+    browser.follow("#check").await?;
+    browser.look("verify-with-proof", "verify-title").await?;
+    assert_eq!(browser.text("#result-heading").await?, text(browser.language(), "verify-good"));
+    assert!(browser.text("#beside").await?.contains(&text(browser.language(), "verify-beside-same")));
+
+    browser.goto("/verify").await?;
+    browser.click("#by-proof").await?;
+    browser.fill("#proof", &short.replacen("HMP1:", "HMP1:0", 1)).await?;
+    browser.follow("#check").await?;
+    browser.look("verify-proof-bad", "verify-title").await?;
+    assert!(browser.has("#result.bad").await?, "a changed proof passes");
+    Ok(())
 }
 
 /// The page of a number: one that was given out, one that was not, and none.
@@ -71,6 +111,19 @@ pub fn words_of(browser: &Browser, pdf: &[u8]) -> Result<Option<String>, Fault> 
     let read = Command::new("pdftotext").arg(&path).arg("-").output()?;
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     Ok(Some(String::from_utf8(read.stdout)?))
+}
+
+/// Keeps a picture of a PDF's first page under `name`, where there is a program that draws it.
+pub fn picture_of(browser: &Browser, pdf: &[u8], name: &str) -> Done {
+    if !is_installed("pdftoppm") {
+        println!("SKIPPED: pictures of issued documents: pdftoppm missing; cargo xtask test installs it");
+        return Ok(());
+    }
+    let picture = browser.world.pictures().join(format!("{}-{name}", browser.view));
+    let flags = ["-png", "-singlefile", "-r", "80", "-l", "1"];
+    let drawn = Command::new("pdftoppm").args(flags).arg(write(browser, pdf)?).arg(picture).output()?;
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    Ok(())
 }
 
 async fn upload(browser: &Browser, bytes: &[u8]) -> Done {

@@ -157,7 +157,7 @@ fn encodings(spelling: &str, text: &str) -> Vec<(String, Vec<u8>)> {
 fn base64_core(engine: &impl base64::Engine, bytes: &[u8], ahead: usize) -> Vec<u8> {
     let encoded = engine.encode([&vec![0; ahead], bytes].concat());
     let from = [0, 2, 3][ahead];
-    let tail = usize::from((ahead + bytes.len()) % 3 != 0);
+    let tail = usize::from(!(ahead + bytes.len()).is_multiple_of(3));
     encoded.as_bytes()[from..encoded.len() - tail].to_vec()
 }
 

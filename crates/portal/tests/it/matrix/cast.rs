@@ -105,6 +105,8 @@ impl<'a> Cast<'a> {
             path if path.contains("{code}") => with(vec![("-", crate::site::CODE.to_owned())], "{code}"),
             path if path.contains("{number}") => with(vec![("-", "HM-0000-0000-0000".to_owned())], "{number}"),
             path if path.contains("{token}") => with(vec![("-", "made-up".to_owned())], "{token}"),
+            path if path.contains("{ground}/visit/{id}") => self.visits_on_grounds(route.path),
+            path if path.starts_with("/staff/erasures/{id}") => with(texts(&self.facts.erasures), "{id}"),
             path if path.starts_with("/staff/") && path.contains("{id}") => {
                 with(vec![("-", NOTHING.to_owned())], "{id}")
             }
@@ -124,18 +126,57 @@ impl<'a> Cast<'a> {
                 let roles = ["as support", "as clinician", "as pharmacist", "as steward"];
                 std::iter::once("-").chain(roles).map(|name| (name, route.path.to_owned())).collect()
             }
-            path => vec![("-", path.to_owned())],
+            path => self.sent(path).iter().map(|(name, _)| (*name, path.to_owned())).collect(),
         }
     }
 
-    /// Asks in one column, and says in one word what came back.
+    /// What is named in a form that is sent to an address, and that is not the asker's to change: of their own, the change would
+    /// be made.
+    fn sent(&self, path: &str) -> Things {
+        let among = |things: &Things, names: &[&str]| {
+            things.iter().filter(|(name, _)| names.contains(name)).copied().collect::<Things>()
+        };
+        match path {
+            "/consents/withdraw" => among(&self.facts.consents, &["withdrawn", "another's", "nothing"]),
+            "/representatives/end" => among(&self.facts.appointments, &["mine", "ended", "nothing"]),
+            _ => vec![("-", Id16::default())],
+        }
+    }
+
+    /// Visits of whom a ground is about, on every ground there is; and on one that is good, a visit of somebody else and none.
+    fn visits_on_grounds(&self, path: &str) -> Vec<(&'static str, String)> {
+        let (grounds, theirs, others, good) = if path.starts_with("/acting/") {
+            (&self.facts.appointments, self.site.visit("p2", "v3"), self.site.visit("p1", "v1"), "mine")
+        } else {
+            (&self.facts.grounds, self.site.visit("p1", "v1"), self.site.visit("p2", "v3"), "request")
+        };
+        let at = |ground: &Id16, visit: &str| path.replace("{ground}", &ground.to_string()).replace("{id}", visit);
+        let mut things: Vec<_> = grounds.iter().map(|(name, ground)| (*name, at(ground, &theirs))).collect();
+        let (_, ground) = grounds.iter().find(|(name, _)| *name == good).expect("a ground that is good");
+        things.push(("good, another's visit", at(ground, &others)));
+        things.push(("good, nobody's visit", at(ground, &format!("{NOTHING}-{NOTHING}"))));
+        things
+    }
+
+    /// Asks in one column, and says in one word what came back. Whoever asks too often waits a minute: that is no answer of theirs.
     pub fn ask(&self, column: &str, route: &Route, thing: &str, address: &str) -> String {
+        let outcome = self.ask_now(column, route, thing, address);
+        if outcome != "status-429" {
+            return outcome;
+        }
+        self.site.world.clock.advance(60);
+        self.ask_now(column, route, thing, address)
+    }
+
+    fn ask_now(&self, column: &str, route: &Route, thing: &str, address: &str) -> String {
         let (browser, csrf) = &self.browsers[column];
         // Some answers tell the browser to forget its session.
         if let Some(token) = self.tokens.get(column) {
             browser.cookies.borrow_mut().insert(SESSION.to_owned(), token.clone());
         }
         let csrf = if ENDING.contains(&route.path) { "x" } else { csrf.as_str() };
+        let sent = self.sent(route.path).into_iter().find(|(name, _)| *name == thing);
+        let id = sent.map(|(_, id)| id).unwrap_or_default().to_string();
         let answer = match (route.method, route.path) {
             // It goes on for as long as somebody listens.
             ("GET", "/staff/watch/events") => browser.begin(address),
@@ -149,7 +190,7 @@ impl<'a> Cast<'a> {
                     ("account", NOTHING),
                     ("session", NOTHING),
                     ("passkey", NOTHING),
-                    ("id", NOTHING),
+                    ("id", id.as_str()),
                     ("role", thing.strip_prefix("as ").unwrap_or_default()),
                 ],
             ),

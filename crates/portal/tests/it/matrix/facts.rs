@@ -2,9 +2,13 @@
 
 use crate::site::Site;
 use base::{Id16, Redacted};
-use policy::{Action, Actor, Assurance, DataKind, InstitutionCode, Permit, Purpose, Request, Role, Share, Target};
+use policy::{
+    Action, Actor, Assurance, DataKind, InstitutionCode, Owner, Permit, Purpose, Request, Role, Share, Target,
+};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{ConsentPurpose, ConsentTerms, NewGround, NewRepresentative, Right, Verdict};
+use store::{
+    ConsentPurpose, ConsentTerms, NewGround, NewRepresentative, Right, ShredActor, ShredRole, ShredScope, Verdict,
+};
 
 /// Things by name, as ids.
 pub type Things = Vec<(&'static str, Id16)>;
@@ -16,6 +20,7 @@ pub struct Facts {
     pub grounds: Things,
     pub consents: Things,
     pub appointments: Things,
+    pub erasures: Things,
 }
 
 /// Makes them: first those whose time is over when the rest are made.
@@ -31,7 +36,7 @@ pub struct Maker<'a> {
 impl<'a> Maker<'a> {
     pub fn new(site: &'a Site, accounts: &'a Accounts) -> Self {
         let (kim, lee) = (site.world.visitor(&site.kim).account, site.world.visitor(&site.lee).account);
-        let facts = Facts { grounds: Vec::new(), consents: Vec::new(), appointments: Vec::new() };
+        let facts = Facts { grounds: Vec::new(), consents: Vec::new(), appointments: Vec::new(), erasures: Vec::new() };
         let mut maker = Self { site, accounts, kim, lee, facts, drawn: 0 };
         let over = maker.ground("clinician", Role::Clinician, "care", true);
         maker.facts.grounds.push(("visit that is over", over));
@@ -77,6 +82,8 @@ impl<'a> Maker<'a> {
         let anothers = self.appoint(kim, lee);
         let nothing = Id16::default();
         self.facts.appointments = vec![("mine", mine), ("ended", ended), ("another's", anothers), ("nothing", nothing)];
+        let (asked, withdrawn) = (self.erasure(false), self.erasure(true));
+        self.facts.erasures = vec![("asked for", asked), ("withdrawn", withdrawn), ("nothing", nothing)];
         self.facts.grounds.push(("appointment", mine));
         self.facts.grounds.push(("nothing", nothing));
         self.facts
@@ -128,6 +135,22 @@ impl<'a> Maker<'a> {
         let right = Right::Appointed { role: Role::Steward, institution: None };
         self.site.world.store().grant(steward, &right).expect("granted");
         self.permit(steward, Role::Steward, Action::ConfirmGround, Target::Installation, Purpose::Oversight)
+    }
+
+    /// An erasure that another steward asked for.
+    fn erasure(&self, withdrawn: bool) -> Id16 {
+        let account = self.steward().actor().account;
+        let (role, action) = (Role::Steward, Action::HandleErasures);
+        let permit = || self.permit(account, role, action, Target::Person(self.kim), Purpose::Operation);
+        let institution = InstitutionCode::new(crate::site::CODE).expect("a code");
+        let scope = ShredScope::Patient(Owner::patient(&institution, "p1").id());
+        let by = ShredActor { account, role: ShredRole::DataSteward };
+        let store = self.site.world.store();
+        let id = store.shred_request(&permit(), by, &scope, "매트릭스", "개인정보 보호법 제36조").expect("asked");
+        if withdrawn {
+            store.shred_withdraw(&permit(), id).expect("withdrawn");
+        }
+        id
     }
 
     fn ground(&mut self, column: &str, role: Role, purpose: &str, confirmed: bool) -> Id16 {

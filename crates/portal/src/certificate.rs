@@ -1,8 +1,8 @@
 //! The certificate of an erasure: as JSON that anybody can check, and in words for people. What it says is found out elsewhere.
 
+use crate::texts::{Locale, Texts};
 use base::{Timestamp, hex};
 use ledger::{EntryKind, VerifierKey};
-use portal::{Locale, Texts};
 use serde_json::{Value, json};
 use store::{Certificate, ShredActor, ShredScope};
 
@@ -12,6 +12,7 @@ const FORMAT: u64 = 1;
 const ALSO_KEPT: [&str; 2] = ["sites", "account"];
 
 /// The certificate as JSON. `content` is what the leaf commits to under `salt`.
+#[must_use]
 pub fn as_json(certificate: &Certificate) -> Value {
     let shred = &certificate.shred;
     let by =
@@ -45,7 +46,11 @@ pub fn as_json(certificate: &Certificate) -> Value {
     })
 }
 
-/// Whether the JSON of a certificate is one of a log: its content is under a checkpoint that one of the keys signed.
+/// Whether the JSON of a certificate is one of a log: its content is under a checkpoint that one of the keys signed. Gives the place
+/// of its leaf.
+///
+/// # Errors
+/// What of it does not hold.
 pub fn check(certificate: &Value, keys: &[VerifierKey]) -> Result<u64, String> {
     let text = |name: &str| certificate[name].as_str().ok_or_else(|| format!("it has no {name}"));
     let bytes = |name: &str| base::unhex(text(name)?).ok_or_else(|| format!("its {name} is no hexadecimal text"));
@@ -56,40 +61,66 @@ pub fn check(certificate: &Value, keys: &[VerifierKey]) -> Result<u64, String> {
     Ok(proof.index)
 }
 
-/// The certificate in words.
+/// A certificate in words: what a page shows and a text says.
+pub(crate) struct Worded {
+    /// Labels and what they say.
+    pub facts: Vec<(String, String)>,
+    /// What is to be known beside them.
+    pub notes: Vec<String>,
+    /// What stays, and why.
+    pub kept: Vec<String>,
+    /// Where it stands in the log, and how to check it.
+    pub proof: Vec<String>,
+}
+
+impl Worded {
+    pub fn new(certificate: &Certificate, t: &Texts) -> Self {
+        let shred = &certificate.shred;
+        let mut facts = Vec::new();
+        let mut fact = |key: &str, value: String| facts.push((t.t(key), value));
+        fact("shred-number", shred.id.to_string());
+        fact("shred-scope", scope_text(&shred.scope, t));
+        fact("shred-requested", by_text(&shred.requester, shred.requested, t));
+        fact("shred-reason", shred.reason.expose().clone());
+        fact("shred-basis", shred.basis.expose().clone());
+        for approval in &shred.approvals {
+            fact("shred-approved", by_text(&approval.by, approval.at, t));
+        }
+        fact("shred-destroyed", shred.destroyed.map_or_else(String::new, moment));
+        fact("shred-keys", certificate.keys.to_string());
+        fact("shred-leaves", certificate.leaves.len().to_string());
+        let stores = certificate.stores.iter().map(|store| format!("{} {}", store.name, store.removed));
+        fact("shred-stores", stores.collect::<Vec<_>>().join(", "));
+        fact("shred-tables", certificate.tables.iter().map(|table| table.left).sum::<u64>().to_string());
+        fact("shred-backups", moment(certificate.backups_end));
+        let mut notes = vec![t.t("shred-backups-more")];
+        if certificate.rewritten {
+            notes.push(t.t("shred-rewritten"));
+        }
+        let kept = certificate.kept.iter().map(|kept| kept.what.as_str()).chain(ALSO_KEPT);
+        let kept = kept.map(|what| format!("shred-kept-{what}")).filter(|key| t.has(key)).map(|key| t.t(&key));
+        let index = certificate.leaf.index.to_string();
+        let place = t.tn("shred-ledger", &[("index", &index), ("log", "records")]);
+        Self { kept: kept.collect(), facts, notes, proof: vec![place, t.t("shred-check")] }
+    }
+}
+
+/// The certificate in words, as a text.
+#[must_use]
 pub fn as_text(certificate: &Certificate, locale: Locale) -> String {
-    let (t, shred) = (locale.texts(), &certificate.shred);
-    let mut page = format!("{}\n\n", t.t("shred-title"));
-    let mut line = |key: &str, value: &str| page.push_str(&format!("{}: {value}\n", t.t(key)));
-    line("shred-number", &shred.id.to_string());
-    line("shred-scope", &scope_text(&shred.scope, t));
-    line("shred-requested", &by_text(&shred.requester, shred.requested, t));
-    line("shred-reason", shred.reason.expose());
-    line("shred-basis", shred.basis.expose());
-    for approval in &shred.approvals {
-        line("shred-approved", &by_text(&approval.by, approval.at, t));
-    }
-    line("shred-destroyed", &shred.destroyed.map_or_else(String::new, moment));
-    line("shred-keys", &certificate.keys.to_string());
-    line("shred-leaves", &certificate.leaves.len().to_string());
-    let stores = certificate.stores.iter().map(|store| format!("{} {}", store.name, store.removed));
-    line("shred-stores", &stores.collect::<Vec<_>>().join(", "));
-    line("shred-tables", &certificate.tables.iter().map(|table| table.left).sum::<u64>().to_string());
-    line("shred-backups", &moment(certificate.backups_end));
-    let mut more = |text: &str| page.push_str(&format!("{text}\n"));
-    more(&t.t("shred-backups-more"));
-    if certificate.rewritten {
-        more(&t.t("shred-rewritten"));
-    }
-    more(&format!("\n{}", t.t("shred-kept")));
-    let kept = certificate.kept.iter().map(|kept| kept.what.as_str()).chain(ALSO_KEPT);
-    for key in kept.map(|what| format!("shred-kept-{what}")).filter(|key| t.has(key)) {
-        more(&format!("- {}", t.t(&key)));
-    }
-    let index = certificate.leaf.index.to_string();
-    more(&format!("\n{}", t.tn("shred-ledger", &[("index", &index), ("log", "records")])));
-    more(&t.t("shred-check"));
-    page
+    let t = locale.texts();
+    let worded = Worded::new(certificate, t);
+    let facts = worded.facts.iter().map(|(label, value)| format!("{label}: {}", indented(value)));
+    let kept = worded.kept.iter().map(|kept| format!("- {kept}"));
+    let lines = [t.t("shred-title"), String::new()].into_iter().chain(facts).chain(worded.notes.iter().cloned());
+    let lines = lines.chain([String::new(), t.t("shred-kept")]).chain(kept).chain([String::new()]);
+    lines.chain(worded.proof.iter().cloned()).map(|line| format!("{line}\n")).collect()
+}
+
+/// A value as part of a text: further lines of it are told from facts, and it sends nothing to a terminal.
+fn indented(value: &str) -> String {
+    let clean = |line: &str| line.chars().filter(|letter| !letter.is_control()).collect::<String>();
+    value.lines().map(clean).collect::<Vec<_>>().join("\n    ")
 }
 
 fn moment(at: Timestamp) -> String {
@@ -97,11 +128,11 @@ fn moment(at: Timestamp) -> String {
 }
 
 fn by_text(by: &ShredActor, at: Timestamp, t: &Texts) -> String {
-    let (account, role) = (by.account.to_string(), t.t(&format!("shred-role-{}", by.role.name())));
+    let (account, role) = (by.account.to_string(), t.t(&format!("role-{}", by.role.name())));
     t.tn("shred-by", &[("time", &moment(at)), ("role", &role), ("account", &account)])
 }
 
-fn scope_text(scope: &ShredScope, t: &Texts) -> String {
+pub(crate) fn scope_text(scope: &ShredScope, t: &Texts) -> String {
     match scope {
         ShredScope::Patient(id) => t.tn("shred-scope-patient", &[("id", &id.to_string())]),
         ShredScope::Group(group) => t.tn(
@@ -134,32 +165,5 @@ fn scope_json(scope: &ShredScope) -> Value {
             "class": class.as_str(),
             "expiry_year": expiry_year,
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A file that says that it is a certificate: nobody has signed any of these.
-    #[test]
-    fn any_file_is_checked_and_none_of_them_holds() {
-        const TARGET: fuzzing::Target = fuzzing::Target {
-            name: "shred_certificate",
-            seeds: || {
-                let proof =
-                    "c2sp.org/tlog-proof@v1\nindex 0\n\nlog.example\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
-                let whole = json!({ "salt": "00".repeat(32), "content": "00ff", "proof": proof, "leaf": 0 });
-                vec![whole.to_string().into_bytes(), b"[]".to_vec()]
-            },
-            run: |bytes| {
-                if let Ok(certificate) = serde_json::from_slice::<Value>(bytes) {
-                    assert!(check(&certificate, &[]).is_err(), "no key is pinned");
-                }
-            },
-            bytes_max: 1 << 12,
-            inputs: 3_000,
-        };
-        fuzzing::short::run(&TARGET).unwrap_or_else(|found| panic!("{found}"));
     }
 }

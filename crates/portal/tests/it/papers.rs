@@ -1,0 +1,187 @@
+//! Support staff record who may act for a patient by the papers that they saw, and end it; and what the patient sees of that.
+
+use crate::browser::{Answer, Browser, between};
+use crate::site::{CODE, Site};
+use crate::watch::member;
+use policy::Role;
+use store::Right;
+use synth::people::Person;
+
+const PAGE: &str = "/staff/representatives";
+/// The papers of a brother or sister.
+const PAPERS: [&str; 5] = ["own-id", "family-proof", "no-nearer-family", "patient-consent", "patient-id"];
+
+fn appointed(role: Role) -> Right {
+    Right::Appointed { role, institution: None }
+}
+
+fn clerk(site: &Site) -> Browser {
+    member(site, "한지우", appointed(Role::Support)).0
+}
+
+/// Has a clerk ask for a request about a patient, which a steward confirms.
+fn request(site: &Site, clerk: &Browser, number: &str) {
+    let page = clerk.get("/staff/access");
+    let fields = [("role", "support"), ("institution", CODE), ("number", number), ("reason", "사본 발급 신청")];
+    clerk.post("/staff/access/ask", &[&[("csrf", &*page.csrf())][..], &fields].concat()).says(200, "id=\"done\"");
+    let steward = member(site, "오하린", appointed(Role::Steward)).0;
+    let page = steward.get("/staff/grounds");
+    let ground = between(&page.text(), "name=\"id\" value=\"", "\"");
+    steward.post("/staff/grounds/confirm", &[("csrf", &page.csrf()), ("id", &ground)]);
+}
+
+fn find(clerk: &Browser, institution: &str, number: &str) -> Answer {
+    let page = clerk.get(PAGE);
+    clerk.post(PAGE, &[("csrf", &page.csrf()), ("institution", institution), ("number", number)])
+}
+
+fn ground_of(found: &Answer) -> String {
+    between(&found.text(), "name=\"ground\" value=\"", "\"")
+}
+
+fn choose(clerk: &Browser, found: &Answer, case: &str) -> Answer {
+    let fields = [("csrf", &*found.csrf()), ("ground", &*ground_of(found)), ("choose", "case"), ("case", case)];
+    clerk.post(PAGE, &fields)
+}
+
+/// Sends what was seen for a brother or sister, until the end of the year.
+fn record(clerk: &Browser, found: &Answer, agent: &str, papers: &[&str]) -> Answer {
+    let (csrf, ground) = (found.csrf(), ground_of(found));
+    let mut fields = vec![("csrf", &*csrf), ("ground", &*ground), ("case", "sibling"), ("code", agent)];
+    fields.extend([("reach", "one"), ("only", CODE), ("share", "whole"), ("until", "2026-12-31")]);
+    fields.extend(papers.iter().map(|paper| ("seen", *paper)));
+    clerk.post("/staff/representatives/record", &fields)
+}
+
+/// Somebody signed in, with the code that others name them by.
+fn signed_in(site: &Site, person: &Person) -> (Browser, String) {
+    let browser = site.browser();
+    site.sign_in(&browser, person);
+    let code = between(&browser.get("/representatives").text(), "id=\"own-code\" translate=\"no\">", "<");
+    (browser, code)
+}
+
+fn appointment(recorded: &Answer) -> String {
+    between(&recorded.text(), "id=\"end-", "\"")
+}
+
+#[test]
+fn whoever_showed_the_papers_sees_the_records_until_the_patient_ends_it() {
+    let site = Site::new();
+    let (patient, _) = signed_in(&site, &site.kim);
+    let (sister, code) = signed_in(&site, &site.lee);
+    let clerk = clerk(&site);
+    clerk.get("/staff").says(200, "id=\"go-representatives\"");
+    request(&site, &clerk, "p1");
+    let found = find(&clerk, CODE, "p1");
+    found.says(200, "김하늘").says(200, "1980년 5월 17일").says(200, "id=\"none\"");
+    choose(&clerk, &found, "sibling").says(200, "id=\"no-nearer-family\"").says(200, "제21조제3항제1호");
+    choose(&clerk, &found, "").says(422, "id=\"case-fault\"");
+    choose(&clerk, &found, "appointed").says(422, "id=\"case-fault\"");
+    choose(&clerk, &found, "parent-online").says(422, "만 19세 미만");
+
+    for paper in PAPERS {
+        let seen: Vec<&str> = PAPERS.into_iter().filter(|one| *one != paper).collect();
+        let lacking = record(&clerk, &found, &code, &seen);
+        lacking.says(422, &format!("id=\"{paper}-fault\""));
+        assert_eq!(lacking.text().matches("class=\"fault\"").count(), 1, "{paper}: {}", lacking.text());
+    }
+    record(&clerk, &found, &"0".repeat(32), &PAPERS).says(422, "id=\"code-fault\"");
+    assert!(!sister.get("/representatives").text().contains("/acting/"), "nothing was recorded");
+    let recorded = record(&clerk, &found, &code, &PAPERS);
+    recorded.says(200, "id=\"done\"").says(200, &code);
+    let address = format!("/acting/{}", appointment(&recorded));
+    sister.get("/representatives").says(200, &address);
+    sister.get(&address).says(200, "대리인으로서");
+
+    let own = patient.get("/representatives");
+    own.says(200, "한지우 (지원센터 직원)").says(200, "직계 존속이 모두 없음을 증명하는 서류").says(200, "형제·자매");
+    patient.get("/access").says(200, "대리인 서류 확인").says(200, "한지우");
+    patient.get("/account/notices").says(200, "내 대리인을 기록했습니다");
+    let ended = [("csrf", &*own.csrf()), ("id", &*appointment(&own))];
+    patient.post("/representatives/end", &ended).says(200, "id=\"done\"");
+    assert_eq!(sister.get(&address).status, 403, "on the next request");
+}
+
+#[test]
+fn staff_end_what_staff_recorded_and_the_patient_is_told() {
+    let site = Site::new();
+    let (patient, _) = signed_in(&site, &site.kim);
+    let (sister, code) = signed_in(&site, &site.lee);
+    let clerk = clerk(&site);
+    request(&site, &clerk, "p1");
+    let recorded = record(&clerk, &find(&clerk, CODE, "p1"), &code, &PAPERS);
+    let id = appointment(&recorded);
+    sister.get(&format!("/acting/{id}")).says(200, "대리인으로서");
+    let fields = [("csrf", &*recorded.csrf()), ("ground", &*ground_of(&recorded)), ("id", &*id)];
+    clerk.post("/staff/representatives/end", &fields).says(200, "id=\"done\"").says(200, "끝낸 때");
+    assert_eq!(sister.get(&format!("/acting/{id}")).status, 403, "on the next request");
+    assert_eq!(clerk.post("/staff/representatives/end", &fields).status, 400, "once");
+    patient.get("/account/notices").says(200, "대리를 끝냈습니다");
+}
+
+#[test]
+fn without_an_open_request_a_patient_is_like_one_who_is_not_there() {
+    let site = Site::new();
+    let (patient, _) = signed_in(&site, &site.kim);
+    let clerk = clerk(&site);
+    let words = |answer: &Answer| between(&answer.text(), "id=\"number-fault\">", "<");
+    let nobody = find(&clerk, CODE, "p99");
+    nobody.says(422, "열려 있는 내 신청이 없습니다");
+    let somebody = find(&clerk, CODE, "p1");
+    assert_eq!((somebody.status, words(&somebody)), (422, words(&nobody)));
+    assert!(!somebody.text().contains("김하늘"));
+    patient.get("/access").says(200, "대리인 서류 확인").says(200, "열려 있는 신청");
+    find(&clerk, "", "").says(422, "id=\"institution-fault\"").says(422, "id=\"number-fault\"");
+
+    let colleague = member(&site, "최서아", appointed(Role::Support)).0;
+    request(&site, &colleague, "p1");
+    let theirs = ground_of(&find(&colleague, CODE, "p1"));
+    let page = clerk.get(PAGE);
+    for path in ["", "/record", "/end"] {
+        let fields = [("csrf", &*page.csrf()), ("ground", &*theirs), ("case", "sibling"), ("id", &*theirs)];
+        assert_eq!(clerk.post(&format!("{PAGE}{path}"), &fields).status, 403, "{path}: a colleague's request");
+    }
+    find(&clerk, CODE, "p1").says(422, "열려 있는 내 신청이 없습니다");
+}
+
+#[test]
+fn nobody_but_support_staff_comes_here() {
+    let site = Site::new();
+    for role in [Role::Steward, Role::SecurityOfficer, Role::Administrator] {
+        let other = member(&site, "오하린", appointed(role)).0;
+        assert!(!other.get("/staff").text().contains(PAGE), "nothing leads there");
+        assert_eq!(other.get(PAGE).status, 403);
+        let fields = [("csrf", &*other.get("/staff").csrf()), ("institution", CODE), ("number", "p1")];
+        for path in ["", "/record", "/end"] {
+            assert_eq!(other.post(&format!("{PAGE}{path}"), &fields).status, 403, "{}: {path}", role.name());
+        }
+    }
+}
+
+#[test]
+fn a_patient_who_never_signed_in_is_of_the_age_that_their_records_say() {
+    let site = Site::new();
+    let (_, code) = signed_in(&site, &site.lee);
+    let clerk = clerk(&site);
+    request(&site, &clerk, "p1");
+    let found = find(&clerk, CODE, "p1");
+    found.says(200, "id=\"no-name\"");
+    assert!(!found.text().contains("김하늘"));
+    choose(&clerk, &found, "legal-representative-of-child").says(422, "만 14세 미만");
+    record(&clerk, &found, &code, &PAPERS).says(200, "id=\"done\"");
+    let (patient, _) = signed_in(&site, &site.kim);
+    patient.get("/representatives").says(200, "한지우 (지원센터 직원)");
+}
+
+#[test]
+fn a_proof_is_recorded_by_somebody_who_is_there_now() {
+    let site = Site::new();
+    let (_, code) = signed_in(&site, &site.lee);
+    let clerk = clerk(&site);
+    request(&site, &clerk, "p1");
+    let found = find(&clerk, CODE, "p1");
+    site.world.clock.advance(301);
+    record(&clerk, &found, &code, &PAPERS).leads_to("/account/prove");
+    find(&clerk, CODE, "p1").says(200, "id=\"none\"");
+}

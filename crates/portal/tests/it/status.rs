@@ -1,0 +1,24 @@
+//! The status page: what it tells everybody of the service, and the grade of it.
+
+use crate::site::Site;
+use base::Id16;
+
+#[test]
+fn alerts_that_do_not_arrive_are_counted_for_everybody() {
+    let site = Site::new();
+    let stranger = site.browser();
+    // What was found is told again for five seconds.
+    let page = || {
+        site.world.clock.advance(6);
+        stranger.get("/status")
+    };
+    page().says(200, "모든 것이 정상입니다").says(200, "못 보낸 알림이 없습니다");
+    let (store, id) = (site.world.store(), Id16([1; 16]));
+    store.add_job(id, "alert", b"ids alone".to_vec()).expect("added");
+    page().says(200, "모든 것이 정상입니다").says(200, "기다리는 알림이 1건");
+    store.take_job("alert", 60).expect("asked").expect("its turn");
+    store.fail_job(id, "https://192.0.2.1/ did not answer".to_owned(), 10).expect("noted");
+    let failing = page();
+    failing.says(200, "운영자가 살펴볼 점이 있습니다").says(200, "다시 보내고 있는 알림이 1건");
+    assert!(!failing.text().contains("192.0.2.1"), "counts alone");
+}
