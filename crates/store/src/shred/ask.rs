@@ -65,7 +65,8 @@ impl Store {
     }
 
     /// Approves an erasure. The second approval that counts starts the waiting period: one ends with the role of who gave it, up to
-    /// the moment when the erasure is begun. Nobody approves twice, or what they asked for. Takes a permit as [`Store::shred_request`] does; what is refused is journalled as denied.
+    /// the moment when the erasure is begun. Nobody approves twice, or what they asked for. Takes a permit as
+    /// [`Store::shred_request`] does; what is refused is journalled as denied.
     ///
     /// # Errors
     /// [`StoreError::Action`]; [`StoreError::Scope`]; [`StoreError::Shred`] where this approval does not count;
