@@ -101,8 +101,7 @@ impl Asker {
                 Ok(Standing { actor: actor(Role::Patient), purpose: Purpose::OwnRecords, subject: self.session.person })
             }
             Basis::Acting(ground) => {
-                let named = portal.archive().store().represented_by(self.session.account)?;
-                let named = named.into_iter().find(|one| one.id == ground);
+                let named = portal.archive().store().representation(self.session.account, ground)?;
                 // An appointment of others is asked for like one that is not there.
                 let subject = named.map_or(ground, |one| one.person);
                 Ok(Standing {

@@ -151,10 +151,11 @@ impl Store {
         let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), self.core().clock.now_us());
         self.core().writer.run(1, move |transaction| {
             check_epoch(transaction, epoch)?;
-            let sql =
-                "UPDATE representative SET ended_by = ?, ended_us = ? WHERE person = ? AND id = ? AND ended_us IS NULL";
+            let sql = format!(
+                "UPDATE representative SET ended_by = ?2, ended_us = ?3 WHERE {OF_PERSON} AND id = ?4 AND ended_us IS NULL"
+            );
             let changed =
-                transaction.execute(sql, params![by.0, now_us, person.0, id.0]).at("ending an appointment")?;
+                transaction.execute(&sql, params![person.0, by.0, now_us, id.0]).at("ending an appointment")?;
             if changed == 0 {
                 return Err(StoreError::Missing { what: "appointment that is open" });
             }
@@ -176,7 +177,7 @@ impl Store {
         }
         self.core().readers.snapshot("reading appointments", |connection| {
             check_epoch(connection, permit.epoch())?;
-            listed(connection, "person = ?", person)
+            listed(connection, OF_PERSON, [person.0])
         })
     }
 
@@ -215,7 +216,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub fn represented_by(&self, account: Id16) -> Result<Vec<Representative>, StoreError> {
-        self.core().readers.snapshot("reading appointments", |connection| listed(connection, "agent = ?", account))
+        self.core().readers.snapshot("reading appointments", |connection| listed(connection, "agent = ?1", [account.0]))
+    }
+
+    /// One appointment of an account, open or ended; nothing where it is another's or none. However many others there are.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn representation(&self, account: Id16, id: Id16) -> Result<Option<Representative>, StoreError> {
+        let found = self.core().readers.snapshot("reading an appointment", |connection| {
+            listed(connection, "agent = ?1 AND id = ?2", [account.0, id.0])
+        })?;
+        Ok(found.into_iter().next())
     }
 }
 
@@ -243,7 +255,14 @@ fn outgrown(case: &ProofCase, birth: Option<Date>) -> Option<Timestamp> {
     base::midnight(birthday)
 }
 
-fn listed(connection: &Connection, condition: &str, id: Id16) -> Result<Vec<Representative>, StoreError> {
+/// Of a person `?1`, those among them that were recorded for a patient before it was known whose they are.
+const OF_PERSON: &str = "(person = ?1 OR person IN (SELECT patient FROM person_patient WHERE person = ?1))";
+
+fn listed(
+    connection: &Connection,
+    condition: &str,
+    named: impl rusqlite::Params,
+) -> Result<Vec<Representative>, StoreError> {
     let step = "reading appointments";
     let sql = format!(
         "SELECT id, person, agent, proof_case, institution, share, recorded_by, from_us, until_us, ended_us, \
@@ -251,7 +270,7 @@ fn listed(connection: &Connection, condition: &str, id: Id16) -> Result<Vec<Repr
          FROM representative r WHERE {condition} ORDER BY from_us DESC, id LIMIT {GROUNDS_MAX}"
     );
     let mut statement = connection.prepare_cached(&sql).at(step)?;
-    let mut rows = statement.query([id.0]).at(step)?;
+    let mut rows = statement.query(named).at(step)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().at(step)? {
         let id = |at: usize| id16_from(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());

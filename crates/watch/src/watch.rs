@@ -402,7 +402,8 @@ impl Reader {
         now: Timestamp,
     ) -> Result<(Vec<Hole>, Again), WatchError> {
         let mut again = self.again;
-        if again.begun.is_none_or(|begun| now.duration_since(begun) >= AGAIN) {
+        // What takes longer than that comes to its end all the same: the newest entries stand there.
+        if again.at.is_none() && again.begun.is_none_or(|begun| now.duration_since(begun) >= AGAIN) {
             again = Again { begun: Some(now), at: Some(Checked::default()) };
         }
         let Some(from) = again.at else { return Ok((Vec::new(), again)) };

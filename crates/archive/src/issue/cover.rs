@@ -53,7 +53,7 @@ impl Archive {
         let (account, purpose) = (permit.actor().account, permit.purpose());
         let by_purpose = Text::coded("purpose", purpose.name());
         if matches!(purpose, Purpose::Representation { .. }) {
-            let found = self.store().represented_by(account)?.into_iter().find(|one| one.id == id);
+            let found = self.store().representation(account, id)?;
             return Ok(Ground {
                 one_institution: found.as_ref().is_some_and(|one| one.institution.is_some()),
                 why: found.map_or(by_purpose, |one| Text::coded("case", &one.proof_case)),

@@ -11,7 +11,7 @@ use synth::people::{Person, read_people};
 use tempfile::TempDir;
 
 /// Patients of each of the three hospitals.
-const PATIENTS: &str = "22";
+const PATIENTS: &str = "30";
 /// Longest wait for a program to be ready.
 const START_WAIT: Duration = Duration::from_secs(120);
 /// Longest wait for a program to end once it was told to.

@@ -256,6 +256,7 @@ proofs-lacks = Not checked yet: { $proof }
 proofs-lacks-this = This one is not checked yet.
 proofs-code-hint = Whoever is to act finds it at the end of the page about representatives when signed in.
 proofs-code-fault = Enter the user code of whoever is to act as it stands. It cannot be the patient’s own.
+proofs-theirs = Where it is your own record, or you are the one to act, a colleague has to see the papers.
 proofs-too-many = This patient has too many representatives. End another one first.
 proofs-place = Records of which hospital
 proofs-place-one = records of one hospital

@@ -256,6 +256,7 @@ proofs-lacks = 확인하지 않은 서류가 있습니다: { $proof }
 proofs-lacks-this = 이 서류를 아직 확인하지 않았습니다.
 proofs-code-hint = 대리할 사람이 한마루에 들어와 대리인 화면의 아래쪽에서 볼 수 있습니다.
 proofs-code-fault = 대리할 사람의 이용자 코드를 그대로 넣어 주세요. 환자의 코드는 넣을 수 없습니다.
+proofs-theirs = 직원 본인의 기록이거나 직원 본인이 대리인인 경우에는 다른 직원이 서류를 확인해야 합니다.
 proofs-too-many = 이 환자의 대리인이 너무 많습니다. 먼저 다른 대리를 끝내 주세요.
 proofs-place = 어느 병원의 기록
 proofs-place-one = 병원 한 곳의 기록

@@ -407,7 +407,12 @@ pub(crate) async fn record(form: Fresh<StaffForm>) -> Result<Response, PageError
         let birth = birth_of(portal, &permit, subject, profile.as_ref())?;
         let archive = portal.archive();
         let is_known = |code: &InstitutionCode| matches!(archive.institution(code), Ok(Some(_)));
+        let own = portal.watch()?.person_of(actor.account)?;
         let faults = match read(t, &fields, case, (subject, birth), archive.clock().now(), is_known) {
+            // Papers are seen by somebody who has no part in it.
+            Ok(new) if own.is_some_and(|own| own == subject || own == new.agent) => {
+                Faults::one("code", t.t("proofs-theirs"))
+            }
             Ok(new) => match archive.store().appoint(&permit, new) {
                 Ok(_) => {
                     portal.identity().tell(subject, NoticeKind::RepresentativeRecorded)?;

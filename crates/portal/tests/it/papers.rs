@@ -185,3 +185,19 @@ fn a_proof_is_recorded_by_somebody_who_is_there_now() {
     record(&clerk, &found, &code, &PAPERS).leads_to("/account/prove");
     find(&clerk, CODE, "p1").says(200, "id=\"none\"");
 }
+
+#[test]
+fn nobody_sees_the_papers_of_themselves() {
+    let site = Site::new();
+    let (_, code) = signed_in(&site, &site.lee);
+    let (clerk, account) = member(&site, "한지우", appointed(Role::Support));
+    let watch = ::watch::Watch::new(site.world.store().clone(), site.world.archive().shared_door()).expect("a watch");
+    watch.works_at(account, Some(site.world.visitor(&site.lee).account), None).expect("written");
+    request(&site, &clerk, "p1");
+    let found = find(&clerk, CODE, "p1");
+    record(&clerk, &found, &code, &PAPERS).says(422, "id=\"code-fault\"").says(422, "다른 직원이 서류를");
+    watch.works_at(account, Some(site.world.visitor(&site.kim).account), None).expect("written");
+    record(&clerk, &found, &code, &PAPERS).says(422, "다른 직원이 서류를");
+    watch.works_at(account, None, None).expect("written");
+    record(&clerk, &found, &code, &PAPERS).says(200, "id=\"done\"");
+}

@@ -48,8 +48,8 @@ pub(super) fn take_out(
     // Versions of resources that came again since.
     let sql = format!("DELETE FROM resource_version WHERE {IS_STUB}");
     transaction.execute(&sql, []).at(STEP)?;
-    // Of what kind they are is known to nobody any more.
-    for (shred, position) in late.iter().filter_map(|position| Some((under_way.shreds.first()?, position))) {
+    // Of what kind they are, and of which of several erasures, is known to nobody any more.
+    for (shred, position) in under_way.shreds.iter().flat_map(|shred| late.iter().map(move |at| (shred, at))) {
         let sql = "INSERT OR IGNORE INTO shred_leaf (shred, kind, position) VALUES (?, 0, ?)";
         transaction.execute(sql, params![shred, position]).at(STEP)?;
     }

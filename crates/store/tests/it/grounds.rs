@@ -271,15 +271,44 @@ fn staff_record_a_representative_with_the_proofs_they_saw_on_an_open_request() {
     assert!(ward.ask(Role::Representative, agent, Action::Issue, ward.about(), purpose).is_err(), "its end has come");
 }
 
+#[test]
+fn who_turns_out_to_be_a_patient_sees_and_ends_what_was_recorded_before() {
+    let ward = Ward::new();
+    let (agent, unlinked) = (ward.store.person_for_ci(&[8; 32]).expect("a person"), patient("p9"));
+    ward.write(unlinked, "Patient", "p9", "아무개", None);
+    let permit = recording_about(&ward, unlinked.id());
+    let papers = ["own-id", "family-proof", "patient-consent", "patient-id"];
+    let new = appointment(&ward, agent, "spouse-or-lineal", &papers);
+    let id = ward.store.appoint(&permit, NewRepresentative { person: unlinked.id(), ..new }).expect("recorded");
+    let named = ward.store.representation(agent, id).expect("read").expect("it is the agent's");
+    assert_eq!((named.person, ward.store.representation(DOCTOR, id).expect("read")), (unlinked.id(), None));
+
+    let own = ward.own(Action::Appoint);
+    assert_eq!(ward.store.representatives(&own, ward.person).expect("a list"), [], "nobody knows yet whose it is");
+    ward.link(unlinked, &institution());
+    let own = ward.own(Action::Appoint);
+    let listed = ward.store.representatives(&own, ward.person).expect("a list");
+    assert_eq!(listed.iter().map(|one| one.id).collect::<Vec<_>>(), [id]);
+    ward.store.end_representative(&own, ward.person, id).expect("ended");
+    let purpose = Purpose::Representation { ground: id };
+    let asked = ward.ask(Role::Representative, agent, Action::ReadRecord, Target::Person(unlinked.id()), purpose);
+    assert_eq!(asked.expect_err("ended"), DenialReason::Ground);
+}
+
 /// A clerk's permit to record proofs about the person, on a request that a steward confirmed.
 fn recording(ward: &Ward) -> Permit {
+    recording_about(ward, ward.person)
+}
+
+fn recording_about(ward: &Ward, subject: Id16) -> Permit {
     let purpose = || Purpose::Application { ground: Id16([0x33; 16]) };
-    let permit = ward.ask(Role::Support, CLERK, Action::AskGround, ward.about(), purpose()).expect("a clerk may ask");
-    let new = NewGround { subject: ward.person, institution: None, share: Share::Whole, reason: ward.reason() };
+    let ask = |action| ward.ask(Role::Support, CLERK, action, Target::Person(subject), purpose());
+    let permit = ask(Action::AskGround).expect("a clerk may ask");
+    let new = NewGround { subject, institution: None, share: Share::Whole, reason: ward.reason() };
     let request = ward.store.ask_ground(&permit, new).expect("it is written");
     let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
     ward.store.confirm_ground(&steward, request).expect("confirmed");
-    ward.ask(Role::Support, CLERK, Action::RecordProof, ward.about(), purpose()).expect("a permit")
+    ask(Action::RecordProof).expect("a permit")
 }
 
 #[test]

@@ -69,7 +69,8 @@ impl Ward {
         self.store.ask(&self.door, request).expect("a permit")
     }
 
-    fn link(&self, owner: Owner, code: &InstitutionCode) {
+    /// Says that a patient is the person.
+    pub fn link(&self, owner: Owner, code: &InstitutionCode) {
         let permit = self.depositing(code, Action::LinkPerson);
         let link = PersonLink { person: self.person, patient: owner.id(), institution: code.clone() };
         self.store.link_patients(&permit, vec![link]).expect("linked");
