@@ -391,7 +391,7 @@ mod tests {
         let counted = Arc::clone(&made);
         let page = move || {
             let before = counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-            async move { if before % 2 == 0 { Err(PageError::Stale) } else { Ok("made") } }
+            async move { if before.is_multiple_of(2) { Err(PageError::Stale) } else { Ok("made") } }
         };
         let routes = axum::routing::get(page.clone()).post(page);
         let router = axum::Router::new().route("/", routes).layer(axum::middleware::from_fn(answered));
