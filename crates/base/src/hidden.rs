@@ -29,7 +29,11 @@ pub const fn is_hidden(letter: char) -> bool {
 /// was made to look like.
 #[must_use]
 pub fn seen(name: &str) -> Cow<'_, str> {
-    if name.contains(is_hidden) { Cow::Owned(name.replace(is_hidden, "\u{fffd}")) } else { Cow::Borrowed(name) }
+    if name.contains(is_hidden) {
+        Cow::Owned(name.replace(is_hidden, MARK.encode_utf8(&mut [0; 4])))
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 #[cfg(test)]

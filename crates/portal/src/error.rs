@@ -438,6 +438,11 @@ pub(crate) fn faulty_page(template: &impl Template) -> Result<Response, PageErro
     Ok(response)
 }
 
+/// Renders a page with a form, which may be one that is to be mended.
+pub(crate) fn form_page(template: &impl Template, is_faulty: bool) -> Result<Response, PageError> {
+    if is_faulty { faulty_page(template) } else { page(template) }
+}
+
 /// The answer of an error with its page.
 pub(crate) fn error_response(frame: Frame, error: &PageError) -> Response {
     let mut response = match page(&ErrorPage::new(frame, error)) {

@@ -123,8 +123,8 @@ impl Asker {
 /// their rights say, those that ended included; the door decides whether they may.
 fn on_ground(portal: &Portal, account: Id16, ground: Id16) -> Result<(Role, &'static str, Id16), PageError> {
     let store = portal.archive().store();
-    if let Some((role, kind, subject)) = store.own_ground(account, ground)? {
-        return Ok((role, kind.purposes().first().copied().unwrap_or_default(), subject));
+    if let Some(own) = store.own_ground(account, ground)? {
+        return Ok((own.role, own.kind.purposes().first().copied().unwrap_or_default(), own.subject));
     }
     let (role, name) = if store.facts(account)?.holds.contains(&Role::Pharmacist) {
         (Role::Pharmacist, "dispensing")

@@ -36,6 +36,19 @@ pub struct NewGround {
     pub reason: Redacted<String>,
 }
 
+/// What a ground says to the account whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnGround {
+    /// The role that it was asked for in.
+    pub role: Role,
+    /// What it is.
+    pub kind: GroundKind,
+    /// Whom it is about.
+    pub subject: Id16,
+    /// The institution whose records it reaches alone, where it is one.
+    pub institution: Option<InstitutionCode>,
+}
+
 /// A ground as it stands in the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroundEntry {
@@ -213,23 +226,22 @@ impl Store {
         self.find_grounds(None, "closed_us IS NULL AND until_us > ?1 AND account = ?2", account)
     }
 
-    /// The role in which a ground is the account's, its kind and whom it is about, whatever became of it: so that what is asked for
-    /// on one that ended is asked about them, and they see the attempt.
+    /// A ground where it is the account's, whatever became of it: so that what is asked for on one that ended is asked about whom it
+    /// is about, and they see the attempt.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
-    pub fn own_ground(&self, account: Id16, id: Id16) -> Result<Option<(Role, GroundKind, Id16)>, StoreError> {
+    pub fn own_ground(&self, account: Id16, id: Id16) -> Result<Option<OwnGround>, StoreError> {
         let step = "looking for a ground";
         self.core().readers.snapshot(step, |connection| {
-            let sql = "SELECT role, kind, subject FROM access_ground WHERE id = ? AND account = ?";
+            let sql = "SELECT role, kind, subject, institution FROM access_ground WHERE id = ? AND account = ?";
             let mut statement = connection.prepare_cached(sql).at(step)?;
-            let row: Option<(String, String, [u8; 16])> = statement
-                .query_row(params![id.0, account.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .optional()
-                .at(step)?;
-            let Some((role, kind, subject)) = row else { return Ok(None) };
-            let read = Role::from_name(&role).zip(GroundKind::from_name(&kind));
-            Ok(read.map(|(role, kind)| (role, kind, Id16(subject))))
+            let mut rows = statement.query(params![id.0, account.0]).at(step)?;
+            let Some(row) = rows.next().at(step)? else { return Ok(None) };
+            let text = |place| row.get::<_, String>(place).at(step);
+            let read = Role::from_name(&text(0)?).zip(GroundKind::from_name(&text(1)?));
+            let (subject, institution) = (Id16(row.get(2).at(step)?), InstitutionCode::new(&text(3)?));
+            Ok(read.map(|(role, kind)| OwnGround { role, kind, subject, institution }))
         })
     }
 

@@ -98,7 +98,7 @@ pub use extract::{Indexing, index_rows};
 pub use facts::{LINKS_MAX, PersonLink};
 pub use fingerprint::{Fingerprint, TableFingerprint};
 pub use glass::{BrokenGlass, GlassNotice, Verdict};
-pub use grounds::{GROUNDS_MAX, GroundEntry, NewGround, REASON_BYTES_MAX, kind_asked_by};
+pub use grounds::{GROUNDS_MAX, GroundEntry, NewGround, OwnGround, REASON_BYTES_MAX, kind_asked_by};
 pub use index::{HOUSEHOLD, INDEX_TEXT_BYTES_MAX, IndexRow};
 pub use jobs::{JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, Job, Jobs};
 pub use journal::{AccessActor, AccessEntry, AccessResult};

@@ -73,14 +73,26 @@ impl BagBuilder {
     /// Adds a patient who is this person.
     #[must_use]
     pub fn patient(self, id: &str, person: &Person) -> Self {
-        self.resource(&json!({
+        self.patient_with(id, person, &json!({}))
+    }
+
+    /// Adds a patient who is this person, with further members of the resource.
+    ///
+    /// # Panics
+    /// Where `more` is no object.
+    #[must_use]
+    pub fn patient_with(self, id: &str, person: &Person, more: &Value) -> Self {
+        let mut patient = json!({
             "resourceType": "Patient",
             "id": id,
             "identifier": [{"system": NATIONAL_NUMBERS, "value": person.rrn}],
             "name": [{"text": person.name}],
             "gender": person.sex.code(),
             "birthDate": person.birth_date.to_string()
-        }))
+        });
+        let members = patient.as_object_mut().expect("it is an object");
+        members.extend(more.as_object().expect("members of a resource").clone());
+        self.resource(&patient)
     }
 
     /// Adds a visit of a patient on a day, `YYYY-MM-DD`, with one diagnosis: Encounter `<id>`, Condition `<id>-d`.

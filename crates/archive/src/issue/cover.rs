@@ -59,7 +59,7 @@ impl Archive {
                 why: found.map_or(by_purpose, |one| Text::coded("case", &one.proof_case)),
             });
         }
-        let found = self.store().own_grounds(account)?.into_iter().find(|one| one.id == id);
+        let found = self.store().own_ground(account, id)?;
         Ok(Ground { one_institution: found.is_some_and(|one| one.institution.is_some()), why: by_purpose })
     }
 }

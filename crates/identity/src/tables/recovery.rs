@@ -61,32 +61,23 @@ pub(crate) fn open(transaction: &Transaction<'_>, request: &RecoveryRow) -> rusq
 
 /// The request of a code.
 pub(crate) fn find(connection: &Connection, code: &[u8; 32]) -> rusqlite::Result<Option<RecoveryRow>> {
-    connection
-        .prepare_cached("SELECT account, recovery, code, state, made_us, asked_by FROM recovery WHERE code = ?1")?
-        .query_row([code], row)
-        .optional()
+    first(connection, "code = ?1", code)
 }
 
 /// The open request of an account.
 pub(crate) fn open_of(connection: &Connection, account: Id16) -> rusqlite::Result<Option<RecoveryRow>> {
-    connection
-        .prepare_cached(
-            "SELECT account, recovery, code, state, made_us, asked_by FROM recovery WHERE account = ?1 AND state = 'open'
-             ORDER BY made_us DESC LIMIT 1",
-        )?
-        .query_row([account.0], row)
-        .optional()
+    first(connection, "account = ?1 AND state = 'open' ORDER BY made_us DESC", &account.0)
 }
 
 /// The newest request of an account that took effect.
 pub(crate) fn done_of(connection: &Connection, account: Id16) -> rusqlite::Result<Option<RecoveryRow>> {
-    connection
-        .prepare_cached(
-            "SELECT account, recovery, code, state, made_us, asked_by FROM recovery WHERE account = ?1 AND state = 'done'
-             ORDER BY ended_us DESC LIMIT 1",
-        )?
-        .query_row([account.0], row)
-        .optional()
+    first(connection, "account = ?1 AND state = 'done' ORDER BY ended_us DESC", &account.0)
+}
+
+/// The first request for which a condition on `?1` holds.
+fn first(connection: &Connection, holds: &str, named: &dyn rusqlite::ToSql) -> rusqlite::Result<Option<RecoveryRow>> {
+    let sql = format!("SELECT account, recovery, code, state, made_us, asked_by FROM recovery WHERE {holds} LIMIT 1");
+    connection.prepare_cached(&sql)?.query_row([named], row).optional()
 }
 
 /// How many requests an account made after a moment.

@@ -2,7 +2,7 @@
 //! withdrawn is refused to whoever asks next.
 
 use crate::Portal;
-use crate::error::{PageError, page};
+use crate::error::{PageError, form_page};
 use crate::fields::{Fields, Fresh, PersonForm};
 use crate::frame::{Fault, Faults, Frame};
 use crate::pages::records::{names, own};
@@ -12,7 +12,6 @@ use crate::visitor::Person;
 use crate::words::day_of_form;
 use askama::Template;
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Timestamp};
 use policy::{Action, DataKind, InstitutionCode, Permit, Sensitive};
@@ -299,11 +298,7 @@ async fn shown(person: &Person, besides: Besides) -> Result<Response, PageError>
     if let Some(filled) = filled {
         shown.form = ConsentForm::new(t, &own, besides.changes, &filled);
     }
-    let mut response = page(&ConsentsPage { faults: besides.faults, done: besides.done.map(|key| t.t(key)), ..shown })?;
-    if is_faulty {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    form_page(&ConsentsPage { faults: besides.faults, done: besides.done.map(|key| t.t(key)), ..shown }, is_faulty)
 }
 
 /// `GET /consents`

@@ -2,7 +2,7 @@
 //! and take marks, each with a reason. No name is shown, and no record.
 
 use crate::Portal;
-use crate::error::{PageError, page};
+use crate::error::{PageError, form_page};
 use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::oversight::name_of;
@@ -12,7 +12,6 @@ use crate::pages::watch_case::short;
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use askama::Template;
-use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use policy::{Action, Permit};
@@ -135,11 +134,7 @@ async fn shown(staff: &StaffMember, besides: Besides) -> Result<Response, PageEr
     }
     let done = besides.done.map(|key| frame.t.t(key));
     let shown = MarksPage::new(frame, staff.csrf(), &marks, &names);
-    let mut response = page(&MarksPage { faults: besides.faults, done, ..shown })?;
-    if is_faulty {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    form_page(&MarksPage { faults: besides.faults, done, ..shown }, is_faulty)
 }
 
 /// `GET /staff/watch/marks`

@@ -2,7 +2,7 @@
 //! its reviews. No record is shown here.
 
 use crate::Portal;
-use crate::error::{PageError, page};
+use crate::error::{PageError, form_page, page};
 use crate::fields::StaffForm;
 use crate::frame::{Choice, Frame};
 use crate::pages::staff_access::{StaffNames, staff_names, staff_permit};
@@ -262,11 +262,7 @@ async fn reviews_shown(staff: &StaffMember, fault: Option<&str>) -> Result<Respo
     let fault = fault.map(|key| frame.t.t(key));
     let is_faulty = fault.is_some();
     let shown = ReviewsPage::new(frame, staff.csrf(), closes, &glasses, &names, now);
-    let mut response = page(&ReviewsPage { fault, ..shown })?;
-    if is_faulty {
-        *response.status_mut() = axum::http::StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    form_page(&ReviewsPage { fault, ..shown }, is_faulty)
 }
 
 /// `GET /staff/reviews`

@@ -2,7 +2,7 @@
 //! it. What the person says themselves stands in `representatives`. No record is shown here.
 
 use crate::Portal;
-use crate::error::{PageError, page};
+use crate::error::{PageError, form_page};
 use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::access::word;
@@ -14,7 +14,6 @@ use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use crate::words::day_of;
 use askama::Template;
-use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Timestamp};
 use identity::{NoticeKind, Profile};
@@ -199,8 +198,8 @@ fn entitled(portal: &Portal, actor: &Actor) -> Result<(), PageError> {
 /// The permit on a request of this member of staff, and whom it is about. One of others is asked for like one that is not there.
 fn on_request(portal: &Portal, actor: &Actor, ground: Id16) -> Result<(Permit, Id16), PageError> {
     let own = portal.archive().store().own_ground(actor.account, ground)?;
-    let own = own.filter(|(role, kind, _)| (*role, *kind) == (ROLE, GroundKind::Request));
-    let subject = own.map_or(ground, |(.., subject)| subject);
+    let own = own.filter(|own| (own.role, own.kind) == (ROLE, GroundKind::Request));
+    let subject = own.map_or(ground, |own| own.subject);
     Ok((permit(portal, actor, ground, subject)?, subject))
 }
 
@@ -254,7 +253,7 @@ fn known(portal: &Portal, actor: &Actor, ground: Id16) -> Result<Known, PageErro
     let store = portal.archive().store();
     let list = store.representatives(&permit, subject)?;
     let profile = portal.identity().profile(subject)?;
-    let own = store.own_grounds(actor.account)?.into_iter().find(|one| one.id == ground);
+    let own = store.own_ground(actor.account, ground)?;
     Ok(Known {
         ground,
         institution: own.and_then(|own| own.institution),
@@ -353,11 +352,7 @@ fn answered(staff: &StaffMember, known: Option<&Known>, said: Said) -> Result<Re
     if is_faulty {
         frame = frame.faulty();
     }
-    let mut response = page(&ProofsPage::new(frame, staff.csrf(), known, said))?;
-    if is_faulty {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    form_page(&ProofsPage::new(frame, staff.csrf(), known, said), is_faulty)
 }
 
 /// `GET /staff/representatives`

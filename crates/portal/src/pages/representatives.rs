@@ -2,7 +2,7 @@
 //! in `proofs`; what they wrote down stands here, with what they saw, and the person ends it like any other.
 
 use crate::Portal;
-use crate::error::{PageError, page};
+use crate::error::{PageError, form_page};
 use crate::fields::{Fields, Fresh, PersonForm};
 use crate::frame::{Fault, Faults, Frame};
 use crate::pages::access::word;
@@ -13,7 +13,6 @@ use crate::texts::{Locale, Texts};
 use crate::visitor::Person;
 use crate::words::{day_of, day_of_form};
 use askama::Template;
-use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use jiff::civil::Date;
@@ -290,11 +289,7 @@ async fn shown(person: &Person, faults: Faults, filled: &Fields, done: Option<&s
         frame = frame.faulty();
     }
     let shown = RepresentativesPage::new(frame, person.csrf(), id, &known, filled);
-    let mut response = page(&RepresentativesPage { faults, done: done.map(|key| t.t(key)), ..shown })?;
-    if is_faulty {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    form_page(&RepresentativesPage { faults, done: done.map(|key| t.t(key)), ..shown }, is_faulty)
 }
 
 /// `GET /representatives`

@@ -2,7 +2,7 @@
 //! is shown elsewhere; here stand reasons and times.
 
 use crate::Portal;
-use crate::error::{PageError, page};
+use crate::error::{PageError, form_page};
 use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::staff::told;
@@ -10,7 +10,6 @@ use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use archive::ArchiveError;
 use askama::Template;
-use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use identity::StaffState;
@@ -206,11 +205,7 @@ async fn shown(staff: &StaffMember, besides: Besides) -> Result<Response, PageEr
     let offers = besides.offers.into_iter().map(offer).collect();
     let shown = StaffAccessPage::new(frame, staff.csrf(), &known);
     let done = besides.done.map(|key| t.t(key));
-    let mut response = page(&StaffAccessPage { faults: besides.faults, done, offers, ..shown })?;
-    if is_faulty {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    form_page(&StaffAccessPage { faults: besides.faults, done, offers, ..shown }, is_faulty)
 }
 
 /// `GET /staff/access`

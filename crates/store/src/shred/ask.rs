@@ -150,22 +150,24 @@ impl Store {
     pub fn shreds(&self, permit: &Permit) -> Result<Vec<Shred>, StoreError> {
         check_permit(permit, "shreds", None)?;
         self.judged(permit, permit.actor().account, "erasure", &|_| Ok(()))?;
-        self.all_shreds()
+        self.read_shreds(None)
     }
 
     pub(super) fn find_shred(&self, id: Id16) -> Result<Shred, StoreError> {
-        let found = self.all_shreds()?.into_iter().find(|shred| shred.id == id);
+        let found = self.read_shreds(Some(id))?.pop();
         found.ok_or(StoreError::Missing { what: "erasure" })
     }
 
-    fn all_shreds(&self) -> Result<Vec<Shred>, StoreError> {
+    /// All of them, or one alone: what the others say need not be opened for it.
+    fn read_shreds(&self, only: Option<Id16>) -> Result<Vec<Shred>, StoreError> {
         let core = self.core();
         let step = "reading erasures";
         core.readers.snapshot(step, |connection| {
             let sql = "SELECT id, state, scope, requester, request, requested_us, not_before_us, destroyed_us FROM shred \
-                       ORDER BY requested_us, id";
+                       WHERE ?1 IS NULL OR id = ?1 ORDER BY requested_us, id";
             let mut statement = connection.prepare_cached(sql).at(step)?;
-            let rows = statement.query_map([], |row| Ok(read(core, connection, row))).at(step)?;
+            let only = only.map(|id| id.0);
+            let rows = statement.query_map([only], |row| Ok(read(core, connection, row))).at(step)?;
             rows.map(|row| row.at(step)?).collect()
         })
     }

@@ -388,13 +388,7 @@ fn killed_anywhere_in_an_erasure_it_is_made_again_and_goes_on() {
         let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
         sealed(&store, 0);
         drop(store);
-        let mut child = std::process::Command::new(std::env::current_exe().expect("this binary"))
-            .args(["--exact", "shred::child", "--test-threads", "1"])
-            .env(crate::shred::FOLDER, &house.root)
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .expect("a child");
+        let mut child = crate::shred::in_a_process(&house);
         std::thread::sleep(std::time::Duration::from_millis(100 + number * 60));
         child.kill().expect("it can be killed");
         child.wait().expect("it has ended");

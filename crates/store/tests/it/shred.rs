@@ -1,7 +1,7 @@
 //! Erasure: two others approve, nothing of it is left anywhere, whoever else has the store open sees it at once, and a kill or an
 //! old copy of the database brings nothing back.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -499,6 +499,17 @@ fn child() {
     while store.shred_step(&permit, id).expect("a step") != ShredState::Done {}
 }
 
+/// Another process that does the erasure there is, to be killed.
+pub fn in_a_process(house: &House) -> Child {
+    Command::new(std::env::current_exe().expect("this binary"))
+        .args(["--exact", "shred::child", "--test-threads", "1"])
+        .env(FOLDER, &house.root)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a child")
+}
+
 #[test]
 fn killed_at_random_points_it_is_done_in_the_end() {
     let random = SeededRandom::new(20_261_126);
@@ -510,13 +521,7 @@ fn killed_at_random_points_it_is_done_in_the_end() {
         let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
         drop(store);
         for try_no in 0.. {
-            let mut child = Command::new(std::env::current_exe().expect("this binary"))
-                .args(["--exact", "shred::child", "--test-threads", "1"])
-                .env(FOLDER, &house.root)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("a child");
+            let mut child = in_a_process(&house);
             let patience = Duration::from_millis(10 + u64::from(random.bytes16()[0]) / 4 + 4 * try_no);
             std::thread::sleep(patience);
             if let Some(ended) = child.try_wait().expect("asked") {

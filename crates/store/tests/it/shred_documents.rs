@@ -84,10 +84,8 @@ impl Seam for Break {
     }
 }
 
-/// An erasure that was broken off when the key stores had its keys and the database knew nothing of that yet.
-fn broken_off(house: &mut House, scope: &ShredScope) -> Id16 {
-    let store = two_with_documents(house);
-    let id = approved(&store, scope);
+/// Opens the house again and begins an erasure, which ends when the key stores have its keys, as if it were killed there.
+fn break_off(house: &mut House, store: Store, id: Id16) -> Store {
     sealed(&store, 0);
     drop(store);
     house.config.seams = Seams::with(Break::at(store::seams::LISTED) as Arc<dyn Seam>);
@@ -96,6 +94,14 @@ fn broken_off(house: &mut House, scope: &ShredScope) -> Id16 {
     assert_eq!(store.shred_step(&permit, id).expect("begun"), ShredState::Running);
     let killed = store.shred_step(&permit, id).expect_err("killed").to_string();
     assert!(killed.contains("killed here"), "{killed}");
+    store
+}
+
+/// An erasure that was broken off when the key stores had its keys and the database knew nothing of that yet.
+fn broken_off(house: &mut House, scope: &ShredScope) -> Id16 {
+    let store = two_with_documents(house);
+    let id = approved(&store, scope);
+    let store = break_off(house, store, id);
     assert_eq!(count(house, "SELECT count(*) FROM object"), 4, "{scope:?}: nothing is erased yet");
     until(|| store.health().waiting == [0, 0]);
     drop(store);
@@ -204,13 +210,7 @@ fn killed_anywhere_over_documents_it_is_done_in_the_end_and_can_be_made_again() 
             let id = approved(&store, &scope);
             sealed(&store, 0);
             drop(store);
-            let mut child = Command::new(std::env::current_exe().expect("this binary"))
-                .args(["--exact", "shred::child", "--test-threads", "1"])
-                .env(crate::shred::FOLDER, &house.root)
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::null())
-                .spawn()
-                .expect("a child");
+            let mut child = crate::shred::in_a_process(&house);
             std::thread::sleep(std::time::Duration::from_millis(120 + number * 110));
             child.kill().expect("it can be killed");
             child.wait().expect("it has ended");
@@ -347,12 +347,7 @@ fn of_a_resource_that_is_in_two_groups_the_versions_of_the_other_stay_when_it_is
         edition(&store, "새 판 1", 2040);
         let group = GroupName { owner: patient("p1"), institution: institution(), class: class(), expiry_year: year };
         let id = approved(&store, &ShredScope::Group(group));
-        sealed(&store, 0);
-        drop(store);
-        house.config.seams = Seams::with(Break::at(store::seams::LISTED) as Arc<dyn Seam>);
-        let store = house.open();
-        let permit = repair(&store);
-        while store.shred_step(&permit, id).is_ok() {}
+        let store = break_off(&mut house, store, id);
         until(|| store.health().waiting == [0, 0]);
         drop(store);
         house.config.seams = Seams::default();
@@ -403,12 +398,7 @@ fn documents_of_an_older_program_go_with_their_keys_as_well() {
             assert_eq!(count(&house, "SELECT count(*) FROM object WHERE key IS NULL"), 4, "{told}");
             let store = house.open();
             let id = approved(&store, &scope);
-            sealed(&store, 0);
-            drop(store);
-            house.config.seams = Seams::with(Break::at(store::seams::LISTED) as Arc<dyn Seam>);
-            let store = house.open();
-            let permit = repair(&store);
-            while store.shred_step(&permit, id).is_ok() {}
+            let store = break_off(&mut house, store, id);
             let unknown = if matches!(scope, ShredScope::Patient(_)) { 4 } else { 0 };
             assert_eq!(count(&house, "SELECT count(*) FROM object WHERE key IS NULL"), unknown, "{told}");
             // And as if it had not got to that.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use store::{ConsentPurpose, ConsentTerms, NewGround, Right};
 use synth::people::Person;
-use testkit::{BagBuilder, NATIONAL_NUMBERS, World, person};
+use testkit::{BagBuilder, World, person};
 use watch::{Flag, Reader, Watch};
 
 const CODE: &str = "31100001";
@@ -28,21 +28,6 @@ struct Ward {
     source: &'static str,
 }
 
-/// A Patient with what else is said of them.
-fn patient(id: &str, one: &Person, more: &Value) -> Value {
-    let mut patient = json!({
-        "resourceType": "Patient",
-        "id": id,
-        "identifier": [{"system": NATIONAL_NUMBERS, "value": one.rrn}],
-        "name": [{"text": one.name}],
-        "gender": one.sex.code(),
-        "birthDate": one.birth_date.to_string()
-    });
-    let members = patient.as_object_mut().expect("an object");
-    members.extend(more.as_object().expect("an object").clone());
-    patient
-}
-
 fn home(text: &str) -> Value {
     json!({"address": [{"text": text}]})
 }
@@ -59,9 +44,9 @@ impl Ward {
         world.agency.add(doctor);
         world.agency.add(other);
         let bag = BagBuilder::new(CODE)
-            .resource(&patient("p1", doctor, &home("서울특별시 종로구 세종대로 209, 101동 1001호 (세종로)")))
+            .patient_with("p1", doctor, &home("서울특별시 종로구 세종대로 209, 101동 1001호 (세종로)"))
             .visit("p1", "v1", "2024-03-31")
-            .resource(&patient("p2", other, said))
+            .patient_with("p2", other, said)
             .visit("p2", "v2", "2024-04-02");
         world.deposit(&bag.write(&world.path("bag")).root).expect("a good bag");
         let here = InstitutionCode::new(CODE).expect("a code");

@@ -120,7 +120,7 @@ fn day_from_now() -> Result<String, Fault> {
 }
 
 /// A hospital of which somebody is a patient, and their number there, as its bag has them.
-fn chart_of(browser: &Browser, person: &Somebody) -> Result<(String, String), Fault> {
+pub(super) fn chart_of(browser: &Browser, person: &Somebody) -> Result<(String, String), Fault> {
     for hospital in 1..=3 {
         let bag = browser.world.scratch(&format!("data/bags/hospital-{hospital:02}"));
         let patients = std::fs::read_to_string(bag.join("data/fhir/Patient.ndjson"))?;

@@ -1,11 +1,9 @@
 //! Support staff record a representative by the papers that they saw, and end it; the patient and the representative see it.
 
 use super::others::day_in;
-use crate::authenticator::Somebody;
+use crate::Done;
 use crate::browser::Browser;
 use crate::texts::text;
-use crate::{Done, Fault};
-use serde_json::Value;
 
 /// The papers of a brother or sister.
 const PAPERS: [&str; 5] = ["own-id", "family-proof", "no-nearer-family", "patient-consent", "patient-id"];
@@ -20,7 +18,7 @@ pub async fn record_and_end(browser: Browser) -> Done {
 
 async fn clerk_and_others(clerk: &Browser, elsewhere: &Browser) -> Done {
     let (mut patient, mut agent) = (clerk.world.adult(), clerk.world.adult());
-    let (institution, number) = chart(clerk, &patient)?;
+    let (institution, number) = super::granted::chart_of(clerk, &patient)?;
     elsewhere.sign_in(&mut patient).await?;
     elsewhere.sign_out().await?;
     elsewhere.sign_in(&mut agent).await?;
@@ -69,17 +67,6 @@ async fn clerk_and_others(clerk: &Browser, elsewhere: &Browser) -> Done {
     elsewhere.goto(&acting).await?;
     assert_eq!(elsewhere.status().await?, 403, "on the next request");
     Ok(())
-}
-
-/// Institution and number of a chart of somebody's.
-fn chart(browser: &Browser, patient: &Somebody) -> Result<(String, String), Fault> {
-    let truth = std::fs::read(browser.world.scratch("data/bags/truth.json"))?;
-    let truth: Value = serde_json::from_slice(&truth)?;
-    let people = truth["people"].as_array().ok_or("a list of people")?;
-    let one = people.iter().find(|one| one["rrn"] == patient.number.as_str()).ok_or("everybody is listed")?;
-    let number = one["patients"][0].as_str().ok_or("everybody is a patient")?;
-    let (institution, _) = number.split_once('-').ok_or("a number begins with its institution")?;
-    Ok((institution.to_owned(), number.to_owned()))
 }
 
 /// A member of staff comes by an invitation.
