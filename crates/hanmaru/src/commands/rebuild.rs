@@ -20,7 +20,7 @@ pub struct Rebuild {
     /// Proves that it can be done, beside the running installation, and keeps nothing.
     #[arg(long)]
     drill: bool,
-    /// Goes on although no witness can be asked whether it has seen more of a log than the sites hold.
+    /// Goes on although fewer witnesses than a quorum can be asked whether they have seen more of a log than the sites hold.
     #[arg(long)]
     without_witnesses: bool,
 }

@@ -68,7 +68,7 @@ pub struct Rebuild<'a> {
     pub reindex: &'a Reindex<'a>,
     /// Who cosigned the logs, where anybody did: one of them may have seen more than any site that answers.
     pub witnessing: Option<Witnessing>,
-    /// Whether the operator has said that it is to be made although no witness can be asked.
+    /// Whether the operator has said that it is to be made although too few witnesses can be asked.
     pub without_witnesses: bool,
     /// Whether everything is taken away again when it is proved: a restore drill, beside a running installation.
     pub drill: bool,
@@ -114,9 +114,9 @@ impl Rebuild<'_> {
     /// Does it. On an error nothing stands in the folder that was not there before.
     ///
     /// # Errors
-    /// [`StoreError::Rebuild`] where a database is there already, where another site or a witness knows more of a log, where no
-    /// witness can be asked, or where something of the log is not at the site, with what and how much; [`StoreError::Key`], [`StoreError::Site`], [`StoreError::Ledger`],
-    /// [`StoreError::Database`], [`StoreError::File`].
+    /// [`StoreError::Rebuild`] where a database is there already, where another site or a witness knows more of a log, where
+    /// fewer witnesses than a quorum can be asked, or where something of the log is not at the site, with what and how much;
+    /// [`StoreError::Key`], [`StoreError::Site`], [`StoreError::Ledger`], [`StoreError::Database`], [`StoreError::File`].
     pub fn run(self) -> Result<Rebuilt, StoreError> {
         let locks = self.folder.join("locks");
         std::fs::create_dir_all(&locks).on("made", &locks)?;

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::Instant;
 
 use ledger::witness::{AddCheckpoint, parse_size};
-use ledger::{Checkpoint, EMPTY_ROOT, SignedCheckpoint, SignerKey};
+use ledger::{Checkpoint, EMPTY_ROOT, SignedCheckpoint, SignerKey, TrustPolicy};
 
 use crate::error::{OnFile, StoreError};
 use crate::sequencer::cosign::OPEN_PATIENCE;
@@ -16,7 +16,7 @@ use crate::witnessing::{WitnessReply, Witnessing};
 /// Asks every witness whether it has seen more than this head, as long as a process that opens a log waits for them.
 ///
 /// # Errors
-/// [`StoreError::Rebuild`] where one has; where none can be asked and `is_enough` does not say that this is to be made all the same.
+/// [`StoreError::Rebuild`] where one has; where too few answer and `is_enough` does not say that this is to be made all the same.
 pub(super) fn ask(
     witnessing: &Witnessing,
     log: Log,
@@ -56,11 +56,11 @@ pub(super) fn ask(
     let silent: Vec<String> =
         silent.into_iter().zip(&heard).filter(|(_, heard)| !**heard).map(|(why, _)| why).collect();
     let why = silent.join("; ");
-    if !heard.contains(&true) && !is_enough {
+    if !are_enough(&witnessing.policy, &heard) && !is_enough {
         return Err(StoreError::Rebuild {
             reason: format!(
-                "no witness tells whether it has seen more of the log {} than the sites hold ({why}): run this again when one answers, \
-                 or with --without-witnesses where you are certain that no site which held more is lost",
+                "too few witnesses tell whether they have seen more of the log {} than the sites hold ({why}): run this again when a quorum \
+                 of them answers, or with --without-witnesses where you are certain that no site which held more is lost",
                 log.name()
             ),
         });
@@ -73,6 +73,18 @@ pub(super) fn ask(
         );
     }
     Ok(())
+}
+
+/// Whether a head that was witnessed cannot have escaped: those who answer are a quorum, and those who do not are none, who might have
+/// cosigned it by themselves.
+fn are_enough(policy: &TrustPolicy, heard: &[bool]) -> bool {
+    let places = |wanted: bool| -> Vec<usize> {
+        let witnesses = policy.witnesses().iter().zip(heard).enumerate();
+        // One without an address was never asked to cosign.
+        let counts = witnesses.filter(|(_, (witness, heard))| **heard == wanted && (wanted || witness.url.is_some()));
+        counts.map(|(place, _)| place).collect()
+    };
+    policy.is_quorum(&places(true)) && !policy.is_quorum(&places(false))
 }
 
 enum Heard {
@@ -104,5 +116,29 @@ fn seen_more(log: Log, name: &str, held: u64, size: u64) -> StoreError {
              made of them; bring back a site that holds more, and rebuild from that",
             log.name()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ledger::CosignerKey;
+
+    #[test]
+    fn whoever_is_silent_may_not_have_made_a_quorum() {
+        let mut text = String::new();
+        for seed in 1..=3 {
+            let key = CosignerKey::from_seed(&format!("w{seed}.test"), &[seed; 32]).expect("a key");
+            text.push_str(&format!("witness W{seed} {} https://w{seed}.test\n", key.witness().encode()));
+        }
+        let policy = |count: u8| {
+            let text = format!("{text}group enough {count} W1 W2 W3\nquorum enough\n");
+            TrustPolicy::parse(text.as_bytes()).expect("a policy")
+        };
+        // So many of three must answer where so many cosign.
+        for (count, least) in [(1, 3), (2, 2), (3, 3)] {
+            let enough = |heard: usize| are_enough(&policy(count), &[heard > 0, heard > 1, heard > 2]);
+            assert_eq!((0..=3).find(|heard| enough(*heard)), Some(least), "{count} of 3");
+        }
     }
 }
