@@ -145,8 +145,11 @@ fn record(payload: &[u8]) -> Vec<u8> {
 }
 
 fn as_records(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let magic: &[u8] = if name.ends_with(".gone") { b"HMRGONE1" } else { b"HMRKEYS1" };
-    let mut file = magic.to_vec();
+    let count = 1 + bytes.windows(CUT.len()).filter(|window| *window == CUT).count() as u32;
+    let mut file = match name.ends_with(".gone") {
+        true => [&b"HMRGONE2"[..], &count.to_be_bytes()].concat(),
+        false => b"HMRKEYS1".to_vec(),
+    };
     let mut rest = bytes;
     loop {
         let end = rest.windows(CUT.len()).position(|window| window == CUT);

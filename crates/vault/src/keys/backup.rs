@@ -15,7 +15,7 @@
 //! check: <64 hexadecimal digits, SHA-256 of all lines before>
 //! ```
 
-use super::file::{FILE_MAGIC, Found, GONE_MAGIC, scan};
+use super::file::{FILE_MAGIC, Found, scan, scan_gone};
 use super::gone::Destroyed;
 use super::place::{GONE, KEYS, read_bounded};
 use super::ring::check_repair;
@@ -112,7 +112,7 @@ impl KeyStores {
         // What the backup itself says is destroyed comes first: a key must not live even for a moment.
         let mut entries = Vec::new();
         for (_, bytes) in files.iter().filter(|(name, _)| name.ends_with(GONE)) {
-            scan(bytes, GONE_MAGIC, &mut |found| {
+            scan_gone(bytes, &mut |found| {
                 let Found::Record(payload) = found else { return };
                 let entry = Destroyed::from_bytes(payload).ok().filter(|entry| self.is_ours(entry));
                 entries.extend(entry.filter(|entry| gone.insert(entry.id)));

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Held by whoever compacts a store.
+/// Held by whoever compacts a store, and shared by those who copy keys into it.
 const TURN: &str = "compact.lock";
 /// How often a lock is tried.
 const TRY_EVERY: Duration = Duration::from_millis(20);
@@ -89,18 +89,22 @@ impl Place {
     fn begin_compaction(&self, patience: Duration) -> Result<(File, Vec<u32>), Fault> {
         let numbers = self.listing(KEYS)?;
         let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
-        let turn = OpenOptions::new().create(true).truncate(false).write(true).open(self.folder.join(TURN));
-        let turn = turn.map_err(fault)?;
-        if !locked_within(&turn, patience) {
-            // Another program compacts it, and is not done.
-            return Err(Fault::Slow);
-        }
+        // Where another program compacts it, or copies keys into it, and is not done, this is not the time.
+        let turn = self.compaction_turn(patience, |turn| turn.try_lock().is_ok())?;
         if let Some(last) = numbers.last() {
             fs::write(self.folder.join(COMPACTING), format!("{last}\n")).map_err(fault)?;
         }
         *lock(&self.file) = None;
         self.reconsider();
         Ok((turn, numbers))
+    }
+
+    /// The lock that whoever compacts holds alone, and whoever copies keys into the files shares. To be called in a folder that was
+    /// checked.
+    pub(super) fn compaction_turn(&self, patience: Duration, lock: impl Fn(&File) -> bool) -> Result<File, Fault> {
+        let turn = OpenOptions::new().create(true).truncate(false).write(true).open(self.folder.join(TURN));
+        let turn = turn.map_err(|error| Fault::of_io(&error, &self.folder))?;
+        if within(patience, || lock(&turn)) { Ok(turn) } else { Err(Fault::Slow) }
     }
 
     fn end_compaction(&self) -> Result<(), Fault> {
@@ -120,7 +124,7 @@ impl Place {
             return Ok(done);
         }
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
-        if !locked_within(&file, patience) {
+        if !within(patience, || file.try_lock().is_ok()) {
             return Ok(done);
         }
         let bytes = read_bounded(&path)?;
@@ -180,15 +184,16 @@ impl Parts {
     }
 }
 
-fn locked_within(file: &File, patience: Duration) -> bool {
+/// Tries until it is done, or patience is over.
+fn within(patience: Duration, done: impl Fn() -> bool) -> bool {
     let tries = patience.as_millis() / TRY_EVERY.as_millis();
     for _ in 0..tries {
-        if file.try_lock().is_ok() {
+        if done() {
             return true;
         }
         std::thread::sleep(TRY_EVERY);
     }
-    file.try_lock().is_ok()
+    done()
 }
 
 fn overwrite(file: &File, range: &Range<usize>) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! One key store's folder: appending with a sync, showing every record, and what it is behind with. Knows no other store.
 
-use super::file::{FILE_MAGIC, Found, GONE_MAGIC, Shape, is_clean, scan, shape, write_record};
-use super::gone::Destroyed;
+use super::file::{FILE_MAGIC, Found, Shape, gone_file, is_clean, scan, scan_gone, shape, write_record};
+use super::gone::{Destroyed, Gone};
 use super::stores::{KEY_CLAIM, KEY_READ, KEY_WRITE};
 use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::lock;
@@ -12,6 +12,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A file of this size in bytes is not appended to any more.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -21,6 +22,8 @@ pub(super) const COMPACTING: &str = "compacting";
 const GONE_TURN: &str = "gone.lock";
 /// Most bytes read of it: a number and a line feed.
 const COMPACTING_BYTES_MAX: u64 = 16;
+/// How long whoever copies keys into a store waits for one that compacts it.
+const COPY_PATIENCE: Duration = Duration::from_secs(5);
 /// Keys in bytes that wait in memory for one store; beyond that the stores are compared whole.
 pub(super) const BEHIND_BYTES_MAX: usize = 8 << 20;
 
@@ -207,6 +210,38 @@ impl Place {
         }
     }
 
+    /// Appends what the others have and this store misses, in the form of a file. What was listed as destroyed since they were read is
+    /// left out, and whoever compacts waits until the rest is written: behind a compaction nothing comes back into the files.
+    pub(super) fn append_copied(&self, file: &[u8]) -> Result<(), Fault> {
+        self.check()?;
+        let _turn = self.compaction_turn(COPY_PATIENCE, |turn| turn.try_lock_shared().is_ok())?;
+        let gone = self.gone()?;
+        let mut living = Vec::with_capacity(file.len());
+        scan(file, FILE_MAGIC, &mut |found| {
+            if let Found::Record(payload) = found
+                && !gone.is_dead(payload)
+            {
+                write_record(&mut living, payload);
+            }
+        });
+        self.append(&living.into())
+    }
+
+    /// The store's own list of destroyed keys.
+    fn gone(&self) -> Result<Gone, Fault> {
+        let (numbers, mut gone) = (self.listing(GONE)?, Gone::default());
+        for number in numbers.iter().copied() {
+            let Some(bytes) = self.read(GONE, number)? else { continue };
+            let mut see = |entry: Destroyed| {
+                gone.0.insert(entry.id, entry);
+            };
+            if !entries_in(&bytes, numbers.last() == Some(&number), &mut see) {
+                return Err(Fault::Damaged(gone_name(number)));
+            }
+        }
+        Ok(gone)
+    }
+
     fn write(&self, slot: &mut Option<OpenFile>, bytes: &[u8]) -> Result<(), Fault> {
         let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
         self.let_go(slot);
@@ -313,8 +348,8 @@ impl Place {
     pub(super) fn append_gone(&self, entries: &[Destroyed]) -> Result<(), Fault> {
         let fault = |error: io::Error| Fault::of_io(&error, &self.folder);
         let _turn = self.gone_turn()?;
-        let mut bytes = GONE_MAGIC.to_vec();
-        entries.iter().for_each(|entry| write_record(&mut bytes, &entry.to_bytes()));
+        let entries: Vec<Vec<u8>> = entries.iter().map(Destroyed::to_bytes).collect();
+        let bytes = gone_file(entries.iter().map(Vec::as_slice));
         let last = self.listing(GONE)?.last().copied();
         if let Some(last) = last {
             // Behind another file its torn end would be taken for damage.
@@ -347,17 +382,18 @@ impl Place {
     /// the turn.
     fn clean_gone(&self, number: u32, worst: Shape) -> Result<(), Fault> {
         let Some(bytes) = self.read(GONE, number)? else { return Ok(()) };
-        let found = shape(&bytes, GONE_MAGIC, Destroyed::BYTES);
+        let found = shape(&bytes, Destroyed::BYTES);
         if found == Shape::Whole || found > worst {
             return Ok(());
         }
         tracing::warn!(store = self.name, number, ?found, "a list of destroyed keys is put in order");
-        let mut kept = GONE_MAGIC.to_vec();
-        scan(&bytes, GONE_MAGIC, &mut |found| {
+        let mut kept = Vec::new();
+        scan_gone(&bytes, &mut |found| {
             if let Found::Record(payload) = found {
-                write_record(&mut kept, payload);
+                kept.push(payload);
             }
         });
+        let kept = gone_file(kept.into_iter());
         let path = self.folder.join(gone_name(number));
         let new = path.with_extension("gone.new");
         let written = File::create(&new).and_then(|mut file| {
@@ -400,6 +436,21 @@ pub(super) fn file_name(number: u32) -> String {
 
 pub(super) fn gone_name(number: u32) -> String {
     format!("{number:04}{GONE}")
+}
+
+/// Shows the sound entries of one file of a list of destroyed keys. Whether it holds all that anybody was told that it does: a loss
+/// of power may have cut short the newest.
+pub(super) fn entries_in(bytes: &[u8], is_newest: bool, see: &mut dyn FnMut(Destroyed)) -> bool {
+    let found = shape(bytes, Destroyed::BYTES);
+    let mut is_known = found == Shape::Whole || (found == Shape::Torn && is_newest);
+    scan_gone(bytes, &mut |found| match found {
+        Found::Record(payload) => match Destroyed::from_bytes(payload) {
+            Ok(entry) => see(entry),
+            Err(_) => is_known = false,
+        },
+        Found::Damaged(_) => {}
+    });
+    is_known
 }
 
 /// Whose the folder of a store says it is.

@@ -1,9 +1,9 @@
 //! One key store as its process knows it: its lane of writes, and questions that nobody waits for longer than patience lasts. A
 //! network folder may never answer. Not what its files mean.
 
-use super::file::{FILE_MAGIC, Found, GONE_MAGIC, Shape, scan, shape};
+use super::file::{FILE_MAGIC, Found, scan};
 use super::gone::Destroyed;
-use super::place::{GONE, KEYS, Place, file_name, gone_name};
+use super::place::{GONE, KEYS, Place, entries_in, file_name, gone_name};
 use super::stores::Quarantined;
 use crate::folder::Fault;
 use crate::lane::{Asking, Lane};
@@ -45,10 +45,10 @@ impl Store {
         self.ask(|place| Ok(place.look())).unwrap_or(false)
     }
 
-    /// Appends a batch that another store has, of any size.
-    pub(super) fn append(&self, batch: Vec<u8>) -> Result<(), Fault> {
-        let mebibytes = batch.len() as u64 >> 20;
-        self.ask_for(self.answer_wait + Duration::from_secs(mebibytes), move |place| place.append(&batch.into()))
+    /// Appends what other stores have, in the form of a file of any size.
+    pub(super) fn append_copied(&self, file: Vec<u8>) -> Result<(), Fault> {
+        let mebibytes = file.len() as u64 >> 20;
+        self.ask_for(self.answer_wait + Duration::from_secs(mebibytes), move |place| place.append_copied(&file))
     }
 
     /// Writes entries of the list of destroyed keys, durable when this returns.
@@ -81,17 +81,7 @@ impl Store {
         let mut read = Ok(());
         for number in numbers.iter().copied() {
             let Some(bytes) = self.ask(move |place| place.read(GONE, number))? else { continue };
-            let found = shape(&bytes, GONE_MAGIC, Destroyed::BYTES);
-            let is_newest = numbers.last() == Some(&number);
-            let mut is_known = found == Shape::Whole || (found == Shape::Torn && is_newest);
-            scan(&bytes, GONE_MAGIC, &mut |found| match found {
-                Found::Record(payload) => match Destroyed::from_bytes(payload) {
-                    Ok(entry) => see(entry),
-                    Err(_) => is_known = false,
-                },
-                Found::Damaged(_) => {}
-            });
-            if !is_known {
+            if !entries_in(&bytes, numbers.last() == Some(&number), see) {
                 read = Err(Fault::Damaged(gone_name(number)));
             }
         }

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use vault::keys::{KEY_CLAIM, KEY_READ, KEY_WRITE};
 use vault::{Cause, Destroyed, Fault, KeyError, KeyId, KeyName, KeyStores, Parent, WrappedKey};
@@ -127,6 +127,95 @@ fn a_list_that_was_cut_short_blocks_nothing_and_is_filled_from_the_others() {
     stores.destroy(&job(Action::Repair), &[entry(2005)]).expect("listed");
     assert_eq!(alone.destroyed().expect("whole").len(), 3);
     assert_eq!(years(&stores), BTreeSet::from([2002]));
+}
+
+#[test]
+fn a_list_that_was_cut_between_two_records_is_not_taken_for_whole() {
+    let folders = Folders::new();
+    let stores = destroyed_in_two(&folders);
+    let repair = job(Action::Repair);
+    stores.destroy(&repair, &[entry(2005)]).expect("listed");
+    let list = folders.path("k1").join("0001.gone");
+    let whole = fs::read(&list).expect("there");
+    let record = (whole.len() - 12) / 2;
+    fs::write(&list, &whole[..whole.len() - record]).expect("cut");
+    fs::rename(folders.path("k2"), folders.path("k2.away")).expect("unplugged");
+    // The third was away when those two were destroyed: nobody else knows of the second.
+    let Err(KeyError::TooFew { wanted: 2, reached: 1, faults }) = stores.destroyed() else {
+        panic!("one list of two says nothing of what the other lost")
+    };
+    assert!(faults.iter().any(|fault| fault.fault == Fault::Damaged("0001.gone".to_owned())), "{faults:?}");
+    fs::rename(folders.path("k2.away"), folders.path("k2")).expect("plugged in");
+    // Cut or gone as a whole, and whichever file it is: the others make up for it.
+    let newest = folders.path("k1").join("0002.gone");
+    for spoil in [&|| (), &|| fs::write(&newest, b"HMRGONE2\0\0\0\x01").expect("cut"), &|| {
+        fs::remove_file(&newest).expect("lost");
+    }] as [&dyn Fn(); 3]
+    {
+        spoil();
+        let mended = stores.mend(&repair).expect("permitted");
+        assert!(mended.faults.is_empty() && mended.destroyed == 3, "{mended:?}");
+        for config in folders.key_store_configs() {
+            let alone = KeyStores::open_as_they_are(vec![config], 1).expect("opened");
+            assert_eq!(alone.destroyed().expect("whole").len(), 3);
+        }
+    }
+}
+
+/// Holds up whoever writes, until it is let go.
+struct HeldWrite {
+    is_held: AtomicBool,
+    came: AtomicBool,
+}
+
+impl Seam for HeldWrite {
+    fn at(&self, place: &'static str) -> io::Result<()> {
+        while place == KEY_WRITE && self.is_held.load(Ordering::SeqCst) {
+            self.came.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn whoever_copies_keys_brings_none_back_that_was_destroyed_meanwhile() {
+    let folders = Folders::new();
+    let stores = open(&folders);
+    fs::rename(folders.path("k3"), folders.path("k3.away")).expect("unplugged");
+    stores.append(&[key(2001), key(2002)]).expect("two are enough");
+    fs::rename(folders.path("k3.away"), folders.path("k3")).expect("plugged in");
+    // Another program is about to write into the third what it read in the others.
+    let seam = Arc::new(HeldWrite { is_held: AtomicBool::new(true), came: AtomicBool::new(false) });
+    let seams = [Seams::default(), Seams::default(), Seams::with(Arc::<HeldWrite>::clone(&seam))];
+    let other = KeyStores::open_under(folders.key_store_configs().into_iter().zip(seams).collect(), 2).expect("opened");
+    let begun = Instant::now();
+    while !seam.came.load(Ordering::SeqCst) {
+        assert!(begun.elapsed() < SOON, "it copies");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let repair = job(Action::Repair);
+    stores.destroy(&repair, &[entry(2001)]).expect("listed");
+    let compact = || stores.compact(&repair, Duration::from_millis(100)).expect("permitted");
+    let is_there = || {
+        let files = fs::read_dir(folders.path("k3")).expect("there").flatten().map(|entry| entry.path());
+        let mut keys = files.filter(|path| path.extension().is_some_and(|end| end == "keys"));
+        let id = key(2001).id.0.0;
+        keys.any(|path| fs::read(path).expect("a file").windows(16).any(|window| window == id))
+    };
+    assert!(!compact()[2].is_clean(), "it is not said to be clean while somebody writes to it");
+    seam.is_held.store(false, Ordering::SeqCst);
+    while !compact().iter().all(vault::Compacted::is_clean) {
+        assert!(begun.elapsed() < 2 * SOON, "the other is done with it");
+    }
+    assert!(!is_there());
+    // Nor does it later, whatever it still holds in memory.
+    while !other.is_settled() {
+        assert!(begun.elapsed() < 4 * SOON, "{:?}", other.status());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!is_there());
+    assert_eq!(years(&other), BTreeSet::from([2002]));
 }
 
 /// Holds up whoever comes by until it is let go.
@@ -247,7 +336,13 @@ fn child() {
     let made: base::Timestamp = "2026-11-26T00:00:00Z".parse().expect("a moment");
     match backup {
         Some(_) => drop(stores.backup(&job(Action::Repair), Path::new(&folder), Id16([1; 16]), made)),
-        None => drop(stores.append(&[key(2002)])),
+        None => {
+            drop(stores.append(&[key(2002)]));
+            // Two others are enough for that: the one where it is killed may not have come to it yet.
+            while !stores.is_settled() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
     }
 }
 
