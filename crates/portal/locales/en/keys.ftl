@@ -33,6 +33,9 @@ shred-kept-erased_owner = that it was erased: so that the same records are not t
 shred-kept-legal_hold = orders to keep records: who gave them and when
 shred-kept-sites = ciphertext at the sites: without its keys nobody can read it
 shred-kept-account = accounts and numbers of issued documents: they are the person's, and no records
+shred-kept-person = a keyed hash of the CI, by which a person is found who signs in or is a patient elsewhere
+shred-kept-watch_finding = what looked wrong about an access: kept with who looked
+shred-kept-shred = who asked for this, why, and who approved it
 
 # The pages where staff ask for erasures and approve them.
 action-handle-erasures = Asking for erasures and approving them

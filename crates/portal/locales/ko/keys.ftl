@@ -33,6 +33,9 @@ shred-kept-erased_owner = 삭제했다는 사실: 같은 기록을 다시 받지
 shred-kept-legal_hold = 보존 명령: 누가 언제 내렸는지
 shred-kept-sites = 보관소의 암호문: 열 키가 없어 누구도 읽을 수 없습니다
 shred-kept-account = 계정과 발급 번호: 사람의 것이며 기록이 아닙니다
+shred-kept-person = 연계정보(CI)의 키 해시: 로그인하거나 다른 곳의 환자인 사람을 찾기 위한 것입니다
+shred-kept-watch_finding = 이상해 보인 열람: 누가 보았는지의 기록과 함께 보관합니다
+shred-kept-shred = 누가 왜 삭제를 요청하고 누가 승인했는지
 
 # 직원이 삭제를 신청하고 승인하는 화면.
 action-handle-erasures = 기록 삭제 신청·승인

@@ -33,11 +33,14 @@ pub(crate) const OWNED: &[(&str, &str, Form)] = &[
     ("document", "owner", Form::Owner),
     ("document_clear", "owner", Form::Owner),
     ("person_patient", "patient", Form::Patient),
+    ("representative", "person", Form::Patient),
+    ("representative_proof", "person", Form::Patient),
+    ("consent_rule", "person", Form::Patient),
     ("watch_flag", "subject", Form::Patient),
     ("watch_mark", "subject", Form::Patient),
 ];
 
-/// Tables that name an owner and stay, with the reason.
+/// Tables that name somebody and stay, with the reason.
 pub(crate) const KEPT: &[(&str, &str)] = &[
     ("resource_version", "deleted version by version, through resource_current"),
     ("access_entry", "who looked is kept for its own term, under keys of its own"),
@@ -46,13 +49,36 @@ pub(crate) const KEPT: &[(&str, &str)] = &[
         "the log is append-only; it says that a document was issued or a receipt given, and not what stood in it",
     ),
     ("access_ground", "why somebody of the staff was let in is kept with who looked"),
+    ("access_notice", "as access_ground"),
     ("broken_glass", "as access_ground"),
     ("watch_finding", "what looked wrong about an access is kept with who looked"),
     ("watch_behind", "as watch_finding"),
     ("watch_case", "as watch_finding"),
+    ("watch_step", "as watch_finding"),
+    ("watch_review", "as watch_finding"),
     ("outbox_records", "what waits to be sealed is waited for, or dropped with what it is about"),
     ("erased_owner", "so that what was erased is not taken in again"),
+    ("shred", "who asked that something be erased, why, and who approved it"),
+    ("shred_approval", "as shred"),
     ("legal_hold", "who ordered that something be kept, and when"),
+    ("person", "a keyed hash of the CI: who signs in, or is a patient elsewhere, is found by it"),
+    ("account", "an account and whom it appoints are whose account it is, and no records"),
+    ("authenticator", "as account"),
+    ("passkey", "as account"),
+    ("session", "as account"),
+    ("known_device", "as account"),
+    ("notice", "as account"),
+    ("recovery", "as account"),
+    ("recovery_word", "as account"),
+    ("issued", "so that a paper can be checked; it holds the number and hash of a document, and not what stood in it"),
+    ("account_right", "what staff may do, and who gave them that, is no record of a patient"),
+    ("right_asked", "as account_right"),
+    ("right_ended", "as account_right"),
+    ("staff", "as account_right"),
+    ("staff_invitation", "as account_right"),
+    ("watch_staff", "as account_right"),
+    ("watch_account", "as account_right"),
+    ("watch_device", "as account_right"),
 ];
 
 /// Whether rows of a table stay when their owner is erased. Versions go one by one, and tables without a patient's rows are in
@@ -60,10 +86,6 @@ pub(crate) const KEPT: &[(&str, &str)] = &[
 pub(crate) fn is_kept(table: &str) -> bool {
     table != "resource_version" && OWNED.iter().all(|(owned, ..)| *owned != table)
 }
-
-/// Columns by which a table says whose a row is.
-#[cfg(test)]
-const NAMES: [&str; 3] = ["owner", "patient", "subject"];
 
 /// Deletes an owner's rows from every owned table that there is; gives how many of each.
 pub(crate) fn delete(
@@ -141,23 +163,108 @@ fn named(owner: &[u8; OWNER_BYTES], form: Form) -> &[u8] {
 mod tests {
     use super::*;
 
+    /// Columns that say whose a row is, or who did something.
+    const NAMES: &[&str] = &[
+        "account",
+        "actor",
+        "agent",
+        "asked_by",
+        "assignee",
+        "closed_by",
+        "confirmed_by",
+        "ended_by",
+        "owner",
+        "patient",
+        "person",
+        "recorded_by",
+        "requester",
+        "reviewer",
+        "second",
+        "seen_by",
+        "staff",
+        "subject",
+    ];
+    /// Columns of bytes that name nobody by themselves: ids of things, hashes, and what is sealed.
+    const THINGS: &[&str] = &[
+        "about",
+        "by",
+        "bytes",
+        "certificate",
+        "ci_hmac",
+        "code",
+        "consent",
+        "content",
+        "credential",
+        "deposit",
+        "device",
+        "digest",
+        "encounter",
+        "entry",
+        "family",
+        "frame",
+        "ground",
+        "id",
+        "incident",
+        "key",
+        "key_id",
+        "manifest",
+        "name",
+        "name_hash",
+        "note",
+        "notice",
+        "object",
+        "other",
+        "passkey",
+        "path",
+        "payload",
+        "pending",
+        "profile",
+        "progress",
+        "published_note",
+        "reason",
+        "receipt",
+        "record",
+        "recovery",
+        "representative",
+        "request",
+        "rotation",
+        "scope",
+        "sealed",
+        "secret",
+        "session",
+        "sha1",
+        "shred",
+        "source",
+        "state_hash",
+        "text",
+        "token",
+        "token_hash",
+        "topic",
+        "witnessed_note",
+    ];
+
     #[test]
-    fn every_table_that_names_an_owner_is_in_a_list() {
+    fn every_table_that_names_somebody_is_in_a_list() {
         let folder = tempfile::tempdir().expect("a folder");
         let (connection, _guard) = crate::connection::open_writer(&folder.path().join("x.db"), None).expect("opened");
-        let sql = "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'";
+        let sql = "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
+                   WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND c.type = 'BLOB'";
         let mut statement = connection.prepare(sql).expect("prepared");
         let columns =
             statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).expect("read");
-        let mut found = 0;
-        for (table, column) in
-            columns.map(|one| one.expect("a row")).filter(|(_, column)| NAMES.contains(&column.as_str()))
-        {
-            let owned = OWNED.iter().any(|(one, by, _)| *one == table && *by == column);
-            let kept = KEPT.iter().any(|(one, _)| *one == table);
-            assert!(owned != kept, "{table}.{column} names an owner: is it erased with the owner, or kept, and why?");
-            found += 1;
+        let columns: Vec<(String, String)> = columns.map(|one| one.expect("a row")).collect();
+        for (table, column) in &columns {
+            let (names, is_thing) = (NAMES.contains(&column.as_str()), THINGS.contains(&column.as_str()));
+            assert!(names != is_thing, "{table}.{column}: can it name somebody?");
+            let owned = OWNED.iter().any(|(one, ..)| one == table);
+            let kept = KEPT.iter().any(|(one, _)| one == table);
+            assert!(!names || owned != kept, "{table}.{column}: is it erased with whom it names, or kept, and why?");
         }
-        assert!(found >= OWNED.len(), "the tables were read");
+        for (table, by, _) in OWNED {
+            assert!(columns.iter().any(|(one, column)| one == table && column == by), "{table}.{by} is not there");
+        }
+        for (table, _) in KEPT {
+            assert!(columns.iter().any(|(one, _)| one == table), "{table} is not there");
+        }
     }
 }

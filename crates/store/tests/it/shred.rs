@@ -18,6 +18,9 @@ use crate::support::*;
 const PLANTED: &str = "planted-words-of-somebody";
 pub const RULES: ShredRules = ShredRules { wait_hours: 0, backup_days: 30 };
 pub const FOLDER: &str = "HANMARU_STORE_SHRED_FOLDER";
+const REPRESENTATIVE: &str =
+    "INSERT INTO representative VALUES (?, x'01', x'02', 'parent', '1', '', '', x'03', 0, 1, NULL, NULL)";
+const PROOF: &str = "INSERT INTO representative_proof VALUES (?, x'01', 'family-certificate', x'03', 0)";
 
 pub fn repair(store: &Store) -> Permit {
     store.ask_job(&Door::standard().expect("the door"), "eraser", Action::Repair).expect("permitted")
@@ -92,6 +95,17 @@ fn a_patient_is_erased_and_nothing_is_left_but_what_is_to_stay() {
     two_patients(&store);
     assert_eq!((read_all(&store, "p1").expect("read"), read_all(&store, "p2").expect("read")), (3, 3));
     let entries = count(&house, "SELECT count(*) FROM access_entry");
+    // Support staff wrote down who may act for them, and nobody is linked to either.
+    for one in ["p1", "p2"] {
+        let person = patient(one).id().0;
+        look(&house).execute(REPRESENTATIVE, [person]).expect("appointed");
+        look(&house).execute(PROOF, [person]).expect("seen");
+    }
+    let appointed = |one: &str| {
+        let of = |table: &str| format!("(SELECT count(*) FROM {table} WHERE person = x'{}')", patient(one).id());
+        count(&house, &format!("SELECT {} + {}", of("representative"), of("representative_proof")))
+    };
+    assert_eq!((appointed("p1"), appointed("p2")), (2, 2));
     assert!(is_in_files(&house, &format!("{PLANTED}-p1")), "the index has it in clear");
     let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
     let certificate = run(&store, id);
@@ -104,6 +118,7 @@ fn a_patient_is_erased_and_nothing_is_left_but_what_is_to_stay() {
         count(&house, &format!("SELECT count(*) FROM wrapped_key WHERE instr(name, x'{}')", patient(one).id()))
     };
     assert_eq!((keys("p1"), keys("p2")), (0, 3), "owner, group, and what tables say");
+    assert_eq!((appointed("p1"), appointed("p2")), (0, 2));
     assert!(count(&house, "SELECT count(*) FROM access_entry") >= entries, "who looked is kept");
 
     assert_eq!((certificate.keys, of_resources(&certificate), certificate.stores.len()), (3, 3, 3));
