@@ -43,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) journal: Journal,
     /// Held while journal files are moved into the database.
     pub(crate) drain_turn: Mutex<()>,
+    /// Held by whoever looks what an erasure would take.
+    pub(crate) outlook_turn: Mutex<()>,
     /// How often this process's journal was moved.
     pub(crate) drains: AtomicU64,
     pub(crate) keyring: Keyring,

@@ -226,6 +226,7 @@ impl Store {
             readers,
             room,
             drain_turn: Mutex::new(()),
+            outlook_turn: Mutex::new(()),
             drains: AtomicU64::new(0),
             random: with.random,
             keyring,

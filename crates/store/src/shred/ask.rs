@@ -364,13 +364,6 @@ fn certain_of(connection: &Connection, owner: Owner) -> Result<Option<Id16>, Sto
     Ok(None)
 }
 
-/// Whether a hold on the owner lasts.
-pub(super) fn is_held(connection: &Connection, owner: &[u8], now_us: i64) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM legal_hold WHERE owner = ? AND ended_us IS NULL AND (until_us IS NULL OR until_us > ?)";
-    let step = "looking for holds";
-    connection.prepare_cached(sql).at(step)?.exists(params![owner, now_us]).at(step)
-}
-
 fn read(core: &Core, connection: &Connection, row: &Row<'_>) -> Result<Shred, StoreError> {
     let step = "reading an erasure";
     let id = Id16(row.get(0).at(step)?);

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use vault::{KeyId, KeyName, WrappedKey};
 
 use super::owned;
+use crate::connection::Readers;
 use crate::error::{AtStep, StoreError};
 use crate::lasting;
 use crate::sequencer::{KIND_OBJECT, KIND_ROWS, KIND_VERSION};
@@ -86,11 +87,7 @@ fn after(prefix: &[u8]) -> Vec<u8> {
     next
 }
 
-pub(crate) fn keys_between(
-    connection: &Connection,
-    from: &[u8],
-    to: &[u8],
-) -> Result<Vec<(KeyId, KeyName)>, StoreError> {
+fn keys_between(connection: &Connection, from: &[u8], to: &[u8]) -> Result<Vec<(KeyId, KeyName)>, StoreError> {
     let step = "reading keys to destroy";
     let mut statement =
         connection.prepare_cached("SELECT bytes FROM wrapped_key WHERE name >= ? AND name < ?").at(step)?;
@@ -101,6 +98,45 @@ pub(crate) fn keys_between(
         keys.push((key.id, key.name));
     }
     Ok(keys)
+}
+
+/// Group keys whose names are read at a time: so long a reader holds on to one state of the database, and so many are in memory.
+const PAGE: usize = 4_096;
+
+/// Shows the keys of groups that the index has and `takes` chooses, in the order of their owners. Reads the names of all groups there
+/// are, page by page; what comes or goes meanwhile may be seen or not.
+pub(super) fn each_group(
+    readers: &Readers,
+    takes: &dyn Fn(&KeyName) -> bool,
+    see: &mut dyn FnMut(KeyId, KeyName),
+) -> Result<(), StoreError> {
+    let step = "reading keys of groups";
+    // Two processes may have made a key of one name at once, so the row is part of the place.
+    let (mut name, mut row) = (vec![4], i64::MIN);
+    loop {
+        let (read, chosen) = readers.snapshot(step, |connection| {
+            let sql = "SELECT name, rowid FROM wrapped_key \
+                       WHERE name >= ?1 AND name < x'05' AND (name, rowid) > (?1, ?2) ORDER BY name, rowid LIMIT ?3";
+            let mut names = connection.prepare_cached(sql).at(step)?;
+            let mut id = connection.prepare_cached("SELECT id FROM wrapped_key WHERE rowid = ?").at(step)?;
+            let mut rows = names.query(params![name, row, PAGE as i64]).at(step)?;
+            let (mut read, mut chosen) = (0, Vec::new());
+            while let Some(found) = rows.next().at(step)? {
+                (name, row) = (found.get(0).at(step)?, found.get(1).at(step)?);
+                let named = KeyName::from_bytes(&name)?;
+                if takes(&named) {
+                    let id = id.query_row([row], |row| row.get(0)).at(step)?;
+                    chosen.push((KeyId(Id16(id)), named));
+                }
+                read += 1;
+            }
+            Ok((read, chosen))
+        })?;
+        chosen.into_iter().for_each(|(id, name)| see(id, name));
+        if read < PAGE {
+            return Ok(());
+        }
+    }
 }
 
 /// Erases. `false` where something of it waits to be sealed, or the owner has keys that are not among those that go: then nothing
@@ -351,11 +387,56 @@ impl Resource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use policy::{InstitutionCode, Owner};
+    use vault::{ClassName, GroupName};
 
     #[test]
     fn what_comes_behind_a_prefix() {
         assert_eq!(after(&[2, 7]), [2, 8]);
         assert_eq!(after(&[2, 0xff]), [3]);
         assert_eq!(after(&[0xff]), Vec::<u8>::new());
+    }
+
+    #[test]
+    fn groups_are_read_in_pages_and_nobody_waits_for_who_reads_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.db");
+        let (mut writer, _guard) = crate::connection::open_writer(&path, None).expect("opened");
+        let group = |number: usize, year: u16| {
+            let owner = Owner::Patient(Id16::derived(&["patient", &number.to_string()]));
+            let institution = InstitutionCode::new("11100001").expect("a code");
+            let class = ClassName::new("chart10").expect("a slug");
+            KeyName::Group(GroupName { owner, institution, class, expiry_year: year })
+        };
+        let transaction = writer.transaction().expect("begun");
+        let mut row = 0_u64;
+        let mut insert = |name: &KeyName| {
+            row += 1;
+            let values = params![Id16::derived(&["key", &row.to_string()]).0, name.to_bytes()];
+            transaction
+                .execute("INSERT INTO wrapped_key (id, name, bytes) VALUES (?, ?, x'')", values)
+                .expect("inserted");
+        };
+        for number in 0..PAGE {
+            // Two of one name, wherever a page ends.
+            [2035, 2035, 2036].iter().for_each(|year| insert(&group(number, *year)));
+            insert(&KeyName::Owner(Owner::Patient(Id16::derived(&["patient", &number.to_string()]))));
+        }
+        transaction.commit().expect("committed");
+        let readers = Readers::new(&path, None, 1);
+        let takes = |name: &KeyName| matches!(name, KeyName::Group(group) if group.expiry_year == 2035);
+        let (mut seen, mut emptied) = (Vec::new(), 0);
+        each_group(&readers, &takes, &mut |id, name| {
+            seen.push((name.to_bytes(), id));
+            if seen.len() % 1_000 == 0 {
+                let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+                let busy: i64 = writer.query_row(sql, [], |row| row.get(0)).expect("asked");
+                emptied += u32::from(busy == 0);
+            }
+        })
+        .expect("read");
+        assert!(seen.is_sorted_by_key(|(name, _)| name));
+        let ids: HashSet<KeyId> = seen.iter().map(|(_, id)| *id).collect();
+        assert_eq!((seen.len(), ids.len(), emptied), (2 * PAGE, 2 * PAGE, 8));
     }
 }

@@ -1,12 +1,13 @@
 //! What an erasure would take and what stands against it, and for whom of the staff the door opened: each act is journalled under
 //! whom it erases. Nothing is destroyed here, and no record is opened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use base::{Clock, Id16};
 use policy::{Action, Owner, Permit, Scope, Target};
 use rusqlite::{Connection, OptionalExtension, params};
-use vault::{KeyId, KeyName};
+use vault::KeyName;
 
 use super::ask::unreadable;
 use super::{HOLDS_SHOWN, HeldBy, ShredOutlook, ShredScope, ShredState};
@@ -15,7 +16,7 @@ use crate::core::{check_action, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::grounds::nowhere;
 use crate::journal::{AccessEntry, AccessResult};
-use crate::types::{owner_bytes, time_from};
+use crate::types::{OWNER_BYTES, owner_bytes, time_from};
 
 /// The name of the reason where the rules of erasure refuse what the door let through.
 const REFUSED: &str = "erasure";
@@ -55,25 +56,40 @@ impl Store {
     }
 
     pub(super) fn outlook(&self, scope: &ShredScope) -> Result<ShredOutlook, StoreError> {
-        let keys = self.keys_in_index(scope)?;
         let core = self.core();
-        let now_us = core.clock.now_us();
+        // All keys there are may have to be looked at: whoever asks meanwhile waits for their turn.
+        let _turn = core.outlook_turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now_us, step) = (core.clock.now_us(), "looking what an erasure would take");
         let year = core.clock.now().to_zoned(jiff::tz::TimeZone::UTC).year();
-        core.readers.snapshot("looking what an erasure would take", |connection| {
-            let owners = owners(scope, &keys);
-            let mut outlook = ShredOutlook {
-                patients: owners.len() as u64,
-                keys: keys.len() as u64,
-                kept_until: kept_until(&keys).filter(|last| i64::from(*last) >= i64::from(year)),
-                is_asked: is_asked(connection, scope)?,
-                ..ShredOutlook::default()
-            };
-            for owner in &owners {
-                let holds = holds_on(connection, *owner, now_us)?;
-                outlook.held += u64::from(!holds.is_empty());
-                let room = HOLDS_SHOWN.saturating_sub(outlook.holds.len());
-                outlook.holds.extend(holds.into_iter().take(room));
+        let held = core.readers.snapshot(step, |connection| holds(connection, now_us))?;
+        let (mut outlook, mut last) = (ShredOutlook::default(), None);
+        let mut count = |outlook: &mut ShredOutlook, owner: Owner| {
+            if last.replace(owner) == Some(owner) {
+                return;
             }
+            outlook.patients += 1;
+            if let Some(holds) = held.get(&owner_bytes(owner)) {
+                outlook.held += 1;
+                outlook.holds.extend(holds.iter().take(HOLDS_SHOWN.saturating_sub(outlook.holds.len())));
+            }
+        };
+        if let ShredScope::Patient(id) = scope {
+            count(&mut outlook, Owner::Patient(*id));
+        }
+        self.each_in_index(scope, &mut |_, name| {
+            outlook.keys += 1;
+            match name {
+                KeyName::Owner(owner) | KeyName::Rows(owner) => count(&mut outlook, owner),
+                KeyName::Group(group) => {
+                    outlook.kept_until = outlook.kept_until.max(Some(group.expiry_year));
+                    count(&mut outlook, group.owner);
+                }
+                KeyName::Shard(_) | KeyName::Access { .. } | KeyName::Secret(_) => {}
+            }
+        })?;
+        outlook.kept_until = outlook.kept_until.filter(|last| i64::from(*last) >= i64::from(year));
+        core.readers.snapshot(step, |connection| {
+            outlook.is_asked = is_asked(connection, scope)?;
             if let ShredScope::Patient(id) = scope {
                 outlook.kinds = kinds(connection, Owner::Patient(*id))?;
             }
@@ -169,44 +185,26 @@ fn subject(connection: &Connection, scope: &ShredScope) -> Result<Option<Id16>, 
     Ok(Some(person.map_or(patient, Id16)))
 }
 
-/// Whose records go.
-fn owners(scope: &ShredScope, keys: &[(KeyId, KeyName)]) -> BTreeSet<Owner> {
-    let of_keys = keys.iter().filter_map(|(_, name)| match name {
-        KeyName::Owner(owner) | KeyName::Rows(owner) => Some(*owner),
-        KeyName::Group(group) => Some(group.owner),
-        KeyName::Shard(_) | KeyName::Access { .. } | KeyName::Secret(_) => None,
-    });
-    let named = match scope {
-        ShredScope::Patient(id) => Some(Owner::Patient(*id)),
-        ShredScope::Group(_) | ShredScope::Class { .. } => None,
-    };
-    of_keys.chain(named).collect()
-}
-
-/// The holds on somebody that last.
-fn holds_on(connection: &Connection, owner: Owner, now_us: i64) -> Result<Vec<HeldBy>, StoreError> {
+/// The holds that last, oldest first, by whom they are on.
+pub(super) fn holds(
+    connection: &Connection,
+    now_us: i64,
+) -> Result<BTreeMap<[u8; OWNER_BYTES], Vec<HeldBy>>, StoreError> {
     let step = "looking for holds";
-    let sql = "SELECT id, placed_us, until_us FROM legal_hold \
-               WHERE owner = ? AND ended_us IS NULL AND (until_us IS NULL OR until_us > ?) ORDER BY placed_us, id";
+    let sql = "SELECT owner, id, placed_us, until_us FROM legal_hold \
+               WHERE ended_us IS NULL AND (until_us IS NULL OR until_us > ?) ORDER BY placed_us, id";
     let mut statement = connection.prepare_cached(sql).at(step)?;
-    let rows = statement
-        .query_map(params![owner_bytes(owner), now_us], |row| Ok((Id16(row.get(0)?), row.get(1)?, row.get(2)?)))
-        .at(step)?;
-    let mut holds = Vec::new();
-    for row in rows {
-        let (hold, placed, until): (Id16, i64, Option<i64>) = row.at(step)?;
-        holds.push(HeldBy { hold, placed: time_from(placed)?, until: until.map(time_from).transpose()? });
+    let mut rows = statement.query([now_us]).at(step)?;
+    let mut holds: BTreeMap<_, Vec<HeldBy>> = BTreeMap::new();
+    while let Some(row) = rows.next().at(step)? {
+        let until: Option<i64> = row.get(3).at(step)?;
+        holds.entry(row.get(0).at(step)?).or_default().push(HeldBy {
+            hold: Id16(row.get(1).at(step)?),
+            placed: time_from(row.get(2).at(step)?)?,
+            until: until.map(time_from).transpose()?,
+        });
     }
     Ok(holds)
-}
-
-/// The last year in which retention of one of the groups ends.
-fn kept_until(keys: &[(KeyId, KeyName)]) -> Option<u16> {
-    let years = keys.iter().filter_map(|(_, name)| match name {
-        KeyName::Group(group) => Some(group.expiry_year),
-        _ => None,
-    });
-    years.max()
 }
 
 /// Whether an erasure of the same is neither over nor given up.

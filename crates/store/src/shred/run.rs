@@ -17,8 +17,9 @@ use policy::{Action, Owner, Permit};
 use rusqlite::{Connection, params};
 use vault::{Cause, Destroyed, KeyId, KeyName, WrappedKey};
 
-use super::ask::{check_asked, is_held, lapse, unreadable};
-use super::erase::{Doing, Going, announce, erase, forget_key, keys_of};
+use super::ask::{check_asked, lapse, unreadable};
+use super::erase::{Doing, Going, announce, each_group, erase, forget_key, keys_of};
+use super::outlook::holds;
 use super::{
     Certificate, Kept, Shred, ShredRules, ShredScope, ShredState, StoreCleaned, TableCleaned, failed, files, owned,
 };
@@ -223,20 +224,28 @@ impl Store {
         Ok(keys)
     }
 
-    pub(super) fn keys_in_index(&self, scope: &ShredScope) -> Result<Vec<(KeyId, KeyName)>, StoreError> {
-        self.core().readers.snapshot("reading keys to destroy", |connection| match scope {
-            ShredScope::Patient(id) => keys_of(connection, &owner_bytes(Owner::Patient(*id))),
-            ShredScope::Group(group) => {
-                let mut keys = keys_of(connection, &owner_bytes(group.owner))?;
-                keys.retain(|(_, name)| scope.takes(name));
-                Ok(keys)
-            }
-            ShredScope::Class { .. } => {
-                let mut keys = super::erase::keys_between(connection, &[4], &[5])?;
-                keys.retain(|(_, name)| scope.takes(name));
-                Ok(keys)
-            }
-        })
+    fn keys_in_index(&self, scope: &ShredScope) -> Result<Vec<(KeyId, KeyName)>, StoreError> {
+        let mut keys = Vec::new();
+        self.each_in_index(scope, &mut |id, name| keys.push((id, name)))?;
+        Ok(keys)
+    }
+
+    /// Shows the keys of a scope that the index has; all of one owner together.
+    pub(super) fn each_in_index(
+        &self,
+        scope: &ShredScope,
+        see: &mut dyn FnMut(KeyId, KeyName),
+    ) -> Result<(), StoreError> {
+        let takes = |name: &KeyName| scope.takes(name);
+        let owner = match scope {
+            ShredScope::Patient(id) => Owner::Patient(*id),
+            ShredScope::Group(group) => group.owner,
+            ShredScope::Class { .. } => return each_group(&self.core().readers, &takes, see),
+        };
+        let step = "reading keys to destroy";
+        let keys = self.core().readers.snapshot(step, |connection| keys_of(connection, &owner_bytes(owner)))?;
+        keys.into_iter().filter(|(_, name)| takes(name)).for_each(|(id, name)| see(id, name));
+        Ok(())
     }
 
     /// Refuses before anything is prepared. What counts is [`Store::make_certain`].
@@ -398,11 +407,9 @@ fn owners(shred: &Shred, keys: &[(KeyId, KeyName)]) -> Vec<[u8; 17]> {
     owners
 }
 
+/// `owners` in their order. There are few holds, and there may be millions of owners.
 fn check_held(connection: &Connection, id: Id16, owners: &[[u8; 17]], now_us: i64) -> Result<(), StoreError> {
-    let mut held = 0;
-    for owner in owners {
-        held += usize::from(is_held(connection, owner, now_us)?);
-    }
+    let held = holds(connection, now_us)?.into_keys().filter(|owner| owners.binary_search(owner).is_ok()).count();
     if held == 0 {
         return Ok(());
     }
