@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::time::Duration;
 
@@ -97,12 +98,14 @@ fn holds_any(path: &Path, needles: &[[u8; NEEDLE]]) -> Result<bool, StoreError> 
 fn file_holds(path: &Path, needles: &[[u8; NEEDLE]]) -> Result<bool, StoreError> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        opened => opened.on("read", path)?,
+        // Closing it would end every lock that SQLite has on it in this process (POSIX): the next program that ends would take the
+        // write-ahead log away while it is written to. So it stays open until the process ends.
+        opened => ManuallyDrop::new(opened.on("read", path)?),
     };
     let wanted: std::collections::HashSet<&[u8]> = needles.iter().map(<[u8; NEEDLE]>::as_slice).collect();
     let mut buffer = Vec::with_capacity(PIECE + NEEDLE);
     loop {
-        let read = (&mut file).take(PIECE as u64).read_to_end(&mut buffer).on("read", path)?;
+        let read = (&mut *file).take(PIECE as u64).read_to_end(&mut buffer).on("read", path)?;
         if buffer.windows(NEEDLE).filter(|window| window[0] == 1).any(|window| wanted.contains(window)) {
             return Ok(true);
         }
@@ -153,6 +156,21 @@ mod tests {
         assert_eq!(left(), (0, 500));
         let mut names = std::fs::read_dir(folder.path()).expect("there").flatten().map(|entry| entry.file_name());
         assert!(names.all(|name| name.to_string_lossy().starts_with(DATABASE)), "no copy is left beside it");
+    }
+
+    #[test]
+    fn looking_into_the_files_leaves_the_locks_on_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(DATABASE);
+        let (_connection, _guard) = crate::connection::open_writer(&path, None).expect("opened");
+        let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&path).expect("there"));
+        let locks = || {
+            let all = std::fs::read_to_string("/proc/locks").expect("the system tells");
+            all.lines().filter(|line| line.contains(&format!(":{inode} "))).count()
+        };
+        assert!(locks() > 0, "whoever has it open holds one");
+        clean_file(folder.path(), &[KeyId(Id16([9; 16]))]).expect("cleaned");
+        assert!(locks() > 0, "or another program takes the write-ahead log away under it");
     }
 
     #[test]
