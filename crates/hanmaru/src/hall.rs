@@ -10,11 +10,14 @@ use policy::{Action, Actor, Assurance, Decision, Door, Facts, Permit, Purpose, R
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use store::{OpenStore, Rebuilt, Store, StoreConfig};
 use vault::{FileKeyProvider, KdfCost, KeyStoreConfig, KeyStores, ProtectedKeyProvider, SitePlace, Sites, open_root};
 
 /// How many of three sites and of three key stores must hold what is acknowledged.
 const QUORUM: usize = 2;
+/// How long a folder may take to be made.
+const MAKE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The opened hall.
 #[derive(Clone)]
@@ -44,6 +47,12 @@ pub enum HallError {
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
+    },
+    /// A folder that hangs.
+    #[error("{path} does not answer: its disk or network share hangs; mend or remount it, and run this again")]
+    Silent {
+        /// Which.
+        path: PathBuf,
     },
     /// There are data, and the root key is not where the configuration says.
     #[error("{used} holds data and {key} is missing: restore the root key from its backup; a new one opens nothing")]
@@ -106,21 +115,33 @@ impl Hall {
     pub fn make(config: &Config) -> Result<(), HallError> {
         let sites = config.sites.iter().filter_map(|site| site.folder.as_deref());
         let folders = sites.chain(config.key_stores.iter().map(|folder| folder.folder.as_path()));
-        let folders: Vec<&Path> = folders.chain([config.data.as_path()]).collect();
-        for folder in &folders {
-            // Names and codes stand in the database's index in clear: nobody but the service's user may look.
-            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            made.map_err(|source| HallError::Make { path: (*folder).to_owned(), source })?;
+        let mut used = None;
+        for folder in folders.chain([config.data.as_path()]) {
+            let holds_anything = in_time(folder, |folder| {
+                // Names and codes stand in the database's index in clear: nobody but the service's user may look.
+                let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+                made.map(|()| holds_anything(folder))
+            })?;
+            if holds_anything.map_err(|source| HallError::Make { path: folder.to_owned(), source })? {
+                used.get_or_insert(folder);
+            }
         }
         if !config.keys.root.exists() {
             // A new root key opens nothing that was written under the old one, and must never seem to.
-            if let Some(used) = folders.iter().find(|folder| holds_anything(folder)) {
-                return Err(HallError::RootKeyGone { key: config.keys.root.clone(), used: (*used).to_owned() });
+            if let Some(used) = used {
+                return Err(HallError::RootKeyGone { key: config.keys.root.clone(), used: used.to_owned() });
             }
             make_root(config)?;
         }
-        Sites::create_places(&config.site_places()?)?;
-        KeyStores::create(&key_stores(config))?;
+        for site in config.site_places()? {
+            match site {
+                SitePlace::Folder(site) => in_time(&site.folder.clone(), move |_| Sites::create(&[site]))??,
+                bucket @ SitePlace::Bucket(_) => Sites::create_places(&[bucket])?,
+            }
+        }
+        for store in key_stores(config) {
+            in_time(&store.folder.clone(), move |_| KeyStores::create(&[store]))??;
+        }
         Ok(())
     }
 
@@ -196,7 +217,7 @@ impl Hall {
     }
 
     /// Makes the database again from one site; with `drill`, proves that it can be done and keeps nothing. `without_witnesses` says
-    /// that it is to be made although no witness can be asked whether it has seen more.
+    /// that it is to be made although too few witnesses can be asked whether they have seen more.
     ///
     /// # Errors
     /// There is no such site, or what [`store::Rebuild::run`] refuses.
@@ -338,6 +359,15 @@ impl For {
 fn key_stores(config: &Config) -> Vec<KeyStoreConfig> {
     let stores = config.key_stores.iter();
     stores.map(|store| KeyStoreConfig { name: store.name.clone(), folder: store.folder.clone() }).collect()
+}
+
+/// Does something in a folder, and comes away where that hangs: a folder on a network may never answer.
+fn in_time<T: Send + 'static>(folder: &Path, work: impl FnOnce(&Path) -> T + Send + 'static) -> Result<T, HallError> {
+    let (send, answer) = std::sync::mpsc::sync_channel(1);
+    let path = folder.to_owned();
+    let started = std::thread::Builder::new().name("make".to_owned()).spawn(move || drop(send.send(work(&path))));
+    started.map_err(|source| HallError::Make { path: folder.to_owned(), source })?;
+    answer.recv_timeout(MAKE_PATIENCE).map_err(|_| HallError::Silent { path: folder.to_owned() })
 }
 
 /// A freshly made file system holds `lost+found` and is empty all the same.

@@ -226,3 +226,15 @@ fn files_below(folder: &Path) -> Vec<(String, u64)> {
     found.sort();
     found
 }
+
+#[test]
+fn a_folder_that_hangs_keeps_nobody_waiting_who_makes_an_installation() {
+    let program = Program::new(&people());
+    // Whoever reads a pipe that nobody writes to waits for ever, as for a share whose server is gone.
+    let marker = program.path("key_stores/c/hanmaru-keys.txt");
+    fs::remove_file(&marker).expect("it is there");
+    assert!(Command::new("mkfifo").arg(&marker).status().is_ok_and(|status| status.success()));
+    let begun = Instant::now();
+    refused(&program.run(&["init"]), "key_stores/c does not answer: its disk or network share hangs");
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+}
