@@ -1,7 +1,7 @@
 //! How the hall is doing, in sentences for an operator: what stops it, and what does not yet. Measures nothing itself.
 
 use crate::hall::Hall;
-use store::{Drill, DrillOutcome, Jobs, LogCondition, SiteCondition, Witnessed};
+use store::{Drill, DrillOutcome, Grade, Jobs, LogCondition, SiteCondition, Witnessed};
 
 /// Seconds by which the clock may be behind the newest time recorded before that is a fault.
 const CLOCK_BEHIND_S: u64 = 60;
@@ -56,7 +56,7 @@ impl Condition {
         let away = away.map(|store| (store.name.clone(), store.last_fault.clone())).collect();
         let (all, wanted) = (found.key_stores.len(), found.key_stores_wanted);
         condition.away("key store", away, all, wanted, "nothing that needs a new key is written");
-        condition.notes.extend(found.drill.as_ref().and_then(|drill| drill_note(drill, found.at)));
+        condition.notes.extend(drill_note(found));
         condition
     }
 
@@ -88,12 +88,14 @@ pub fn unwitnessed(log: &str, sealed: u64, witnessed: Option<&Witnessed>) -> Opt
 }
 
 /// What an operator should know of the last restore drill.
-fn drill_note(drill: &Drill, now: base::Timestamp) -> Option<String> {
-    let Drill { site, result, outcome, .. } = drill;
-    match outcome {
-        DrillOutcome::Unequal => Some(format!("the last restore drill, from site {site}, failed: {result}")),
-        _ if drill.grade(now) == store::Grade::Well => None,
-        _ => Some("the last restore drill is long ago: run `hanmaru rebuild --from SITE --drill`".to_owned()),
+fn drill_note(found: &store::Condition) -> Option<String> {
+    match &found.drill {
+        _ if found.drill_grade() == Grade::Well => None,
+        None => Some("a restore drill was never made: run `hanmaru rebuild --from SITE --drill`".to_owned()),
+        Some(Drill { outcome: DrillOutcome::Unequal, site, result, .. }) => {
+            Some(format!("the last restore drill, from site {site}, failed: {result}"))
+        }
+        Some(_) => Some("the last restore drill is long ago: run `hanmaru rebuild --from SITE --drill`".to_owned()),
     }
 }
 
@@ -185,16 +187,7 @@ mod tests {
     #[test]
     fn an_overdue_time_stamp_says_how_old_the_last_one_is() {
         let at = base::Timestamp::from_second(1_000).expect("a time");
-        let mut log = LogCondition {
-            log: store::Log::Records,
-            sealed: 9,
-            waiting: 0,
-            oldest_s: None,
-            fault: None,
-            witnessed: None,
-            stamped: None,
-            stamp_overdue: false,
-        };
+        let mut log = LogCondition { sealed: 9, ..LogCondition::empty(store::Log::Records) };
         assert_eq!(unstamped(&log, 8_201), None);
         log.stamp_overdue = true;
         assert!(unstamped(&log, 8_201).is_some_and(|said| said.contains("none of its entries")));

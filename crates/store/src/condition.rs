@@ -2,14 +2,14 @@
 //! and times; nothing about a person. Whoever shows it brings the words.
 
 use base::{Clock as _, Timestamp};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension as _};
 use vault::{KeyStoreStatus, SiteStatus};
 
 use crate::Store;
 use crate::error::{AtStep, StoreError};
 use crate::jobs::Jobs;
 use crate::scrub::{Drill, DrillOutcome, LastScrub};
-use crate::sequencer::{KIND_ACCESS, KIND_OBJECT, KIND_ROWS, KIND_VERSION, outbox};
+use crate::sequencer::outbox;
 use crate::stamps::Stamp;
 use crate::types::Log;
 use crate::witnessing::Witnessed;
@@ -100,6 +100,21 @@ pub struct Condition {
 }
 
 impl LogCondition {
+    /// A log that is empty, and of which nothing is to be told.
+    #[must_use]
+    pub const fn empty(log: Log) -> Self {
+        Self {
+            log,
+            sealed: 0,
+            waiting: 0,
+            oldest_s: None,
+            fault: None,
+            witnessed: None,
+            stamped: None,
+            stamp_overdue: false,
+        }
+    }
+
     /// How good.
     #[must_use]
     pub fn grade(&self) -> Grade {
@@ -177,6 +192,12 @@ impl Condition {
             && self.key_stores_left() >= self.key_stores_wanted
     }
 
+    /// How good the last restore drill is. That it can be made again is known of no installation that never tried.
+    #[must_use]
+    pub fn drill_grade(&self) -> Grade {
+        self.drill.as_ref().map_or(Grade::Look, |drill| drill.grade(self.at))
+    }
+
     /// How good all of it is: what one of three makes up for is no reason to close.
     #[must_use]
     pub fn grade(&self) -> Grade {
@@ -186,7 +207,7 @@ impl Condition {
         let look = self.logs.iter().any(|log| log.grade() != Grade::Well)
             || self.sites.iter().any(|site| site.grade(self.at) != Grade::Well)
             || self.key_stores.iter().any(|store| !store.reachable || store.behind)
-            || self.drill.as_ref().is_some_and(|drill| drill.grade(self.at) != Grade::Well)
+            || self.drill_grade() != Grade::Well
             || !self.jobs.get_on();
         if look { Grade::Look } else { Grade::Well }
     }
@@ -257,22 +278,15 @@ fn is_overdue(sealed: u64, stamped: Option<&Stamped>, now: Timestamp, interval_s
     })
 }
 
-/// When what waits longest was accepted.
+/// When what waits longest was accepted, or claimed for the log by a program that did not live to publish it.
 fn oldest(connection: &Connection, log: Log) -> Result<Option<i64>, StoreError> {
     let step = "reading what waits longest";
-    // Changes of rows carry no time of their own; what they belong to stands beside them.
-    let sql = format!("SELECT kind, row FROM {} WHERE kind <> {KIND_ROWS} ORDER BY no LIMIT 1", outbox(log));
-    let mut statement = connection.prepare_cached(&sql).at(step)?;
-    let first: Option<(i64, i64)> =
-        statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional().at(step)?;
-    let Some((kind, row)) = first else { return Ok(None) };
-    let sql = match kind {
-        KIND_VERSION => "SELECT recorded_us FROM resource_version WHERE row = ?",
-        KIND_OBJECT => "SELECT recorded_us FROM object WHERE row = ?",
-        KIND_ACCESS => "SELECT time_us FROM access_entry WHERE row = ?",
-        _ => "SELECT recorded_us FROM commitment WHERE row = ?",
-    };
-    connection.prepare_cached(sql).at(step)?.query_row([row], |row| row.get(0)).optional().at(step)
+    let sql = format!(
+        "SELECT min(since_us) FROM (SELECT * FROM (SELECT since_us FROM {} ORDER BY no LIMIT 1) \
+         UNION ALL SELECT swapped_us FROM log_head WHERE log = ? AND size > published_size)",
+        outbox(log)
+    );
+    connection.prepare_cached(&sql).at(step)?.query_row([log.name()], |row| row.get(0)).at(step)
 }
 
 #[cfg(test)]
@@ -285,16 +299,7 @@ mod tests {
             status: SiteStatus { name: name.to_owned(), reachable: true, pending: 0, last_fault: None },
             scrub: None,
         };
-        let log = |log| LogCondition {
-            log,
-            sealed: 5,
-            waiting: 0,
-            oldest_s: None,
-            fault: None,
-            witnessed: None,
-            stamped: None,
-            stamp_overdue: false,
-        };
+        let log = |log| LogCondition { sealed: 5, ..LogCondition::empty(log) };
         let key_store =
             |name: &str| KeyStoreStatus { name: name.to_owned(), reachable: true, behind: false, last_fault: None };
         Condition {
@@ -305,8 +310,21 @@ mod tests {
             key_stores: ["a", "b", "c"].map(key_store).to_vec(),
             key_stores_wanted: 2,
             disk_fault: None,
-            drill: None,
+            drill: Some(drill(1, DrillOutcome::Equal)),
             jobs: Jobs::default(),
+        }
+    }
+
+    fn drill(days_ago: i64, outcome: DrillOutcome) -> Drill {
+        Drill {
+            begun: Timestamp::UNIX_EPOCH,
+            ended: Timestamp::from_second(1_800_000_000 - days_ago * 86_400).expect("a time"),
+            site: "a".to_owned(),
+            outcome,
+            resources: 1,
+            objects: 1,
+            rows: 1,
+            result: String::new(),
         }
     }
 
@@ -385,25 +403,20 @@ mod tests {
         }
         now.sites[0].scrub = Some(LastScrub { fault: Some("away".to_owned()), ..scrub(1, 0, 0, 0) });
         assert_eq!(now.grade(), Grade::Look, "what could not be read was not read back");
-        now.sites[0].scrub = None;
-        let drill = |days_ago: i64, outcome| Drill {
-            begun: Timestamp::UNIX_EPOCH,
-            ended: Timestamp::from_second(1_800_000_000 - days_ago * 86_400).expect("a time"),
-            site: "a".to_owned(),
-            outcome,
-            resources: 1,
-            objects: 1,
-            rows: 1,
-            result: String::new(),
-        };
+    }
+
+    #[test]
+    fn a_restore_drill_that_failed_or_is_old_or_was_never_made_is_looked_at() {
+        let mut now = condition();
         for (drill, grade) in [
-            (drill(1, DrillOutcome::Equal), Grade::Well),
-            (drill(1, DrillOutcome::Partly), Grade::Well),
-            (drill(1, DrillOutcome::Unequal), Grade::Look),
-            (drill(DRILL_DAYS_MAX + 1, DrillOutcome::Equal), Grade::Look),
+            (Some(drill(1, DrillOutcome::Equal)), Grade::Well),
+            (Some(drill(1, DrillOutcome::Partly)), Grade::Well),
+            (Some(drill(1, DrillOutcome::Unequal)), Grade::Look),
+            (Some(drill(DRILL_DAYS_MAX + 1, DrillOutcome::Equal)), Grade::Look),
+            (None, Grade::Look),
         ] {
-            now.drill = Some(drill);
-            assert_eq!(now.grade(), grade);
+            now.drill = drill;
+            assert_eq!((now.grade(), now.drill_grade()), (grade, grade));
         }
     }
 }

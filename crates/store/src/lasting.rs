@@ -6,17 +6,22 @@
 //!
 //! Every table is in one of the two lists here; a test holds them against the tables there are.
 
+use std::sync::Arc;
+
+use base::Clock;
 use policy::{InstitutionCode, Owner};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, Transaction, params};
 
 use crate::error::{AtStep, StoreError};
 use crate::rows::{self, CHANGE_BYTES_MAX};
-use crate::sequencer::KIND_ROWS;
-use crate::types::{OWNER_BYTES, owner_bytes};
+use crate::sequencer::{KIND_ROWS, outbox};
+use crate::types::{Log, OWNER_BYTES, owner_bytes};
 
 /// Triggers of this module begin so; the guard lets what they write pass.
 pub(crate) const TRIGGER: &str = "lasting_";
+/// The time in statements that put something into an outbox: nothing until the connection is told of a clock ([`tell_time`]).
+const NOW: &str = "lasting_now()";
 
 /// Whose the rows of a table are: under whose key they are sealed, and with whose key they end.
 #[derive(Clone, Copy)]
@@ -216,11 +221,14 @@ impl Lasting {
 
     fn triggers(&self, columns: &Columns, layout: i64) -> String {
         let table = self.table;
-        let into = "INSERT INTO outbox_records (kind, row, entry, owner)";
-        let put = |row| format!("SELECT {KIND_ROWS}, {layout}, {}, {}", self.put(columns, row), self.owner(row));
+        let into = "INSERT INTO outbox_records (kind, row, entry, owner, since_us)";
+        let put = |row| format!("SELECT {KIND_ROWS}, {layout}, {}, {}, {NOW}", self.put(columns, row), self.owner(row));
         let keys: Vec<String> = columns.keys.iter().map(|key| self.value(key, "OLD")).collect();
-        let delete =
-            format!("SELECT {KIND_ROWS}, {layout}, lasting_change(2, {}), {}", keys.join(", "), self.owner("OLD"));
+        let delete = format!(
+            "SELECT {KIND_ROWS}, {layout}, lasting_change(2, {}), {}, {NOW}",
+            keys.join(", "),
+            self.owner("OLD")
+        );
         let differ = |names: &mut dyn Iterator<Item = &String>| {
             let each: Vec<String> = names.map(|name| format!("OLD.{name} IS NOT NEW.{name}")).collect();
             each.join(" OR ")
@@ -276,7 +284,7 @@ pub(crate) fn keep(transaction: &Transaction<'_>, owner: &[u8; OWNER_BYTES]) -> 
         let columns = Columns::read(transaction, lasting.table)?;
         let (layout, _) = layout(transaction, lasting, &columns)?;
         let sql = format!(
-            "INSERT INTO outbox_records (kind, row, entry, owner) SELECT {KIND_ROWS}, {layout}, {}, NULL FROM {} AS kept WHERE {whose}",
+            "INSERT INTO outbox_records (kind, row, entry, owner, since_us) SELECT {KIND_ROWS}, {layout}, {}, NULL, {NOW} FROM {} AS kept WHERE {whose}",
             lasting.put(&columns, "kept"),
             lasting.table
         );
@@ -317,7 +325,22 @@ fn layout(connection: &Connection, lasting: &Lasting, columns: &Columns) -> Resu
     Ok((connection.query_row(sql, values, |row| row.get(0)).at(step)?, !known))
 }
 
+/// Lets what comes into the outboxes say since when it waits; what does not say it waits from now on.
+pub(crate) fn tell_time(connection: &Connection, clock: Arc<dyn Clock>) -> Result<(), StoreError> {
+    let step = "telling the time to a connection";
+    now(connection, move || Some(clock.now().as_microsecond())).at(step)?;
+    for table in Log::ALL.map(outbox) {
+        connection.execute(&format!("UPDATE {table} SET since_us = {NOW} WHERE since_us IS NULL"), []).at(step)?;
+    }
+    Ok(())
+}
+
+fn now(connection: &Connection, time: impl Fn() -> Option<i64> + Send + 'static) -> rusqlite::Result<()> {
+    connection.create_scalar_function("lasting_now", 0, FunctionFlags::SQLITE_UTF8, move |_| Ok(time()))
+}
+
 fn functions(connection: &Connection) -> rusqlite::Result<()> {
+    now(connection, || None)?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("lasting_change", -1, flags, |context| {
         let change = rows::change_of(context);

@@ -198,7 +198,8 @@ impl Store {
         let path = with.folder.join(DATABASE);
         let vfs = with.config.vfs.clone();
         let (connection, room) = open_writer(&path, vfs.as_deref())?;
-        let newest = newest(&connection)?;
+        let clock = Arc::new(FloorClock::new(with.clock, newest(&connection)?));
+        crate::lasting::tell_time(&connection, Arc::<FloorClock>::clone(&clock))?;
         let readers = Arc::new(Readers::new(&path, vfs, with.config.readers));
         let index = Arc::new(TableIndex { readers: Arc::clone(&readers) });
         let stores = with.key_stores.clone();
@@ -222,7 +223,7 @@ impl Store {
             journal: Journal::open(&with.folder.join("journal"), Arc::clone(&with.random), with.config.seams.clone())?,
             config: with.config,
             limits: with.limits,
-            clock: Arc::new(FloorClock::new(with.clock, newest)),
+            clock,
             readers,
             room,
             drain_turn: Mutex::new(()),

@@ -16,6 +16,10 @@ pub const COMMITTED: &str = "store/committed";
 pub const JOURNAL_WRITE: &str = "store/journal/write";
 /// The journal's thread, after it wrote and before it syncs.
 pub const JOURNAL_SYNC: &str = "store/journal/sync";
+/// Whoever moves access entries into the database, before the first of a file that was set aside is there.
+pub const JOURNAL_MOVE: &str = "store/journal/move";
+/// The same, when all of a file are in the database and the file is still there.
+pub const JOURNAL_MOVED: &str = "store/journal/moved";
 
 /// An erasure, before it is certain that its keys are destroyed.
 pub const DESTROY: &str = "store/shred/destroy";
@@ -46,5 +50,14 @@ pub const fn before_publish(log: Log) -> &'static str {
     match log {
         Log::Records => "store/records/before-publish",
         Log::Access => "store/access/before-publish",
+    }
+}
+
+/// After the checkpoint is at the sites, and before anybody is told or the database notes it.
+#[must_use]
+pub const fn published(log: Log) -> &'static str {
+    match log {
+        Log::Records => "store/records/published",
+        Log::Access => "store/access/published",
     }
 }

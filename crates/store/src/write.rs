@@ -222,7 +222,7 @@ impl Batch<'_> {
 pub(crate) fn enqueue(transaction: &Transaction<'_>, kind: i64, row: i64, commitment: &[u8]) -> Result<(), StoreError> {
     let step = "writing the outbox";
     transaction
-        .prepare_cached("INSERT INTO outbox_records (kind, row, entry) VALUES (?, ?, ?)")
+        .prepare_cached("INSERT INTO outbox_records (kind, row, entry, since_us) VALUES (?, ?, ?, lasting_now())")
         .at(step)?
         .execute(params![kind, row, commitment])
         .at(step)

@@ -126,7 +126,7 @@ fn a_running_portal_says_in_plain_words_that_two_sites_are_lost_and_goes_on_when
     };
     let lose = |name: &str| fs::rename(program.path(&format!("sites/{name}")), program.path(name)).expect("moved");
     let find = |name: &str| fs::rename(program.path(name), program.path(&format!("sites/{name}"))).expect("moved");
-    until("in order", &|| get(&portal, "/status").contains("모든 것이 정상입니다"));
+    until("in order", &|| get(&portal, "/status").contains("서비스는 정상입니다"));
     lose("b");
     until("one lost", &|| answer(&operator).contains("site b is away"));
     until("one lost is a note", &|| !answer(&operator).contains("sites can be used"));
@@ -137,7 +137,7 @@ fn a_running_portal_says_in_plain_words_that_two_sites_are_lost_and_goes_on_when
     find("b");
     find("c");
     until("back", &|| !answer(&operator).contains("is away"));
-    until("back on the page", &|| get(&portal, "/status").contains("모든 것이 정상입니다"));
+    until("back on the page", &|| get(&portal, "/status").contains("서비스는 정상입니다"));
     serve.kill().expect("it runs");
     serve.wait().expect("it ends");
     let log = fs::read_to_string(program.path("serve.log")).unwrap_or_default();

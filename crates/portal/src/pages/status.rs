@@ -20,6 +20,7 @@ pub(crate) struct StatusPage {
     at: String,
     parts: Vec<Part>,
     drill: String,
+    drill_well: bool,
     /// How alerts get on, a line each.
     alerts: Vec<String>,
 }
@@ -58,6 +59,7 @@ impl StatusPage {
             at: t.t1("status-at", "time", t.moment(found.at)),
             parts: vec![sites(t, found), key_stores(t, found), logs(t, found)],
             drill: drill(t, found.drill.as_ref()),
+            drill_well: found.drill_grade() == Grade::Well,
             alerts: alerts(t, found.jobs),
             frame,
         }
@@ -245,14 +247,11 @@ fn sample_conditions() -> [Condition; 3] {
     let key_store =
         |name: &str| store::KeyStoreStatus { name: name.to_owned(), reachable: true, behind: false, last_fault: None };
     let log = |log| LogCondition {
-        log,
         sealed: 1_204_118,
         waiting: 3,
         oldest_s: Some(1),
-        fault: None,
-        witnessed: None,
         stamped: Some(Stamped { size: 1_204_090, at: time(1_795_401_000), authority: "stamps".to_owned() }),
-        stamp_overdue: false,
+        ..LogCondition::empty(log)
     };
     let well = Condition {
         at,

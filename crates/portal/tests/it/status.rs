@@ -1,11 +1,35 @@
 //! The status page: what it tells everybody of the service, and the grade of it.
 
 use crate::site::Site;
-use base::Id16;
+use base::{Clock as _, Id16};
+use store::{Drill, DrillOutcome};
+
+/// Everything was made again from a site, and came out equal.
+fn note_drill(site: &Site) {
+    let now = site.world.clock.now();
+    let result = "everything came out equal".to_owned();
+    let (outcome, from) = (DrillOutcome::Equal, "a".to_owned());
+    let drill = Drill { begun: now, ended: now, site: from, outcome, resources: 1, objects: 1, rows: 1, result };
+    site.world.store().note_drill(drill).expect("noted");
+}
+
+#[test]
+fn a_restore_drill_that_was_never_made_is_said_and_is_not_in_order() {
+    let site = Site::new();
+    let stranger = site.browser();
+    let never = stranger.get("/status");
+    never.says(200, "운영자가 살펴볼 점이 있습니다").says(200, "복구 훈련을 한 번도 하지 않았습니다");
+    note_drill(&site);
+    site.world.clock.advance(6);
+    let made = stranger.get("/status");
+    made.says(200, "모든 것이 정상입니다");
+    assert!(!made.text().contains("복구 훈련을 한 번도"));
+}
 
 #[test]
 fn alerts_that_do_not_arrive_are_counted_for_everybody() {
     let site = Site::new();
+    note_drill(&site);
     let stranger = site.browser();
     // What was found is told again for five seconds.
     let page = || {

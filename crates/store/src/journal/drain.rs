@@ -14,6 +14,7 @@ use super::file::{Record, Scan};
 use super::{lock_path, set_leftover_aside, try_lock};
 use crate::core::Core;
 use crate::error::{AtStep, OnFile, StoreError};
+use crate::seams;
 use crate::sequencer::KIND_ACCESS;
 
 /// Records moved in one transaction.
@@ -80,6 +81,7 @@ fn drain(core: &Core, path: &Path) -> Result<(), StoreError> {
     };
     let bytes = file.metadata().on("read", path)?.len();
     let mut scan = Scan::new(BufReader::new(&file));
+    core.config.seams.at(seams::JOURNAL_MOVE).on("moved", path)?;
     loop {
         let mut batch = Vec::new();
         while batch.len() < BATCH
@@ -96,6 +98,7 @@ fn drain(core: &Core, path: &Path) -> Result<(), StoreError> {
     if good < bytes {
         keep_torn(&mut file, path, good, bytes)?;
     }
+    core.config.seams.at(seams::JOURNAL_MOVED).on("moved", path)?;
     std::fs::remove_file(path).on("removed", path)
 }
 
@@ -111,9 +114,9 @@ fn insert(transaction: &Transaction<'_>, records: &[Record]) -> Result<(), Store
         if inserted == 1 {
             let row = transaction.last_insert_rowid();
             transaction
-                .prepare_cached("INSERT INTO outbox_access (kind, row, entry) VALUES (?, ?, ?)")
+                .prepare_cached("INSERT INTO outbox_access (kind, row, entry, since_us) VALUES (?, ?, ?, ?)")
                 .at(step)?
-                .execute(params![KIND_ACCESS, row, record.commitment])
+                .execute(params![KIND_ACCESS, row, record.commitment, record.time_us])
                 .at(step)?;
         }
     }

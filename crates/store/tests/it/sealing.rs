@@ -443,3 +443,36 @@ fn two_sequencers_at_once_cannot_fork_the_log() {
         audit(&house, &store, Log::Records, site, size);
     }
 }
+
+#[test]
+fn whatever_waits_has_an_age_rows_of_tables_and_what_was_claimed_alone_too() {
+    let mut house = House::new();
+    let noon = base::Timestamp::from_second(1_900_000_000).expect("a time");
+    let clock = std::sync::Arc::new(base::ManualClock::at(noon));
+    house.clock = std::sync::Arc::<base::ManualClock>::clone(&clock);
+    let store = house.open();
+    write_one(&store, patient("p1"), "Condition", "c1", "x");
+    seal_all(&store);
+    drop(store);
+    // From here on nobody seals.
+    house.config.sequencer = false;
+    let store = house.open();
+    let records = || store.condition().expect("read").logs.swap_remove(0);
+    assert_eq!((records().waiting, records().oldest_s), (0, None));
+    let sql = "INSERT INTO account (account, profile, made_us, signed_in_us) VALUES (?, X'01', 1, 1)";
+    store.tables().write("a row", |transaction| transaction.execute(sql, [[7_u8; 16]])).expect("written");
+    clock.advance(store::WAITING_S_MAX + 1);
+    assert_eq!(records().oldest_s, Some(store::WAITING_S_MAX + 1), "a row that is in the outbox alone");
+    assert_eq!(records().grade(), store::Grade::Look);
+    write_one(&store, patient("p1"), "Condition", "c2", "x");
+    assert_eq!(records().oldest_s, Some(store::WAITING_S_MAX + 1), "what came first waits longest");
+    look(&house).execute("UPDATE outbox_records SET since_us = NULL", []).expect("as an older program left it");
+    drop(store);
+    let store = house.open();
+    clock.advance(3);
+    let oldest_s = || store.condition().expect("read").logs[0].oldest_s;
+    assert_eq!(oldest_s(), Some(3), "it waits at least since this program looks");
+    let claimed = "UPDATE log_head SET published_size = size - 1 WHERE log = 'records'";
+    look(&house).execute(claimed, []).expect("as a program that died before it published");
+    assert_eq!(oldest_s(), Some(store::WAITING_S_MAX + 4));
+}
