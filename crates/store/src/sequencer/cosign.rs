@@ -21,7 +21,8 @@ use vault::Bytes;
 use super::panel::{Heard, Panel, What};
 use super::tiles::SiteTiles;
 use crate::core::Core;
-use crate::error::{AtStep, StoreError};
+use crate::error::{AtStep, OnFile, StoreError};
+use crate::seams;
 use crate::types::Log;
 
 /// How long all witnesses are waited for before the first head of a process: one of them may know more than the database.
@@ -260,6 +261,7 @@ fn put(
 ) -> Result<(), StoreError> {
     check_newest(core, log, head)?;
     core.sites.replace(permit, &log.path(CHECKPOINT_PATH), Bytes::copy_from_slice(&head.note))?;
+    core.config.seams.at(seams::published(log)).on("sealed", &core.folder)?;
     check_newest(core, log, head)?;
     note_published(core, log, head, last_no);
     match witnesses {

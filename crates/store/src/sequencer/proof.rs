@@ -66,6 +66,11 @@ impl Store {
         self.core().log(Log::Records).wait_sealed(self.core(), ticket, patience)
     }
 
+    /// Lets a log be sealed as soon as it can be, without waiting for it.
+    pub fn seal_soon(&self, log: Log) {
+        self.core().log(log).poke();
+    }
+
     /// Waits until a quorum of witnesses has cosigned a checkpoint over everything up to a ticket. Where the installation has
     /// no witnesses, nothing is ever witnessed.
     ///

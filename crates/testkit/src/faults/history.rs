@@ -1,16 +1,16 @@
 //! What was promised in a run, and whether it is kept at the end: each acknowledged write is there once, provable, and in the
-//! state that was promised; each acknowledged read is in the log of accesses once; no checkpoint that was seen is forgotten or
-//! contradicted; and the whole can be made again from one site. Knows nothing of how a run went wrong.
+//! state that was promised; each acknowledged read is in the log of accesses once, and provable; no checkpoint that was seen, or
+//! that the witness cosigned, is forgotten or contradicted, and none was said to have a quorum that it lacks; and the whole can be made again from one site. Knows nothing of how a run went wrong.
 
 use super::FaultyHouse;
 use super::work::{self, Work};
 use base::{Id16, SystemClock, SystemRandom};
-use ledger::{BundleSource, Commitment, EntryKind, Hash, TileId, TileSource};
+use ledger::{BundleSource, Commitment, EntryKind, Hash, SignedCheckpoint, TileId, TileSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Log, Rebuild, Store, WaitingLeaf};
+use store::{AccessEntry, AccessResult, Log, LoggedAccess, Rebuild, Store, WaitingLeaf};
 use vault::{FileKeyProvider, KeyStores, Sites};
 
 /// How long the end of a run waits for its seal, where nothing is wrong any more.
@@ -39,6 +39,8 @@ pub struct History {
     pub promises: Vec<Promise>,
     /// Checkpoints of both logs that somebody was shown: size and root.
     pub checkpoints: Vec<(Log, u64, Hash)>,
+    /// Checkpoints of which somebody was told that a quorum of witnesses cosigned them.
+    pub witnessed: Vec<(Log, SignedCheckpoint)>,
     /// Which of the promises were said to be sealed, with the size of the log that they were said to be under.
     pub sealed: Vec<(usize, u64)>,
     /// What came of each step, in words: the same again for the same seed.
@@ -84,8 +86,9 @@ impl History {
         let store = house.heal().clone();
         let last = work::write(&store, "last", "last")?;
         store.wait_sealed(last.ticket, SOON).map_err(text)?;
+        store.wait_witnessed(last.ticket, SOON).map_err(text)?;
         let read = self.reads_in_the_log(&store)?;
-        let mut verdict = Verdict::default();
+        let mut verdict = Verdict { doubled: doubled(house)?, ..Verdict::default() };
         for (index, promise) in self.promises.iter().enumerate() {
             verdict.promises += 1;
             let under = self.sealed.iter().find(|(sealed, _)| *sealed == index).map_or(u64::MAX, |(_, size)| *size);
@@ -93,34 +96,40 @@ impl History {
                 Promise::Write(id, said) => version_is_kept(&store, id, said, under)?,
                 Promise::Row(account) => row_is_there(house, *account)?,
                 Promise::Leaf(content, leaf) => leaf_is_kept(&store, content, leaf, under)?,
-                Promise::Read(decision) => read.contains(decision),
+                Promise::Read(decision) => {
+                    let found = read.get(decision).copied().unwrap_or_default();
+                    verdict.doubled += u64::from(found.entries > 1);
+                    found.is_proved
+                }
             };
             verdict.lost += u64::from(!kept);
         }
-        verdict.doubled = doubled(house)?;
         verdict.forks = self.forks(house, &store)?;
         can_be_made_again(house, &store)?;
         Ok(verdict)
     }
 
-    /// The decisions on which somebody read, as the log of accesses has them. Another process's entries come into it within a moment.
-    fn reads_in_the_log(&self, store: &Store) -> Result<BTreeSet<Id16>, String> {
+    /// The decisions on which somebody read, as the log of accesses has them. Another process's entries come into it within a moment,
+    /// and are sealed within another.
+    fn reads_in_the_log(&self, store: &Store) -> Result<BTreeMap<Id16, Found>, String> {
         let promised = self.promises.iter().filter_map(|promise| match promise {
             Promise::Read(decision) => Some(*decision),
             _ => None,
         });
-        let promised: BTreeSet<Id16> = promised.collect();
+        let promised: Vec<Id16> = promised.collect();
         let begun = Instant::now();
         loop {
             let found = reads(store)?;
-            if found.is_superset(&promised) || begun.elapsed() > ENTRIES_SOON {
+            let are_proved = promised.iter().all(|decision| found.get(decision).is_some_and(|found| found.is_proved));
+            if are_proved || begun.elapsed() > ENTRIES_SOON {
                 return Ok(found);
             }
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// How many checkpoints that were seen are no beginnings of the log as it stands.
+    /// How many checkpoints that were seen, by the witness too, are no beginnings of the log as it stands, and how many were said to
+    /// be witnessed and are not.
     fn forks(&self, house: &FaultyHouse, store: &Store) -> Result<u64, String> {
         let mut forks = 0;
         for log in Log::ALL {
@@ -132,13 +141,29 @@ impl History {
                 }
                 None => 0,
             };
-            for (_, seen, root) in self.checkpoints.iter().filter(|(of, ..)| *of == log) {
-                let computed = ledger::root_from_tiles(*seen, &at_sites(house, log));
-                forks += u64::from(computed.ok() != Some(*root) || *seen > size);
-            }
+            let shown = self.checkpoints.iter().filter(|(of, ..)| *of == log).map(|(_, seen, root)| (*seen, *root));
+            let shown: BTreeSet<(u64, Hash)> = shown.collect();
+            forks += shown.iter().filter(|(seen, _)| *seen > size).count() as u64;
+            let origin = store.verifier_key(log).name().to_owned();
+            // What it cosigned just now may be published in a moment; its tiles are at the sites.
+            let cosigned = house.witness().cosigned().into_iter().filter(|(of, seen, _)| *of == origin && *seen > 0);
+            let told: BTreeSet<(u64, Hash)> = cosigned.map(|(_, seen, root)| (seen, root)).chain(shown).collect();
+            let contradicts =
+                |(seen, root): &&(u64, Hash)| ledger::root_from_tiles(*seen, &at_sites(house, log)).ok() != Some(*root);
+            forks += told.iter().filter(contradicts).count() as u64;
         }
-        Ok(forks)
+        let trust = store.trust();
+        let lacks = |(_, head): &&(Log, SignedCheckpoint)| trust.verify(&head.note).is_err();
+        Ok(forks + self.witnessed.iter().filter(lacks).count() as u64)
     }
+}
+
+/// What the log of accesses has of one decision.
+#[derive(Debug, Default, Clone, Copy)]
+struct Found {
+    entries: u64,
+    /// The last of them looked at stands under a checkpoint, as its proof shows.
+    is_proved: bool,
 }
 
 /// Present with its words, under its leaf, and below the size of the log that was named where it was said to be sealed.
@@ -153,7 +178,7 @@ fn version_is_kept(store: &Store, id: &str, said: &str, under: u64) -> Result<bo
         let Some(place) = version.leaf else { return Ok(false) };
         let content = store::version_content(&key, version.version, &base::sha256(bytes));
         let leaf = ledger::commit(version.salt.expose(), EntryKind::Resource, &content);
-        return Ok(place < under && is_proved(store, &leaf, place));
+        return Ok(place < under && is_proved(store, Log::Records, &leaf, place));
     }
     Ok(false)
 }
@@ -167,9 +192,9 @@ fn leaf_is_kept(store: &Store, content: &[u8], leaf: &WaitingLeaf, under: u64) -
     Ok(sealed.index < under && proved)
 }
 
-fn is_proved(store: &Store, leaf: &Commitment, place: u64) -> bool {
-    let proof = store.proof(Log::Records, place);
-    proof.is_ok_and(|proof| proof.verify(leaf, &[store.verifier_key(Log::Records)]).is_ok())
+fn is_proved(store: &Store, log: Log, leaf: &Commitment, place: u64) -> bool {
+    let proof = store.proof(log, place);
+    proof.is_ok_and(|proof| proof.verify(leaf, &[store.verifier_key(log)]).is_ok())
 }
 
 fn database(house: &FaultyHouse) -> Result<rusqlite::Connection, String> {
@@ -183,16 +208,18 @@ fn row_is_there(house: &FaultyHouse, account: Id16) -> Result<bool, String> {
 }
 
 /// The decisions on which somebody read, among the entries that are in the log of accesses now.
-fn reads(store: &Store) -> Result<BTreeSet<Id16>, String> {
+fn reads(store: &Store) -> Result<BTreeMap<Id16, Found>, String> {
     let permit = work::log_reader(store)?;
-    let (mut found, mut page) = (BTreeSet::new(), store::AccessPage::default());
+    let (mut found, mut page) = (BTreeMap::<Id16, Found>::new(), store::AccessPage::default());
     loop {
         let log = store.access_log(&permit, &page).map_err(text)?;
-        let granted = |entry: &store::AccessEntry| entry.result == store::AccessResult::Granted;
-        let entries = log.entries.iter().map(|logged| &logged.entry);
-        found.extend(
-            entries.filter(|entry| entry.action == "read-record" && granted(entry)).map(|entry| entry.decision),
-        );
+        let is_read = |entry: &AccessEntry| entry.action == "read-record" && entry.result == AccessResult::Granted;
+        for LoggedAccess { entry, salt, leaf: place } in log.entries.iter().filter(|logged| is_read(&logged.entry)) {
+            let leaf = ledger::commit(salt, EntryKind::Access, &entry.to_bytes());
+            let of_decision = found.entry(entry.decision).or_default();
+            of_decision.entries += 1;
+            of_decision.is_proved = place.is_some_and(|place| is_proved(store, Log::Access, &leaf, place));
+        }
         page.after = log.next;
         if page.after.is_none() {
             return Ok(found);

@@ -2,15 +2,16 @@
 //! starts them again. Not the work that is done meanwhile, nor whether its outcome is right: whoever drives brings both.
 
 use super::life::{Disk, Life, lock};
-use super::plan::{DiskMode, FaultPlan, KeyMode, PLACES, SiteMode, What};
+use super::plan::{DiskMode, FaultPlan, KeyMode, PLACES, SiteMode, What, WitnessMode, is_of_accesses};
 use super::site::{FaultySite, SiteState};
+use super::witness::FaultyWitness;
 use base::limits::Limits;
 use base::{Clock, ManualClock, Random, Seam, Seams, SeededRandom, Timestamp};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use store::{OpenStore, Store, StoreConfig, seams};
+use store::{Log, OpenStore, Store, StoreConfig, seams};
 use tempfile::TempDir;
 use vault::keys::KEY_WRITE;
 use vault::sites::{FolderSite, SiteBackend};
@@ -50,12 +51,17 @@ pub struct FaultyHouse {
     sites: [Arc<SiteState>; PLACES],
     keys: [Arc<Mutex<KeyMode>>; PLACES],
     disk: Arc<Disk>,
+    witness: Arc<FaultyWitness>,
     process: Option<Process>,
     /// Its sequencer is stopped, and another process has taken over.
     stopped: Option<Process>,
     /// The place where the sequencer is to be stopped, and nobody has taken over yet.
     pausing: bool,
     ending: bool,
+    /// The place on the way of the log of accesses where it is to be killed at the end of the step.
+    at_accesses: Option<&'static str>,
+    /// Where processes were killed on that way so far.
+    killed: Vec<&'static str>,
     // The folder is dropped last.
     folder: TempDir,
 }
@@ -98,14 +104,18 @@ impl FaultyHouse {
             sites: Default::default(),
             keys: [(); PLACES].map(|()| Arc::new(Mutex::new(KeyMode::Well))),
             disk: Arc::default(),
+            witness: Arc::default(),
             process: None,
             stopped: None,
             pausing: false,
             ending: false,
+            at_accesses: None,
+            killed: Vec::new(),
             plan,
             folder,
         };
         let process = house.start(NEVER_MS).expect("a new installation opens");
+        house.witness.know(Log::ALL.map(|log| process.store.verifier_key(log)).into());
         house.process = Some(process);
         house
     }
@@ -126,6 +136,18 @@ impl FaultyHouse {
     #[must_use]
     pub fn path(&self, below: &str) -> PathBuf {
         self.folder.path().join(below)
+    }
+
+    /// The witness.
+    #[must_use]
+    pub fn witness(&self) -> &FaultyWitness {
+        &self.witness
+    }
+
+    /// The places at which a process was killed while the log of accesses was sealed.
+    #[must_use]
+    pub fn killed_at(&self) -> &[&'static str] {
+        &self.killed
     }
 
     /// The clock. Each step moves it on by a second.
@@ -174,9 +196,50 @@ impl FaultyHouse {
 
     /// Ends a process that was to be killed within the step. To be called behind the step's work.
     pub fn after(&mut self) {
+        if let Some(place) = self.at_accesses.take() {
+            self.kill_at_accesses(place);
+        }
+        if self.witness.mode() == WitnessMode::Hangs {
+            self.witness.set(WitnessMode::Well);
+        }
         if std::mem::take(&mut self.ending) {
             self.crash();
         }
+    }
+
+    /// Seals the log of accesses until the process comes by a place, where it is killed; or until there is nothing to be sealed.
+    fn kill_at_accesses(&mut self, place: &'static str) {
+        let Some(process) = &self.process else { return };
+        let comes_by = match place {
+            seams::JOURNAL_MOVE => true,
+            seams::JOURNAL_MOVED => self.disk.mode() != DiskMode::Full,
+            _ => self.can_seal(),
+        };
+        if !comes_by || process.life.is_held() {
+            return;
+        }
+        process.life.kill_at(place);
+        let is_killed = process.life.caught(CATCH_WAIT, || {
+            process.store.seal_soon(Log::Access);
+            !self.accesses_are_sealed()
+        });
+        self.killed.extend(is_killed.then_some(place));
+    }
+
+    /// Whether no entry of an access is on its way: in the journal, in the outbox, or under a checkpoint that is at no site.
+    fn accesses_are_sealed(&self) -> bool {
+        let journal = std::fs::read_dir(self.path("data/journal"));
+        let is_file = |entry: io::Result<std::fs::DirEntry>| {
+            entry.is_ok_and(|entry| entry.path().extension().is_some_and(|end| end == "jrn"))
+        };
+        if !journal.is_ok_and(|mut journal| !journal.any(is_file)) {
+            return false;
+        }
+        let sql =
+            "SELECT NOT EXISTS (SELECT 1 FROM outbox_access) AND size = published_size FROM log_head WHERE log = ?";
+        let database = rusqlite::Connection::open(self.path("data/hanmaru.db"));
+        let is_sealed = database.and_then(|it| it.query_row(sql, [Log::Access.name()], |row| row.get(0)));
+        is_sealed.unwrap_or(false)
     }
 
     /// Whether a seal can come as things are: the process lives and its sequencer is not stopped, its disk takes something, and so
@@ -208,7 +271,8 @@ impl FaultyHouse {
         self.sites.iter().for_each(|site| site.set(SiteMode::Well));
         self.keys.iter().for_each(|keys| *lock(keys) = KeyMode::Well);
         self.disk.set(DiskMode::Well);
-        (self.pausing, self.ending) = (false, false);
+        self.witness.set(WitnessMode::Well);
+        (self.pausing, self.ending, self.at_accesses) = (false, false, None);
         let process = self.start(HEALED_SEAL_MS).expect("it opens where nothing is wrong");
         &self.process.insert(process).store
     }
@@ -240,7 +304,9 @@ impl FaultyHouse {
             What::Site(place, mode) => self.sites[place].set(mode),
             What::KeyStore(place, mode) => *lock(&self.keys[place]) = mode,
             What::Disk(mode) => self.disk.set(mode),
+            What::Witness(mode) => self.witness.set(mode),
             What::Crash => self.crash(),
+            What::KillAt(place) if is_of_accesses(place) => (self.ending, self.at_accesses) = (true, Some(place)),
             What::KillAt(place) => {
                 if let Some(process) = &self.process {
                     process.life.kill_at(place);
@@ -315,7 +381,7 @@ impl FaultyHouse {
             clock,
             random,
             limits: Limits::default(),
-            witnessing: None,
+            witnessing: Some(self.witness.asked_by(&life)),
             config: StoreConfig {
                 seal_interval_ms,
                 backlog_wait_ms: AWAY_PATIENCE_MS,

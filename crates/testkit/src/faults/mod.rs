@@ -1,6 +1,6 @@
 //! The fault layer: an installation whose sites fail, hang or forget, whose disks are full or slow, whose sequencer is
-//! stopped past its lease, whose commits overtake each other, and whose processes are killed. All of it follows a seed, and the
-//! same seed does the same again.
+//! stopped past its lease, whose commits overtake each other, whose witness is away, and whose processes are killed. All of it
+//! follows a seed, and the same seed does the same again.
 //!
 //! Whoever drives is one thread. A plan says what happens before which *step* of it; nothing is decided by the time of day, nor
 //! by how often a thread of the store came by somewhere. What goes wrong within a step is tied to what the step itself must pass.
@@ -32,6 +32,7 @@
 //! | a site fails, is away, full, slow, hangs | [`FaultySite`] around a real folder, by [`SiteMode`] |
 //! | a site forgets | it keeps what it acknowledged in memory; [`What::Crash`] and kills drop that |
 //! | a disk is full or slow | [`DiskMode`] at the journal and the database, [`KeyMode`] at key stores, through [`base::Seam`] |
+//! | the witness fails, hangs, forgets | [`FaultyWitness`], by [`WitnessMode`]; checkpoints are published without a quorum then |
 //! | a process is killed | its [`Life`] is over: no thread of it gets anything more done, and a new one starts |
 //! | a sequencer is stopped past its lease | [`What::Pause`] at a place of [`store::seams`], its lock taken away, another process |
 //! | commits out of order | [`FaultyHouse::overtaken`] |
@@ -44,12 +45,14 @@ mod house;
 mod life;
 mod plan;
 mod site;
+mod witness;
 mod work;
 
 pub use house::FaultyHouse;
 pub use life::{Disk, Life};
-pub use plan::{DiskMode, Draws, Event, FaultPlan, KeyMode, PLACES, SiteMode, What};
+pub use plan::{DiskMode, Draws, Event, FaultPlan, KeyMode, PLACES, SiteMode, What, WitnessMode, is_of_accesses};
 pub use site::{FaultySite, SiteState};
+pub use witness::FaultyWitness;
 
 #[cfg(test)]
 mod tests;

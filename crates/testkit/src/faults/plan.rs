@@ -38,6 +38,20 @@ pub enum KeyMode {
     Full,
 }
 
+/// How the witness behaves from now on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WitnessMode {
+    /// As it should.
+    #[default]
+    Well,
+    /// It cannot be reached.
+    Fails,
+    /// No request is answered until the end of the step.
+    Hangs,
+    /// It cosigns, and has lost what it cosigned whenever it is asked again.
+    Forgets,
+}
+
 /// How the disk of the data folder behaves from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskMode {
@@ -58,9 +72,12 @@ pub enum What {
     KeyStore(usize, KeyMode),
     /// The data folder's disk changes.
     Disk(DiskMode),
+    /// The witness changes.
+    Witness(WitnessMode),
     /// The process ends between two steps and is started again.
     Crash,
-    /// The process ends when it comes by a place within this step; at the end of the step in any case.
+    /// The process ends when it comes by a place within this step; at the end of the step in any case. Where the place is on the
+    /// way of the log of accesses ([`is_of_accesses`]), that log is sealed behind the step's work until it comes by.
     KillAt(&'static str),
     /// The sequencer stops at a place the next time it comes by; another process takes over in the next step.
     Pause(&'static str),
@@ -121,12 +138,13 @@ struct Now {
     sites: [SiteMode; PLACES],
     keys: [KeyMode; PLACES],
     disk: DiskMode,
+    witness: WitnessMode,
     paused: bool,
 }
 
-/// Places where a process is killed: those that a step comes to by itself, so that a seed does the same again. The log of accesses
-/// is sealed when its journal is moved, which no step waits for.
-const KILLS: [&str; 8] = [
+/// Places where a process is killed: those that a step comes to by itself, and each step of sealing the log of accesses, which is
+/// done behind the work of a step, so that a seed does the same again.
+const KILLS: [&str; 15] = [
     seams::BEGIN,
     seams::COMMIT,
     seams::COMMITTED,
@@ -135,7 +153,26 @@ const KILLS: [&str; 8] = [
     seams::before_swap(Log::Records),
     seams::after_swap(Log::Records),
     seams::before_publish(Log::Records),
+    seams::published(Log::Records),
+    seams::JOURNAL_MOVE,
+    seams::JOURNAL_MOVED,
+    seams::before_swap(Log::Access),
+    seams::after_swap(Log::Access),
+    seams::before_publish(Log::Access),
+    seams::published(Log::Access),
 ];
+
+/// Those on the way of an entry from the journal under a checkpoint of the log of accesses.
+pub(super) fn accesses() -> &'static [&'static str] {
+    &KILLS[9..]
+}
+
+/// Whether a process comes by a place when the log of accesses is sealed, and then alone.
+#[must_use]
+pub fn is_of_accesses(place: &str) -> bool {
+    accesses().contains(&place)
+}
+
 /// Places where a sequencer is stopped.
 const PAUSES: [&str; 3] =
     [seams::before_swap(Log::Records), seams::after_swap(Log::Records), seams::before_publish(Log::Records)];
@@ -148,7 +185,8 @@ impl FaultPlan {
         let draws = Draws::new(seed, "plan");
         let steps = STEPS.0 + draws.below(STEPS.1 - STEPS.0);
         let well = SiteMode::Well;
-        let mut now = Now { sites: [well; 3], keys: [KeyMode::Well; 3], disk: DiskMode::Well, paused: false };
+        let (keys, disk, witness) = ([KeyMode::Well; 3], DiskMode::Well, WitnessMode::Well);
+        let mut now = Now { sites: [well; 3], keys, disk, witness, paused: false };
         let mut events = Vec::new();
         let mut held_until = 0;
         for step in 1..steps {
@@ -182,9 +220,10 @@ impl Now {
         let ill = self.sites.iter().any(|mode| *mode != SiteMode::Well);
         let busy = self.disk == DiskMode::Full || self.keys.iter().any(|mode| *mode != KeyMode::Well);
         match draws.below(100) {
-            0..45 => self.draw_site(draws),
-            45..55 => self.draw_key_store(draws),
-            55..65 => {
+            0..38 => self.draw_site(draws),
+            38..46 => self.draw_key_store(draws),
+            46..54 => self.draw_witness(draws),
+            54..62 => {
                 self.disk = if self.disk == DiskMode::Well {
                     draws.one_of(&[DiskMode::Full, DiskMode::Slow])
                 } else {
@@ -196,8 +235,8 @@ impl Now {
                 self.paused = false;
                 What::Resume
             }
-            65..75 => What::Crash,
-            75..87 => What::KillAt(draws.one_of(&KILLS)),
+            62..70 => What::Crash,
+            70..87 => What::KillAt(draws.one_of(&KILLS)),
             // Where a quorum is lacking nobody comes by the places.
             87..95 if !ill && !busy => {
                 self.paused = true;
@@ -221,6 +260,14 @@ impl Now {
         What::Site(place, mode)
     }
 
+    fn draw_witness(&mut self, draws: &Draws) -> What {
+        use WitnessMode::{Fails, Forgets, Hangs, Well};
+        let mode = if self.witness == Well { draws.one_of(&[Fails, Hangs, Forgets]) } else { Well };
+        // It hangs for one step.
+        self.witness = if mode == Hangs { Well } else { mode };
+        What::Witness(mode)
+    }
+
     fn draw_key_store(&mut self, draws: &Draws) -> What {
         let place = draws.below(3) as usize;
         let mode = &mut self.keys[place];
@@ -235,6 +282,7 @@ impl fmt::Display for What {
             Self::Site(place, mode) => write!(f, "site {place} {mode:?}"),
             Self::KeyStore(place, mode) => write!(f, "key store {place} {mode:?}"),
             Self::Disk(mode) => write!(f, "disk {mode:?}"),
+            Self::Witness(mode) => write!(f, "witness {mode:?}"),
             Self::Crash => f.write_str("crash"),
             Self::KillAt(place) => write!(f, "kill at {place}"),
             Self::Pause(place) => write!(f, "pause at {place}"),
@@ -280,7 +328,7 @@ mod tests {
                 drawn.insert(text.trim_start_matches(|c: char| c != ' ').trim_start().to_owned() + &text[..2]);
             }
         }
-        // 3 sites of 7 modes, 3 key stores of 2, 3 of the disk, 8 kills, 3 pauses, and crash, resume, overtake.
-        assert_eq!(drawn.len(), 21 + 6 + 3 + 8 + 3 + 3, "{drawn:?}");
+        // 3 sites of 7 modes, 3 key stores of 2, 3 of the disk, 4 of the witness, 3 pauses, and crash, resume, overtake.
+        assert_eq!(drawn.len(), 21 + 6 + 3 + 4 + KILLS.len() + 3 + 3, "{drawn:?}");
     }
 }

@@ -70,6 +70,50 @@ fn a_sequencer_stopped_past_its_lease_neither_forks_nor_sets_the_log_back() {
 }
 
 #[test]
+fn accesses_outlive_a_kill_at_each_step_of_their_sealing() {
+    for place in plan::accesses() {
+        let step = |step, what| Event { step, what };
+        let events = vec![step(2, What::KillAt(place)), step(4, What::KillAt(place)), step(5, What::KillAt(place))];
+        let mut house = FaultyHouse::new(FaultPlan { seed: 1, steps: 8, events });
+        let history = work::Work::drive(&mut house);
+        assert_eq!(house.killed_at(), [*place; 3]);
+        let reads = history.promises.iter().filter(|promise| matches!(promise, history::Promise::Read(_))).count();
+        assert!(reads >= 3, "{place}: {:?}", history.trace);
+        let verdict = history.check(&mut house).unwrap_or_else(|fault| panic!("{place}: {fault}"));
+        assert!(verdict.is_kept(), "{place}: {verdict:?}; {:?}", history.trace);
+    }
+}
+
+#[test]
+fn a_checkpoint_waits_for_its_quorum_and_nothing_else_waits_for_the_witness() {
+    for mode in [WitnessMode::Fails, WitnessMode::Hangs] {
+        let events = vec![
+            Event { step: 1, what: What::Witness(mode) },
+            Event { step: 2, what: What::Witness(WitnessMode::Well) },
+        ];
+        let mut house = FaultyHouse::new(FaultPlan { seed: 1, steps: 3, events });
+        for step in 0..3 {
+            house.before(step);
+            let store = house.store().expect("open");
+            let ticket = write(store, &format!("c{step}")).expect("written").ticket;
+            let sealed = store.wait_sealed(ticket, SOON).expect("sealed whatever the witness does");
+            // Nobody here seals by itself, and so nobody asks again by itself.
+            let looks = if step == 1 { 5 } else { 400 };
+            let is_witnessed = (0..looks).any(|_| {
+                store.seal_soon(Log::Records);
+                store.wait_witnessed(ticket, Duration::from_millis(50)).is_ok()
+            });
+            assert_eq!(is_witnessed, step != 1, "{mode:?}, step {step}");
+            let cosigned = house.witness().cosigned();
+            let holds = cosigned.iter().any(|(log, size, _)| log.contains("records") && *size >= sealed.records_size);
+            assert_eq!(holds, step != 1, "{mode:?}, step {step}: {cosigned:?}");
+            house.after();
+        }
+        settle(&mut house, &["c0".to_owned(), "c1".to_owned(), "c2".to_owned()]);
+    }
+}
+
+#[test]
 fn commits_in_another_order_are_sealed_once_each() {
     let mut house = FaultyHouse::new(FaultPlan::calm(3, 0));
     let (one, two) = house.overtaken(|store| write(store, "one"), |store| write(store, "two")).expect("two processes");
@@ -157,8 +201,11 @@ fn a_promise_that_is_broken_is_told() {
     let never = history::Promise::Write("never".to_owned(), "written".to_owned());
     history.promises.extend([never, history::Promise::Read(Id16([9; 16]))]);
     history.checkpoints.extend(Log::ALL.map(|log| (log, 1, ledger::EMPTY_ROOT)));
+    let key = ledger::SignerKey::from_seed("another.example", &[1; 32]).expect("a good name");
+    let head = ledger::Checkpoint::new("another.example", 1, ledger::EMPTY_ROOT).sign(&key).expect("its own key");
+    history.witnessed.push((Log::Records, head));
     let verdict = history.check(&mut house).expect("it can be looked up");
-    assert_eq!((verdict.lost, verdict.forks), (2, 2), "{verdict:?}");
+    assert_eq!((verdict.lost, verdict.forks), (2, 3), "{verdict:?}");
 }
 
 #[test]

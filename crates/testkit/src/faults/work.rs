@@ -2,7 +2,7 @@
 //! notes each promise. Not what goes wrong.
 
 use super::history::{History, Promise};
-use super::{Draws, FaultyHouse, What};
+use super::{Draws, FaultyHouse, What, is_of_accesses};
 use base::{Id16, SystemRandom};
 use policy::{
     Action, Actor, Assurance, Decision, Door, Facts, InstitutionCode, OwnPatient, Owner, Permit, Purpose, Request,
@@ -18,6 +18,10 @@ const SEAL_PATIENCE: Duration = Duration::from_secs(20);
 /// How often is looked whether it still can.
 const SEAL_LOOK: Duration = Duration::from_millis(20);
 
+/// Draws of a step that write a resource and that read one.
+const WRITES: u32 = 0;
+const READS: u32 = 9;
+
 /// The driver.
 pub struct Work;
 
@@ -28,7 +32,14 @@ impl Work {
         let mut history = History::default();
         for step in 0..plan.steps {
             let due = house.before(step);
-            let (what, waits) = (draws.below(10), draws.below(2) == 0);
+            let (drawn, waits) = (draws.below(10), draws.below(2) == 0);
+            // What is read is there from the first step; and an access is there where the sealing of accesses is killed.
+            let seals_accesses = |what: &What| matches!(what, What::KillAt(place) if is_of_accesses(place));
+            let what = match step {
+                0 => WRITES,
+                _ if due.iter().any(seals_accesses) => READS,
+                _ => drawn,
+            };
             let id = format!("c{step}");
             if due.contains(&What::Overtake) {
                 let other = format!("c{step}-other");
@@ -72,6 +83,9 @@ impl History {
         for log in Log::ALL {
             if let Ok(Some(head)) = store.checkpoint(log) {
                 self.checkpoints.push((log, head.checkpoint.size, head.checkpoint.root));
+            }
+            if let Ok(Some(head)) = store.witnessed_checkpoint(log) {
+                self.witnessed.push((log, head));
             }
         }
     }
