@@ -1,6 +1,8 @@
 //! What an access of somebody else than the person points to: asked for, confirmed by another, open for a time, closed; and the
 //! lookup of the one that a request names. No record is opened here.
 
+use std::sync::Arc;
+
 use base::{Id16, Redacted, Timestamp};
 use policy::{
     Action, Ground, GroundKind, GroundTerms, InstitutionCode, OwnPatient, Owner, Permit, Purpose, Request, Role, Share,
@@ -92,8 +94,9 @@ pub const fn kind_asked_by(role: Role) -> Option<GroundKind> {
 
 impl Store {
     /// Asks for a ground, which opens once somebody else has confirmed it. Takes a permit for [`Action::AskGround`] about the
-    /// subject, who finds it in their access log; the ground has the id that the permit's purpose names. A visit and an order are asked for by who holds the
-    /// role at an institution; a visit reaches what that institution has.
+    /// subject, who finds it in their access log; the ground has the id that the permit's purpose names.
+    /// A visit is asked for by who holds the role at an institution, and reaches what that institution has; an order ends with any
+    /// right of its role ([`Store::revoke`]).
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`],
@@ -158,8 +161,8 @@ impl Store {
     /// [`Action::ConfirmGround`]. Journalled under whom it is about, before it is done.
     ///
     /// # Errors
-    /// [`StoreError::Action`], [`StoreError::StaleEpoch`]; [`StoreError::Missing`] where there is none that waits, or it is the
-    /// asker's own; [`StoreError::JournalUnavailable`], [`StoreError::Database`].
+    /// [`StoreError::Action`], [`StoreError::StaleEpoch`]; [`StoreError::Missing`] where there is none that waits, it waited beyond
+    /// its time, or it is the asker's own; [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn confirm_ground(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
         check_action(permit, "confirm_ground", &[Action::ConfirmGround])?;
         self.note_ground(permit, id)?;
@@ -168,9 +171,9 @@ impl Store {
             let step = "confirming a ground";
             check_epoch(transaction, epoch)?;
             let sql = "SELECT kind FROM access_ground \
-                       WHERE id = ? AND account <> ? AND confirmed_us IS NULL AND closed_us IS NULL";
+                       WHERE id = ? AND account <> ? AND confirmed_us IS NULL AND closed_us IS NULL AND until_us > ?";
             let kind: Option<String> =
-                transaction.query_row(sql, params![id.0, by.0], |row| row.get(0)).optional().at(step)?;
+                transaction.query_row(sql, params![id.0, by.0, now_us], |row| row.get(0)).optional().at(step)?;
             let term = kind.and_then(|kind| GroundTerms::standard().of(GroundKind::from_name(&kind)?));
             let term = term.ok_or(StoreError::Missing { what: "ground that waits for another to confirm it" })?;
             let sql = "UPDATE access_ground SET confirmed_by = ?, confirmed_us = ?, until_us = ? WHERE id = ?";
@@ -189,9 +192,11 @@ impl Store {
         check_action(permit, "close_ground", &[Action::ConfirmGround, Action::AskGround])?;
         self.note_ground(permit, id)?;
         let own_only = permit.action() == Action::AskGround;
-        let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), self.core().clock.now_us());
+        let (by, epoch, clock) = (permit.actor().account, permit.epoch(), Arc::clone(&self.core().clock));
         self.core().writer.run(1, move |transaction| {
             check_epoch(transaction, epoch)?;
+            // Whoever reads while this waits for its turn still may.
+            let now_us = clock.now_us();
             let sql = "UPDATE access_ground SET closed_by = ?, closed_us = ? \
                        WHERE id = ? AND closed_us IS NULL AND (account = ?1 OR NOT ?)";
             let changed = transaction.execute(sql, params![by.0, now_us, id.0, own_only]).at("closing a ground")?;

@@ -1,7 +1,7 @@
 //! Nobody reads by role alone: grounds that are asked for and confirmed, broken glass and its review, representatives.
 
 use base::{Clock, Id16, Redacted};
-use policy::{Action, DenialReason, Permit, Purpose, Role, Share, Target};
+use policy::{Action, DenialReason, InstitutionCode, Permit, Purpose, Role, Share, Target};
 use store::{
     AccessEntry, AccessPage, AccessResult, IndexRow, NewGround, NewRepresentative, Right, StoreError, Verdict,
 };
@@ -96,6 +96,32 @@ fn a_visit_ends_with_the_right_at_its_institution_whatever_rights_are_left() {
     assert!(ward.doctor(care()).is_ok());
     ward.store.revoke(DOCTOR, &at(institution())).expect("revoked");
     assert_eq!(ward.doctor(care()).expect_err("no doctor there any more"), DenialReason::Ground);
+}
+
+#[test]
+fn an_order_ends_with_a_right_at_any_pharmacy() {
+    let ward = Ward::new();
+    let at = |institution| Right::Appointed { role: Role::Pharmacist, institution: Some(institution) };
+    ward.store.grant(PHARMACIST, &at(other_institution())).expect("granted");
+    let dispensing = || Purpose::Dispensing { ground: VISIT };
+    let ask = |action| ward.ask(Role::Pharmacist, PHARMACIST, action, ward.about(), dispensing());
+    let new = NewGround { subject: ward.person, institution: None, share: Share::Whole, reason: ward.reason() };
+    ward.store.ask_ground(&ask(Action::AskGround).expect("a pharmacist may ask"), new).expect("it is written");
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
+    assert!(ask(Action::ReadRecord).is_ok());
+    ward.store.revoke(PHARMACIST, &at(pharmacy())).expect("revoked");
+    assert_eq!(ask(Action::ReadRecord).expect_err("asked for anew where they still are"), DenialReason::Ground);
+}
+
+#[test]
+fn what_was_asked_for_and_not_confirmed_in_its_time_is_asked_for_anew() {
+    let ward = Ward::new();
+    asked_visit(&ward);
+    ward.clock.advance(25 * 3600);
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    assert!(matches!(ward.store.confirm_ground(&steward, VISIT), Err(StoreError::Missing { .. })));
+    assert_eq!(ward.doctor(care()).expect_err("it did not open"), DenialReason::Ground);
 }
 
 #[test]
@@ -272,6 +298,32 @@ fn staff_record_a_representative_with_the_proofs_they_saw_on_an_open_request() {
 }
 
 #[test]
+fn on_a_request_about_one_institution_somebody_acts_there_alone_and_what_failed_is_told() {
+    let ward = Ward::new();
+    let agent = ward.store.person_for_ci(&[8; 32]).expect("a person");
+    let permit = recording_at(&ward, ward.person, Some(institution()));
+    let papers = ["own-id", "family-proof", "patient-consent", "patient-id"];
+    let new = || appointment(&ward, agent, "spouse-or-lineal", &papers);
+    for wider in [None, Some(other_institution())] {
+        let refused = ward.store.appoint(&permit, NewRepresentative { institution: wider, ..new() });
+        assert!(matches!(refused, Err(StoreError::Scope { .. })), "{refused:?}");
+    }
+    let id = ward.store.appoint(&permit, new()).expect("recorded");
+    ward.store.end_representative(&permit, ward.person, id).expect("ended");
+    assert!(ward.store.end_representative(&permit, ward.person, id).is_err(), "once");
+
+    let entries = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
+    let about = |kind: &str, result: &AccessResult| {
+        let is_it = |entry: &AccessEntry| entry.what == [(kind.to_owned(), 1)] && entry.result == *result;
+        entries.entries.iter().filter(|logged| is_it(&logged.entry)).count()
+    };
+    let undone = AccessResult::Denied { reason: "undone".to_owned() };
+    for (kind, tried, failed) in [("appointment-recorded", 3, 2), ("appointment-ended", 2, 1)] {
+        assert_eq!((about(kind, &AccessResult::Granted), about(kind, &undone)), (tried, failed), "{kind}");
+    }
+}
+
+#[test]
 fn who_turns_out_to_be_a_patient_sees_and_ends_what_was_recorded_before() {
     let ward = Ward::new();
     let (agent, unlinked) = (ward.store.person_for_ci(&[8; 32]).expect("a person"), patient("p9"));
@@ -301,10 +353,14 @@ fn recording(ward: &Ward) -> Permit {
 }
 
 fn recording_about(ward: &Ward, subject: Id16) -> Permit {
+    recording_at(ward, subject, None)
+}
+
+fn recording_at(ward: &Ward, subject: Id16, institution: Option<InstitutionCode>) -> Permit {
     let purpose = || Purpose::Application { ground: Id16([0x33; 16]) };
     let ask = |action| ward.ask(Role::Support, CLERK, action, Target::Person(subject), purpose());
     let permit = ask(Action::AskGround).expect("a clerk may ask");
-    let new = NewGround { subject, institution: None, share: Share::Whole, reason: ward.reason() };
+    let new = NewGround { subject, institution, share: Share::Whole, reason: ward.reason() };
     let request = ward.store.ask_ground(&permit, new).expect("it is written");
     let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
     ward.store.confirm_ground(&steward, request).expect("confirmed");
