@@ -105,7 +105,7 @@ struct Page {
 impl Page {
     fn line(&mut self, label: &str, value: &str) {
         // Nothing that came in may pass for a line of the receipt or turn its direction.
-        let line = format!("{label}: {value}").replace(is_unprintable, "\u{fffd}");
+        let line = format!("{label}: {value}").replace(|letter: char| letter.is_control() || base::hidden::is_hidden(letter), "\u{fffd}");
         self.text.push_str(&line);
         self.text.push('\n');
     }
@@ -151,10 +151,6 @@ impl Sums {
         }
         text
     }
-}
-
-fn is_unprintable(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn korean_time(time: Timestamp) -> String {

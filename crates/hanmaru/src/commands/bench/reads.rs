@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use store::ResourceKey;
 
 /// Resources that are read.
-const RESOURCES: u64 = 2_000;
+pub(super) const RESOURCES: u64 = 2_000;
 /// Reads of one reader alone, and fsyncs measured beside them.
 const ALONE: u64 = 1_500;
 /// Readers at once.
@@ -63,7 +63,7 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
 }
 
 /// A person whose patient it is, with a permit to read.
-fn reader(hall: &Hall, institution: &InstitutionCode, patient: u64) -> Result<Permit, Failure> {
+pub(super) fn reader(hall: &Hall, institution: &InstitutionCode, patient: u64) -> Result<Permit, Failure> {
     let store = hall.store();
     let person = store.person_for_ci(&base::sha256(&patient.to_be_bytes()))?;
     let depositor = hall.local_actor(Role::Depositor, institution.as_str());
@@ -87,7 +87,13 @@ fn reader(hall: &Hall, institution: &InstitutionCode, patient: u64) -> Result<Pe
     Ok(hall.archive.ask(request)?)
 }
 
-fn read_one(hall: &Hall, institution: &InstitutionCode, readers: &[Permit], number: u64) -> Result<(), Failure> {
+/// Reads one resource, each number another.
+pub(super) fn read_one(
+    hall: &Hall,
+    institution: &InstitutionCode,
+    readers: &[Permit],
+    number: u64,
+) -> Result<(), Failure> {
     let number = number % RESOURCES;
     let patient = number % readers.len() as u64;
     let owner = Owner::patient(institution, &format!("p{patient}"));

@@ -5,6 +5,7 @@ use super::bars::{Bars, Goal};
 use super::place::{Place, deposit_permit};
 use super::{Failure, How};
 use crate::hall::Hall;
+use archive::ArchiveError;
 use base::{Id16, Redacted, Timestamp};
 use policy::{
     Action, Actor, Assurance, DataKind, InstitutionCode, Owner, Permit, Purpose, Request, Role, Share, Target,
@@ -36,8 +37,8 @@ pub struct Races {
     pub stale: u64,
     /// Revocations.
     pub revocations: u64,
-    /// Readings that were shown something while it was given: without any, nothing was raced for.
-    pub shown: u64,
+    /// Readings by right, consent and appointment that were shown something while it was given: without any, nothing was raced for.
+    pub shown: [u64; 3],
 }
 
 /// Runs as many races as the goal asks for.
@@ -47,7 +48,7 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let wanted = how.times(RACES);
     let races = race(&hall, wanted)?;
     let peer = format!(
-        "{} readings after {} revocations of rights, consents and appointments by {READERS} readers in {:.0} s; {} readings \
+        "{} readings after {} revocations of rights, consents and appointments by {READERS} readers in {:.0} s; {:?} readings \
          while they were given",
         races.races,
         races.revocations,
@@ -71,9 +72,9 @@ pub fn race(hall: &Hall, wanted: u64) -> Result<Races, Failure> {
         faults.last().map_or(outcome, Err)
     })?;
     let load = |count: &AtomicU64| count.load(Ordering::SeqCst);
-    let (races, stale, shown) = (load(&board.races), load(&board.stale), load(&board.shown));
-    if shown == 0 {
-        return Err("nobody was shown anything while it was given: there was nothing to race for".into());
+    let (races, stale, shown) = (load(&board.races), load(&board.stale), board.shown.each_ref().map(load));
+    if shown.contains(&0) {
+        return Err(format!("shown while it was given, by each way: {shown:?}; where none was, nothing was raced for").into());
     }
     Ok(Races { races, stale, revocations: revoked, shown })
 }
@@ -88,7 +89,8 @@ struct Board {
     readings: AtomicU64,
     races: AtomicU64,
     stale: AtomicU64,
-    shown: AtomicU64,
+    /// By each way.
+    shown: [AtomicU64; 3],
 }
 
 /// The ways to be let in that are raced for, each in its turn.
@@ -241,8 +243,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Asks to read in a way; `None` where it is refused.
-    fn ask(&self, hall: &Hall, way: Way) -> Option<Permit> {
+    /// Asks to read in a way; `None` where it is refused. Any other failure ends the bench.
+    fn ask(&self, hall: &Hall, way: Way) -> Result<Option<Permit>, String> {
         let (account, role, purpose) = match way {
             Way::Right => (self.doctor, Role::Clinician, Purpose::Care { ground: self.visit }),
             Way::Consent => (self.doctor, Role::Clinician, Purpose::Care { ground: self.consent }),
@@ -250,7 +252,13 @@ impl Stage {
                 (self.agent, Role::Representative, Purpose::Representation { ground: self.appointment() })
             }
         };
-        ask(hall, account, role, Action::ReadRecord, Target::Person(self.person), purpose).ok()
+        let actor = actor(account, role);
+        let target = Target::Person(self.person);
+        match hall.archive.ask(Request { actor, action: Action::ReadRecord, target, purpose }) {
+            Ok(permit) => Ok(Some(permit)),
+            Err(ArchiveError::Denied(_)) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Whether a permit shows the record. Any other failure than a refusal ends the bench.
@@ -275,9 +283,12 @@ fn ask(
     target: Target,
     purpose: Purpose,
 ) -> Result<Permit, Failure> {
+    Ok(hall.archive.ask(Request { actor: actor(account, role), action, target, purpose })?)
+}
+
+fn actor(account: Id16, role: Role) -> Actor {
     let (name, source) = ("bench".to_owned().into(), "local".to_owned().into());
-    let actor = Actor { account, role, assurance: Assurance::Two, name, source };
-    Ok(hall.archive.ask(Request { actor, action, target, purpose })?)
+    Actor { account, role, assurance: Assurance::Two, name, source }
 }
 
 /// Gives and revokes until there were races enough; gives how many revocations there were.
@@ -336,7 +347,7 @@ fn read_on(hall: &Hall, stage: &Stage, board: &Board) -> Result<(), String> {
         let outcome = (|| {
             let old = mine.take();
             let by_old = old.as_ref().map(|permit| stage.shows(hall, permit)).transpose()?.unwrap_or(false);
-            let new = stage.ask(hall, way);
+            let new = stage.ask(hall, way)?;
             let by_new = new.as_ref().map(|permit| stage.shows(hall, permit)).transpose()?.unwrap_or(false);
             let readings = 1 + u64::from(old.is_some());
             *mine = new;
@@ -348,7 +359,7 @@ fn read_on(hall: &Hall, stage: &Stage, board: &Board) -> Result<(), String> {
             board.races.fetch_add(readings, Ordering::SeqCst);
             board.stale.fetch_add(shown, Ordering::SeqCst);
         } else {
-            board.shown.fetch_add(shown, Ordering::SeqCst);
+            board.shown[way as usize].fetch_add(shown, Ordering::SeqCst);
         }
         if is_same_turn {
             board.readings.fetch_add(readings, Ordering::SeqCst);

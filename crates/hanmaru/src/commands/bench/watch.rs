@@ -1,17 +1,18 @@
 //! How soon an access is seen: by the data subject where another process did it, and by whoever watches over access, whom a webhook
 //! tells while another hangs.
 
-use super::How;
 use super::bars::{Bars, Goal};
-use super::place::{Installation, Place};
+use super::place::{Installation, Place, deposit_permit};
+use super::{How, ledger, reads};
 use crate::Failure;
 use crate::alerts::Alerts;
 use crate::hall::Hall;
 use crate::watching::Watching;
 use base::Id16;
-use policy::{Action, Actor, Assurance, Permit, Purpose, Request, Role, Target};
+use policy::{Action, Actor, Assurance, InstitutionCode, Permit, Purpose, Request, Role, Target};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use store::AccessPage;
 use watch::{Flag, Watch};
@@ -20,6 +21,8 @@ use watch::{Flag, Watch};
 const TIMES: usize = 20;
 /// How long one may take before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two readings of the others.
+const BREATH: Duration = Duration::from_millis(1);
 /// Longest head of a request that the receiver of alerts takes.
 const HEAD_BYTES_MAX: u64 = 16 << 10;
 
@@ -54,9 +57,15 @@ fn is_own(logged: &store::LoggedAccess, subject: Id16) -> bool {
     logged.entry.actor.account == subject
 }
 
-/// From an attempt at a decoy to the arrival of its alert at a webhook, while another that comes before it hangs.
+/// From an access to a decoy, refused and granted in turn, to the arrival of its alert at a webhook, while another that comes before it
+/// hangs and others read on.
 fn alerted(installation: &Installation, bars: &mut Bars) -> Result<(), Failure> {
     let hall = installation.open()?;
+    let institution = InstitutionCode::new("99900000").ok_or("eight digits are a code")?;
+    let deposit = deposit_permit(&hall, &institution)?;
+    let ticket = ledger::write_range(&hall, &deposit, &institution, 0..reads::RESOURCES)?;
+    hall.store().wait_sealed(ticket, PATIENCE)?;
+    let readers = (0..16).map(|patient| reads::reader(&hall, &institution, patient)).collect::<Result<Vec<_>, _>>()?;
     let watch = Watch::new(hall.store().clone(), hall.archive.shared_door())?;
     // Whoever connects to the first waits for an answer that never comes.
     let (silent, receiver) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
@@ -69,18 +78,52 @@ fn alerted(installation: &Installation, bars: &mut Bars) -> Result<(), Failure> 
     }
     let alerts: Alerts = toml::from_str(&section)?;
     let _watching = Watching::start(&watch, &alerts)?;
-    let mut slowest_s = 0.0_f64;
-    for number in 0..TIMES {
+    let touch = |number: usize| -> Result<Duration, Failure> {
         let decoy = a_person(&hall, &format!("decoy {number}"))?;
         watch.mark(decoy, Flag::Decoy)?;
         let begun = Instant::now();
-        attempt(&hall, &format!("thief {number}"), decoy)?;
+        if number.is_multiple_of(2) {
+            attempt(&hall, &format!("thief {number}"), decoy)?;
+        } else {
+            hall.store().access_log(&own_log(&hall, decoy)?, &AccessPage::default())?;
+        }
         take_alert(&receiver, begun)?;
-        slowest_s = slowest_s.max(begun.elapsed().as_secs_f64());
-    }
-    let peer = format!("the slowest of {TIMES} attempts at decoys, to the arrival at a webhook beside one that hangs");
+        Ok(begun.elapsed())
+    };
+    let is_over = AtomicBool::new(false);
+    let (touched, others, took) = std::thread::scope(|scope| -> Result<_, Failure> {
+        let others = scope.spawn(|| read_on(&hall, &institution, &readers, &is_over).map_err(|failure| failure.to_string()));
+        let begun = Instant::now();
+        let touched: Result<Vec<Duration>, Failure> = (0..TIMES).map(touch).collect();
+        let took = begun.elapsed();
+        is_over.store(true, Ordering::Relaxed);
+        let others = others.join().expect("reading does not panic")?;
+        Ok((touched?, others, took))
+    })?;
+    let slowest_s = touched.iter().max().map_or(f64::NAN, Duration::as_secs_f64);
+    let peer = format!(
+        "the slowest of {TIMES} accesses to decoys, half of them granted, to the arrival at a webhook beside one that hangs, and \
+         beside {:.0} logged reads a second by others",
+        others as f64 / took.as_secs_f64()
+    );
     bars.bar(&peer, "access_to_alert", slowest_s, "s", Goal::AtMost(5.0));
     Ok(())
+}
+
+/// Reads what others have, one resource after another with a breath between, until it is over. Gives how many.
+fn read_on(
+    hall: &Hall,
+    institution: &InstitutionCode,
+    readers: &[Permit],
+    is_over: &AtomicBool,
+) -> Result<u64, Failure> {
+    let mut count = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        reads::read_one(hall, institution, readers, count)?;
+        count += 1;
+        std::thread::sleep(BREATH);
+    }
+    Ok(count)
 }
 
 /// Takes one alert, and answers that it came.

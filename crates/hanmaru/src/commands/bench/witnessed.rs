@@ -11,6 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use store::Log;
 
@@ -100,7 +101,9 @@ fn measure(installation: &Installation, calls: u64, bars: &mut Bars) -> Result<(
     hall.store().wait_witnessed(first, PATIENCE)?;
     let waited = Mutex::new(Vec::new());
     let begun = Instant::now();
-    std::thread::scope(|scope| -> Result<(), Failure> {
+    let is_over = AtomicBool::new(false);
+    let gaps = std::thread::scope(|scope| -> Result<Vec<Duration>, Failure> {
+        let watcher = scope.spawn(|| gaps_between_checkpoints(&hall, &is_over).map_err(|failure| failure.to_string()));
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
                 let (hall, permit, institution, waited) = (&hall, &permit, &institution, &waited);
@@ -117,10 +120,11 @@ fn measure(installation: &Installation, calls: u64, bars: &mut Bars) -> Result<(
                 })
             })
             .collect();
-        for writer in writers {
-            writer.join().expect("writing does not panic")?;
-        }
-        Ok(())
+        let outcomes: Vec<_> = writers.into_iter().map(|writer| writer.join().expect("writing does not panic")).collect();
+        is_over.store(true, Ordering::Relaxed);
+        let gaps = watcher.join().expect("watching does not panic")?;
+        outcomes.into_iter().collect::<Result<Vec<()>, String>>()?;
+        Ok(gaps)
     })?;
     let took = begun.elapsed();
     let mut waited = waited.into_inner().expect("nobody panicked");
@@ -128,15 +132,37 @@ fn measure(installation: &Installation, calls: u64, bars: &mut Bars) -> Result<(
     let slow = waited[waited.len() * 99 / 100];
     let appends = WRITERS * BATCH * calls;
     let size = hall.store().checkpoint(Log::Records)?.map_or(0, |head| head.checkpoint.size);
+    let longest_gap = gaps.iter().max().copied().unwrap_or(took);
     let peer = format!(
         "{appends} appends by {WRITERS} callers in calls of {BATCH}, each waiting until two of three sites and two of three witnesses, \
-         processes of their own, have it; a checkpoint at least every {INTERVAL_MS} ms; {size} leaves with those of rows; half of \
-         the calls took {:.0} ms",
+         processes of their own, have it; a checkpoint each {INTERVAL_MS} ms was asked for, {} were seen, {:.0} ms apart at most; {size} leaves with those of \
+         rows; half of the calls took {:.0} ms",
+        gaps.len(),
+        longest_gap.as_secs_f64() * 1_000.0,
         waited[waited.len() / 2].as_secs_f64() * 1_000.0
     );
     let rate = appends as f64 / took.as_secs_f64();
     bars.bar(&peer, "witnessed_appends", rate, "appends/s", Goal::AtLeast(5_000.0));
     let slow_ms = slow.as_secs_f64() * 1_000.0;
     bars.bar(&peer, "witnessed_append_p99", slow_ms, "ms", Goal::AtMost(250.0));
+    let apart_ms = took.as_secs_f64() * 1_000.0 / gaps.len().max(1) as f64;
+    bars.bar(&peer, "witnessed_checkpoints_apart", apart_ms, "ms", Goal::AtMost(INTERVAL_MS as f64));
     Ok(())
+}
+
+/// How long after the one before each checkpoint was there, until it is over.
+fn gaps_between_checkpoints(hall: &Hall, is_over: &AtomicBool) -> Result<Vec<Duration>, Failure> {
+    let size = || -> Result<u64, Failure> {
+        Ok(hall.store().checkpoint(Log::Records)?.map_or(0, |head| head.checkpoint.size))
+    };
+    let (mut gaps, mut last, mut last_size) = (Vec::new(), Instant::now(), size()?);
+    while !is_over.load(Ordering::Relaxed) {
+        let now_size = size()?;
+        if now_size != last_size {
+            gaps.push(last.elapsed());
+            (last, last_size) = (Instant::now(), now_size);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(gaps)
 }
