@@ -112,7 +112,10 @@ pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex};
 pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative, full_years, latest_end};
 pub use rights::{AskedRight, Right};
 pub use rotate::{KeysTurn, Rotate, RotationProgress};
-pub use scrub::{Drill, DrillOutcome, LastScrub, ScrubConfig, ScrubReport, SiteScrub};
+pub use scrub::{
+    Copies, Drill, DrillOutcome, LastScrub, RightLog, ScrubConfig, ScrubReport, SiteScrub, checkpoint_is_right,
+    pack_is_right,
+};
 pub use search::{CONDITIONS_MAX, Cursor, Match, Order, PAGE_MAX, Page, Query};
 pub use sequencer::proof::{LeafExtra, LeafProof, WaitingLeaf};
 pub use shred::{

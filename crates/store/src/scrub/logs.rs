@@ -3,28 +3,26 @@
 
 use std::time::Duration;
 
-use ledger::sound::{full_tile_root, narrower_bundle, tile_of_bundle};
+use ledger::root_from_tiles;
 use ledger::tiles::{self, CHECKPOINT_PATH, LEVEL_MAX, TILE_WIDTH, TileId, TilePath};
-use ledger::{Hash, SignedCheckpoint, TileSource, root_from_tiles};
 use vault::{Bytes, SiteError};
 
+use super::right::{RightLog, checkpoint_is_right};
 use super::{Scrub, Went};
 use crate::core::Core;
 use crate::error::StoreError;
-use crate::sequencer::head::Snapshot;
+use crate::sequencer::head::{Edge, Snapshot};
 use crate::types::Log;
 
 /// How often, and after which time, it is looked whether a head has reached the sites that is about to.
 const PUBLISH_LOOKS: u32 = 100;
 const PUBLISH_LOOK: Duration = Duration::from_millis(50);
 
-/// The right bytes of a log's files, as far as they are known.
+/// A log as the database has it, and the right bytes of its files.
 pub(super) struct Right {
     pub(super) log: Log,
     snapshot: Snapshot,
-    /// The tile of each level that was looked at last.
-    tiles: Vec<Option<(u64, Bytes)>>,
-    bundle: Option<(u64, Bytes)>,
+    files: RightLog<Edge>,
 }
 
 impl Right {
@@ -41,12 +39,12 @@ impl Right {
                 None => return Ok(None),
             }
         }
-        let tiles = vec![None; usize::from(LEVEL_MAX) + 1];
-        Ok(Some(Self { log, snapshot, tiles, bundle: None }))
+        let files = RightLog::new(snapshot.head.checkpoint.size, snapshot.edge.clone());
+        Ok(Some(Self { log, snapshot, files }))
     }
 
     pub(super) const fn size(&self) -> u64 {
-        self.snapshot.head.checkpoint.size
+        self.files.size()
     }
 
     /// How many tiles a level has, the partial one included.
@@ -94,7 +92,7 @@ impl Scrub<'_> {
     fn tile(&mut self, right: &mut Right, level: u8, index: u64) -> Result<(), StoreError> {
         let Some(id) = TileId::in_tree(level, index, right.size()) else { return Ok(()) };
         let path = right.log.path(&tiles::path(&id));
-        let known = self.right_tile(right, level, index);
+        let known = self.right_file(right, TilePath::Hashes(id));
         if !id.is_full() && !right.snapshot.is_published {
             return Ok(());
         }
@@ -112,7 +110,7 @@ impl Scrub<'_> {
     fn bundle(&mut self, right: &mut Right, index: u64) -> Result<(), StoreError> {
         let Some(id) = TileId::in_tree(0, index, right.size()) else { return Ok(()) };
         let path = right.log.path(&tiles::entries_path(index, id.width));
-        let known = self.right_bundle(right, index);
+        let known = self.right_file(right, TilePath::Entries { index, width: id.width });
         if !id.is_full() && !right.snapshot.is_published {
             return Ok(());
         }
@@ -128,53 +126,6 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// The right bytes of a tile as wide as the log has it: from the database where it is the last of its level, otherwise the
-    /// copy whose root stands in the tile above, or made of the bundle below.
-    pub(super) fn right_tile(&mut self, right: &mut Right, level: u8, index: u64) -> Option<Bytes> {
-        if let Some((_, known)) = right.tiles[usize::from(level)].as_ref().filter(|(place, _)| *place == index) {
-            return Some(known.clone());
-        }
-        let id = TileId::in_tree(level, index, right.size())?;
-        let found = if id.is_full() {
-            let width = u64::from(TILE_WIDTH);
-            let parent = self.right_tile(right, level + 1, index / width)?;
-            let root = Hash::at(&parent, (index % width) as usize)?;
-            let path = right.log.path(&tiles::path(&id));
-            let sound = |bytes: &[u8]| full_tile_root(bytes) == Some(root);
-            self.copy(&path, &sound).or_else(|| self.tile_from_bundle(right, &id).filter(|bytes| sound(bytes)))
-        } else {
-            right.snapshot.edge.hash_tile(&id).ok().map(Bytes::from)
-        }?;
-        right.tiles[usize::from(level)] = Some((index, found.clone()));
-        Some(found)
-    }
-
-    pub(super) fn right_bundle(&mut self, right: &mut Right, index: u64) -> Option<Bytes> {
-        if let Some((_, known)) = right.bundle.as_ref().filter(|(place, _)| *place == index) {
-            return Some(known.clone());
-        }
-        let id = TileId::in_tree(0, index, right.size())?;
-        let tile = self.right_tile(right, 0, index)?;
-        let sound = |bytes: &[u8]| tile_of_bundle(bytes, id.width).is_some_and(|found| found == tile);
-        let found = if id.is_full() {
-            self.copy(&right.log.path(&tiles::entries_path(index, id.width)), &sound)
-        } else {
-            let kept = ledger::BundleSource::entry_bundle(&right.snapshot.edge, index, id.width).ok();
-            kept.map(Bytes::from).filter(|bytes| sound(bytes))
-        }?;
-        right.bundle = Some((index, found.clone()));
-        Some(found)
-    }
-
-    fn tile_from_bundle(&self, right: &Right, id: &TileId) -> Option<Bytes> {
-        if id.level > 0 {
-            return None;
-        }
-        let path = right.log.path(&tiles::entries_path(id.index, id.width));
-        let bundle = self.copy(&path, &|bytes| tile_of_bundle(bytes, id.width).is_some())?;
-        tile_of_bundle(&bundle, id.width).map(Bytes::from)
-    }
-
     /// A sound copy, from whichever site has one.
     fn copy(&self, path: &str, sound: &dyn Fn(&[u8]) -> bool) -> Option<Bytes> {
         let sites = self.targets.iter().chain(&self.others);
@@ -184,38 +135,19 @@ impl Scrub<'_> {
     }
 
     /// What a file of the log at a site should hold; `None` where the log never had such a file.
-    pub(super) fn right_file(&mut self, right: &mut Right, path: TilePath) -> Option<Bytes> {
-        match path {
-            TilePath::Hashes(id) => {
-                let whole = self.right_tile(right, id.level, id.index)?;
-                (whole.len() >= id.byte_len()).then(|| whole.slice(..id.byte_len()))
-            }
-            TilePath::Entries { index, width } => {
-                let whole = self.right_bundle(right, index)?;
-                narrower_bundle(&whole, width).map(Bytes::copy_from_slice)
-            }
-        }
+    pub(super) fn right_file(&self, right: &mut Right, path: TilePath) -> Option<Bytes> {
+        let log = right.log;
+        right.files.file(path, &|path, sound| self.copy(&log.path(&path.to_string()), sound))
     }
 
     /// Each site's checkpoint must be a head that the log had. One that is not is replaced by the newest.
     fn checkpoints(&mut self, right: &Right) -> Result<(), StoreError> {
         let path = right.log.path(CHECKPOINT_PATH);
-        let keys = [self.core.log(right.log).signer.verifier().clone()];
+        let key = self.core.log(right.log).signer.verifier().clone();
         let source = crate::sequencer::tiles::SiteTiles { core: self.core, log: right.log, permit: self.permit };
-        let sound = |bytes: &[u8]| {
-            SignedCheckpoint::open(bytes, &keys).is_ok_and(|found| {
-                let (size, root) = (found.checkpoint.size, found.checkpoint.root);
-                let snapshot = &right.snapshot;
-                let published = snapshot.published.as_ref().filter(|head| head.checkpoint.size == size);
-                match published {
-                    // Cosignatures are not ours to check, so every bit of them must be as it was published.
-                    Some(published) => bytes == published.note || bytes == snapshot.head.note,
-                    // A newer one than the snapshot was published meanwhile: its own signature is all there is to go by.
-                    None if size > right.size() => true,
-                    None => root_from_tiles(size, &source).map_or(true, |computed| computed == root),
-                }
-            })
-        };
+        let Snapshot { head, published, .. } = &right.snapshot;
+        let root_at = |size| root_from_tiles(size, &source).ok();
+        let sound = |bytes: &[u8]| checkpoint_is_right(bytes, &key, head, published.as_ref(), &root_at);
         for site in self.targets.clone() {
             let damaged = match self.core.sites.get_at(self.permit, &site, &path) {
                 Ok(bytes) => {

@@ -14,6 +14,7 @@
 mod logs;
 mod packs;
 mod rest;
+mod right;
 mod table;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use crate::error::StoreError;
 use crate::journal::try_lock;
 use crate::types::Log;
 
+pub use right::{Copies, RightLog, checkpoint_is_right, pack_is_right};
 pub use table::{Drill, DrillOutcome, LastScrub};
 
 /// Most things named in a report, of each kind.

@@ -2,16 +2,12 @@
 
 use rusqlite::params;
 
+use super::right::pack_is_right;
 use super::{Scrub, Went};
 use crate::error::{AtStep, StoreError};
 
 /// Names read from the database at once.
 const NAMES: i64 = 256;
-
-/// Whether these bytes are the pack of this path, and every frame in it is whole on the outside.
-pub(crate) fn is_sound(path: &str, bytes: &[u8]) -> bool {
-    vault::matches_path(path, bytes) && vault::read_pack(bytes).is_ok()
-}
 
 impl Scrub<'_> {
     pub(super) fn packs(&mut self, part: i64, mut after: i64) -> Result<Went, StoreError> {
@@ -21,7 +17,7 @@ impl Scrub<'_> {
                 return Ok(Went::Through);
             }
             for (no, path) in names {
-                if self.see(&path, &|bytes| is_sound(&path, bytes), None).is_none() && self.answered() {
+                if self.see(&path, &|bytes| pack_is_right(&path, bytes), None).is_none() && self.answered() {
                     let depends = self.depends(no)?;
                     self.lost(&path, depends);
                 }

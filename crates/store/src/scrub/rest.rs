@@ -6,7 +6,8 @@ use rusqlite::OptionalExtension;
 use vault::SiteError;
 
 use super::logs::Right;
-use super::{NAMED_MAX, Scrub, Went, packs};
+use super::right::pack_is_right;
+use super::{NAMED_MAX, Scrub, Went};
 use crate::error::{AtStep, StoreError};
 use crate::types::Log;
 
@@ -49,7 +50,7 @@ impl Scrub<'_> {
         if path.starts_with("pack/") {
             if !self.is_named(path)? {
                 let fault = match self.core.sites.get_at(self.permit, site, path) {
-                    Ok(bytes) if packs::is_sound(path, &bytes) => "",
+                    Ok(bytes) if pack_is_right(path, &bytes) => "",
                     Ok(_) => " (damaged)",
                     Err(_) => " (not readable)",
                 };

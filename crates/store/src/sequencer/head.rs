@@ -115,7 +115,7 @@ pub(super) fn read(connection: &Connection, log: Log) -> Result<Stored, StoreErr
 }
 
 /// The partial tiles and the partial bundle at the end of a log, as the database keeps them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Edge(Vec<(TilePath, Vec<u8>)>);
 
 impl TileSource for Edge {

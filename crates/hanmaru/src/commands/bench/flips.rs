@@ -1,21 +1,22 @@
-//! `hanmaru bench flips`: bits are flipped, in memory, in everything that lies at a site, and the functions that judge copies at
-//! sites must find every one. All bits of a small log with its segments; a million drawn ones of a log of a million leaves.
+//! `hanmaru bench flips`: bits are flipped, in memory, in everything that lies at a site, and what a scrub and an audit judge files by
+//! must find every one. All bits of a small log with its segments; a million drawn ones of a log of a million leaves, which a
+//! scrub alone reads file by file.
 
 use super::bars::{Bars, Goal};
-use super::place::{Place, deposit_permit};
+use super::place::{self, deposit_permit};
 use super::{Failure, How, ledger as appends};
 use base::{Random, SeededRandom};
-use ledger::sound::{full_tile_root, tile_of_bundle};
 use ledger::tiles::{CHECKPOINT_PATH, TILE_WIDTH, TileId, TilePath, parse_path};
 use ledger::{
-    BundleSource, Commitment, EntryKind, Hash, LogAppender, SignedCheckpoint, SignerKey, TileSource, VerifierKey,
-    commit,
+    BundleSource, Checkpoint, EntryKind, LogAppender, SignedCheckpoint, SignerKey, TileSource, VerifierKey, audit,
+    audit_file, commit, root_from_tiles,
 };
 use policy::InstitutionCode;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
-use vault::PackBuilder;
+use store::{RightLog, checkpoint_is_right, pack_is_right};
+use vault::{Bytes, PackBuilder};
 
 /// Leaves of the small log, and of each of its rounds.
 const SMALL: u64 = 320;
@@ -35,35 +36,47 @@ const IN_TILES: u64 = 50;
 
 /// A log by its files, and what must be known to judge them.
 struct Judged {
-    files: HashMap<TilePath, Vec<u8>>,
-    size: u64,
-    root: Hash,
-    checkpoint: Vec<u8>,
+    files: HashMap<TilePath, Bytes>,
+    head: SignedCheckpoint,
     key: VerifierKey,
 }
 
 /// Flips bits and counts those that are found.
-pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
+pub fn run(place: &place::Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let small = small(place)?;
-    let (mut flipped, mut found) = (0, 0);
+    let mut counts = Counts::default();
     for (path, bytes) in &small.packs {
-        let (all, seen) = all_bits(bytes, &|changed| !pack_is_sound(path, changed));
-        (flipped, found) = (flipped + all, found + seen);
+        counts += all_bits(bytes, &|changed| !pack_is_right(path, changed));
     }
     for log in &small.logs {
-        let (all, seen) = every_file(log);
-        (flipped, found) = (flipped + all, found + seen);
+        counts += all_bits(&log.head.note, &|changed| log.finds_in_checkpoint(changed));
+        for (path, bytes) in &log.files {
+            let right = log.looked_above(*path);
+            counts += all_bits(bytes, &|changed| log.finds(&right, *path, changed));
+        }
     }
+    let Counts { flipped, found } = counts;
     let peer = format!(
         "every bit of {} segments and of the tiles, bundles and checkpoints of two logs of {SMALL} records and their accesses: \
-         {flipped} bits, {found} found",
+         {flipped} bits, {found} found by what a scrub judges files by",
         small.packs.len()
     );
     bars.bar(&peer, "flips_found_small", share(found, flipped), "%", Goal::Exactly(100.0));
+    let (mut counts, of) = (Counts::default(), if how.short { 11 } else { 1 });
+    for log in &small.logs {
+        for (path, bytes) in &log.files {
+            counts += bits(bytes, of, &|changed| log.audit_finds(*path, changed));
+        }
+    }
+    let Counts { flipped, found } = counts;
+    let peer = format!(
+        "one bit of {of} of the tiles and bundles of these logs, each in turn: {flipped} bits, {found} found by an audit"
+    );
+    bars.bar(&peer, "flips_found_audit", share(found, flipped), "%", Goal::Exactly(100.0));
     let (leaves, samples) = (how.times(LARGE), how.times(SAMPLES));
     let large = large(leaves)?;
     let pack = pack_of(&small.frames)?;
-    let (flipped, found) = sampled(&large, &pack, samples);
+    let Counts { flipped, found } = sampled(&large, &pack, samples);
     let peer = format!(
         "{flipped} bits drawn of tiles, bundles and checkpoint of a log of {leaves} leaves and of a pack of {} bytes, {found} found",
         pack.1.len()
@@ -76,85 +89,109 @@ fn share(found: u64, flipped: u64) -> f64 {
     if found == flipped && flipped > 0 { 100.0 } else { (100.0 * found as f64 / flipped.max(1) as f64).min(99.999) }
 }
 
-fn pack_is_sound(path: &str, bytes: &[u8]) -> bool {
-    vault::matches_path(path, bytes) && vault::read_pack(bytes).is_ok()
+/// How many bits were flipped, and how many of these were found.
+#[derive(Default)]
+struct Counts {
+    flipped: u64,
+    found: u64,
 }
 
-/// Flips each bit in turn; how many there were, and how many were found.
-fn all_bits(bytes: &[u8], is_found: &dyn Fn(&[u8]) -> bool) -> (u64, u64) {
-    let (mut changed, mut found) = (bytes.to_vec(), 0);
-    for bit in 0..bytes.len() * 8 {
-        changed[bit / 8] ^= 1 << (bit % 8);
-        found += u64::from(is_found(&changed));
-        changed[bit / 8] ^= 1 << (bit % 8);
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.flipped += other.flipped;
+        self.found += other.found;
     }
-    (bytes.len() as u64 * 8, found)
 }
 
-fn every_file(log: &Judged) -> (u64, u64) {
-    let (mut flipped, mut found) =
-        all_bits(&log.checkpoint, &|changed| SignedCheckpoint::open(changed, std::slice::from_ref(&log.key)).is_err());
-    for (path, bytes) in &log.files {
-        let (all, seen) = all_bits(bytes, &|changed| !log.is_sound(*path, changed));
-        (flipped, found) = (flipped + all, found + seen);
-    }
-    (flipped, found)
+/// Flips each bit in turn, on every processor.
+fn all_bits(bytes: &[u8], is_found: &(dyn Fn(&[u8]) -> bool + Sync)) -> Counts {
+    bits(bytes, 1, is_found)
+}
+
+/// Flips one bit of so many.
+fn bits(bytes: &[u8], of: usize, is_found: &(dyn Fn(&[u8]) -> bool + Sync)) -> Counts {
+    let found = on_every_processor(|worker, workers| {
+        let (mut changed, mut found) = (bytes.to_vec(), 0);
+        for bit in (0..bytes.len() * 8).step_by(of).skip(worker as usize).step_by(workers as usize) {
+            changed[bit / 8] ^= 1 << (bit % 8);
+            found += u64::from(is_found(&changed));
+            changed[bit / 8] ^= 1 << (bit % 8);
+        }
+        found
+    });
+    Counts { flipped: (bytes.len() as u64 * 8).div_ceil(of as u64), found }
+}
+
+/// The sum of what each processor's thread gives, by its number and how many there are.
+fn on_every_processor(work: impl Fn(u64, u64) -> u64 + Sync) -> u64 {
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = (0..workers).map(|worker| scope.spawn(move || work(worker, workers))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("judging does not panic")).sum()
+    })
 }
 
 impl Judged {
-    /// As a scrub judges: full files by what stands above them, the last of each level by the signed root, narrower ones by what
-    /// they became.
-    fn is_sound(&self, path: TilePath, bytes: &[u8]) -> bool {
-        match path {
-            TilePath::Hashes(id) => match TileId::in_tree(id.level, id.index, self.size) {
-                Some(now) if now == id && id.is_full() => full_tile_root(bytes) == self.parent_hash(&id),
-                Some(now) if now == id => self.edge_is_sound(path, bytes),
-                Some(now) => self.files.get(&TilePath::Hashes(now)).is_some_and(|whole| whole.starts_with(bytes)),
-                None => false,
-            },
-            TilePath::Entries { index, width } => match TileId::in_tree(0, index, self.size) {
-                Some(now) if now.width == width => {
-                    let tile = self.files.get(&TilePath::Hashes(now));
-                    tile_of_bundle(bytes, width).as_ref() == tile
-                }
-                Some(now) => {
-                    let wide = self.files.get(&TilePath::Entries { index, width: now.width });
-                    wide.is_some_and(|wide| wide.starts_with(bytes))
-                }
-                None => false,
-            },
+    /// The log as a scrub has it when it comes to a file: what stands above that was read.
+    fn looked_above(&self, path: TilePath) -> RightLog<&Self> {
+        let size = self.head.checkpoint.size;
+        let now = match path {
+            TilePath::Hashes(id) => TileId::in_tree(id.level, id.index, size),
+            TilePath::Entries { index, .. } => TileId::in_tree(0, index, size),
+        };
+        let now = now.expect("every file is of the log");
+        let above = match path {
+            // A narrower one is judged by what it became.
+            TilePath::Hashes(id) if id != now => Some(now),
+            TilePath::Hashes(id) => TileId::in_tree(id.level + 1, id.index / u64::from(TILE_WIDTH), size),
+            TilePath::Entries { .. } => Some(now),
+        };
+        let mut right = RightLog::new(size, self);
+        if let Some(above) = above {
+            let sound = |path: &TilePath, sound: &dyn Fn(&[u8]) -> bool| {
+                self.files.get(path).cloned().filter(|bytes| sound(bytes))
+            };
+            right.file(TilePath::Hashes(above), &sound).expect("the log is whole");
+        }
+        right
+    }
+
+    /// Whether a scrub finds a changed copy that it reads before a sound one.
+    fn finds(&self, right: &RightLog<&Self>, path: TilePath, changed: &[u8]) -> bool {
+        let copies = |at: &TilePath, sound: &dyn Fn(&[u8]) -> bool| {
+            let first = (*at == path).then(|| Bytes::copy_from_slice(changed)).filter(|bytes| sound(bytes));
+            first.or_else(|| self.files.get(at).cloned().filter(|bytes| sound(bytes)))
+        };
+        let file = right.clone().file(path, &copies).expect("another site has a sound copy");
+        file == self.files[&path] && file != changed
+    }
+
+    fn finds_in_checkpoint(&self, changed: &[u8]) -> bool {
+        let root_at = |size| root_from_tiles(size, &self).ok();
+        !checkpoint_is_right(changed, &self.key, &self.head, Some(&self.head), &root_at)
+    }
+
+    /// Whether an audit of this log, with this one file changed, finds it.
+    fn audit_finds(&self, path: TilePath, changed: &[u8]) -> bool {
+        let size = self.head.checkpoint.size;
+        let of_now = match path {
+            TilePath::Hashes(id) => TileId::in_tree(id.level, id.index, size) == Some(id),
+            TilePath::Entries { index, width } => TileId::in_tree(0, index, size).is_some_and(|now| now.width == width),
+        };
+        if of_now {
+            audit(&self.head.checkpoint, &WithOneChanged { log: self, path, changed }).is_err()
+        } else {
+            audit_file(&path, changed, size, &self).is_err()
         }
     }
 
-    fn parent_hash(&self, id: &TileId) -> Option<Hash> {
-        let width = u64::from(TILE_WIDTH);
-        let parent = TileId::in_tree(id.level + 1, id.index / width, self.size)?;
-        Hash::at(self.files.get(&TilePath::Hashes(parent))?, (id.index % width) as usize)
-    }
-
-    fn edge_is_sound(&self, path: TilePath, bytes: &[u8]) -> bool {
-        let edge = Edge { log: self, path, bytes };
-        LogAppender::resume(self.size, &self.root, &edge).is_ok()
-    }
-}
-
-/// The end of a log with one file of it changed.
-struct Edge<'a> {
-    log: &'a Judged,
-    path: TilePath,
-    bytes: &'a [u8],
-}
-
-impl Edge<'_> {
     fn get(&self, path: TilePath) -> Result<Vec<u8>, String> {
-        if path == self.path {
-            return Ok(self.bytes.to_vec());
-        }
-        self.log.files.get(&path).cloned().ok_or_else(|| format!("{path} is missing"))
+        self.files.get(&path).map(|bytes| bytes.to_vec()).ok_or_else(|| format!("{path} is missing"))
     }
 }
 
-impl TileSource for Edge<'_> {
+impl TileSource for &Judged {
     type Error = String;
 
     fn hash_tile(&self, id: &TileId) -> Result<Vec<u8>, String> {
@@ -162,7 +199,36 @@ impl TileSource for Edge<'_> {
     }
 }
 
-impl BundleSource for Edge<'_> {
+impl BundleSource for &Judged {
+    type Error = String;
+
+    fn entry_bundle(&self, index: u64, width: u16) -> Result<Vec<u8>, String> {
+        self.get(TilePath::Entries { index, width })
+    }
+}
+
+/// A log with one file of it changed.
+struct WithOneChanged<'a> {
+    log: &'a Judged,
+    path: TilePath,
+    changed: &'a [u8],
+}
+
+impl WithOneChanged<'_> {
+    fn get(&self, path: TilePath) -> Result<Vec<u8>, String> {
+        if path == self.path { Ok(self.changed.to_vec()) } else { self.log.get(path) }
+    }
+}
+
+impl TileSource for WithOneChanged<'_> {
+    type Error = String;
+
+    fn hash_tile(&self, id: &TileId) -> Result<Vec<u8>, String> {
+        self.get(TilePath::Hashes(*id))
+    }
+}
+
+impl BundleSource for WithOneChanged<'_> {
     type Error = String;
 
     fn entry_bundle(&self, index: u64, width: u16) -> Result<Vec<u8>, String> {
@@ -177,7 +243,7 @@ struct Small {
     logs: Vec<Judged>,
 }
 
-fn small(place: &Place) -> Result<Small, Failure> {
+fn small(place: &place::Place) -> Result<Small, Failure> {
     let installation = place.installation("flips")?;
     let hall = installation.open()?;
     let institution = InstitutionCode::new("99900000").expect("eight digits are a code");
@@ -209,13 +275,13 @@ fn small(place: &Place) -> Result<Small, Failure> {
 }
 
 fn judged(folder: &Path, key: VerifierKey) -> Result<Judged, Failure> {
-    let checkpoint = std::fs::read(folder.join(CHECKPOINT_PATH))?;
-    let head = SignedCheckpoint::open(&checkpoint, std::slice::from_ref(&key))?.checkpoint;
+    let note = std::fs::read(folder.join(CHECKPOINT_PATH))?;
+    let head = SignedCheckpoint::open(&note, std::slice::from_ref(&key))?;
     let mut files = HashMap::new();
     for (path, bytes) in files_below(folder, "tile")? {
-        files.insert(parse_path(&path)?, bytes);
+        files.insert(parse_path(&path)?, Bytes::from(bytes));
     }
-    Ok(Judged { files, size: head.size, root: head.root, checkpoint, key })
+    Ok(Judged { files, head, key })
 }
 
 fn files_below(root: &Path, below: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
@@ -242,22 +308,21 @@ fn large(leaves: u64) -> Result<Judged, Failure> {
     let mut from = 0;
     while from < leaves {
         let to = (from + BATCH as u64).min(leaves);
-        let entries: Vec<Commitment> = (from..to)
+        let entries: Vec<_> = (from..to)
             .map(|index| commit(&base::sha256(&index.to_be_bytes()), EntryKind::Resource, &index.to_be_bytes()))
             .collect();
         let batch = log.append(&entries);
-        files.extend(batch.files);
+        files.extend(batch.files.into_iter().map(|(path, bytes)| (path, Bytes::from(bytes))));
         from = to;
     }
-    let head = ledger::Checkpoint::new("localhost/hanmaru-bench/large", log.size(), log.root());
-    let (size, root) = (head.size, head.root);
+    let size = log.size();
     // Only what the log is made of in the end.
     files.retain(|path, _| match path {
         TilePath::Hashes(id) => TileId::in_tree(id.level, id.index, size) == Some(*id),
         TilePath::Entries { index, width } => TileId::in_tree(0, *index, size).is_some_and(|now| now.width == *width),
     });
-    let key = signer.verifier().clone();
-    Ok(Judged { files, size, root, checkpoint: head.sign(&signer)?.note, key })
+    let head = Checkpoint::new("localhost/hanmaru-bench/large", size, log.root()).sign(&signer)?;
+    Ok(Judged { files, head, key: signer.verifier().clone() })
 }
 
 fn pack_of(frames: &[Vec<u8>]) -> Result<(String, Vec<u8>), Failure> {
@@ -272,54 +337,67 @@ fn pack_of(frames: &[Vec<u8>]) -> Result<(String, Vec<u8>), Failure> {
     Ok((pack.path, pack.bytes.to_vec()))
 }
 
-/// Flips a million drawn bits, on every processor.
-fn sampled(log: &Judged, pack: &(String, Vec<u8>), samples: u64) -> (u64, u64) {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
-    let (mut tiles, mut bundles): (Vec<_>, Vec<_>) =
-        log.files.iter().partition(|(path, _)| matches!(path, TilePath::Hashes(_)));
-    tiles.sort_by_key(|(path, _)| path.to_string());
-    bundles.sort_by_key(|(path, _)| path.to_string());
-    let found = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|worker| {
-                let (tiles, bundles) = (&tiles, &bundles);
-                scope.spawn(move || {
-                    let random = SeededRandom::new(20_261_126 + worker);
-                    let share = samples / threads + u64::from(worker < samples % threads);
-                    (0..share).filter(|_| is_found(&random, log, pack, tiles, bundles)).count() as u64
-                })
-            })
-            .collect();
-        workers.into_iter().map(|worker| worker.join().expect("judging does not panic")).sum()
-    });
-    (samples, found)
+/// Where a drawn bit is.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Checkpoint,
+    Pack,
+    /// By the number of the file.
+    File(usize),
 }
 
-fn is_found(
-    random: &SeededRandom,
-    log: &Judged,
-    (path, pack): &(String, Vec<u8>),
-    tiles: &[(&TilePath, &Vec<u8>)],
-    bundles: &[(&TilePath, &Vec<u8>)],
-) -> bool {
+/// Flips drawn bits, on every processor, file by file as a scrub goes through them.
+fn sampled(log: &Judged, (path, pack): &(String, Vec<u8>), samples: u64) -> Counts {
+    let mut files: Vec<(&TilePath, &Bytes)> = log.files.iter().collect();
+    files.sort_by_key(|(path, _)| path.to_string());
+    let (tiles, bundles): (Vec<usize>, Vec<usize>) =
+        (0..files.len()).partition(|file| matches!(files[*file].0, TilePath::Hashes(_)));
+    let found = on_every_processor(|worker, workers| {
+        let random = SeededRandom::new(20_261_126 + worker);
+        let mut drawn = BTreeMap::<Place, Vec<u64>>::new();
+        for _ in 0..samples / workers + u64::from(worker < samples % workers) {
+            let (place, number) = draw(&random, &tiles, &bundles);
+            drawn.entry(place).or_default().push(number);
+        }
+        let found = |(place, numbers): (Place, Vec<u64>)| match place {
+            Place::Checkpoint => count(&log.head.note, &numbers, |changed| log.finds_in_checkpoint(changed)),
+            Place::Pack => count(pack, &numbers, |changed| !pack_is_right(path, changed)),
+            Place::File(file) => {
+                let (path, bytes) = files[file];
+                let right = log.looked_above(*path);
+                count(bytes, &numbers, |changed| log.finds(&right, *path, changed))
+            }
+        };
+        drawn.into_iter().map(found).sum()
+    });
+    Counts { flipped: samples, found }
+}
+
+fn draw(random: &SeededRandom, tiles: &[usize], bundles: &[usize]) -> (Place, u64) {
     let drawn = random.bytes32();
     let number = |part: usize| {
         let bytes = drawn[part * 8..].first_chunk().expect("32 bytes are four numbers");
         u64::from_be_bytes(*bytes)
     };
-    let flip = |bytes: &[u8]| {
-        let (mut changed, bit) = (bytes.to_vec(), number(2) % (bytes.len() as u64 * 8));
-        changed[(bit / 8) as usize] ^= 1 << (bit % 8);
-        changed
+    let one_of = |files: &[usize]| Place::File(files[(number(1) % files.len() as u64) as usize]);
+    let place = match (number(0) % 1_000, number(3) % 100) {
+        (0, _) => Place::Checkpoint,
+        (_, 0..IN_PACKS) => Place::Pack,
+        (_, IN_PACKS..IN_TILES) => one_of(tiles),
+        _ => one_of(bundles),
     };
-    if number(0).is_multiple_of(1_000) {
-        return SignedCheckpoint::open(&flip(&log.checkpoint), std::slice::from_ref(&log.key)).is_err();
-    }
-    let of = match number(3) % 100 {
-        0..IN_PACKS => return !pack_is_sound(path, &flip(pack)),
-        IN_PACKS..IN_TILES => tiles,
-        _ => bundles,
+    (place, number(2))
+}
+
+/// How many flips are found of a file, each at the bit that a drawn number falls on.
+fn count(bytes: &[u8], numbers: &[u64], is_found: impl Fn(&[u8]) -> bool) -> u64 {
+    let mut changed = bytes.to_vec();
+    let is_found = |number: &&u64| {
+        let bit = (**number % (bytes.len() as u64 * 8)) as usize;
+        changed[bit / 8] ^= 1 << (bit % 8);
+        let found = is_found(&changed);
+        changed[bit / 8] ^= 1 << (bit % 8);
+        found
     };
-    let (path, bytes) = of[(number(1) % of.len() as u64) as usize];
-    !log.is_sound(*path, &flip(bytes))
+    numbers.iter().filter(is_found).count() as u64
 }
