@@ -4,7 +4,7 @@ use base::{Id16, Timestamp};
 use fhir::Limits;
 use policy::{DataKind, InstitutionCode, Sensitive};
 use std::collections::BTreeSet;
-use store::{AccessActor, AccessEntry, AccessResult, ConsentPurpose, ConsentTerms, IndexRow, Indexing, outside};
+use store::{AccessEntry, AccessResult, ConsentPurpose, ConsentTerms, IndexRow, Indexing, outside};
 
 const ME: Id16 = Id16([7; 16]);
 
@@ -13,29 +13,10 @@ fn code() -> InstitutionCode {
 }
 
 pub fn entry_seeds() -> Vec<Vec<u8>> {
-    let entry = |ground, result, institution| AccessEntry {
-        id: Id16([1; 16]),
-        decision: Id16([2; 16]),
-        time: Timestamp::from_microsecond(1_700_000_000_000_001).expect("a time"),
-        subject: Id16([3; 16]),
-        actor: AccessActor {
-            account: Id16([4; 16]),
-            role: "patient".to_owned(),
-            assurance: 2,
-            name: "홍길동".to_owned().into(),
-            source: "127.0.0.1".to_owned().into(),
-        },
-        action: "read-record".to_owned(),
-        purpose: "own-records".to_owned(),
-        ground,
-        explanation: "patient-own".to_owned(),
-        result,
-        institution,
-        what: vec![("Condition".to_owned(), 3), ("…".to_owned(), u32::MAX)],
-    };
     let denied = AccessResult::Denied { reason: "no-ground".to_owned() };
-    let entries = [entry(None, AccessResult::Granted, Some(code())), entry(Some(Id16([9; 16])), denied, None)];
-    entries.iter().map(AccessEntry::to_bytes).collect()
+    let granted = outside::access_entry();
+    let denied = AccessEntry { ground: Some(Id16([9; 16])), result: denied, institution: None, ..granted.clone() };
+    [granted, denied].iter().map(AccessEntry::to_bytes).collect()
 }
 
 /// An access entry is written as it was read, but for texts and counts that are cut to their limits.

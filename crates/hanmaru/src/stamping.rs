@@ -96,22 +96,8 @@ impl Stamping {
     /// Gets a time-stamp for a log that has grown since the last one, where that is old enough.
     fn stamp_if_due(&self, store: &Store, log: Log, clock: &dyn Clock) -> Result<(), String> {
         let said = |error: store::StoreError| error.to_string();
-        let Some(mut head) = store.checkpoint_to_stamp(log).map_err(said)? else { return Ok(()) };
-        let newest = store.newest_stamp(log).map_err(said)?;
+        let Some(head) = store.checkpoint_to_stamp(log, self.interval_s).map_err(said)? else { return Ok(()) };
         let now_s = clock.now().as_second();
-        // Witnesses that stay away must not keep the other proof of time away too.
-        let is_witnessless = newest.as_ref().is_some_and(|newest| {
-            newest.size >= head.checkpoint.size && now_s.saturating_sub(newest.time_s) >= 2 * self.interval_s
-        });
-        if is_witnessless {
-            head = store.checkpoint(log).map_err(said)?.unwrap_or(head);
-        }
-        let due = newest.is_none_or(|newest| {
-            newest.size < head.checkpoint.size && now_s.saturating_sub(newest.time_s) >= self.interval_s
-        });
-        if !due {
-            return Ok(());
-        }
         let mut faults = Vec::new();
         for authority in &self.authorities {
             let text = head.checkpoint.to_string();

@@ -1,10 +1,12 @@
 //! Readers of bytes that come back from sites and disks and that no public function reaches by themselves, for fuzz targets.
 //! Not a part of the interface: nothing else calls them. Each gives what was read written again, `None` where it was refused.
 
-use base::Id16;
+use base::{Id16, Timestamp};
+use policy::InstitutionCode;
 use std::io::Cursor;
 
 use crate::journal::file::{HEADER_BYTES, Record, Scan, header};
+use crate::{AccessActor, AccessEntry, AccessResult};
 
 /// The good beginning of a journal file.
 #[must_use]
@@ -30,6 +32,31 @@ pub fn journal_of(frames: &[&[u8]]) -> Vec<u8> {
         chain.push(&record.to_bytes(), &mut bytes);
     }
     bytes
+}
+
+/// An access entry with something in each of its parts but the ground.
+#[must_use]
+pub fn access_entry() -> AccessEntry {
+    AccessEntry {
+        id: Id16([1; 16]),
+        decision: Id16([2; 16]),
+        time: Timestamp::from_microsecond(1_700_000_000_000_001).expect("a year that there is"),
+        subject: Id16([3; 16]),
+        actor: AccessActor {
+            account: Id16([4; 16]),
+            role: "patient".to_owned(),
+            assurance: 2,
+            name: "홍길동".to_owned().into(),
+            source: "127.0.0.1".to_owned().into(),
+        },
+        action: "read-record".to_owned(),
+        purpose: "own-records".to_owned(),
+        ground: None,
+        explanation: "patient-own".to_owned(),
+        result: AccessResult::Granted,
+        institution: InstitutionCode::new("31100001"),
+        what: vec![("Condition".to_owned(), 3), ("…".to_owned(), u32::MAX)],
+    }
 }
 
 /// The body of a frame of table rows, and every change in it.

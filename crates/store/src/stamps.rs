@@ -1,6 +1,7 @@
 //! Time-stamps over checkpoints: kept in the database and at the sites, and carried by proofs. Who stamps, and whether a token is
 //! genuine, is decided by whoever brings it.
 
+use base::Clock as _;
 use ledger::{Note, SignedCheckpoint, TlogProof};
 use policy::Action;
 use rusqlite::{OptionalExtension, Row, params};
@@ -32,15 +33,22 @@ pub struct Stamp {
 
 impl Store {
     /// The checkpoint that a time-stamp should be over now: the newest witnessed one, and the newest of all where nobody
-    /// witnesses.
+    /// witnesses. `None` where the log has not grown since the last stamp, or that is younger than `interval_s` seconds.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Ledger`].
-    pub fn checkpoint_to_stamp(&self, log: Log) -> Result<Option<SignedCheckpoint>, StoreError> {
-        match self.witnessed_checkpoint(log)? {
-            Some(witnessed) => Ok(Some(witnessed)),
-            None => self.checkpoint(log),
-        }
+    pub fn checkpoint_to_stamp(&self, log: Log, interval_s: i64) -> Result<Option<SignedCheckpoint>, StoreError> {
+        let (newest, now_s) = (self.newest_stamp(log)?, self.core().clock.now().as_second());
+        let is_under =
+            |head: &SignedCheckpoint| newest.as_ref().is_some_and(|stamp| stamp.size >= head.checkpoint.size);
+        let is_old = |age_s| newest.as_ref().is_none_or(|stamp| now_s.saturating_sub(stamp.time_s) >= age_s);
+        let head = match self.witnessed_checkpoint(log)? {
+            // Witnesses that stay away must not keep the other proof of time away too.
+            Some(witnessed) if is_under(&witnessed) && is_old(interval_s.saturating_mul(2)) => self.checkpoint(log)?,
+            Some(witnessed) => Some(witnessed),
+            None => self.checkpoint(log)?,
+        };
+        Ok(head.filter(|head| !is_under(head) && is_old(interval_s)))
     }
 
     /// Keeps a token that was verified: at the sites beside the checkpoint, and then in the database.

@@ -176,7 +176,7 @@ fn a_document_is_shown_to_be_older_than_a_time_stamp_and_fits_a_square() {
     fs::write(&pdf, &document.bytes).expect("written");
 
     let store = world.store();
-    let head = store.checkpoint_to_stamp(Log::Records).expect("read").expect("something is sealed");
+    let head = store.checkpoint_to_stamp(Log::Records, 3_600).expect("read").expect("something is sealed");
     let request = StampRequest::new(head.checkpoint.to_string().as_bytes(), [5; 8]);
     let pinned = StampAuthority::from_pem(&fs::read(authority.certificate()).expect("a certificate")).expect("PEM");
     let reply = authority.reply(&request.to_der());

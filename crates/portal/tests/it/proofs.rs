@@ -73,7 +73,7 @@ fn a_proof_file_carries_the_time_stamp_that_is_over_its_document() {
     let stranger = site.browser();
     let proof = short(&stranger, &pdf);
     let store = site.world.store();
-    let head = store.checkpoint_to_stamp(Log::Records).expect("read").expect("something is sealed");
+    let head = store.checkpoint_to_stamp(Log::Records, 3_600).expect("read").expect("something is sealed");
     let stamp = Stamp {
         note: head.note,
         size: head.checkpoint.size,

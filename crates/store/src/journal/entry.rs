@@ -166,26 +166,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn entry(what: Vec<(String, u32)>, denied: Option<String>, institution: Option<&str>) -> AccessEntry {
-        AccessEntry {
-            id: Id16([1; 16]),
-            decision: Id16([2; 16]),
-            time: Timestamp::from_microsecond(1_700_000_000_000_001).expect("a time"),
-            subject: Id16([3; 16]),
-            actor: AccessActor {
-                account: Id16([4; 16]),
-                role: "patient".to_owned(),
-                assurance: 2,
-                name: "홍길동".to_owned().into(),
-                source: "127.0.0.1".to_owned().into(),
-            },
-            action: "read-record".to_owned(),
-            purpose: "own-records".to_owned(),
-            ground: None,
-            explanation: "patient-own".to_owned(),
-            result: denied.map_or(AccessResult::Granted, |reason| AccessResult::Denied { reason }),
-            institution: institution.and_then(InstitutionCode::new),
-            what,
-        }
+        let result = denied.map_or(AccessResult::Granted, |reason| AccessResult::Denied { reason });
+        let institution = institution.and_then(InstitutionCode::new);
+        AccessEntry { result, institution, what, ..crate::outside::access_entry() }
     }
 
     #[test]
