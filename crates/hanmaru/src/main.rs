@@ -5,7 +5,6 @@ mod commands;
 mod condition;
 mod config;
 mod hall;
-mod public_log;
 mod site_config;
 mod stamping;
 mod watching;

@@ -4,7 +4,7 @@ use crate::attempts::Attempts;
 use crate::error::PageError;
 use crate::places::Places;
 use crate::rates::Rates;
-use crate::turns::{IssueTurn, IssueTurns, turn};
+use crate::turns::{Turn, Turns, turn};
 use archive::Archive;
 use base::Id16;
 use base::limits::Limits;
@@ -17,6 +17,11 @@ use watch::Watch;
 
 /// Live pages that are followed at the same time.
 const FOLLOWED_AT_ONCE: usize = 64;
+
+/// Files of the logs that are read at once; more are told to come again, so that an audit does not keep people from their records.
+const LOG_READS_MAX: usize = 32;
+/// Of these for one address, so that no audit keeps another from the log.
+const LOG_READS_EACH: usize = 8;
 
 /// Seconds for which what was found of the service's condition is told again.
 const CONDITION_S: i64 = 5;
@@ -81,7 +86,11 @@ struct Inner {
     places: Places,
     attempts: Attempts,
     rates: Rates,
-    issuing: IssueTurns,
+    /// At making documents. Nobody has two: who asks for a hundred at once waits behind themselves, and everybody else behind one
+    /// of them.
+    issuing: Turns<Id16>,
+    /// At files of the logs, by the address that asks.
+    log_reads: Turns<String>,
     checking: Arc<Semaphore>,
     /// Memory for uploads, in kibibytes.
     uploads: Arc<Semaphore>,
@@ -96,7 +105,8 @@ impl Portal {
     /// A portal over an archive and an identity.
     #[must_use]
     pub fn new(archive: Archive, identity: Identity, config: PortalConfig) -> Self {
-        let issuing = IssueTurns::new(config.issues_at_once);
+        let issuing = Turns::new(config.issues_at_once, 1);
+        let log_reads = Turns::new(LOG_READS_MAX, LOG_READS_EACH);
         let checking = Arc::new(Semaphore::new(config.checks_at_once.max(1)));
         let upload_bytes = config.limits.verify_bytes.saturating_mul(config.checks_at_once.max(1));
         let uploads = Arc::new(Semaphore::new((upload_bytes / 1024).clamp(1024, Semaphore::MAX_PERMITS)));
@@ -111,6 +121,7 @@ impl Portal {
             attempts,
             rates,
             issuing,
+            log_reads,
             checking,
             uploads,
             condition,
@@ -186,8 +197,13 @@ impl Portal {
     }
 
     /// A turn at making a document for an account.
-    pub(crate) async fn turn_to_issue(&self, account: Id16) -> Result<IssueTurn, PageError> {
+    pub(crate) async fn turn_to_issue(&self, account: Id16) -> Result<Turn, PageError> {
         self.inner.issuing.turn(account).await
+    }
+
+    /// A turn at a file of a log for an address, where one is left for it.
+    pub(crate) fn turn_at_log(&self, address: String) -> Option<Turn> {
+        self.inner.log_reads.turn_now(address)
     }
 
     /// Memory for some kibibytes of an upload, held until it is dropped. Nobody waits for it: two that wait for each other's

@@ -10,7 +10,7 @@ use crate::pages::{
     language, marks, notices, oversight, passkey, people, proof, proofs, prove, questions, records, recovery,
     representatives, review, second_step, sign_in, staff, staff_access, status, verify, visit, watch, watch_case,
 };
-use crate::{Portal, rates, security, visitor};
+use crate::{Portal, public_log, rates, security, visitor};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
@@ -38,19 +38,27 @@ const PROOFS: Guard = Guard::Role(&[Role::Support], Action::RecordProof);
 pub fn router(portal: Portal) -> Router {
     let limits = &portal.config().limits;
     let (pages, _) = contents(limits).into_parts();
-    pages
+    let pages = pages
         .layer(DefaultBodyLimit::max(limits.request_bytes))
         .layer(from_fn_with_state(portal.clone(), rates::limit))
         .layer(from_fn_with_state(portal.clone(), security::refuse_foreign))
         .layer(from_fn_with_state(portal.clone(), visitor::receive))
-        .layer(from_fn_with_state(portal.clone(), security::headers))
-        .with_state(portal)
+        .layer(from_fn_with_state(portal.clone(), security::headers));
+    // In this order: the page of an address that there is not is the portal's.
+    let (log_files, _) = log_files().into_parts();
+    log_files.merge(pages).with_state(portal)
 }
 
 /// Every address with who may come to it, in the order of the table.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    contents(&Limits::default()).into_parts().1
+    contents(&Limits::default()).and(log_files()).into_parts().1
+}
+
+/// What is for programs and not for browsers: it has headers and turns of its own, and knows no session.
+fn log_files() -> Contents {
+    let checkpoints = Contents::default().get("/log/{log}/checkpoint", Guard::Anyone, public_log::checkpoint);
+    checkpoints.get("/log/{log}/tile/{*rest}", Guard::Anyone, public_log::tile)
 }
 
 fn contents(limits: &Limits) -> Contents {

@@ -5,7 +5,6 @@ use crate::commands::scrub::keep_scrubbing;
 use crate::condition::Condition;
 use crate::config::{Config, Tls};
 use crate::hall::{Hall, configured};
-use crate::public_log;
 use crate::stamping::Stamping;
 use crate::watching::Watching;
 use axum::Router;
@@ -82,8 +81,6 @@ pub fn serve(hall: &Hall, config: &Config, ready: impl FnOnce()) -> Result<(), F
     with.shred = config.shred_rules();
     with.behind_proxy = config.behind_proxy;
     let portal = portal::router(Portal::new(hall.archive.clone(), identity.clone(), with));
-    // In this order: the portal's own page answers where no address fits.
-    let portal = public_log::routes(hall.store().clone(), config.behind_proxy).merge(portal);
     let watch = watch::Watch::new(hall.store().clone(), hall.archive.shared_door())?;
     let _watching = Watching::start(&watch, &config.alerts)?;
     let operator = operator_routes(hall.clone(), identity.clone(), metrics);

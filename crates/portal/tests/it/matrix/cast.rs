@@ -5,10 +5,11 @@ use crate::browser::{Answer, Browser};
 use crate::site::Site;
 use base::Id16;
 use identity::Identity;
+use ledger::tiles::{self, TileId};
 use policy::{InstitutionCode, Role};
 use portal::Route;
 use std::collections::BTreeMap;
-use store::Right;
+use store::{Log, Right};
 use synth::passkey::SoftKey;
 
 /// Every column: who has no session, a forged one, one factor, two; and staff, the first of whom hold no right.
@@ -102,6 +103,7 @@ impl<'a> Cast<'a> {
             things.into_iter().map(|(name, value)| (name, route.path.replace(mark, &value))).collect()
         };
         match route.path {
+            path if path.starts_with("/log/") => self.log_files(path),
             path if path.contains("{code}") => with(vec![("-", crate::site::CODE.to_owned())], "{code}"),
             path if path.contains("{number}") => with(vec![("-", "HM-0000-0000-0000".to_owned())], "{number}"),
             path if path.contains("{token}") => with(vec![("-", "made-up".to_owned())], "{token}"),
@@ -128,6 +130,24 @@ impl<'a> Cast<'a> {
             }
             path => self.sent(path).iter().map(|(name, _)| (*name, path.to_owned())).collect(),
         }
+    }
+
+    /// Of each log, once it has any, and of none.
+    fn log_files(&self, path: &str) -> Vec<(&'static str, String)> {
+        let first = |log: Log| {
+            for _ in 0..2_000 {
+                if let Some(head) = self.site.world.store().checkpoint(log).expect("it can be read") {
+                    let first = TileId::in_tree(0, 0, head.checkpoint.size).expect("it is not empty");
+                    return tiles::path(&first);
+                }
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            panic!("the log {} stays empty", log.name());
+        };
+        let in_place = |log: &str, tile: &str| path.replace("{log}", log).replace("tile/{*rest}", tile);
+        let mut things = Log::ALL.map(|log| (log.name(), in_place(log.name(), &first(log)))).to_vec();
+        things.push(("no log", in_place("nothing", "tile/0/000")));
+        things
     }
 
     /// What is named in a form that is sent to an address, and that is not the asker's to change: of their own, the change would

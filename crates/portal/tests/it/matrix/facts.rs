@@ -82,7 +82,9 @@ impl<'a> Maker<'a> {
         let anothers = self.appoint(kim, lee);
         let nothing = Id16::default();
         self.facts.appointments = vec![("mine", mine), ("ended", ended), ("another's", anothers), ("nothing", nothing)];
-        let (asked, withdrawn) = (self.erasure(false), self.erasure(true));
+        // One erasure of the same at a time.
+        let withdrawn = self.erasure(true);
+        let asked = self.erasure(false);
         self.facts.erasures = vec![("asked for", asked), ("withdrawn", withdrawn), ("nothing", nothing)];
         self.facts.grounds.push(("appointment", mine));
         self.facts.grounds.push(("nothing", nothing));
