@@ -1,7 +1,7 @@
 //! Jobs: work that outlives the process that asked for it. One worker at a time has a job, for as long as its lease lasts.
 
 use base::{Clock, Id16};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use crate::Store;
 use crate::core::check_count;
@@ -53,14 +53,7 @@ impl Store {
     pub fn add_job(&self, id: Id16, kind: &str, payload: Vec<u8>) -> Result<(), StoreError> {
         check_count("bytes of a job", payload.len(), JOB_BYTES_MAX)?;
         let kind = kind.to_owned();
-        self.core().writer.run(1, move |transaction| {
-            transaction
-                .prepare_cached("INSERT OR IGNORE INTO job VALUES (?, ?, 'waiting', ?, 0, 0, 0, NULL)")
-                .at("adding a job")?
-                .execute(params![id.0, kind, payload])
-                .at("adding a job")
-                .map(|_| ())
-        })
+        self.core().writer.run(1, move |transaction| add(transaction, id, &kind, &payload))
     }
 
     /// Takes a job of a kind for `lease_s` seconds: one that waits, or one whose worker has not come back; new ones before those
@@ -130,6 +123,36 @@ impl Store {
         })
     }
 
+    /// Lets other jobs take the place of what is not done of a kind: id, kind and payload of each that `others` makes of a
+    /// payload. One whose id is there already changes nothing. Where `others` makes none, a job stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Commit`].
+    pub fn replace_jobs(
+        &self,
+        kind: &str,
+        others: impl Fn(&[u8]) -> Vec<(Id16, String, Vec<u8>)> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let kind = kind.to_owned();
+        self.core().writer.run(1, move |transaction| {
+            let step = "replacing jobs";
+            let sql = "SELECT id, payload FROM job WHERE state IN ('waiting', 'running') AND kind = ?";
+            let mut statement = transaction.prepare_cached(sql).at(step)?;
+            let old = statement.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?))).at(step)?;
+            let old: Vec<([u8; 16], Vec<u8>)> = old.collect::<Result<_, _>>().at(step)?;
+            for (id, payload) in old {
+                let others = others(&payload);
+                if !others.is_empty() {
+                    transaction.execute("DELETE FROM job WHERE id = ?", [id]).at(step)?;
+                }
+                for (id, kind, payload) in others {
+                    add(transaction, id, &kind, &payload)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// How jobs get on, all of them.
     ///
     /// # Errors
@@ -168,4 +191,10 @@ impl Store {
             rows.collect::<rusqlite::Result<_>>().at(step)
         })
     }
+}
+
+fn add(transaction: &Transaction<'_>, id: Id16, kind: &str, payload: &[u8]) -> Result<(), StoreError> {
+    let step = "adding a job";
+    let sql = "INSERT OR IGNORE INTO job VALUES (?, ?, 'waiting', ?, 0, 0, 0, NULL)";
+    transaction.prepare_cached(sql).at(step)?.execute(params![id.0, kind, payload]).at(step).map(|_| ())
 }

@@ -37,6 +37,12 @@ struct Alert {
     opened: String,
 }
 
+/// An alert as older programs queued it: all destinations in one queue, without a name of its own.
+#[derive(Deserialize)]
+struct Errand {
+    alert: Alert,
+}
+
 /// Makes jobs of new cases.
 pub struct Teller {
     watch: Watch,
@@ -55,7 +61,8 @@ pub struct Sender {
     runtime: tokio::runtime::Runtime,
 }
 
-/// A teller, and a sender for each destination that a configuration names. What still waits for others is given up.
+/// A teller, and a sender for each destination that a configuration names. What older programs queued goes to each of these that it
+/// has not reached; what still waits for others is given up.
 ///
 /// # Errors
 /// A secret cannot be read, a destination is not one, or the store fails.
@@ -67,12 +74,17 @@ pub fn to_destinations(watch: &Watch, alerts: &Alerts) -> Result<(Teller, Vec<Se
         let (kind, clock) = (kind(&name), store.clock());
         senders.push(Sender { watch: watch.clone(), store: store.clone(), name, kind, to, clock, runtime });
     }
+    let destinations: Vec<String> = senders.iter().map(|sender| sender.name.clone()).collect();
+    let each = destinations.clone();
+    store.replace_jobs(JOB, move |payload| {
+        let alert = serde_json::from_slice(payload).map(|Errand { alert }| alert);
+        alert.map_or_else(|_| Vec::new(), |alert| each.iter().map(|name| job(&alert, name)).collect())
+    })?;
     for (kind, _) in store.jobs_by_kind()? {
         if kind.starts_with(JOB) && senders.iter().all(|sender| sender.kind != kind) {
             store.give_up_jobs(&kind, "the configuration names this destination no more".to_owned())?;
         }
     }
-    let destinations = senders.iter().map(|sender| sender.name.clone()).collect();
     Ok((Teller { watch: watch.clone(), destinations, least: alerts.least()? }, senders))
 }
 
@@ -83,6 +95,13 @@ pub fn to_destinations(watch: &Watch, alerts: &Alerts) -> Result<(Teller, Vec<Se
 pub fn waiting(store: &Store) -> Result<Vec<(String, Jobs)>, store::StoreError> {
     let of_destination = |(kind, jobs): (String, Jobs)| Some((kind.strip_prefix(JOB)?.trim().to_owned(), jobs));
     Ok(store.jobs_by_kind()?.into_iter().filter_map(of_destination).collect())
+}
+
+/// An alert as a job: id, kind and payload. The same case at the same destination is the same job, so that a crash in between
+/// sends nothing twice.
+fn job(alert: &Alert, destination: &str) -> (Id16, String, Vec<u8>) {
+    let id = Id16::derived(&["alert", &alert.case, destination]);
+    (id, kind(destination), serde_json::to_vec(alert).expect("texts are JSON"))
 }
 
 fn kind(destination: &str) -> String {
@@ -98,7 +117,6 @@ impl Teller {
         self.watch.untold()?.iter().try_for_each(|new| self.enqueue(new))
     }
 
-    /// The same case at the same destination is the same job, so that a crash in between sends nothing twice.
     fn enqueue(&self, new: &NewCase) -> Result<(), WatchError> {
         let is_grave = Severity::from_name(&new.severity).is_none_or(|severity| severity >= self.least);
         let alert = Alert {
@@ -108,9 +126,8 @@ impl Teller {
             opened: new.opened.to_string(),
         };
         for name in self.destinations.iter().filter(|_| is_grave) {
-            let id = Id16::derived(&["alert", &alert.case, name]);
-            let payload = serde_json::to_vec(&alert).expect("texts are JSON");
-            self.watch.store().add_job(id, &kind(name), payload)?;
+            let (id, kind, payload) = job(&alert, name);
+            self.watch.store().add_job(id, &kind, payload)?;
         }
         self.watch.told(new.incident)
     }

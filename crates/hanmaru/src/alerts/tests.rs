@@ -5,7 +5,6 @@ use super::*;
 use crate::watching::Watching;
 use axum::http::{HeaderMap, StatusCode};
 use policy::{Action, Purpose, Request, Target};
-use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Mutex;
@@ -148,32 +147,7 @@ fn mail_server() -> (u16, std::thread::JoinHandle<String>) {
     let port = listener.local_addr().expect("bound").port();
     let taking = std::thread::spawn(move || {
         let (stream, _) = listener.accept().expect("a client");
-        let mut out = stream.try_clone().expect("a stream");
-        let mut lines = BufReader::new(stream).lines();
-        let mut say = |line: &str| out.write_all(format!("{line}\r\n").as_bytes()).expect("it listens");
-        let mut heard = String::new();
-        say("220 mail.test ready");
-        while let Some(Ok(line)) = lines.next() {
-            heard.push_str(&line);
-            heard.push('\n');
-            match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
-                "EHLO" => say("250 mail.test"),
-                "DATA" => {
-                    say("354 go on");
-                    for line in lines.by_ref().map_while(Result::ok).take_while(|line| line != ".") {
-                        heard.push_str(&line);
-                        heard.push('\n');
-                    }
-                    say("250 taken");
-                }
-                "QUIT" => {
-                    say("221 bye");
-                    break;
-                }
-                _ => say("250 ok"),
-            }
-        }
-        heard
+        String::from_utf8(testkit::take_mail(&stream)).expect("mail is text")
     });
     (port, taking)
 }
@@ -240,6 +214,31 @@ fn what_waits_for_a_destination_that_is_gone_is_given_up_and_counted() {
     assert_eq!(count(), [("webhook 1".to_owned(), Jobs { waiting: 1, again: 0, failed: 0 })]);
     to_destinations(&watch, &Alerts::default()).expect("nobody is told");
     assert_eq!(count(), [("webhook 1".to_owned(), Jobs { waiting: 0, again: 0, failed: 1 })]);
+}
+
+#[test]
+fn what_an_older_program_queued_reaches_each_destination_once() {
+    let (world, watch, case) = world_with_a_case();
+    let (url, received, _runtime) = receiver();
+    let text = format!("[[webhook]]\nurl = \"{url}\"\nsecret_file = \"secret\"\n").repeat(2);
+    let (wanted, store) = (alerts(&text, &world.path("data")), world.store());
+    let (teller, _) = to_destinations(&watch, &wanted).expect("senders");
+    let new = watch.untold().expect("read").remove(0);
+    teller.watch.told(new.incident).expect("an older program told it");
+    let opened = new.opened.to_string();
+    let alert = Alert { case: case.to_string(), rule: new.rule, severity: new.severity, opened };
+    for name in &teller.destinations {
+        let errand = serde_json::json!({ "destination": name, "alert": alert });
+        store.add_job(job(&alert, name).0, JOB, errand.to_string().into_bytes()).expect("queued");
+    }
+    // One of them failed, and was to be tried again in a day.
+    let failed = store.take_job(JOB, LEASE_S).expect("asked").expect("its turn");
+    store.fail_job(failed.id, "away".to_owned(), 86_400).expect("noted");
+    let senders = to_destinations(&watch, &wanted).expect("senders");
+    assert_eq!(step(&senders), 2, "each destination has it");
+    assert_eq!(waiting(store).expect("read"), [], "none was given up");
+    assert_eq!(step(&to_destinations(&watch, &wanted).expect("senders")), 0, "and has it once");
+    assert_eq!(received.posts.lock().expect("free").len(), 2);
 }
 
 #[test]

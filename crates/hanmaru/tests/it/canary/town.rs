@@ -39,7 +39,7 @@ impl Town {
         fs::write(folder.path().join("demo/bags/truth.json"), "{}").expect("written");
         let port = four_free_ports();
         let (hook, mail) = (Arc::default(), Arc::default());
-        let ports = [receive(&hook, http), receive(&mail, smtp)];
+        let ports = [receive(&hook, http), receive(&mail, |stream| testkit::take_mail(&stream))];
         let settings = "[alerts]\nleast = \"low\"\n";
         fs::write(folder.path().join("settings.toml"), settings).expect("written");
         let prepare = [demo(folder.path(), port), vec!["--prepare-only".to_owned()]].concat();
@@ -219,34 +219,6 @@ fn http(stream: TcpStream) -> Vec<u8> {
     }
     let _ = reader.by_ref().take(length).read_to_end(&mut heard);
     let _ = reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    heard
-}
-
-/// One conversation of SMTP.
-fn smtp(stream: TcpStream) -> Vec<u8> {
-    let mut out = stream.try_clone().expect("a connection");
-    let mut say = |line: &str| drop(out.write_all(format!("{line}\r\n").as_bytes()));
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let mut heard = Vec::new();
-    say("220 mail.test ready");
-    while let Some(line) = lines.next() {
-        heard.extend(format!("{line}\n").into_bytes());
-        match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
-            "DATA" => {
-                say("354 go on");
-                lines
-                    .by_ref()
-                    .take_while(|line| line != ".")
-                    .for_each(|line| heard.extend(format!("{line}\n").bytes()));
-                say("250 taken");
-            }
-            "QUIT" => {
-                say("221 bye");
-                break;
-            }
-            _ => say("250 ok"),
-        }
-    }
     heard
 }
 
