@@ -1,5 +1,7 @@
 //! Broken glass: a person's records opened in an emergency by whoever needs them, told to a second person at once, and reviewed.
 
+use std::sync::Arc;
+
 use base::{Clock, Id16, Redacted, Timestamp};
 use policy::{Action, GroundKind, GroundTerms, Permit, Role, Share};
 use rusqlite::params;
@@ -208,10 +210,11 @@ impl Store {
         self.note_ground(permit, ground)?;
         let core = self.core();
         let note = sealed::text::seal(&core.text_key, &ground.0, checked_text(note)?, &*core.random);
-        let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), core.clock.now_us());
+        let (by, epoch, clock) = (permit.actor().account, permit.epoch(), Arc::clone(&core.clock));
         core.writer.run(2, move |transaction| {
             let step = "closing a review";
             check_epoch(transaction, epoch)?;
+            let now_us = clock.now_us();
             let sql = "UPDATE broken_glass SET reviewer = ?, reviewed_us = ?, outcome = ?, note = ? \
                        WHERE ground = ? AND reviewed_us IS NULL AND account <> ?1";
             let changed = transaction.execute(sql, params![by.0, now_us, verdict.name(), note, ground.0]).at(step)?;

@@ -1,5 +1,7 @@
 //! Rights of accounts: the roles they hold, given and taken. Taking one ends every permit that was made before.
 
+use std::sync::Arc;
+
 use base::Id16;
 use policy::{Action, InstitutionCode, Permit, Role};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -94,8 +96,10 @@ impl Store {
     /// As [`Store::grant`].
     pub fn revoke(&self, account: Id16, right: &Right) -> Result<(), StoreError> {
         let (role, institution) = right.columns()?;
-        let now_us = self.core().clock.now_us();
+        let clock = Arc::clone(&self.core().clock);
         self.core().writer.run(1, move |transaction| {
+            // Not when it was asked for: whoever reads while this waits for its turn still may.
+            let now_us = clock.now_us();
             let step = "revoking a right";
             let sql = "DELETE FROM account_right WHERE account = ? AND role = ? AND institution = ?";
             transaction.execute(sql, params![account.0, role, institution]).at(step)?;
@@ -127,9 +131,9 @@ impl Store {
             self.note_use(permit, account, "account-end")?;
         }
         let epoch = by.map(Permit::epoch);
-        let (guard, now_us) = (self.core().room.clone(), self.core().clock.now_us());
+        let (guard, clock) = (self.core().room.clone(), Arc::clone(&self.core().clock));
         self.core().writer.run(1, move |transaction| {
-            let step = "revoking every right";
+            let (step, now_us) = ("revoking every right", clock.now_us());
             if let Some(epoch) = epoch {
                 check_epoch(transaction, epoch)?;
             }
