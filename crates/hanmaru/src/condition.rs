@@ -36,6 +36,7 @@ impl Condition {
             condition.faults.extend(log.fault.clone());
             condition.notes.extend(unwitnessed(log.log.name(), log.sealed, log.witnessed.as_ref()));
             condition.notes.extend(unstamped(log, found.at.as_second()));
+            condition.notes.extend(unwatched(log));
             if let (true, Some(oldest_s)) = (log.is_behind(), log.oldest_s) {
                 let name = log.log.name();
                 condition.notes.push(format!("the log {name} is behind: its oldest entry waits for {oldest_s} s"));
@@ -139,6 +140,15 @@ pub fn unstamped(log: &LogCondition, now_s: i64) -> Option<String> {
     Some(format!("log {name}: {since}: the authorities do not answer, or `hanmaru serve` does not run"))
 }
 
+/// What is to be said where rules do not come to look at accesses.
+pub fn unwatched(log: &LogCondition) -> Option<String> {
+    let behind_s = log.unwatched_s.filter(|_| log.is_unwatched())?;
+    Some(format!(
+        "accesses are not watched: the oldest that no rule has looked at is {behind_s} s old: `hanmaru serve` does not run, or \
+         its log says why"
+    ))
+}
+
 /// What is to be said where alerts do not arrive.
 pub fn undelivered(jobs: Jobs) -> Option<String> {
     let Jobs { again, failed, .. } = jobs;
@@ -200,6 +210,14 @@ mod tests {
         assert_eq!(undelivered(Jobs { waiting: 4, ..Jobs::default() }), None, "they wait their turn");
         let said = undelivered(Jobs { waiting: 4, again: 2, failed: 1 }).expect("said");
         assert!(said.contains("2 failed and are tried again, 1 were given up"), "{said}");
+    }
+
+    #[test]
+    fn a_watch_that_stands_still_is_told_of() {
+        let mut log = LogCondition { unwatched_s: Some(60), ..LogCondition::empty(store::Log::Access) };
+        assert_eq!(unwatched(&log), None, "it is a moment behind");
+        log.unwatched_s = Some(61);
+        assert!(unwatched(&log).is_some_and(|said| said.contains("61 s old")));
     }
 
     #[test]

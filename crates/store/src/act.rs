@@ -1,11 +1,14 @@
 //! Acts on accounts that no permit is for, journalled for the one whose account it is. Nothing is read or written here.
 
 use base::{Clock, Id16};
-use policy::Actor;
+use policy::{Action, Actor};
 
 use crate::Store;
 use crate::error::StoreError;
 use crate::journal::{AccessEntry, AccessResult};
+
+/// Names of acts that are no action at the door. Whoever judges the access log has to know every name there is.
+pub const ACTS: [&str; 3] = ["approve-recovery", "refuse-recovery", "reset-factors"];
 
 /// Something that was done to an account, for the access log of the one whose account it is.
 #[derive(Debug, Clone)]
@@ -14,7 +17,7 @@ pub struct Act {
     pub actor: Actor,
     /// Whose account it is.
     pub subject: Id16,
-    /// The name of what was done.
+    /// The name of what was done: one of [`ACTS`], or of an action at the door.
     pub action: &'static str,
     /// The name of what for.
     pub purpose: &'static str,
@@ -30,6 +33,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::JournalUnavailable`], [`StoreError::Seal`].
     pub fn journal_act(&self, act: Act) -> Result<(), StoreError> {
+        debug_assert!(
+            ACTS.contains(&act.action) || Action::from_name(act.action).is_some(),
+            "{} is missing among the names of acts",
+            act.action
+        );
         let core = self.core();
         let id = Id16::random(&*core.random);
         let result = act.refused.map_or(AccessResult::Granted, |reason| AccessResult::Denied { reason });

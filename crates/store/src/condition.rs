@@ -54,6 +54,8 @@ pub struct LogCondition {
     pub stamped: Option<Stamped>,
     /// Whether it should have a newer one by now.
     pub stamp_overdue: bool,
+    /// Seconds that the oldest entry has waited that nobody watched over yet; `None` where none waits, and for the log of records.
+    pub unwatched_s: Option<i64>,
 }
 
 /// The newest time-stamp over a log.
@@ -112,6 +114,7 @@ impl LogCondition {
             witnessed: None,
             stamped: None,
             stamp_overdue: false,
+            unwatched_s: None,
         }
     }
 
@@ -120,7 +123,7 @@ impl LogCondition {
     pub fn grade(&self) -> Grade {
         if self.fault.is_some() {
             Grade::Broken
-        } else if self.is_behind() || !self.is_witnessed() || self.stamp_overdue {
+        } else if self.is_behind() || !self.is_witnessed() || self.stamp_overdue || self.is_unwatched() {
             Grade::Look
         } else {
             Grade::Well
@@ -131,6 +134,12 @@ impl LogCondition {
     #[must_use]
     pub fn is_behind(&self) -> bool {
         self.oldest_s.is_some_and(|oldest_s| oldest_s > WAITING_S_MAX)
+    }
+
+    /// Whether an entry has waited too long until rules look at it.
+    #[must_use]
+    pub fn is_unwatched(&self) -> bool {
+        self.unwatched_s.is_some_and(|oldest_s| oldest_s > WAITING_S_MAX)
     }
 
     /// Whether no witness is missed. A head is published a moment before it is noted as witnessed: only a fault is one.
@@ -227,6 +236,11 @@ impl Store {
         for log in Log::ALL {
             let oldest_us =
                 core.readers.snapshot("reading what waits longest", |connection| oldest(connection, log))?;
+            let unwatched_us = match log {
+                Log::Records => None,
+                Log::Access => core.readers.snapshot("reading what is not watched", unwatched)?,
+            };
+            let waited_s = |us: i64| (at.as_microsecond() - us).max(0) / 1_000_000;
             let place = log.place();
             let sealed = health.published[place];
             let stamped = self.newest_stamp(log)?.map(Stamped::try_from).transpose()?;
@@ -234,7 +248,8 @@ impl Store {
                 log,
                 sealed,
                 waiting: health.waiting[place],
-                oldest_s: oldest_us.map(|us| (at.as_microsecond() - us).max(0) / 1_000_000),
+                oldest_s: oldest_us.map(waited_s),
+                unwatched_s: unwatched_us.map(waited_s),
                 fault: health.faults[place].clone(),
                 witnessed: health.witnessed[place].clone(),
                 stamp_overdue: is_overdue(sealed, stamped.as_ref(), at, core.config.stamp_interval_s),
@@ -287,6 +302,13 @@ fn oldest(connection: &Connection, log: Log) -> Result<Option<i64>, StoreError> 
         outbox(log)
     );
     connection.prepare_cached(&sql).at(step)?.query_row([log.name()], |row| row.get(0)).at(step)
+}
+
+/// When the first entry was made that the watch has not come to.
+fn unwatched(connection: &Connection) -> Result<Option<i64>, StoreError> {
+    let step = "reading what is not watched";
+    let sql = "SELECT time_us FROM access_entry WHERE row > (SELECT number FROM watch_position) ORDER BY row LIMIT 1";
+    connection.prepare_cached(sql).at(step)?.query_row([], |row| row.get(0)).optional().at(step)
 }
 
 #[cfg(test)]
@@ -377,6 +399,11 @@ mod tests {
         assert_eq!(now.grade(), Grade::Well);
         now.logs[0].oldest_s = Some(WAITING_S_MAX + 1);
         assert_eq!(now.grade(), Grade::Look);
+        now.logs[0].oldest_s = None;
+        now.logs[1].unwatched_s = Some(WAITING_S_MAX);
+        assert_eq!(now.grade(), Grade::Well);
+        now.logs[1].unwatched_s = Some(WAITING_S_MAX + 1);
+        assert_eq!(now.grade(), Grade::Look, "the watch stands still");
         now.logs[0].fault = Some("1 of 2 sites".to_owned());
         assert_eq!(now.grade(), Grade::Broken);
         let mut now = condition();

@@ -82,7 +82,7 @@ mod write;
 mod writer;
 
 pub use access::{ACCESS_PAGE_MAX, AccessCursor, AccessLog, AccessPage, LoggedAccess};
-pub use act::Act;
+pub use act::{ACTS, Act};
 pub use chosen::{CHOICE_MAX, Choice, Chosen, Part};
 pub use claim::{Compared, PatientClaim};
 pub use clock::{Alone, newest_time};
@@ -126,6 +126,6 @@ pub use stamps::Stamp;
 pub use tables::Tables;
 pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written, resource_id};
 pub use vault::{KeyStoreStatus, SiteStatus};
-pub use watched::{AccessKey, Checked, Hole, LEAVES_MAX, OverdueGlass, WATCHED_MAX, Watched};
+pub use watched::{AccessKey, Checked, Hole, LEAVES_MAX, OverdueGlass, StatedReason, WATCHED_MAX, Watched};
 pub use witnessing::{WitnessReply, WitnessTransport, Witnessed, Witnessing};
 pub use write::{Extra, WRITE_MAX};

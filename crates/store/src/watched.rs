@@ -3,19 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Id16, Timestamp};
+use base::{Id16, Redacted, Timestamp};
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use policy::{InstitutionCode, Owner, Permit, Scope};
 use rusqlite::{Connection, OptionalExtension, params};
+use vault::{KeyError, SealError};
 
 use crate::Store;
 use crate::access::{Row, open};
-use crate::core::{check_count, check_epoch};
+use crate::core::{Core, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
+use crate::grounds::GROUNDS_MAX;
 use crate::index::HOUSEHOLD;
 use crate::journal::{AccessEntry, drain};
 use crate::sequencer::KIND_ACCESS;
 use crate::types::{id16_from, owner_bytes, time_from};
-use crate::{grounds, rights};
+use crate::{grounds, keys, rights, sealed};
 
 /// Most entries that are watched in one call.
 pub const WATCHED_MAX: usize = 2_000;
@@ -27,7 +31,7 @@ pub const LEAVES_MAX: usize = 50_000;
 pub struct Watched {
     /// The number.
     pub number: u64,
-    /// The entry; `None` where it cannot be read.
+    /// The entry; `None` where it is not what was sealed, and never will be.
     pub entry: Option<AccessEntry>,
 }
 
@@ -53,6 +57,17 @@ pub struct OverdueGlass {
     pub subject: Id16,
     /// When.
     pub broken: Timestamp,
+    /// When the review was due.
+    pub due: Timestamp,
+}
+
+/// The reason that somebody gave for a ground.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatedReason {
+    /// The reason.
+    pub text: Redacted<String>,
+    /// About how many people they gave the very same, shortly before and with this one.
+    pub people: u64,
 }
 
 /// Up to where the log was looked through for holes.
@@ -91,11 +106,12 @@ pub enum Hole {
 }
 
 impl Store {
-    /// The next entries after a number, oldest first, whoever they are about. Takes a permit whose scope is accesses.
+    /// The next entries after a number, oldest first, whoever they are about. Takes a permit whose scope is accesses. Where one
+    /// cannot be read for now, none is given: whoever goes on behind it never sees it.
     ///
     /// # Errors
     /// [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`] beyond [`WATCHED_MAX`],
-    /// [`StoreError::Database`].
+    /// [`StoreError::Database`], [`StoreError::Seal`] where a key is not to be had.
     pub fn watched(&self, permit: &Permit, after: u64, limit: usize) -> Result<Vec<Watched>, StoreError> {
         check_scope(permit)?;
         check_count("entries in one call", limit, WATCHED_MAX)?;
@@ -104,9 +120,8 @@ impl Store {
             check_epoch(connection, permit.epoch())?;
             numbered(connection, after, limit)
         })?;
-        let open =
-            |(number, row): (u64, Row)| Watched { number, entry: open(core, permit, row).ok().map(|one| one.entry) };
-        Ok(rows.into_iter().map(open).collect())
+        let open = |(number, row): (u64, Row)| Ok(Watched { number, entry: opened(core, permit, row)? });
+        rows.into_iter().map(open).collect()
     }
 
     /// The number of the last entry before a time, as far as the newest entries tell; 0 where there is none. For a watch that
@@ -311,8 +326,53 @@ impl Store {
         lost_us.map(time_from).transpose()
     }
 
-    /// Broken glass whose review was due before a time and has not been, the longest due first. Takes a permit whose scope is
-    /// accesses.
+    /// The reason that an account gave for a ground, and about how many people it gave the same in so many days before; `None` where
+    /// the ground is none that it asked for: what a person consented to, or whom they appointed, is their own word. Takes a permit
+    /// whose scope is accesses.
+    ///
+    /// # Errors
+    /// [`StoreError::Scope`], [`StoreError::Database`].
+    pub fn stated_reason(
+        &self,
+        permit: &Permit,
+        account: Id16,
+        ground: Id16,
+        days: i64,
+    ) -> Result<Option<StatedReason>, StoreError> {
+        check_scope(permit)?;
+        let core = self.core();
+        let step = "reading the reason of a ground";
+        let span_us = SignedDuration::from_hours(24 * days).as_micros() as i64;
+        core.readers.snapshot(step, |connection| {
+            let sql = "SELECT g.id, g.subject, g.reason FROM access_ground g JOIN access_ground own \
+                       ON own.id = ?2 AND own.account = ?1 WHERE g.account = ?1 AND g.asked_us <= own.asked_us \
+                       AND g.asked_us > own.asked_us - ?3 ORDER BY g.id <> ?2, g.asked_us DESC LIMIT ?4";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let mut rows = statement.query(params![account.0, ground.0, span_us, GROUNDS_MAX as i64]).at(step)?;
+            let (mut own, mut people) = (None, BTreeSet::new());
+            while let Some(row) = rows.next().at(step)? {
+                let id = id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
+                let subject = id16_from(row.get_ref(1).at(step)?.as_blob().unwrap_or_default())?;
+                // What does not open says nothing, and holds nothing up. The ground itself comes first.
+                let Ok(text) =
+                    sealed::text::open(&core.text_key, &id.0, row.get_ref(2).at(step)?.as_blob().unwrap_or_default())
+                else {
+                    if id == ground {
+                        return Ok(None);
+                    }
+                    continue;
+                };
+                let own: &Redacted<String> = own.get_or_insert_with(|| text.clone());
+                if alike(own.expose()) == alike(text.expose()) {
+                    people.insert(subject);
+                }
+            }
+            Ok(own.map(|text| StatedReason { text, people: people.len() as u64 }))
+        })
+    }
+
+    /// Broken glass whose review was due before a time and has not been, the longest due first, from behind one that was given before.
+    /// Takes a permit whose scope is accesses.
     ///
     /// # Errors
     /// [`StoreError::Scope`], [`StoreError::Limit`] beyond [`WATCHED_MAX`], [`StoreError::Database`].
@@ -320,24 +380,29 @@ impl Store {
         &self,
         permit: &Permit,
         now: Timestamp,
+        after: Option<&OverdueGlass>,
         limit: usize,
     ) -> Result<Vec<OverdueGlass>, StoreError> {
         check_scope(permit)?;
         check_count("broken glass in one call", limit, WATCHED_MAX)?;
         self.core().readers.snapshot("finding reviews that are due", |connection| {
             let step = "finding reviews that are due";
-            let sql = "SELECT ground, account, subject, broken_us FROM broken_glass \
-                       WHERE reviewed_us IS NULL AND due_us <= ? ORDER BY due_us LIMIT ?";
+            let sql = "SELECT ground, account, subject, broken_us, due_us FROM broken_glass \
+                       WHERE reviewed_us IS NULL AND due_us <= ?1 AND (due_us, ground) > (?2, ?3) \
+                       ORDER BY due_us, ground LIMIT ?4";
+            let (due_us, ground) = after.map_or((i64::MIN, [0; 16]), |one| (one.due.as_microsecond(), one.ground.0));
+            let values = params![now.as_microsecond(), due_us, ground, limit as i64];
             let mut statement = connection.prepare_cached(sql).at(step)?;
-            let rows = statement.query_map(params![now.as_microsecond(), limit as i64], |row| {
-                Ok((Id16(row.get(0)?), Id16(row.get(1)?), Id16(row.get(2)?), row.get::<_, i64>(3)?))
+            let rows = statement.query_map(values, |row| {
+                Ok(OverdueGlass {
+                    ground: Id16(row.get(0)?),
+                    account: Id16(row.get(1)?),
+                    subject: Id16(row.get(2)?),
+                    broken: Timestamp::from_microsecond(row.get(3)?).unwrap_or_default(),
+                    due: Timestamp::from_microsecond(row.get(4)?).unwrap_or_default(),
+                })
             });
-            let rows: Vec<_> = rows.at(step)?.collect::<rusqlite::Result<_>>().at(step)?;
-            let glass = |(ground, account, subject, us)| {
-                let broken = Timestamp::from_microsecond(us).unwrap_or_default();
-                OverdueGlass { ground, account, subject, broken }
-            };
-            Ok(rows.into_iter().map(glass).collect())
+            rows.at(step)?.collect::<rusqlite::Result<_>>().at(step)
         })
     }
 
@@ -351,6 +416,37 @@ impl Store {
         torn.sort_unstable();
         Ok(torn)
     }
+}
+
+/// An entry, or nothing where the row is not what was sealed: that stays so however often it is read. Anything else may be over the
+/// next time.
+fn opened(core: &Core, permit: &Permit, row: Row) -> Result<Option<AccessEntry>, StoreError> {
+    let time_us = row.time_us;
+    match open(core, permit, row) {
+        Ok(logged) => Ok(Some(logged.entry)),
+        // The permit reaches every entry of the log: what it does not reach is none.
+        Err(
+            StoreError::Damaged { .. }
+            | StoreError::Seal(
+                SealError::NotAFrame { .. } | SealError::Tampered | SealError::Misplaced | SealError::Refused { .. },
+            ),
+        ) => Ok(None),
+        Err(StoreError::Seal(SealError::Key(KeyError::Unknown { .. }))) if has_its_key(core, time_us)? => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the key is here under which entries of a time are sealed, so that a frame which names one that nobody has was changed.
+fn has_its_key(core: &Core, time_us: i64) -> Result<bool, StoreError> {
+    let year = time_from(time_us)?.to_zoned(TimeZone::UTC).year();
+    core.readers.snapshot("looking for the key of a year", |connection| {
+        keys::has_access_key(connection, u16::try_from(year).unwrap_or(0))
+    })
+}
+
+/// A reason without what makes no difference to it.
+fn alike(text: &str) -> String {
+    text.chars().filter(|each| each.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn check_scope(permit: &Permit) -> Result<(), StoreError> {
@@ -379,9 +475,11 @@ fn numbered(connection: &Connection, after: u64, limit: usize) -> Result<Vec<(u6
     let mut out = Vec::new();
     while let Some(row) = rows.next().at(step)? {
         let number: i64 = row.get(0).at(step)?;
-        let subject = id16_from(row.get_ref(1).at(step)?.as_blob().unwrap_or_default())?;
-        let id = id16_from(row.get_ref(3).at(step)?.as_blob().unwrap_or_default())?;
-        let (time_us, frame) = (row.get(2).at(step)?, row.get(4).at(step)?);
+        // What is of another form belongs to no entry, which then does not open, and hides none that comes after it.
+        let bytes = |at: usize| Ok::<_, StoreError>(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());
+        let named = |at: usize| Ok::<_, StoreError>(id16_from(bytes(at)?).unwrap_or(Id16([0; 16])));
+        let (subject, id, frame) = (named(1)?, named(3)?, bytes(4)?.to_vec());
+        let time_us = row.get_ref(2).at(step)?.as_i64().unwrap_or_default();
         out.push((number.unsigned_abs(), Row { subject, time_us, id, frame, leaf: None }));
     }
     Ok(out)

@@ -2,7 +2,7 @@
 
 use base::{Id16, Timestamp};
 use policy::InstitutionCode;
-use store::AccessEntry;
+use store::{AccessEntry, StatedReason};
 
 /// Facts about one entry, as they were when it was made. What is unknown is left out, and the rule that needs it is silent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Facts {
     pub revoked: Option<Timestamp>,
     /// What the answer of the door points to.
     pub reason: Reason,
+    /// The reason that who looked gave for the ground, where they asked for it themselves.
+    pub stated: Option<StatedReason>,
 }
 
 /// Working hours on one day, in minutes since midnight in Korea. Both 0 where the institution does not work.
@@ -71,8 +73,10 @@ pub enum Device {
     Unknown,
     /// The account used it before.
     Known,
-    /// The account used others, and not this one.
+    /// The account used others, and not this network.
     New,
+    /// Both factors were given on a device not seen before, since the account was last used.
+    SignedIn,
 }
 
 /// What an entry says about why.
@@ -136,6 +140,14 @@ pub enum Gap {
         /// The file's name, which tells nothing of a person.
         file: String,
     },
+}
+
+impl Gap {
+    /// The gap between two entries that follow each other in the table; `None` where their numbers do.
+    #[must_use]
+    pub fn between(before: u64, next: u64) -> Option<Self> {
+        (next > before + 1).then(|| Self::Entries { from: before + 1, to: next - 1 })
+    }
 }
 
 /// Where facts come from.

@@ -19,6 +19,8 @@ pub struct Finding {
     pub actor: Option<Id16>,
     /// Whose record it was, where it is about one.
     pub subject: Option<Id16>,
+    /// How much it is about, as its rule counts: records, people, or itself.
+    pub amount: u64,
     /// The entries it is about besides, the newest last.
     pub others: Vec<AccessKey>,
     /// The explanation.

@@ -19,6 +19,10 @@ pub struct Params {
     pub source: String,
     /// Roles that look at what is their own, or at nothing by themselves.
     pub not_staff: BTreeSet<String>,
+    /// Roles that are not staff, and whose looks at people are counted.
+    pub counted_too: BTreeSet<String>,
+    /// Actions that show somebody's records.
+    pub reading: BTreeSet<String>,
     /// Actions that show nobody's records.
     pub not_reading: BTreeSet<String>,
     /// Actions that take records out.
@@ -39,18 +43,26 @@ pub struct Params {
     pub limits: Limits,
     /// How grave each rule's findings are.
     pub severity: BTreeMap<Rule, Severity>,
+    /// When an open case is told of again.
+    pub telling: Telling,
+    /// For the rules no-explanation and export-without-reason.
+    pub reason: Wording,
     /// For the rule deceased.
     pub deceased: Deceased,
     /// For the rule bulk.
     pub bulk: Bulk,
     /// For the rule velocity.
     pub velocity: People,
+    /// For the rule velocity, over a day.
+    pub velocity_day: People,
     /// For the rule enumeration.
     pub enumeration: People,
     /// For the rule off-hours.
     pub off_hours: OffHours,
     /// For the rule dormant-account.
     pub dormant_account: Days,
+    /// For the rule after-revocation.
+    pub after_revocation: Margin,
     /// What a role may see, by kind.
     pub roles: BTreeMap<String, BTreeSet<String>>,
     /// What follows when a case ends.
@@ -66,6 +78,38 @@ pub struct Limits {
     pub accounts: usize,
     /// Looks of one account that are remembered.
     pub looks_per_account: usize,
+}
+
+/// When a case that is open is told of again.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telling {
+    /// Hours after which it is.
+    pub quiet_hours: i64,
+    /// By how many times it has grown before that.
+    pub times: u64,
+}
+
+/// Reasons that explain nothing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wording {
+    /// Letters that one has at least.
+    pub letters: usize,
+    /// Words that say nothing by themselves, in small letters.
+    pub empty_words: BTreeSet<String>,
+    /// People that are too many for one and the same.
+    pub people: u64,
+    /// Within how many days.
+    pub days: i64,
+}
+
+/// Looks after the end of a right.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Margin {
+    /// Seconds in which a reading that had begun may end.
+    pub margin_s: i64,
 }
 
 /// Looks at the dead.
@@ -146,18 +190,32 @@ impl Params {
         if let Some(rule) = Rule::ALL.iter().find(|rule| !params.severity.contains_key(rule)) {
             return Err(format!("[severity] says nothing of {}", rule.name()));
         }
-        let most = params.velocity.people.max(params.enumeration.people);
+        if let Some(both) = params.reading.intersection(&params.not_reading).next() {
+            return Err(format!("{both} cannot both show records and show none"));
+        }
+        let most = params.velocity.people.max(params.enumeration.people).max(params.velocity_day.people);
         if params.limits.looks_per_account as u64 <= most || params.limits.accounts == 0 {
             return Err("[limits] remembers less than a rule counts".to_owned());
         }
-        let windows = [params.bulk.window_s, params.velocity.window_s, params.enumeration.window_s];
-        if windows.iter().any(|window_s| *window_s <= 0) || params.bulk.records == 0 || most == 0 {
+        let windows = [
+            params.bulk.window_s,
+            params.velocity.window_s,
+            params.velocity_day.window_s,
+            params.enumeration.window_s,
+            params.telling.quiet_hours,
+            params.reason.days,
+        ];
+        if windows.iter().any(|window| *window <= 0)
+            || params.bulk.records == 0
+            || most == 0
+            || params.telling.times == 0
+        {
             return Err("a window or a threshold is not more than 0".to_owned());
         }
         Ok(params)
     }
 
-    /// The longest time over which something is counted, in seconds.
+    /// The longest time over which something is counted but for people over a day, in seconds.
     #[must_use]
     pub fn longest_window_s(&self) -> i64 {
         self.bulk.window_s.max(self.velocity.window_s).max(self.enumeration.window_s)
@@ -182,8 +240,19 @@ mod tests {
     }
 
     #[test]
+    fn every_action_of_the_log_shows_records_or_does_not() {
+        let params = Params::standard();
+        let actions: BTreeSet<&str> =
+            policy::Action::ALL.iter().map(|action| action.name()).chain(store::ACTS).collect();
+        let said: BTreeSet<&str> = params.reading.union(&params.not_reading).map(String::as_str).collect();
+        assert_eq!(actions, said, "policies/watch.toml says of each action whether it shows records");
+        assert!(params.exports.is_subset(&params.reading));
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         for (from, to, why) in [
+            ("\"appoint\",", "\"appoint\", \"issue\",", "both show records"),
             ("decoy = \"critical\"\n", "", "says nothing of decoy"),
             ("looks_per_account = 2000", "looks_per_account = 10", "remembers less"),
             ("window_s = 60\n", "window_s = 0\n", "not more than 0"),

@@ -10,7 +10,7 @@ use policy::{InstitutionCode, Permit};
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use store::{AccessEntry, AccessResult, Store, StoreError};
+use store::{AccessEntry, AccessResult, StatedReason, Store, StoreError, WATCHED_MAX};
 use zeroize::Zeroizing;
 
 /// The assurance of who gave two factors, as entries write it.
@@ -24,13 +24,15 @@ pub(crate) struct Batch<'a> {
     pub secret: &'a Zeroizing<[u8; 32]>,
     /// When accounts of staff were used within this batch.
     pub used: HashMap<Id16, Timestamp>,
+    /// The reasons that accounts gave for grounds.
+    stated: HashMap<(Id16, Id16), Option<StatedReason>>,
     /// Devices that accounts of staff used within this batch, and when first.
     pub devices: HashMap<(Id16, [u8; 16]), Timestamp>,
 }
 
 impl<'a> Batch<'a> {
     pub fn new(store: &'a Store, permit: &'a Permit, params: &'a Params, secret: &'a Zeroizing<[u8; 32]>) -> Self {
-        Self { store, permit, params, secret, used: HashMap::new(), devices: HashMap::new() }
+        Self { store, permit, params, secret, used: HashMap::new(), stated: HashMap::new(), devices: HashMap::new() }
     }
 
     pub fn is_staff(&self, entry: &AccessEntry) -> bool {
@@ -68,6 +70,18 @@ impl<'a> Batch<'a> {
         })
     }
 
+    /// The reason that a member of staff gave for what an entry points to.
+    fn stated(&mut self, entry: &AccessEntry) -> Result<Option<StatedReason>, StoreError> {
+        let Some(ground) = entry.ground.filter(|_| entry.result == AccessResult::Granted) else { return Ok(None) };
+        let key = (entry.actor.account, ground);
+        if let Some(stated) = self.stated.get(&key) {
+            return Ok(stated.clone());
+        }
+        let stated = self.store.stated_reason(self.permit, key.0, ground, self.params.reason.days)?;
+        self.stated.insert(key, stated.clone());
+        Ok(stated)
+    }
+
     /// Where an account works: as its rights say, else as was said here.
     fn places(&self, account: Id16, said: Option<InstitutionCode>) -> Result<BTreeSet<InstitutionCode>, StoreError> {
         let places = self.store.institutions_of_account(self.permit, account)?;
@@ -101,7 +115,12 @@ impl<'a> Batch<'a> {
                 Some(time) => Some(*time),
                 None => tables::last_used(connection, account)?,
             };
-            Ok((shifts.unwrap_or_default(), last_used, self.device(connection, entry)?))
+            let is_anew = match last_used {
+                Some(last) => tables::signed_in_anew(connection, account, last, entry.time)?,
+                None => false,
+            };
+            let device = if is_anew { Device::SignedIn } else { self.device(connection, entry)? };
+            Ok((shifts.unwrap_or_default(), last_used, device))
         })?;
         let works_at = places.pop_first();
         let is_own = staff.person == Some(person);
@@ -129,19 +148,31 @@ impl Source for Batch<'_> {
                 ..Facts::default()
             })
         })?;
-        if self.is_staff(entry) { self.facts_of_staff(entry, person, facts) } else { Ok(facts) }
+        if !self.is_staff(entry) {
+            return Ok(facts);
+        }
+        let stated = self.stated(entry)?;
+        self.facts_of_staff(entry, person, Facts { stated, ..facts })
     }
 
     fn overdue(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Overdue>, StoreError> {
-        let mut overdue = Vec::new();
-        for glass in self.store.overdue_glass(self.permit, now, limit)? {
+        let (mut overdue, mut after) = (Vec::new(), None);
+        // Those that are known stay due until somebody reviews them, and stand in front.
+        while overdue.len() < limit {
+            let page = self.store.overdue_glass(self.permit, now, after.as_ref(), WATCHED_MAX)?;
+            let Some(last) = page.last().copied() else { break };
+            after = Some(last);
             let rule = Rule::BreakGlassUnreviewed.name();
-            let found = |connection: &Connection| tables::is_found(connection, glass.ground, rule);
-            if !self.store.tables().read("reviews that are due", found)? {
+            let known = self.store.tables().read("reviews that are due", |connection| {
+                page.iter().map(|glass| tables::is_found(connection, glass.ground, rule)).collect::<Result<Vec<_>, _>>()
+            })?;
+            let fresh = page.into_iter().zip(known).filter(|(_, known)| !known).map(|(glass, _)| glass);
+            overdue.extend(fresh.map(|glass| {
                 let (actor, subject, time) = (glass.account, glass.subject, glass.broken);
-                overdue.push(Overdue { entry: glass.ground, actor, subject, time });
-            }
+                Overdue { entry: glass.ground, actor, subject, time }
+            }));
         }
+        overdue.truncate(limit);
         Ok(overdue)
     }
 }

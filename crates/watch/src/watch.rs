@@ -86,8 +86,11 @@ impl Flag {
 pub struct Reader {
     watch: Watch,
     rules: Rules,
-    /// The number of the last entry that the rules know; `None` before the first step and after a fault.
+    /// The number of the last entry that the rules know and that is written down; `None` before the first step, and where what
+    /// the rules know was not written.
     at: Option<u64>,
+    /// The number of the last entry whose person was counted for the day; `None` before the first step.
+    day_at: Option<u64>,
     steps: u32,
     again: Again,
 }
@@ -112,7 +115,7 @@ pub struct Step {
     pub more: bool,
 }
 
-/// A case that is to be told to destinations: nothing in it is about a person.
+/// A case that is to be told to destinations, for the first time or again: nothing in it is about a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCase {
     /// The case.
@@ -123,6 +126,8 @@ pub struct NewCase {
     pub severity: String,
     /// When it was opened.
     pub opened: Timestamp,
+    /// How often they were told of it before.
+    pub tellings: u32,
 }
 
 impl Watch {
@@ -144,6 +149,7 @@ impl Watch {
             watch: self.clone(),
             rules: Rules::new(self.inner.params),
             at: None,
+            day_at: None,
             steps: 0,
             again: Again::default(),
         }
@@ -221,18 +227,12 @@ impl Watch {
         Ok(self.tables().write("working hours", set)?)
     }
 
-    /// Cases that no destination was told of yet. Whoever has seen to it that they will be calls [`Watch::told`].
+    /// Cases that no destination was told of yet, and those that went on since. Whoever has seen to it that they will be calls [`Watch::told`].
     ///
     /// # Errors
     /// [`WatchError::Store`].
     pub fn untold(&self) -> Result<Vec<NewCase>, WatchError> {
-        let rows = self.tables().read("cases to tell of", |connection| tables::untold(connection, NEW_CASES_MAX))?;
-        rows.into_iter()
-            .map(|(incident, rule, severity, opened_us)| {
-                let severity = crate::cases::severity(severity).name().to_owned();
-                Ok(NewCase { incident, rule, severity, opened: crate::cases::time(opened_us) })
-            })
-            .collect()
+        Ok(self.tables().read("cases to tell of", |connection| tables::untold(connection, NEW_CASES_MAX))?)
     }
 
     /// Notes that the alerts of a case wait to be sent.
@@ -240,7 +240,8 @@ impl Watch {
     /// # Errors
     /// [`WatchError::Store`].
     pub fn told(&self, incident: Id16) -> Result<(), WatchError> {
-        Ok(self.tables().write("a case told of", move |t| tables::set_told(t, incident))?)
+        let now_us = self.inner.clock.now().as_microsecond();
+        Ok(self.tables().write("a case told of", move |t| tables::set_told(t, incident, now_us))?)
     }
 
     pub(crate) fn tables(&self) -> store::Tables {
@@ -250,19 +251,11 @@ impl Watch {
 
 impl Reader {
     /// Looks at the next entries, and from time to time at what is due and at what is missing. After an error the next step
-    /// begins where the log was watched to.
+    /// begins where the log was watched to: no entry is passed over.
     ///
     /// # Errors
     /// [`WatchError::Store`], [`WatchError::Denied`].
     pub fn step(&mut self) -> Result<Step, WatchError> {
-        let done = self.try_step();
-        if done.is_err() {
-            self.at = None;
-        }
-        done
-    }
-
-    fn try_step(&mut self) -> Result<Step, WatchError> {
         let permit = self.watch.permit()?;
         let at = match self.at {
             Some(at) => at,
@@ -280,11 +273,17 @@ impl Reader {
     fn start(&mut self, permit: &Permit) -> Result<u64, WatchError> {
         let inner = Arc::clone(&self.watch.inner);
         let (position, _) = self.watch.tables().read("where the watch is", tables::position)?;
-        self.rules = Rules::new(inner.params);
-        // Twice the longest window: an account that was told of shortly before is not told of again.
-        let before = SignedDuration::from_secs(2 * inner.params.longest_window_s());
-        let from = inner.clock.now().checked_sub(before).unwrap_or(Timestamp::MIN);
-        let mut at = inner.store.watched_before(permit, from, REPLAY_MAX)?.min(position);
+        self.rules.count_anew();
+        // Twice the window: an account that was told of shortly before is not told of again.
+        let before = |window_s: i64| {
+            let from = inner.clock.now().checked_sub(SignedDuration::from_secs(2 * window_s));
+            inner.store.watched_before(permit, from.unwrap_or(Timestamp::MIN), REPLAY_MAX)
+        };
+        let day_at = match self.day_at {
+            Some(day_at) => day_at,
+            None => before(inner.params.velocity_day.window_s)?,
+        };
+        let mut at = before(inner.params.longest_window_s())?.min(day_at).min(position);
         while at < position {
             let most = usize::try_from(position - at).unwrap_or(BATCH).min(BATCH);
             let entries = inner.store.watched(permit, at, most)?;
@@ -296,7 +295,7 @@ impl Reader {
                 self.rules.observe(&entry, &Facts { person, ..Facts::default() });
             }
         }
-        self.at = Some(position);
+        (self.at, self.day_at) = (Some(position), Some(position));
         Ok(position)
     }
 
@@ -307,19 +306,27 @@ impl Reader {
         let now = inner.clock.now();
         let mut batch = Batch::new(&inner.store, permit, inner.params, &inner.secret);
         let mut work = Work { to: last, now_us: now.as_microsecond(), ..Work::default() };
-        let mut expected = at + 1;
+        // What can fail comes before the rules count anything.
+        let mut seen = Vec::with_capacity(watched.len());
         for one in watched {
-            if one.number > expected {
-                work.add(&self.watch, self.rules.gap(&Gap::Entries { from: expected, to: one.number - 1 }, now), None);
-            }
-            expected = one.number + 1;
             let Some(entry) = one.entry else {
-                work.add(&self.watch, self.rules.gap(&Gap::Unreadable { number: one.number }, now), None);
+                seen.push((one.number, None));
                 continue;
             };
             let facts = batch.facts(&entry)?;
-            let findings = self.rules.observe(&entry, &facts);
             batch.remember(&entry);
+            seen.push((one.number, Some((entry, facts))));
+        }
+        (self.at, self.day_at) = (None, Some(last));
+        let mut before = at;
+        for (number, one) in seen {
+            let unreadable = one.is_none().then_some(Gap::Unreadable { number });
+            for gap in Gap::between(before, number).into_iter().chain(unreadable) {
+                work.add(&self.watch, self.rules.gap(&gap, now), None);
+            }
+            before = number;
+            let Some((entry, facts)) = one else { continue };
+            let findings = self.rules.observe(&entry, &facts);
             work.entries += 1;
             for finding in findings {
                 work.add(&self.watch, finding, Some((&entry, &facts)));
@@ -450,8 +457,8 @@ impl Work {
             behind.push(AccessKey { subject: entry.subject, time: entry.time, id: entry.id });
         }
         let fresh = Id16::random(&*watch.inner.random);
-        let edition = watch.inner.params.version.as_str();
-        self.findings.push((NewFinding { finding, role, institution, behind, edition }, fresh));
+        let params = watch.inner.params;
+        self.findings.push((NewFinding { finding, role, institution, behind, params }, fresh));
     }
 
     fn count(&mut self, entry: &AccessEntry, facts: &Facts) {

@@ -1,4 +1,4 @@
-//! What accounts did within the last seconds: bounded in accounts and in looks of each. Which counts are too many is the rules'.
+//! What accounts did within the last seconds or hours: bounded in accounts and in looks of each. Which counts are too many is the rules'.
 
 use base::Id16;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -28,6 +28,8 @@ pub(crate) struct Windows {
     window_us: i64,
     accounts_max: usize,
     looks_max: usize,
+    /// Whether a person is remembered once, by the first look at them: for people over a long time, whatever is done to each.
+    people_once: bool,
     accounts: HashMap<Id16, Account>,
     /// Accounts by when they were last heard of.
     heard: BTreeMap<u64, Id16>,
@@ -58,7 +60,20 @@ pub(crate) struct Tally {
 impl Windows {
     pub fn new(window_s: i64, accounts_max: usize, looks_max: usize) -> Self {
         let window_us = window_s.saturating_mul(1_000_000);
-        Self { window_us, accounts_max, looks_max, accounts: HashMap::new(), heard: BTreeMap::new(), hearings: 0 }
+        Self {
+            window_us,
+            accounts_max,
+            looks_max,
+            people_once: false,
+            accounts: HashMap::new(),
+            heard: BTreeMap::new(),
+            hearings: 0,
+        }
+    }
+
+    /// Remembers the first look at each person alone.
+    pub fn of_people(self) -> Self {
+        Self { people_once: true, ..self }
     }
 
     /// Takes a look in. Gives the tally where it is too much (`people`, `records`) and nobody was told within the window.
@@ -68,7 +83,7 @@ impl Windows {
         self.heard.remove(&known.heard);
         known.heard = self.hearings;
         self.heard.insert(self.hearings, account);
-        known.take(look, self.window_us, self.looks_max);
+        known.take(look, self.window_us, self.looks_max, self.people_once);
         let tell = look.time_us() >= known.quiet_until_us && is_too_much(known.people.len() as u64, known.records);
         let tally = tell.then(|| {
             known.quiet_until_us = look.time_us() + self.window_us;
@@ -93,12 +108,20 @@ impl Windows {
 }
 
 impl Account {
-    fn take(&mut self, look: Look, window_us: i64, looks_max: usize) {
+    fn take(&mut self, look: Look, window_us: i64, looks_max: usize, people_once: bool) {
+        self.newest_us = self.newest_us.max(look.time_us());
+        self.drop_oldest(window_us, looks_max);
+        if people_once && self.people.contains_key(&look.person) {
+            return;
+        }
         self.looks.push_back(look);
         *self.people.entry(look.person).or_default() += 1;
         self.records += u64::from(look.records);
-        // Entries of several processes come nearly in order, so what is too old stands in front.
-        self.newest_us = self.newest_us.max(look.time_us());
+        self.drop_oldest(window_us, looks_max);
+    }
+
+    /// Entries of several processes come nearly in order, so what is too old stands in front.
+    fn drop_oldest(&mut self, window_us: i64, looks_max: usize) {
         while self.looks.len() > looks_max
             || self.looks.front().is_some_and(|oldest| oldest.time_us() <= self.newest_us - window_us)
         {
@@ -143,10 +166,28 @@ mod tests {
         assert_eq!(told, [2, 62, 122, 182]);
     }
 
+    #[test]
+    fn a_person_is_remembered_once_and_counted_again_when_the_first_look_is_long_ago() {
+        let mut windows = Windows::new(60, 10, 100).of_people();
+        let account = Id16([1; 16]);
+        for second in 0..50 {
+            assert_eq!(windows.add(account, look(second, 1), |people, _| people >= 2), None);
+        }
+        assert_eq!(windows.size(), (1, 1), "one look of fifty");
+        let told = windows.add(account, look(50, 2), |people, _| people >= 2);
+        assert_eq!(told.map(|tally| (tally.people, tally.entries.len())), Some((2, 2)));
+        windows.add(account, look(60, 1), |_, _| false);
+        windows.add(account, look(115, 3), |_, _| false);
+        assert_eq!(windows.size(), (1, 2), "the first person of anew, and the third");
+    }
+
     proptest! {
         #[test]
-        fn what_is_remembered_stays_bounded(looks in proptest::collection::vec((0u8..40, 0i64..500, 0u8..20), 0..400)) {
-            let mut windows = Windows::new(60, 8, 16);
+        fn what_is_remembered_stays_bounded(
+            looks in proptest::collection::vec((0u8..40, 0i64..500, 0u8..20), 0..400),
+            people_once: bool,
+        ) {
+            let mut windows = Windows { people_once, ..Windows::new(60, 8, 16) };
             for (account, second, subject) in looks {
                 let tally = windows.add(Id16([account; 16]), look(second, subject), |_, _| true);
                 prop_assert!(tally.is_none_or(|tally| tally.entries.len() <= 16));

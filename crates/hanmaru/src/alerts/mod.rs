@@ -78,7 +78,7 @@ pub fn to_destinations(watch: &Watch, alerts: &Alerts) -> Result<(Teller, Vec<Se
     let each = destinations.clone();
     store.replace_jobs(JOB, move |payload| {
         let alert = serde_json::from_slice(payload).map(|Errand { alert }| alert);
-        alert.map_or_else(|_| Vec::new(), |alert| each.iter().map(|name| job(&alert, name)).collect())
+        alert.map_or_else(|_| Vec::new(), |alert| each.iter().map(|name| job(&alert, 0, name)).collect())
     })?;
     for (kind, _) in store.jobs_by_kind()? {
         if kind.starts_with(JOB) && senders.iter().all(|sender| sender.kind != kind) {
@@ -98,9 +98,11 @@ pub fn waiting(store: &Store) -> Result<Vec<(String, Jobs)>, store::StoreError> 
 }
 
 /// An alert as a job: id, kind and payload. The same case at the same destination is the same job, so that a crash in between
-/// sends nothing twice.
-fn job(alert: &Alert, destination: &str) -> (Id16, String, Vec<u8>) {
-    let id = Id16::derived(&["alert", &alert.case, destination]);
+/// sends nothing twice; where it is told of again, it is another.
+fn job(alert: &Alert, tellings: u32, destination: &str) -> (Id16, String, Vec<u8>) {
+    let again = tellings.to_string();
+    let parts = ["alert", &*alert.case, destination, &*again];
+    let id = Id16::derived(if tellings == 0 { &parts[..3] } else { &parts });
     (id, kind(destination), serde_json::to_vec(alert).expect("texts are JSON"))
 }
 
@@ -109,7 +111,7 @@ fn kind(destination: &str) -> String {
 }
 
 impl Teller {
-    /// Makes jobs of cases that are new.
+    /// Makes jobs of cases that are new, or went on.
     ///
     /// # Errors
     /// The store fails.
@@ -126,7 +128,7 @@ impl Teller {
             opened: new.opened.to_string(),
         };
         for name in self.destinations.iter().filter(|_| is_grave) {
-            let (id, kind, payload) = job(&alert, name);
+            let (id, kind, payload) = job(&alert, new.tellings, name);
             self.watch.store().add_job(id, &kind, payload)?;
         }
         self.watch.told(new.incident)

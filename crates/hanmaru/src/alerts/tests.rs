@@ -126,6 +126,32 @@ fn a_webhook_is_signed_tried_again_and_told_once() {
 }
 
 #[test]
+fn a_case_that_goes_on_is_sent_again_after_a_day() {
+    let (world, watch, case) = world_with_a_case();
+    let (url, received, _runtime) = receiver();
+    let text = format!("[[webhook]]\nurl = \"{url}\"\nsecret_file = \"secret\"\n");
+    let sender = to_destinations(&watch, &alerts(&text, &world.path("data"))).expect("a sender");
+    assert_eq!(step(&sender), 1);
+    let decoy = world.visitor(&person("김하늘")).account;
+    let mut reader = watch.reader();
+    let mut again = |after_s: i64| {
+        world.clock.advance(after_s);
+        try_to_read(&world, &person("이바다"), decoy);
+        let begun = Instant::now();
+        while reader.step().expect("watched").findings == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the attempt was not found");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        step(&sender)
+    };
+    assert_eq!(again(23 * 3_600), 0, "once a day is enough");
+    assert_eq!(again(3_600), 1);
+    assert_eq!(again(60), 0);
+    let posts = received.posts.lock().expect("free");
+    assert!(posts.iter().all(|(_, body)| body.contains(&case.to_string())), "it is one case");
+}
+
+#[test]
 fn what_is_less_grave_than_wanted_is_not_sent() {
     let (world, watch, _) = world_with_a_case();
     let (url, received, _runtime) = receiver();
@@ -192,6 +218,7 @@ fn an_alert_outlives_an_outage_and_is_counted_until_it_arrives() {
         rule: "bulk".to_owned(),
         severity: "high".to_owned(),
         opened: world.clock.now(),
+        tellings: 0,
     };
     sender.0.enqueue(&new).expect("the store works");
     refuse(0);
@@ -229,7 +256,7 @@ fn what_an_older_program_queued_reaches_each_destination_once() {
     let alert = Alert { case: case.to_string(), rule: new.rule, severity: new.severity, opened };
     for name in &teller.destinations {
         let errand = serde_json::json!({ "destination": name, "alert": alert });
-        store.add_job(job(&alert, name).0, JOB, errand.to_string().into_bytes()).expect("queued");
+        store.add_job(job(&alert, 0, name).0, JOB, errand.to_string().into_bytes()).expect("queued");
     }
     // One of them failed, and was to be tried again in a day.
     let failed = store.take_job(JOB, LEASE_S).expect("asked").expect("its turn");

@@ -37,6 +37,7 @@ status-sealed = Sealed
 status-waiting = Waiting
 status-oldest = Longest wait
 status-count = { $count }
+status-unwatched = The watch is behind by
 status-seconds = { $count } s
 status-none = none
 status-log-stopped = sealing has stopped

@@ -37,6 +37,7 @@ status-sealed = 봉인됨
 status-waiting = 기다림
 status-oldest = 가장 오래 기다린 시간
 status-count = { $count }건
+status-unwatched = 이상 열람을 살피는 일이 밀린 시간
 status-seconds = { $count }초
 status-none = 없음
 status-log-stopped = 봉인이 멈춤

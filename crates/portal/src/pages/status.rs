@@ -158,6 +158,9 @@ fn log_item(t: &Texts, log: &LogCondition) -> Item {
         fact(t, "status-waiting", count(log.waiting)),
         fact(t, "status-oldest", oldest),
     ];
+    if let Some(behind_s) = log.unwatched_s.filter(|_| log.is_unwatched()) {
+        facts.push(fact(t, "status-unwatched", t.t1("status-seconds", "count", behind_s)));
+    }
     if let Some(witnessed) = &log.witnessed {
         facts.push(fact(t, "status-witnessed", count(witnessed.size)));
     }
@@ -279,6 +282,7 @@ fn sample_conditions() -> [Condition; 3] {
     look.drill = None;
     look.logs[1].witnessed = Some(store::Witnessed { size: 1_204_100, fault: Some("away".to_owned()) });
     look.logs[1].stamp_overdue = true;
+    look.logs[1].unwatched_s = Some(640);
     look.jobs = Jobs { waiting: 5, again: 2, failed: 1 };
     let mut broken = look.clone();
     broken.sites[0].status.reachable = false;

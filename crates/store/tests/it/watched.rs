@@ -100,6 +100,33 @@ fn an_entry_that_was_changed_is_unreadable_and_hides_no_other() {
     assert_eq!(readable, [true, false, true]);
 }
 
+#[test]
+fn an_entry_whose_key_is_not_to_be_had_for_now_is_not_passed_over() {
+    let house = House::new();
+    let store = house.open();
+    let owner = patient("p1");
+    write_one(&store, owner, "Condition", "c1", "x");
+    read(&store, owner, 3);
+    sealed(&house, 3);
+    // Another process, which has opened no entry yet.
+    let other = house.open();
+    let permit = job(&other);
+    look(&house).execute_batch("ALTER TABLE wrapped_key RENAME TO away").expect("renamed");
+    assert!(other.watched(&permit, 0, 10).is_err(), "what is not read would be passed over for ever");
+    look(&house).execute_batch("ALTER TABLE away RENAME TO wrapped_key").expect("renamed");
+    let readable = || {
+        let watched = other.watched(&permit, 0, 10).expect("watched");
+        watched.iter().map(|one| one.entry.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(readable(), [true; 3]);
+    // A key that nobody has, while that of the year is there: the entry was changed.
+    let change = "UPDATE access_entry SET frame = CAST(substr(frame, 1, 4) || randomblob(16) || substr(frame, 21) AS BLOB) WHERE row = 2";
+    look(&house).execute_batch(change).expect("changed");
+    assert_eq!(readable(), [true, false, true]);
+    look(&house).execute_batch("UPDATE access_entry SET frame = 'no bytes' WHERE row = 1").expect("changed");
+    assert_eq!(readable(), [false, false, true]);
+}
+
 /// How long it takes until the data subject sees one entry more in `here`.
 fn seen_after(here: &Store, owner: policy::Owner, access: impl FnOnce()) -> Duration {
     let permit = person(here, ACCOUNT, &[owner], Action::ReadAccessLog);

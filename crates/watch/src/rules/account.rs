@@ -55,9 +55,15 @@ pub(super) fn role_mismatch(seen: &Seen<'_>) -> Option<Finding> {
     )
 }
 
-/// Staff from a device that their account never used, while it used others.
+/// Staff from a network or on a device that their account never used, while it used others.
 pub(super) fn new_device(seen: &Seen<'_>) -> Option<Finding> {
-    seen.find_where(seen.is_staff() && seen.is_granted() && seen.facts.device == Device::New, Rule::NewDevice)
+    let message = Message::of(Rule::NewDevice);
+    let message = match seen.facts.device {
+        Device::New => message,
+        Device::SignedIn => message.variant("signed-in"),
+        Device::Unknown | Device::Known => return None,
+    };
+    (seen.is_staff() && seen.is_granted()).then(|| seen.find(Rule::NewDevice, message))
 }
 
 /// An account of staff that nobody had used for long.
@@ -71,12 +77,14 @@ pub(super) fn dormant(seen: &Seen<'_>) -> Option<Finding> {
 /// An account whose rights had ended. Where it was let in all the same, something is badly wrong.
 pub(super) fn after_revocation(seen: &Seen<'_>) -> Option<Finding> {
     let revoked = seen.facts.revoked.filter(|revoked| seen.entry.time >= *revoked)?;
-    let minutes = seen.entry.time.duration_since(revoked).as_mins();
-    let message = Message::of(Rule::AfterRevocation).with("minutes", minutes);
-    Some(match seen.entry.result {
-        AccessResult::Granted => seen.find(Rule::AfterRevocation, message),
-        AccessResult::Denied { .. } => seen.find(Rule::AfterRevocation, message.variant("denied")),
-    })
+    let after = seen.entry.time.duration_since(revoked);
+    let message = Message::of(Rule::AfterRevocation).with("minutes", after.as_mins());
+    match seen.entry.result {
+        // What was read was read before the entry was made, and may have been while the right was held.
+        AccessResult::Granted if after.as_secs() < seen.params.after_revocation.margin_s => None,
+        AccessResult::Granted => Some(seen.find(Rule::AfterRevocation, message)),
+        AccessResult::Denied { .. } => Some(seen.find(Rule::AfterRevocation, message.variant("denied"))),
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub(super) fn unreviewed(params: &Params, one: &Overdue, now: Timestamp) -> Find
         time: one.time,
         actor: Some(one.actor),
         subject: Some(one.subject),
+        amount: 1,
         others: Vec::new(),
         message: Message::of(rule).with("hours", now.duration_since(one.time).as_hours()),
     }
@@ -45,5 +46,5 @@ pub(super) fn gap(params: &Params, gap: &Gap, now: Timestamp) -> Finding {
         Gap::Journal { file } => (id_of(&["gap", "journal", file]), message.variant("journal").with("file", file)),
     };
     let severity = params.severity[&rule];
-    Finding { rule, severity, entry, time: now, actor: None, subject: None, others: Vec::new(), message }
+    Finding { rule, severity, entry, time: now, actor: None, subject: None, amount: 1, others: Vec::new(), message }
 }

@@ -5,7 +5,7 @@
 //! | `reason` | no explanation, export without reason, break-glass |
 //! | `relation` | household, self, colleague |
 //! | `marked` | VIP, deceased, decoy record |
-//! | `rate` | bulk, velocity, enumeration |
+//! | `rate` | bulk, velocity (within a minute, within a day), enumeration |
 //! | `account` | off-hours, role mismatch, new device, dormant account, after revocation |
 //! | `due` | break-glass unreviewed, log gap |
 
@@ -45,6 +45,11 @@ impl Rules {
     #[must_use]
     pub fn new(params: &'static Params) -> Self {
         Self { params, rates: rate::Rates::new(params) }
+    }
+
+    /// Forgets what was counted but for people over a day, whom it counts once however often it is told of them.
+    pub fn count_anew(&mut self) {
+        self.rates.count_anew(self.params);
     }
 
     /// Puts an entry to every rule.
@@ -99,6 +104,16 @@ impl Seen<'_> {
         !self.params.not_reading.contains(&self.entry.action)
     }
 
+    /// Whether records went out of the installation.
+    fn is_export(&self) -> bool {
+        self.params.exports.contains(&self.entry.action) && self.is_granted()
+    }
+
+    /// Whether somebody who is no member of staff was shown the records of another.
+    fn is_look_of_others(&self) -> bool {
+        self.params.counted_too.contains(&self.entry.actor.role) && self.is_granted() && self.is_reading()
+    }
+
     /// Whether a member of staff was shown somebody's records.
     fn is_look_of_staff(&self) -> bool {
         self.is_staff() && self.is_granted() && self.is_reading() && self.entry.subject != self.entry.actor.account
@@ -116,6 +131,7 @@ impl Seen<'_> {
             time: self.entry.time,
             actor: Some(self.entry.actor.account),
             subject: Some(self.entry.subject),
+            amount: 1,
             others: Vec::new(),
             message: message.with("role", &self.entry.actor.role).with("action", &self.entry.action),
         }

@@ -1,4 +1,4 @@
-//! How much within how short a time: **bulk**, **velocity**, **enumeration**.
+//! How much within how short a time: **bulk**, **velocity** (within a minute, and within a day), **enumeration**.
 
 use super::Seen;
 use crate::finding::{Finding, Message};
@@ -6,6 +6,7 @@ use crate::params::Params;
 use crate::rule::Rule;
 use crate::window::{Look, Tally, Windows};
 use base::Id16;
+use std::net::IpAddr;
 use store::{AccessKey, AccessResult};
 
 /// What the three rules remember.
@@ -13,6 +14,7 @@ use store::{AccessKey, AccessResult};
 pub(super) struct Rates {
     bulk: Windows,
     velocity: Windows,
+    velocity_day: Windows,
     enumeration: Windows,
 }
 
@@ -23,16 +25,32 @@ impl Rates {
         Self {
             bulk: windows(params.bulk.window_s),
             velocity: windows(params.velocity.window_s),
+            velocity_day: windows(params.velocity_day.window_s).of_people(),
             enumeration: windows(params.enumeration.window_s),
         }
     }
 
+    /// Forgets all but the people of the day.
+    pub fn count_anew(&mut self, params: &Params) {
+        let Self { bulk, velocity, enumeration, .. } = Self::new(params);
+        (self.bulk, self.velocity, self.enumeration) = (bulk, velocity, enumeration);
+    }
+
     pub fn observe(&mut self, seen: &Seen<'_>) -> Vec<Finding> {
         if seen.is_look_of_staff() {
-            [bulk(&mut self.bulk, seen), velocity(&mut self.velocity, seen)].into_iter().flatten().collect()
+            [bulk(&mut self.bulk, seen), self.people(seen)].into_iter().flatten().collect()
+        } else if seen.is_look_of_others() {
+            // One whole chart is what a representative comes for; many people are not.
+            self.people(seen).into_iter().collect()
         } else {
             enumeration(&mut self.enumeration, seen).into_iter().collect()
         }
+    }
+
+    /// An entry has one finding of a rule: that of the day, which comes once a day, goes before that of the minute.
+    fn people(&mut self, seen: &Seen<'_>) -> Option<Finding> {
+        let minute = velocity(&mut self.velocity, seen);
+        velocity_day(&mut self.velocity_day, seen).or(minute)
     }
 }
 
@@ -40,14 +58,25 @@ impl Rates {
 fn bulk(windows: &mut Windows, seen: &Seen<'_>) -> Option<Finding> {
     let params = seen.params.bulk;
     let tally = windows.add(seen.entry.actor.account, look(seen), |_, records| params.records <= records)?;
-    Some(found(seen, Rule::Bulk, &tally, params.window_s))
+    Some(found(seen, Rule::Bulk, &tally, counts(Rule::Bulk, &tally, params.window_s)))
 }
 
 /// More people than anybody can see to.
 fn velocity(windows: &mut Windows, seen: &Seen<'_>) -> Option<Finding> {
     let params = seen.params.velocity;
     let tally = windows.add(seen.entry.actor.account, look(seen), |people, _| params.people <= people)?;
-    Some(found(seen, Rule::Velocity, &tally, params.window_s))
+    Some(found(seen, Rule::Velocity, &tally, counts(Rule::Velocity, &tally, params.window_s)))
+}
+
+/// The same, slowly: all day long.
+fn velocity_day(windows: &mut Windows, seen: &Seen<'_>) -> Option<Finding> {
+    let params = seen.params.velocity_day;
+    let tally = windows.add(seen.entry.actor.account, look(seen), |people, _| params.people <= people)?;
+    let message = Message::of(Rule::Velocity)
+        .variant("day")
+        .with("people", tally.people)
+        .with("hours", params.window_s.div_euclid(3_600).max(1));
+    Some(found(seen, Rule::Velocity, &tally, message))
 }
 
 /// One record after another that is not theirs, whoever they are. Who did not sign in is known by where they come from.
@@ -63,12 +92,21 @@ fn enumeration(windows: &mut Windows, seen: &Seen<'_>) -> Option<Finding> {
         return None;
     }
     let account = match actor.assurance {
-        0 => Id16::derived(&["source", actor.source.expose()]),
+        0 => Id16::derived(&["source", &subscriber(actor.source.expose())]),
         _ => actor.account,
     };
     let params = seen.params.enumeration;
     let tally = windows.add(account, look(seen), |people, _| params.people <= people)?;
-    Some(found(seen, Rule::Enumeration, &tally, params.window_s))
+    Some(found(seen, Rule::Enumeration, &tally, counts(Rule::Enumeration, &tally, params.window_s)))
+}
+
+/// Where a stranger comes from: one subscriber usually holds a whole IPv6 /64, and changes addresses within it at will.
+fn subscriber(source: &str) -> String {
+    match source.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => base::hex(&address.octets()[..8]),
+        Ok(address) => address.to_string(),
+        Err(_) => source.to_owned(),
+    }
 }
 
 fn look(seen: &Seen<'_>) -> Look {
@@ -77,11 +115,15 @@ fn look(seen: &Seen<'_>) -> Look {
     Look { key, person: seen.facts.person.unwrap_or(entry.subject), records: seen.records() }
 }
 
-fn found(seen: &Seen<'_>, rule: Rule, tally: &Tally, window_s: i64) -> Finding {
-    let message = Message::of(rule)
+fn counts(rule: Rule, tally: &Tally, window_s: i64) -> Message {
+    Message::of(rule)
         .with("people", tally.people)
         .with("records", tally.records)
         .with("seconds", window_s)
-        .with("minutes", window_s.div_euclid(60).max(1));
-    Finding { subject: None, others: tally.entries.clone(), ..seen.find(rule, message) }
+        .with("minutes", window_s.div_euclid(60).max(1))
+}
+
+fn found(seen: &Seen<'_>, rule: Rule, tally: &Tally, message: Message) -> Finding {
+    let amount = if rule == Rule::Bulk { tally.records } else { tally.people };
+    Finding { subject: None, amount, others: tally.entries.clone(), ..seen.find(rule, message) }
 }

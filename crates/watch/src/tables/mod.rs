@@ -1,4 +1,4 @@
-//! Every SQL statement of this crate, over the tables of `store/migrations/V19__watch.sql`: facts, findings and the position here,
+//! Every SQL statement of this crate, over the tables of `store/migrations/V19__watch.sql` and `V28__told_again.sql`: facts, findings and the position here,
 //! cases and reviews below. No rule is decided here.
 
 pub(crate) mod cases;
@@ -6,8 +6,11 @@ pub(crate) mod review;
 
 use crate::facts::{Hours, Shifts};
 use crate::finding::Finding;
+use crate::params::{Params, Telling};
 use crate::rule::Rule;
+use crate::watch::NewCase;
 use base::{Id16, Timestamp};
+use jiff::SignedDuration;
 use jiff::civil::Weekday;
 use policy::InstitutionCode;
 use rusqlite::types::Type;
@@ -19,6 +22,8 @@ use store::{AccessKey, Checked};
 const TOLD_WITHIN_US: i64 = 24 * 3_600 * 1_000_000;
 /// In `told`: a destination has yet to be told.
 const TO_TELL: i64 = 0;
+/// In `told`: destinations were told.
+const TOLD: i64 = 1;
 /// In `told`: of what was found so far nobody is to be told.
 const TOO_OLD: i64 = 2;
 
@@ -272,6 +277,19 @@ pub(crate) fn add_device(
     transaction.prepare_cached(sql)?.execute(params![account.0, device, first_us]).map(drop)
 }
 
+/// Whether both factors of an account were given on a device not seen before, after one time and up to another: identity tells the
+/// account's person of it then.
+pub(crate) fn signed_in_anew(
+    connection: &Connection,
+    account: Id16,
+    after: Timestamp,
+    until: Timestamp,
+) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM notice WHERE account = ? AND kind = 'new-device' AND made_us > ? AND made_us <= ?";
+    let values = params![account.0, after.as_microsecond(), until.as_microsecond()];
+    connection.prepare_cached(sql)?.exists(values)
+}
+
 /// Whether something was found already.
 pub(crate) fn is_found(connection: &Connection, entry: Id16, rule: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT 1 FROM watch_finding WHERE entry = ? AND rule = ?";
@@ -284,7 +302,8 @@ pub(crate) struct NewFinding {
     pub role: String,
     pub institution: String,
     pub behind: Vec<AccessKey>,
-    pub edition: &'static str,
+    /// Of the edition by which it was found.
+    pub params: &'static Params,
 }
 
 /// Takes a finding in, and gives the case it belongs to: an open one about the same, or a new one. `None` where it was in already.
@@ -299,7 +318,7 @@ pub(crate) fn add_finding(
     if transaction.prepare_cached(known)?.exists(params![finding.entry.0, finding.rule.name()])? {
         return Ok(None);
     }
-    let incident = case_of(transaction, finding, fresh, now_us)?;
+    let incident = case_of(transaction, finding, new.params.telling, fresh, now_us)?;
     let details: BTreeMap<&str, &str> =
         finding.message.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let details = serde_json::to_string(&details).unwrap_or_default();
@@ -318,7 +337,7 @@ pub(crate) fn add_finding(
         now_us,
         finding.message.key,
         details,
-        new.edition,
+        new.params.version,
     ])?;
     for key in &new.behind {
         let sql = "INSERT OR IGNORE INTO watch_behind (entry, rule, other, subject, time_us) VALUES (?, ?, ?, ?, ?)";
@@ -328,26 +347,41 @@ pub(crate) fn add_finding(
     Ok(Some(incident))
 }
 
-/// The open case on a topic, with one finding more; a new one where there is none.
-fn case_of(transaction: &Transaction<'_>, finding: &Finding, fresh: Id16, now_us: i64) -> rusqlite::Result<Id16> {
-    let topic = finding.topic();
+/// The open case on a topic, with one finding more; a new one where there is none. What goes on is told of again where nobody was for
+/// long, where there is many times as much as when somebody was, and where it is graver than it was.
+fn case_of(
+    transaction: &Transaction<'_>,
+    finding: &Finding,
+    telling: Telling,
+    fresh: Id16,
+    now_us: i64,
+) -> rusqlite::Result<Id16> {
+    let (topic, severity) = (finding.topic(), finding.severity as i64);
+    let amount = i64::try_from(finding.amount).unwrap_or(i64::MAX);
     // Reviews become due long after their glass was broken: that they are overdue is news.
     let is_news = finding.rule == Rule::BreakGlassUnreviewed
         || now_us.saturating_sub(finding.time.as_microsecond()) <= TOLD_WITHIN_US;
     let told = if is_news { TO_TELL } else { TOO_OLD };
     let sql = "UPDATE watch_case SET findings = findings + 1, change = (SELECT max(change) + 1 FROM watch_case),
-               told = CASE told WHEN ?3 THEN ?2 ELSE told END WHERE topic = ?1 AND state <> 'closed' RETURNING incident";
-    let open: Option<[u8; 16]> =
-        transaction.prepare_cached(sql)?.query_row(params![topic.0, told, TOO_OLD], |row| row.get(0)).optional()?;
+               amount = amount + ?5, severity = max(severity, ?6),
+               told = CASE WHEN told = ?3 THEN ?2
+                           WHEN told = ?4 AND ?2 <> ?3 AND (severity < ?6 OR ?7 - told_us >= ?8
+                                                            OR amount + ?5 >= told_amount * ?9) THEN ?2
+                           ELSE told END
+               WHERE topic = ?1 AND state <> 'closed' RETURNING incident";
+    let quiet_us = SignedDuration::from_hours(telling.quiet_hours).as_micros() as i64;
+    let times = i64::try_from(telling.times).unwrap_or(i64::MAX);
+    let values = params![topic.0, told, TOO_OLD, TOLD, amount, severity, now_us, quiet_us, times];
+    let open: Option<[u8; 16]> = transaction.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
     if let Some(open) = open {
         return Ok(Id16(open));
     }
-    let severity = finding.severity as i64;
-    let sql = "INSERT INTO watch_case (incident, topic, rule, severity, actor, subject, state, opened_us, findings, told, change)
-               VALUES (?, ?, ?, ?, ?, ?, 'open', ?, 1, ?, (SELECT coalesce(max(change), 0) + 1 FROM watch_case))";
+    let sql =
+        "INSERT INTO watch_case (incident, topic, rule, severity, actor, subject, state, opened_us, findings, told, amount, change)
+               VALUES (?, ?, ?, ?, ?, ?, 'open', ?, 1, ?, ?, (SELECT coalesce(max(change), 0) + 1 FROM watch_case))";
     let id = |id: Option<Id16>| id.map(|id| id.0);
-    let values =
-        params![fresh.0, topic.0, finding.rule.name(), severity, id(finding.actor), id(finding.subject), now_us, told];
+    let (actor, subject) = (id(finding.actor), id(finding.subject));
+    let values = params![fresh.0, topic.0, finding.rule.name(), severity, actor, subject, now_us, told, amount];
     transaction.prepare_cached(sql)?.execute(values)?;
     Ok(fresh)
 }
@@ -365,18 +399,27 @@ pub(crate) fn count(
     transaction.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-/// Cases that nobody was told of yet.
-pub(crate) fn untold(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<(Id16, String, i64, i64)>> {
-    let sql = "SELECT incident, rule, severity, opened_us FROM watch_case WHERE told = 0 ORDER BY change LIMIT ?";
+/// Cases that nobody was told of yet, or is to be told of again.
+pub(crate) fn untold(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<NewCase>> {
+    let sql =
+        "SELECT incident, rule, severity, opened_us, tellings FROM watch_case WHERE told = ? ORDER BY change LIMIT ?";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows =
-        statement.query_map([limit as i64], |row| Ok((Id16(row.get(0)?), row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let rows = statement.query_map(params![TO_TELL, limit as i64], |row| {
+        Ok(NewCase {
+            incident: Id16(row.get(0)?),
+            rule: row.get(1)?,
+            severity: crate::cases::severity(row.get(2)?).name().to_owned(),
+            opened: moment(row.get(3)?, 3)?,
+            tellings: row.get(4)?,
+        })
+    })?;
     rows.collect()
 }
 
 /// Notes that the alerts of a case wait to be sent.
-pub(crate) fn set_told(transaction: &Transaction<'_>, incident: Id16) -> rusqlite::Result<()> {
-    transaction.prepare_cached("UPDATE watch_case SET told = 1 WHERE incident = ?")?.execute([incident.0]).map(drop)
+pub(crate) fn set_told(transaction: &Transaction<'_>, incident: Id16, now_us: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE watch_case SET told = ?2, told_us = ?3, told_amount = amount, tellings = tellings + 1 WHERE incident = ?1";
+    transaction.prepare_cached(sql)?.execute(params![incident.0, TOLD, now_us]).map(drop)
 }
 
 pub(crate) fn id(bytes: Option<[u8; 16]>) -> Option<Id16> {

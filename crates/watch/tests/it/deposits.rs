@@ -67,10 +67,15 @@ impl Ward {
 
     /// The doctor reads in a visit that a steward confirmed.
     fn visit(&self, subject: Id16) {
+        self.visit_for(subject, "복통으로 오심");
+    }
+
+    /// The same, for a reason.
+    fn visit_for(&self, subject: Id16, reason: &str) {
         let purpose = || in_visit(subject);
         let target = || Target::Person(subject);
         let ask = self.ask(DOCTOR, Role::Clinician, Action::AskGround, target(), purpose()).expect("may ask");
-        let reason = Redacted::new("복통으로 오심".to_owned());
+        let reason = Redacted::new(reason.to_owned());
         let new = NewGround { subject, institution: None, share: Share::Whole, reason };
         let ground = self.world.store().ask_ground(&ask, new).expect("asked");
         let steward = self.ask(STEWARD, Role::Steward, Action::ConfirmGround, Target::Installation, Purpose::Oversight);
@@ -161,6 +166,81 @@ fn whoever_asks_again_on_a_consent_that_was_withdrawn_is_found() {
     ward.world.store().withdraw_consent(&own, subject, consent).expect("withdrawn");
     ward.world.clock.advance(60);
     assert_eq!(ward.look(subject, purpose()), None, "it is over");
+    assert_eq!(ward.found(), BTreeSet::from(["after-revocation".to_owned()]));
+}
+
+#[test]
+fn a_visit_for_a_reason_that_explains_nothing_is_found() {
+    let (doctor, other) = (person("이서준"), person("박이웃"));
+    for (reason, rule) in [("확인", Some("no-explanation")), ("외래 진료", None)] {
+        let mut ward = Ward::new(&doctor, &other, &json!({}));
+        let subject = ward.world.visitor(&other).account;
+        ward.visit_for(subject, reason);
+        ward.look(subject, in_visit(subject)).expect("the visit is open");
+        let found = ward.found();
+        assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), Vec::from_iter(rule), "{reason}");
+    }
+}
+
+#[test]
+fn the_same_reason_is_counted_by_people_and_not_by_visits() {
+    let (doctor, other) = (person("이서준"), person("박이웃"));
+    let ward = Ward::new(&doctor, &other, &json!({}));
+    let subjects = [ward.world.visitor(&doctor).account, ward.world.visitor(&other).account];
+    let ask = |subject: Id16, ground: Id16, text: &str| {
+        let purpose = Purpose::Care { ground };
+        let ask = ward.ask(DOCTOR, Role::Clinician, Action::AskGround, Target::Person(subject), purpose);
+        let reason = Redacted::new(text.to_owned());
+        let new = NewGround { subject, institution: None, share: Share::Whole, reason };
+        ward.world.store().ask_ground(&ask.expect("may ask"), new).expect("asked")
+    };
+    ask(subjects[0], Id16([1; 16]), "복통으로  오심.");
+    ask(subjects[0], Id16([2; 16]), "복통으로 오심");
+    ask(subjects[1], Id16([3; 16]), "두통으로 오심");
+    ward.world.clock.advance(60);
+    let last = ask(subjects[1], Id16([4; 16]), "복통으로 오심");
+    let door = ward.world.archive().shared_door();
+    let permit = ward.world.store().ask_job(&door, "watch", Action::WatchAccesses).expect("a job may watch");
+    let stated = |account, ground| ward.world.store().stated_reason(&permit, account, ground, 1).expect("read");
+    let said = stated(DOCTOR, last).expect("it was asked for");
+    assert_eq!((said.text.expose().as_str(), said.people), ("복통으로 오심", 2));
+    assert_eq!(stated(DOCTOR, Id16([3; 16])).map(|said| said.people), Some(1), "another reason");
+    assert_eq!(stated(STEWARD, last), None, "somebody else's");
+    ward.world.clock.advance(24 * 3_600);
+    let later = ask(subjects[1], Id16([5; 16]), "복통으로 오심");
+    assert_eq!(stated(DOCTOR, later).map(|said| said.people), Some(1), "a day is over");
+}
+
+/// The end of a right waits at the writer while somebody reads, and reads lawfully.
+#[test]
+fn a_reading_before_the_end_of_a_right_had_its_turn_is_not_found_and_an_attempt_after_it_is() {
+    let (doctor, other) = (person("이서준"), person("박이웃"));
+    let mut ward = Ward::new(&doctor, &other, &json!({}));
+    let subject = ward.world.visitor(&other).account;
+    ward.visit(subject);
+    let (begun, is_begun) = std::sync::mpsc::channel();
+    let (let_go, is_let_go) = std::sync::mpsc::channel::<()>();
+    let (store, revoking) = (ward.world.store().clone(), ward.world.store().clone());
+    let holding = std::thread::spawn(move || {
+        store.tables().write("held up", move |_| {
+            begun.send(()).expect("somebody waits");
+            is_let_go.recv().expect_err("nothing is sent");
+            Ok(())
+        })
+    });
+    is_begun.recv().expect("the writer is held up");
+    let revoking = std::thread::spawn(move || {
+        let right = Right::Appointed { role: Role::Clinician, institution: InstitutionCode::new(CODE) };
+        revoking.revoke(DOCTOR, &right)
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    ward.world.clock.advance(60);
+    ward.look(subject, in_visit(subject)).expect("the right is held still");
+    drop(let_go);
+    holding.join().expect("no panic").expect("written");
+    revoking.join().expect("no panic").expect("revoked");
+    assert_eq!(ward.found(), BTreeSet::new(), "it was read while the right was held");
+    assert_eq!(ward.look(subject, in_visit(subject)), None);
     assert_eq!(ward.found(), BTreeSet::from(["after-revocation".to_owned()]));
 }
 

@@ -3,7 +3,7 @@
 use base::{Id16, Timestamp};
 use jiff::SignedDuration;
 use policy::InstitutionCode;
-use store::{AccessActor, AccessEntry, AccessResult};
+use store::{AccessActor, AccessEntry, AccessResult, StatedReason};
 use watch::{Device, Facts, Finding, Gap, Hours, Overdue, Params, Reason, Rule, Rules, Shifts, reason_of};
 
 /// 2026-11-25, a Wednesday, ten in the morning in Seoul.
@@ -89,6 +89,11 @@ fn known_twice(case: Case) -> Case {
     case.facts(|facts| facts.person = Some(Id16::derived(&["person", &number.to_string()])))
 }
 
+/// What somebody said, about so many people.
+fn stated(text: &str, people: u64) -> Option<StatedReason> {
+    Some(StatedReason { text: text.to_owned().into(), people })
+}
+
 /// What the rules find in some accesses.
 fn found(cases: &[Case]) -> Vec<Finding> {
     let mut rules = Rules::new(Params::standard());
@@ -114,7 +119,7 @@ fn many(case: &Case, count: u64, apart_ms: i64, other_people: bool) -> Vec<Case>
 type Single = (Rule, Case, Vec<Case>);
 
 fn single() -> Vec<Single> {
-    [about_reasons(), about_subjects(), about_decoys(), about_hours(), about_accounts()].concat()
+    [about_reasons(), about_wording(), about_subjects(), about_decoys(), about_hours(), about_accounts()].concat()
 }
 
 fn patient() -> Case {
@@ -156,6 +161,25 @@ fn about_reasons() -> Vec<Single> {
     ]
 }
 
+fn about_wording() -> Vec<Single> {
+    let said = |text, people| Case::ordinary().facts(|facts| facts.stated = stated(text, people));
+    let issued = |text, people| {
+        let case = Case::ordinary().entry(|entry| {
+            entry.actor.role = "support".to_owned();
+            entry.action = "issue".to_owned();
+            entry.purpose = "application".to_owned();
+        });
+        case.facts(|facts| facts.stated = stated(text, people))
+    };
+    vec![
+        (Rule::NoExplanation, said("확인", 1), vec![said("복통으로 오심", 1), said("확인", 1).denied("ground")]),
+        (Rule::NoExplanation, said("ㅁㄴㅇㄹ", 1), vec![said("외래 진료", 1)]),
+        (Rule::NoExplanation, said("복통으로 오심", 30), vec![said("복통으로 오심", 29)]),
+        (Rule::ExportWithoutReason, issued("test", 1), vec![issued("사본 발급 신청", 1)]),
+        (Rule::ExportWithoutReason, issued("사본 발급 신청", 30), vec![issued("사본 발급 신청", 29)]),
+    ]
+}
+
 fn about_subjects() -> Vec<Single> {
     let with = |change: fn(&mut Facts)| Case::ordinary().facts(change);
     let own = |change: fn(&mut Facts)| patient().facts(change);
@@ -175,9 +199,21 @@ fn about_subjects() -> Vec<Single> {
         (
             Rule::Deceased,
             with(|facts| facts.deceased = days_before(92)),
-            vec![with(|facts| facts.deceased = days_before(90))],
+            vec![
+                with(|facts| facts.deceased = days_before(90)),
+                on_duty("handle-erasures", "steward", "erasure").facts(|facts| facts.deceased = days_before(92)),
+            ],
         ),
     ]
+}
+
+/// Staff whose work it is, and who see no record in it.
+fn on_duty(action: &str, role: &str, kind: &str) -> Case {
+    Case::ordinary().entry(|entry| {
+        (entry.action, entry.actor.role) = (action.to_owned(), role.to_owned());
+        entry.purpose = "operation".to_owned();
+        entry.what = vec![(kind.to_owned(), 1)];
+    })
 }
 
 fn about_decoys() -> Vec<Single> {
@@ -232,11 +268,22 @@ fn about_accounts() -> Vec<Single> {
     let new_device = |case: Case| case.facts(|facts| facts.device = Device::New);
     let last_used = |case: Case, days: i64| case.facts(|facts| facts.last_used = days_before(days));
     let revoked = |case: Case, days: i64| case.facts(|facts| facts.revoked = days_before(days));
+    let seconds_after = |case: Case, seconds: i64| {
+        let time = case.entry.time.checked_sub(SignedDuration::from_secs(seconds)).expect("a time");
+        case.facts(|facts| facts.revoked = Some(time))
+    };
     vec![
         (
             Rule::RoleMismatch,
             pharmacist(&["MedicationRequest", "Observation"]),
-            vec![ordinary(), pharmacist(&["MedicationRequest"])],
+            vec![
+                ordinary(),
+                pharmacist(&["MedicationRequest"]),
+                on_duty("handle-erasures", "security-officer", "erasure-approved"),
+                on_duty("decide-recovery", "operator", "recovery"),
+                on_duty("approve-recovery", "administrator", "recovery"),
+                on_duty("reset-factors", "administrator", "recovery"),
+            ],
         ),
         (
             Rule::NewDevice,
@@ -244,11 +291,22 @@ fn about_accounts() -> Vec<Single> {
             vec![ordinary().facts(|facts| facts.device = Device::Unknown), new_device(patient())],
         ),
         (
+            Rule::NewDevice,
+            ordinary().facts(|facts| facts.device = Device::SignedIn),
+            vec![patient().facts(|facts| facts.device = Device::SignedIn)],
+        ),
+        (
             Rule::DormantAccount,
             last_used(ordinary(), 90),
             vec![last_used(ordinary(), 89), ordinary(), last_used(patient(), 900)],
         ),
-        (Rule::AfterRevocation, revoked(ordinary(), 0), vec![revoked(ordinary(), -1)]),
+        (
+            Rule::AfterRevocation,
+            seconds_after(ordinary(), 5),
+            // A reading that was let in before ends with its entry.
+            vec![seconds_after(ordinary(), 4), revoked(ordinary(), -1)],
+        ),
+        (Rule::AfterRevocation, seconds_after(ordinary().denied("role"), 0), vec![ordinary().denied("ground")]),
         (Rule::AfterRevocation, revoked(ordinary().denied("role"), 3), vec![ordinary().denied("role")]),
     ]
 }
@@ -271,10 +329,9 @@ fn counted() -> Vec<(Rule, Vec<Case>, Vec<Vec<Case>>)> {
         entry.actor.role = "patient".to_owned();
         entry.actor.assurance = 0;
     });
-    let from_everywhere = |n: u64| {
-        let case = stranger.nth(n, 0, n);
-        case.entry(|entry| entry.actor.source = format!("192.0.2.{n}").into())
-    };
+    let from_address =
+        |n: u64, address: String| stranger.nth(n, 0, n).entry(|entry| entry.actor.source = address.into());
+    let from_everywhere = |n: u64| from_address(n, format!("192.0.2.{n}"));
     vec![
         (
             Rule::Bulk,
@@ -301,6 +358,11 @@ fn counted() -> Vec<(Rule, Vec<Case>, Vec<Vec<Case>>)> {
             ],
         ),
         (Rule::Enumeration, many(&stranger, 5, 20_000, true), vec![(0..9).map(from_everywhere).collect()]),
+        (
+            Rule::Enumeration,
+            (0..5).map(|n| from_address(n, format!("2001:db8:1:2:{n}::{n}"))).collect(),
+            vec![(0..9).map(|n| from_address(n, format!("2001:db8:1:{n}::1"))).collect()],
+        ),
     ]
 }
 
@@ -321,6 +383,51 @@ fn rules_that_count_fire_once_at_their_threshold_and_not_below_it() {
 fn what_goes_on_is_told_once_in_its_window() {
     let chart = Case::ordinary().entry(|entry| entry.what = vec![("Observation".to_owned(), 2_000)]);
     assert_eq!(rules_of(&many(&chart, 20, 60_000, false)), [Rule::Bulk, Rule::Bulk]);
+}
+
+#[test]
+fn many_people_in_a_day_are_found_though_few_are_in_a_minute() {
+    let representative = Case::ordinary().entry(|entry| {
+        entry.actor.role = "representative".to_owned();
+        entry.purpose = "representation".to_owned();
+    });
+    for case in [Case::ordinary(), representative] {
+        let findings = found(&many(&case, 450, 4_300, true));
+        assert_eq!(findings.iter().map(|one| one.rule).collect::<Vec<_>>(), [Rule::Velocity], "once in the day");
+        assert_eq!(findings[0].message.key, "watch-finding-velocity-day");
+        assert_eq!((findings[0].amount, findings[0].others.len()), (300, 50));
+        assert_eq!(rules_of(&many(&case, 299, 4_300, true)), [], "a busy day");
+        assert_eq!(rules_of(&many(&case, 2_000, 10_000, false)), [], "one person all day");
+    }
+    let own = patient().facts(|facts| facts.is_own = true);
+    assert_eq!(rules_of(&many(&own, 450, 4_300, true)), [], "what is one's own is not counted");
+}
+
+#[test]
+fn what_was_counted_within_a_day_is_known_after_the_minutes_are_counted_anew() {
+    let mut rules = Rules::new(Params::standard());
+    let cases = many(&Case::ordinary(), 300, 4_300, true);
+    let mut findings = Vec::new();
+    for (number, case) in cases.iter().enumerate() {
+        if number % 100 == 50 {
+            rules.count_anew();
+            // They are told of once more, as at a start.
+            let again = &cases[number - 20..number];
+            findings.extend(again.iter().flat_map(|case| rules.observe(&case.entry, &case.facts)));
+        }
+        findings.extend(rules.observe(&case.entry, &case.facts));
+    }
+    assert_eq!(findings.iter().map(|one| (one.rule, one.amount)).collect::<Vec<_>>(), [(Rule::Velocity, 300)]);
+}
+
+#[test]
+fn a_reason_that_explains_nothing_is_found_once_however_much_is_looked_at_for_it() {
+    let case = Case::ordinary().facts(|facts| facts.stated = stated("확인", 1));
+    let findings = found(&many(&case, 3, 1_000, false));
+    assert!(findings.iter().all(|one| one.entry == case.entry.ground.expect("a visit")), "one id for all");
+    let reused = Case::ordinary().facts(|facts| facts.stated = stated("복통으로 오심", 30));
+    let topic = |case: Case| found(&[case])[0].topic();
+    assert_eq!(topic(reused.clone()), topic(reused.nth(1, 0, 1)), "one case of whoever says it of everybody");
 }
 
 #[test]
@@ -369,6 +476,14 @@ fn the_same_gap_is_the_same_finding_and_another_is_another() {
     ids.dedup();
     assert_eq!(ids.len(), gaps.len());
     assert!(gaps.iter().all(|gap| rules.gap(gap, now).rule == Rule::LogGap));
+}
+
+#[test]
+fn numbers_that_follow_each_other_have_no_gap_between_them() {
+    assert_eq!(Gap::between(6, 7), None);
+    assert_eq!(Gap::between(0, 1), None, "the first of all");
+    assert_eq!(Gap::between(6, 8), Some(Gap::Entries { from: 7, to: 7 }));
+    assert_eq!(Gap::between(0, 4), Some(Gap::Entries { from: 1, to: 3 }), "the first ones are gone");
 }
 
 #[test]
