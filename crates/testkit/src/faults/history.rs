@@ -32,11 +32,32 @@ pub enum Promise {
     Read(Id16),
 }
 
+/// Something that is changed again and again: what stands at the end is what was acknowledged last, or what was tried after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// The text of a resource that is amended.
+    Amended,
+    /// Whether an account has a right that is given and taken.
+    Right,
+}
+
+impl Standing {
+    /// What stands before anything was done: nothing, and no right.
+    pub(super) fn at_first(self) -> Vec<String> {
+        match self {
+            Self::Amended => vec![String::new()],
+            Self::Right => vec![false.to_string()],
+        }
+    }
+}
+
 /// All that was promised in a run, in its order.
 #[derive(Debug, Default)]
 pub struct History {
     /// What was acknowledged.
     pub promises: Vec<Promise>,
+    /// What may stand at the end.
+    pub standing: BTreeMap<Standing, Vec<String>>,
     /// Checkpoints of both logs that somebody was shown: size and root.
     pub checkpoints: Vec<(Log, u64, Hash)>,
     /// Checkpoints of which somebody was told that a quorum of witnesses cosigned them.
@@ -103,6 +124,10 @@ impl History {
                 }
             };
             verdict.lost += u64::from(!kept);
+        }
+        for (what, may_be) in &self.standing {
+            verdict.promises += 1;
+            verdict.lost += u64::from(!may_be.contains(&work::standing(&store, *what)?));
         }
         verdict.forks = self.forks(house, &store)?;
         can_be_made_again(house, &store)?;

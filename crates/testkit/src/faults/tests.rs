@@ -200,12 +200,14 @@ fn a_promise_that_is_broken_is_told() {
     let mut history = super::work::Work::drive(&mut house);
     let never = history::Promise::Write("never".to_owned(), "written".to_owned());
     history.promises.extend([never, history::Promise::Read(Id16([9; 16]))]);
+    history.standing.insert(history::Standing::Right, vec![true.to_string()]);
+    history.standing.insert(history::Standing::Amended, vec!["what was never said".to_owned()]);
     history.checkpoints.extend(Log::ALL.map(|log| (log, 1, ledger::EMPTY_ROOT)));
     let key = ledger::SignerKey::from_seed("another.example", &[1; 32]).expect("a good name");
     let head = ledger::Checkpoint::new("another.example", 1, ledger::EMPTY_ROOT).sign(&key).expect("its own key");
     history.witnessed.push((Log::Records, head));
     let verdict = history.check(&mut house).expect("it can be looked up");
-    assert_eq!((verdict.lost, verdict.forks), (2, 3), "{verdict:?}");
+    assert_eq!((verdict.lost, verdict.forks), (4, 3), "{verdict:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! What a run does while things go wrong: it writes, amends rows, issues, reads and waits for seals, by the seed's own draws, and
+//! What a run does while things go wrong: it writes, amends, gives and takes rights, issues, reads and waits for seals, by the seed's own draws, and
 //! notes each promise. Not what goes wrong.
 
-use super::history::{History, Promise};
+use super::history::{History, Promise, Standing};
 use super::{Draws, FaultyHouse, What, is_of_accesses};
 use base::{Id16, SystemRandom};
 use policy::{
@@ -10,7 +10,7 @@ use policy::{
 };
 use std::path::Path;
 use std::time::Duration;
-use store::{Edition, EntryKind, Log, NewVersion, ResourceKey, Sealed, Store, Ticket, Written};
+use store::{Edition, EntryKind, Log, NewVersion, ResourceKey, Right, Sealed, Store, Ticket, Written};
 use vault::{ClassName, KeyStoreConfig, SiteConfig};
 
 /// How long a step waits for a seal that can come: longer than one takes on a machine that is busy with other runs.
@@ -21,6 +21,10 @@ const SEAL_LOOK: Duration = Duration::from_millis(20);
 /// Draws of a step that write a resource and that read one.
 const WRITES: u32 = 0;
 const READS: u32 = 9;
+
+/// The resource that is written anew again and again, and whose right is given and taken.
+const AMENDED: &str = "amended";
+const OPERATOR: Id16 = Id16([0x0e; 16]);
 
 /// The driver.
 pub struct Work;
@@ -75,6 +79,15 @@ impl History {
         }
     }
 
+    /// Notes what was made to stand in the place of what stood before. What nobody acknowledged may stand all the same.
+    fn stands(&mut self, what: Standing, now: String, taken: bool) {
+        let may_be = self.standing.entry(what).or_insert_with(|| what.at_first());
+        if taken {
+            may_be.clear();
+        }
+        may_be.push(now);
+    }
+
     /// Notes what somebody was told who waited for a seal, and the checkpoint that was shown.
     fn note_sealed(&mut self, step: u32, store: &Store, sealed: Option<Sealed>) {
         self.trace.push(format!("{step}: sealed {}", sealed.is_some()));
@@ -108,11 +121,25 @@ fn sealed(house: &FaultyHouse, store: &Store, ticket: Ticket) -> Option<Sealed> 
 /// One step. Gives a ticket to wait for, where the step wrote what has one.
 fn act(store: &Store, step: u32, what: u32, history: &mut History) -> Option<Ticket> {
     match what {
-        0..6 => {
+        0..5 => {
             let id = format!("c{step}");
             let written = write(store, &id, "one");
             history.note(step, Promise::Write(id, "one".to_owned()), written.is_ok());
             written.ok().map(|written| written.ticket)
+        }
+        5 => {
+            let said = format!("as of step {step}");
+            let written = write(store, AMENDED, &said);
+            history.note(step, Promise::Write(AMENDED.to_owned(), said.clone()), written.is_ok());
+            history.stands(Standing::Amended, said, written.is_ok());
+            written.ok().map(|written| written.ticket)
+        }
+        6 if step.is_multiple_of(2) => {
+            let gives = step.is_multiple_of(4);
+            let done = if gives { Store::grant } else { Store::revoke }(store, OPERATOR, &Right::Operator);
+            history.trace.push(format!("{step}: right {gives} {}", done.is_ok()));
+            history.stands(Standing::Right, gives.to_string(), done.is_ok());
+            None
         }
         6 => {
             let account = Id16::derived(&["row", &step.to_string()]);
@@ -147,6 +174,25 @@ fn act(store: &Store, step: u32, what: u32, history: &mut History) -> Option<Tic
             None
         }
     }
+}
+
+/// What stands now, in the words of [`History::standing`].
+pub(super) fn standing(store: &Store, what: Standing) -> Result<String, String> {
+    match what {
+        Standing::Amended => {
+            let found = store.read(&reader(store)?, &[key(AMENDED)]).map_err(|error| error.to_string())?;
+            Ok(found.first().map(|version| said_in(version.bytes.expose())).unwrap_or_default())
+        }
+        Standing::Right => {
+            Ok(store.facts(OPERATOR).map_err(|error| error.to_string())?.operator.to_string())
+        }
+    }
+}
+
+/// The text of what [`bytes`] makes.
+fn said_in(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.split_once("\"text\":\"").and_then(|(_, rest)| rest.split_once('"')).map_or_else(String::new, |(said, _)| said.to_owned())
 }
 
 fn institution() -> InstitutionCode {
