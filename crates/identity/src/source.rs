@@ -1,4 +1,4 @@
-//! Where an attempt comes from, as throttling sees it: an IPv4 address, an IPv6 /64, or a short text such as `local`.
+//! Where an attempt comes from, as whatever limits attempts sees it: an IPv4 address, an IPv6 /64, or a short text such as `local`.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv6Addr};
 const TEXT_BYTES_MAX: usize = 64;
 
 /// The bytes that stand for a source. One subscriber usually holds a whole IPv6 /64, so that counts as one.
-pub(crate) fn source_bytes(source: &str) -> Vec<u8> {
+#[must_use]
+pub fn source_bytes(source: &str) -> Vec<u8> {
     match source.trim().parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => address.octets().to_vec(),
         Ok(IpAddr::V6(address)) => network_of(address),

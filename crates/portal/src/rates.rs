@@ -1,5 +1,6 @@
-//! How often costly pages may be asked for: by account where somebody is signed in, by address where nobody is. In memory and
-//! for this process: what is refused costs nothing, and a restart forgives. Wrong codes are slowed down elsewhere, in `identity`.
+//! How often costly pages may be asked for: by account where somebody is signed in with two factors, by address otherwise: whoever
+//! has one factor of somebody else must not use up what is theirs. In memory and for this process: what is refused costs nothing,
+//! and a restart forgives. Wrong codes are slowed down elsewhere, in `identity`.
 
 use crate::Portal;
 use crate::error::PageError;
@@ -9,8 +10,8 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::Id16;
+use identity::source_bytes;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 /// Accounts and addresses counted at once; those beyond share one count.
@@ -121,23 +122,16 @@ fn refilled(cost: Cost, left: &Left, now_us: i64) -> f64 {
     (left.amount + passed_s * a_minute / 60.0).min(most)
 }
 
-/// One subscriber usually holds a whole IPv6 /64.
-fn address(source: &str) -> Vec<u8> {
-    match source.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) => address.octets().to_vec(),
-        Ok(IpAddr::V6(address)) => address.octets()[..8].to_vec(),
-        Err(_) => Vec::new(),
-    }
-}
-
 /// Refuses what comes too often, before anything is done for it.
 pub(crate) async fn limit(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     if let Some(cost) = Cost::of(request.method(), route)
         && let Some(visitor) = request.extensions().get::<Visitor>()
     {
-        let account = visitor.session().ok().map(|session| session.account);
-        let who = account.map_or_else(|| Who::Address(address(&visitor.source)), Who::Account);
+        let who = match visitor.member() {
+            Ok(session) => Who::Account(session.account),
+            Err(_) => Who::Address(source_bytes(&visitor.source)),
+        };
         let now_us = portal.archive().clock().now().as_microsecond();
         if let Err(wait_s) = portal.rates().take(cost, who, now_us) {
             metrics::counter!("hanmaru_portal_limited", "cost" => format!("{cost:?}")).increment(1);
@@ -199,6 +193,5 @@ mod tests {
         }
         assert_eq!(of(Method::POST, "/staff/people/invite"), Some(Cost::Change));
         assert_eq!(of(Method::GET, "/assets/style.css"), None);
-        assert_eq!(address("2001:db8::1"), address("2001:db8::2"));
     }
 }

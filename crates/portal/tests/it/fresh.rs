@@ -81,6 +81,20 @@ fn whoever_is_not_signed_in_is_counted_by_address_and_told_in_plain_words() {
 }
 
 #[test]
+fn whoever_has_one_factor_of_somebody_does_not_use_up_what_is_theirs() {
+    let site = Site::new();
+    let (owner, thief) = (site.browser(), site.browser());
+    site.sign_in(&owner, &site.kim);
+    site.prove(&thief, &site.kim);
+    for costly in ["/records", "/sign-in/second-step"] {
+        assert!((0..300).any(|_| thief.get(costly).status == 429), "half a sign-in is limited too: {costly}");
+        thief.get(costly).says(429, "너무 많이");
+    }
+    owner.get("/records").says(200, "id=\"all-form\"");
+    owner.get("/sign-in/second-step").leads_to("/records");
+}
+
+#[test]
 fn one_session_is_ended_by_itself() {
     let site = Site::new();
     let (here, there) = (site.browser(), site.browser());
