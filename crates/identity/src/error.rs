@@ -120,8 +120,8 @@ pub enum IdentityError {
     /// Another colleague asked for the same, and it is open.
     #[error("another member of staff asked for it, and the request is open")]
     RecoveryOpen,
-    /// The word that goes with an invitation after a recovery is not the right one.
-    #[error("the word that goes with the invitation is not the right one")]
+    /// The word that a new second factor takes after a recovery is not the right one.
+    #[error("the word that was given out with the request for recovery is not the right one")]
     RecoveryWord,
     /// The same member of staff approved before.
     #[error("this member of staff approved before: another one has to")]

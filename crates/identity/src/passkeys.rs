@@ -2,11 +2,11 @@
 
 use crate::IdentityError;
 use crate::error::{Ending, PasskeyFault, moment};
-use crate::identity::{Identity, Inner, throttled};
+use crate::identity::{Identity, Inner};
 use crate::notices::NoticeKind;
 use crate::passkey::{self, Aim, Answer, Challenge, PasskeyAsk, is_copyable};
-use crate::second_factor::count_failure;
-use crate::session::{Holder, SecondFactor, Session, SessionToken};
+use crate::recovery::Regained;
+use crate::session::{Holder, Session, SessionToken};
 use crate::sessions::live;
 use crate::tables::passkeys::PasskeyRow;
 use crate::tables::{self, SessionRow};
@@ -49,8 +49,7 @@ impl Identity {
     pub fn passkey_enrol(&self, session: &Session) -> Result<PasskeyAsk, IdentityError> {
         let inner = &*self.inner;
         let account = session.account;
-        let may =
-            session.is_fresh || (session.holder == Holder::Person && session.second_factor == SecondFactor::Missing);
+        let may = session.is_fresh || (session.holder == Holder::Person && session.second_factor.is_to_enrol());
         if !may {
             return Err(IdentityError::SecondFactorNeeded);
         }
@@ -68,8 +67,9 @@ impl Identity {
     ///
     /// # Errors
     /// [`IdentityError::SignInForged`], [`IdentityError::SignInExpired`], [`IdentityError::SignInUsed`],
-    /// [`IdentityError::Passkey`], [`IdentityError::SecondFactorNeeded`], [`IdentityError::SessionUnknown`],
-    /// [`IdentityError::SessionOver`], [`IdentityError::PasskeyUnavailable`], [`IdentityError::Store`].
+    /// [`IdentityError::Passkey`], [`IdentityError::SecondFactorNeeded`], [`IdentityError::RecoveryWord`] after a reset,
+    /// [`IdentityError::SessionUnknown`], [`IdentityError::SessionOver`], [`IdentityError::PasskeyUnavailable`],
+    /// [`IdentityError::Store`].
     pub fn passkey_enrolled(
         &self,
         session: &Session,
@@ -77,7 +77,23 @@ impl Identity {
         answer: &str,
         name: &str,
     ) -> Result<SessionToken, IdentityError> {
+        self.passkey_enrolled_with(session, cookie, answer, name, ("", ""))
+    }
+
+    /// As [`Identity::passkey_enrolled`], with the word that an enrolment after a reset takes, and the source it was typed at.
+    ///
+    /// # Errors
+    /// As [`Identity::passkey_enrolled`], and [`IdentityError::Throttled`] for wrong words.
+    pub fn passkey_enrolled_with(
+        &self,
+        session: &Session,
+        cookie: &str,
+        answer: &str,
+        name: &str,
+        (word, source): (&str, &str),
+    ) -> Result<SessionToken, IdentityError> {
         let inner = Arc::clone(&self.inner);
+        let regained = Regained::new(word, source);
         let challenge = inner.challenge(cookie, Aim::Enrol, session.account)?;
         let (token, holder) = (session.token_hash, session.holder);
         let (answer, name) = (Redacted::new(answer.to_owned()), Redacted::new(name_of(name)));
@@ -93,6 +109,9 @@ impl Identity {
             let fresh = row.assurance >= 2 && inner.is_fresh(row.factor_us, now_us);
             if !(fresh || first && holder == Holder::Person) {
                 return Ok(Err(IdentityError::SecondFactorNeeded));
+            }
+            if let Err(error) = inner.check_word(transaction, &row, &regained, now_us)? {
+                return Ok(Err(error));
             }
             let passkey = match inner.ceremonies.enrolled(answer.expose(), &challenge.state) {
                 Ok(passkey) => passkey,
@@ -127,7 +146,8 @@ impl Identity {
     }
 
     /// Takes the answer to [`Identity::passkey_prove`], given at `source`. The session goes on with two factors under the token
-    /// returned.
+    /// returned. A right answer is taken at once, whatever failed before, here or elsewhere: it cannot be guessed. Wrong ones cost
+    /// a signature to check, five a session.
     ///
     /// # Errors
     /// As [`Identity::passkey_enrolled`], and [`IdentityError::Throttled`].
@@ -150,20 +170,13 @@ impl Identity {
                 Ok(row) => row,
                 Err(error) => return Ok(Err(error)),
             };
-            let names = inner.counter_names(transaction, &row, source.expose(), now_us)?;
-            let counters = tables::counters(transaction, &names)?;
-            if let Err(error) = throttled(&counters, now_us) {
-                return Ok(Err(error));
-            }
             match inner.use_passkey(transaction, &answer, &challenge, Some(&row), now_us)? {
                 Ok(_) => {
+                    let names = inner.counter_names(transaction, &row, source.expose(), now_us)?;
                     tables::clear_counter(transaction, &names.pair)?;
                     inner.rotate(transaction, &row, now_us).map(Ok)
                 }
-                Err(error) => {
-                    let over = count_failure(transaction, &row, &names, &counters, now_us)?;
-                    Ok(Err(over.unwrap_or(error)))
-                }
+                Err(error) => inner.failed(transaction, &row, source.expose(), error, now_us).map(Err),
             }
         })
     }

@@ -1,16 +1,18 @@
 //! Recovery: second factors of an account are reset when two members of staff approve the same request, no sooner than some minutes
-//! after it was made and within a day. The person asks with one factor, or an administrator for a colleague; neither approves.
+//! after it was made and within a day. The person asks with one factor, or an administrator for a colleague; neither approves. What
+//! is set up next takes the word of the request, so that neither the first factor nor a link alone takes the account.
 
 use crate::IdentityError;
 use crate::claims::Profile;
 use crate::error::moment;
 use crate::identity::{Identity, Inner};
 use crate::notices::NoticeKind;
+use crate::sealed::same;
 use crate::session::{Holder, SecondFactor, Session};
 use crate::sessions::{end_where, live};
 use crate::staff::{INVITATION_S, Invitation, STAFF_NAME};
 use crate::tables::recovery::{RecoveryRow, WordRow};
-use crate::tables::{self, staff};
+use crate::tables::{self, SessionRow, staff};
 use crate::throttle::SECOND_US;
 use crate::token_text;
 use base::wire::{Malformed, Reader, Writer};
@@ -25,8 +27,10 @@ pub const RECOVERY_S: i64 = 24 * 3600;
 pub const APPROVALS: usize = 2;
 /// Longest reason, and longest description of the proof, in characters.
 pub const RECOVERY_TEXT_CHARS_MAX: usize = 500;
-/// Requests of an account in a day.
+/// Requests in a day: for a colleague, or of a person from one device or source.
 const REQUESTS_A_DAY: u32 = 5;
+/// Requests of a person in a day, from wherever, after which places that the account does not know have to wait.
+const REQUESTS_IN_ALL_A_DAY: u32 = 50;
 const ABOUT: &str = "recovery";
 /// Letters and digits that are not taken for one another when they are read aloud or written down.
 const LETTERS: &[u8; 32] = b"ABCDEFGHJKMNPQRSTVWXYZ0123456789";
@@ -42,9 +46,10 @@ pub struct RecoveryAsked {
     pub from: Timestamp,
     /// Until when.
     pub until: Timestamp,
-    /// For a colleague's request: what the colleague needs besides the link that the second of those who approve is shown, two groups
-    /// of four letters. Whoever asked hands it over, and those who approve never see it: so neither can take the account alone.
-    pub word: Option<Redacted<String>>,
+    /// What is needed besides to set up a new second factor afterwards, two groups of four letters. A person keeps it, so that
+    /// another who has the first factor does not get in before them; a colleague is handed it by whoever asked, and those who approve,
+    /// one of whom is given the link, never see it.
+    pub word: Redacted<String>,
 }
 
 /// What a member of staff said to a request.
@@ -94,7 +99,8 @@ pub enum Recovered {
 
 impl Identity {
     /// Asks for the second factors of the session's account to be reset: for a person who gave the first factor and cannot give
-    /// the second. An open request of the account is kept, with what staff said to it: asking again shows its code again.
+    /// the second, or has lost the word of a reset. Each time is a request of its own, with a code and a word that are shown this
+    /// once: so whoever else has the first factor sees nothing of it, and voids nothing by asking too.
     ///
     /// # Errors
     /// [`IdentityError::Unusable`] where there is nothing to reset or too many were made today,
@@ -103,76 +109,57 @@ impl Identity {
         if session.holder != Holder::Person || session.second_factor == SecondFactor::Missing {
             return Err(IdentityError::Unusable { what: "the request", why: "there is no second factor to reset" });
         }
-        let token = session.token_hash;
-        let inner = Arc::clone(&self.inner);
-        self.open_recovery(session.account, None, move |transaction, now_us| {
-            Ok(live(transaction, token, &inner.lifetimes, now_us)?.map(drop))
-        })
+        let (inner, token) = (Arc::clone(&self.inner), session.token_hash);
+        let id = Id16::random(&*inner.random);
+        let made_us = self.inner.write("identity-recovery-ask", move |transaction, now_us| {
+            let row = match live(transaction, token, &inner.lifetimes, now_us)? {
+                Ok(row) => row,
+                Err(error) => return Ok(Err(error)),
+            };
+            if !inner.may_ask_again(transaction, &row, now_us)? {
+                return Ok(Err(TOO_MANY));
+            }
+            inner.open_recovery(transaction, (row.account, id, None), now_us - RECOVERY_S * SECOND_US, now_us)?;
+            Ok(Ok(now_us))
+        })?;
+        Ok(self.inner.recovery_asked(id, made_us))
     }
 
-    /// Asks for the passkeys of a member of staff to be reset. Whether `by` may do so is the door's business.
+    /// Asks for the passkeys of a member of staff to be reset. Whether `by` may do so is the door's business. An open request of the
+    /// same colleague is kept, with what others said to it: asking again shows its code and word again.
     ///
     /// # Errors
     /// [`IdentityError::NotStaff`]; [`IdentityError::RecoveryOpen`] where another colleague's request is open, whose word is theirs to
     /// hand over; and as [`Identity::recovery_ask`].
     pub fn recovery_ask_for(&self, by: &Session, account: Id16) -> Result<RecoveryAsked, IdentityError> {
-        let token = by.token_hash;
-        let inner = Arc::clone(&self.inner);
-        self.open_recovery(account, Some(by.account), move |transaction, now_us| {
+        let (inner, token, asked_by) = (Arc::clone(&self.inner), by.token_hash, by.account);
+        let id = Id16::random(&*inner.random);
+        let (id, made_us) = self.inner.write("identity-recovery-ask-for", move |transaction, now_us| {
             if let Err(error) = live(transaction, token, &inner.lifetimes, now_us)? {
                 return Ok(Err(error));
             }
-            let active = staff::get(transaction, account)?.is_some_and(|staff| staff.state == "active");
-            Ok(if active { Ok(()) } else { Err(IdentityError::NotStaff) })
-        })
-    }
-
-    fn open_recovery(
-        &self,
-        account: Id16,
-        asked_by: Option<Id16>,
-        may: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<Result<(), IdentityError>> + Send + 'static,
-    ) -> Result<RecoveryAsked, IdentityError> {
-        let inner = Arc::clone(&self.inner);
-        let id = Id16::random(&*inner.random);
-        let (id, made_us) = self.inner.write("identity-recovery-ask", move |transaction, now_us| {
-            if let Err(error) = may(transaction, now_us)? {
-                return Ok(Err(error));
+            if staff::get(transaction, account)?.is_none_or(|staff| staff.state != "active") {
+                return Ok(Err(IdentityError::NotStaff));
             }
             let open = tables::recovery::open_of(transaction, account)?;
-            let open = open.filter(|row| now_us < inner.recovery_span(row.made_us).1);
-            match open {
+            match open.filter(|row| now_us < inner.recovery_span(row.made_us).1) {
+                Some(row) if row.asked_by != Some(asked_by) => return Ok(Err(IdentityError::RecoveryOpen)),
                 // Whoever asks again must void nothing that others said.
-                Some(row)
-                    if row.asked_by == asked_by && row.code == inner.recovery_hash(&inner.recovery_code(row.id)) =>
-                {
+                Some(row) if row.code == inner.recovery_hash(&inner.recovery_code(row.id)) => {
                     return Ok(Ok((row.id, row.made_us)));
-                }
-                Some(row) if asked_by.is_some() && row.asked_by != asked_by => {
-                    return Ok(Err(IdentityError::RecoveryOpen));
                 }
                 _ => {}
             }
             if tables::recovery::count_since(transaction, account, now_us - RECOVERY_S * SECOND_US)? >= REQUESTS_A_DAY {
-                let why = "too many were made today: try again tomorrow";
-                return Ok(Err(IdentityError::Unusable { what: "the request", why }));
+                return Ok(Err(TOO_MANY));
             }
-            let code = inner.recovery_hash(&inner.recovery_code(id));
-            let row = RecoveryRow { account, id, code, state: "open".to_owned(), made_us: now_us, asked_by };
-            tables::recovery::open(transaction, &row)?;
-            inner.note_for(transaction, NoticeKind::RecoveryAsked, account, None, now_us)?;
+            inner.open_recovery(transaction, (account, id, Some(asked_by)), now_us, now_us)?;
             Ok(Ok((id, now_us)))
         })?;
-        let (from, until) = self.inner.recovery_span(made_us);
-        Ok(RecoveryAsked {
-            code: Redacted::new(self.inner.recovery_code(id)),
-            from: moment(from),
-            until: moment(until),
-            word: asked_by.map(|_| Redacted::new(self.inner.recovery_word(id))),
-        })
+        Ok(self.inner.recovery_asked(id, made_us))
     }
 
-    /// When the open request of the session's own account was made; `None` where there is none.
+    /// When the newest open request of the session's own account was made; `None` where there is none.
     ///
     /// # Errors
     /// [`IdentityError::Store`].
@@ -186,7 +173,7 @@ impl Identity {
         Ok(row.map(|row| moment(row.made_us)))
     }
 
-    /// Refuses the open request of the session's own account: for whoever still has both factors and asked for nothing. Gives
+    /// Refuses the open requests of the session's own account: for whoever still has both factors and asked for nothing. Gives
     /// whether there was one.
     ///
     /// # Errors
@@ -200,10 +187,7 @@ impl Identity {
                 Ok(row) => row,
                 Err(error) => return Ok(Err(error)),
             };
-            match tables::recovery::open_of(transaction, row.account)? {
-                Some(request) => tables::recovery::end(transaction, &request, "refused", now_us).map(Ok),
-                None => Ok(Ok(false)),
-            }
+            tables::recovery::end_all(transaction, row.account, "refused", now_us).map(|ended| Ok(ended > 0))
         })
     }
 
@@ -354,11 +338,85 @@ impl Identity {
 }
 
 const DAMAGED: IdentityError = IdentityError::Damaged { what: "a request for recovery" };
+const TOO_MANY: IdentityError =
+    IdentityError::Unusable { what: "the request", why: "too many were made today: try again tomorrow" };
+
+/// What somebody gives besides a new second factor after a reset, and where they are.
+pub(crate) struct Regained {
+    word: Redacted<String>,
+    source: Redacted<String>,
+}
+
+impl Regained {
+    pub fn new(word: &str, source: &str) -> Self {
+        Self { word: Redacted::new(tidied(word)), source: Redacted::new(source.to_owned()) }
+    }
+}
 
 impl Inner {
     /// From when on and until when a request can take effect.
     fn recovery_span(&self, made_us: i64) -> (i64, i64) {
         (made_us + i64::from(self.config.recovery_wait_s) * SECOND_US, made_us + RECOVERY_S * SECOND_US)
+    }
+
+    /// Counts a request of a person from where the session is, and says whether it may be made. Who has the first factor of somebody
+    /// else does not use up what their own devices may ask.
+    fn may_ask_again(&self, transaction: &Transaction<'_>, row: &SessionRow, now_us: i64) -> rusqlite::Result<bool> {
+        let source = self.open_text("source", row.account, &row.source).unwrap_or_default();
+        let names = self.counter_names(transaction, row, &source, now_us)?;
+        let name = self.counter_name(&[b"recovery", &names.pair]);
+        let here = tables::counter(transaction, &name)?.at(now_us);
+        let in_all = tables::recovery::count_since(transaction, row.account, now_us - RECOVERY_S * SECOND_US)?;
+        if here.failures >= REQUESTS_A_DAY || (!names.known && in_all >= REQUESTS_IN_ALL_A_DAY) {
+            return Ok(false);
+        }
+        tables::set_counter(transaction, &name, here.after_failure(now_us))?;
+        Ok(true)
+    }
+
+    /// Opens a request, and ends the open ones of the account that were made up to `over_us`.
+    fn open_recovery(
+        &self,
+        transaction: &Transaction<'_>,
+        (account, id, asked_by): (Id16, Id16, Option<Id16>),
+        over_us: i64,
+        now_us: i64,
+    ) -> rusqlite::Result<()> {
+        let code = self.recovery_hash(&self.recovery_code(id));
+        let row = RecoveryRow { account, id, code, state: "open".to_owned(), made_us: now_us, asked_by };
+        tables::recovery::open(transaction, &row, over_us)?;
+        self.note_for(transaction, NoticeKind::RecoveryAsked, account, None, now_us)
+    }
+
+    fn recovery_asked(&self, id: Id16, made_us: i64) -> RecoveryAsked {
+        let (from, until) = self.recovery_span(made_us);
+        RecoveryAsked {
+            code: Redacted::new(self.recovery_code(id)),
+            from: moment(from),
+            until: moment(until),
+            word: Redacted::new(self.recovery_word(id)),
+        }
+    }
+
+    /// Checks the word that a first enrolment after a reset takes: whoever is first at the agency would else take the account. Forty
+    /// bits are not guessed, so a right word is taken whatever failed before.
+    pub(crate) fn check_word(
+        &self,
+        transaction: &Transaction<'_>,
+        row: &SessionRow,
+        given: &Regained,
+        now_us: i64,
+    ) -> rusqlite::Result<Result<(), IdentityError>> {
+        if self.has_second_factor(transaction, row.account)? {
+            return Ok(Ok(()));
+        }
+        match self.word_of(transaction, row.account)? {
+            Some((wanted, _)) if !same(wanted.as_bytes(), given.word.expose().as_bytes()) => {
+                let wrong = IdentityError::RecoveryWord;
+                self.failed(transaction, row, given.source.expose(), wrong, now_us).map(Err)
+            }
+            _ => Ok(Ok(())),
+        }
     }
 
     fn open_request(
@@ -400,6 +458,7 @@ impl Inner {
     ) -> rusqlite::Result<Option<i64>> {
         let account = row.account;
         tables::recovery::end(transaction, row, "done", now_us)?;
+        tables::recovery::end_all(transaction, account, "replaced", now_us)?;
         tables::remove_totp(transaction, account)?;
         tables::passkeys::remove_all(transaction, account)?;
         end_where(transaction, account, now_us, |_| true)?;
@@ -420,13 +479,13 @@ impl Inner {
         letters(&self.counter_name(&[b"recovery-code", &id.0]), CODE_LETTERS)
     }
 
-    /// What goes with the link after a colleague's request.
+    /// What goes with a new second factor after a request.
     fn recovery_word(&self, id: Id16) -> String {
         letters(&self.counter_name(&[b"recovery-word", &id.0]), WORD_LETTERS)
     }
 
-    /// What an invited member of staff needs besides the link: nothing where the account is new. With whoever asked, who is not given
-    /// the link.
+    /// What an account without a second factor needs to set one up: nothing where it never had one. With the colleague who asked, who
+    /// is not given the link.
     pub(crate) fn word_of(
         &self,
         connection: &Connection,

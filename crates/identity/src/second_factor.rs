@@ -3,6 +3,7 @@
 use crate::IdentityError;
 use crate::error::Ending;
 use crate::identity::{Identity, Inner, throttled};
+use crate::recovery::Regained;
 use crate::session::{Session, SessionToken, TRIES_PER_SESSION};
 use crate::sessions::{end_where, live};
 use crate::tables::{self, CounterNames, SessionRow, TotpRow};
@@ -44,11 +45,26 @@ impl Identity {
     ///
     /// # Errors
     /// [`IdentityError::TotpNotEnrolled`], [`IdentityError::TotpWrong`], [`IdentityError::TotpEnrolled`],
-    /// [`IdentityError::ClockBehind`], [`IdentityError::SessionUnknown`], [`IdentityError::SessionOver`], [`IdentityError::Store`].
+    /// [`IdentityError::RecoveryWord`] after a reset, [`IdentityError::ClockBehind`], [`IdentityError::SessionUnknown`],
+    /// [`IdentityError::SessionOver`], [`IdentityError::Store`].
     pub fn totp_confirm(&self, session: &Session, code: &str) -> Result<SessionToken, IdentityError> {
+        self.totp_confirm_with(session, code, ("", ""))
+    }
+
+    /// As [`Identity::totp_confirm`], with the word that an enrolment after a reset takes, and the source it was typed at.
+    ///
+    /// # Errors
+    /// As [`Identity::totp_confirm`], and [`IdentityError::Throttled`] for wrong words.
+    pub fn totp_confirm_with(
+        &self,
+        session: &Session,
+        code: &str,
+        (word, source): (&str, &str),
+    ) -> Result<SessionToken, IdentityError> {
         self.inner.check_clock(self.inner.known_us())?;
         let inner = Arc::clone(&self.inner);
         let (token, code) = (session.token_hash, Redacted::new(code.to_owned()));
+        let regained = Regained::new(word, source);
         self.inner.write("identity-totp-confirm", move |transaction, now_us| {
             let row = match live(transaction, token, &inner.lifetimes, now_us)? {
                 Ok(row) => row,
@@ -64,6 +80,9 @@ impl Identity {
                 return Ok(Err(IdentityError::TotpNotEnrolled));
             };
             let Some(secret) = inner.open_secret(row.account, &pending) else { return Ok(Err(DAMAGED)) };
+            if let Err(error) = inner.check_word(transaction, &row, &regained, now_us)? {
+                return Ok(Err(error));
+            }
             // Not counted as a failure: whoever confirms was just shown the secret, so guessing gains nothing.
             let CodeCheck::Right { step } = totp::check(secret, code.expose(), now_us / SECOND_US, -1) else {
                 return Ok(Err(IdentityError::TotpWrong { tries_left: TRIES_PER_SESSION - row.failures }));
@@ -160,8 +179,27 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// What comes of a failure at something that nobody guesses, and which is therefore taken whenever it is right: it is counted,
+    /// and whoever failed too often is told to wait, or signed out.
+    pub(crate) fn failed(
+        &self,
+        transaction: &Transaction<'_>,
+        row: &SessionRow,
+        source: &str,
+        error: IdentityError,
+        now_us: i64,
+    ) -> rusqlite::Result<IdentityError> {
+        let names = self.counter_names(transaction, row, source, now_us)?;
+        let counters = tables::counters(transaction, &names)?;
+        let slowed = throttled(&counters, now_us).err();
+        let over = count_failure(transaction, row, &names, &counters, now_us)?;
+        Ok(over.or(slowed).unwrap_or(error))
+    }
+}
+
 /// Counts a failure under its names and in its session, and ends the session at the last one: that ending is given back.
-pub(crate) fn count_failure(
+fn count_failure(
     transaction: &Transaction<'_>,
     row: &SessionRow,
     names: &CounterNames,

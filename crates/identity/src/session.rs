@@ -56,6 +56,10 @@ impl TokenHash {
 pub enum SecondFactor {
     /// None: offer enrolment.
     Missing,
+    /// None since a reset, so that enrolment takes the word that was shown to whoever asked for it.
+    Reset,
+    /// Passkeys that are all refused, since a copy may exist of each: a reset is the only way on.
+    Suspect,
     /// A code is needed to reach [`Assurance::Two`].
     Totp,
     /// A passkey is needed.
@@ -65,13 +69,20 @@ pub enum SecondFactor {
 }
 
 impl SecondFactor {
-    pub(crate) const fn of(totp: bool, passkey: bool) -> Self {
+    /// `none` says what it means that none can be given.
+    pub(crate) const fn of(totp: bool, passkey: bool, none: Self) -> Self {
         match (totp, passkey) {
-            (false, false) => Self::Missing,
+            (false, false) => none,
             (true, false) => Self::Totp,
             (false, true) => Self::Passkey,
             (true, true) => Self::Either,
         }
+    }
+
+    /// Whether there is none, and the first factor alone may set one up.
+    #[must_use]
+    pub const fn is_to_enrol(self) -> bool {
+        matches!(self, Self::Missing | Self::Reset)
     }
 
     /// Whether a code can be given.

@@ -37,12 +37,23 @@ impl Identity {
         self.look(token, false)
     }
 
+    /// As [`Identity::session_unattended`], of a session that was looked up before: for an answer that takes its time.
+    ///
+    /// # Errors
+    /// As [`Identity::session`].
+    pub fn session_still(&self, session: &Session) -> Result<Session, IdentityError> {
+        self.look_up(session.token_hash, false)
+    }
+
     fn look(&self, token: &str, is_attended: bool) -> Result<Session, IdentityError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(IdentityError::SessionUnknown);
         }
+        self.look_up(TokenHash::of(token), is_attended)
+    }
+
+    fn look_up(&self, hash: TokenHash, is_attended: bool) -> Result<Session, IdentityError> {
         let inner = &*self.inner;
-        let hash = TokenHash::of(token);
         let (now_us, found) = inner.read("identity-session", |connection, now_us| {
             let Some(row) = tables::session(connection, hash)? else { return Ok((now_us, None)) };
             let known = Known::of(connection, &row, now_us)?;
@@ -186,11 +197,19 @@ impl Known {
     fn of(connection: &Connection, row: &SessionRow, now_us: i64) -> rusqlite::Result<Option<Self>> {
         let Some(account) = tables::account(connection, row.account)? else { return Ok(None) };
         let totp = tables::totp(connection, row.account)?.is_some_and(|totp| totp.secret.is_some());
-        let passkey = tables::passkeys::has_good(connection, row.account)?;
+        let passkeys = tables::passkeys::of(connection, row.account)?;
+        let passkey = passkeys.iter().any(|passkey| !passkey.suspect);
+        let none = if !passkeys.is_empty() {
+            SecondFactor::Suspect
+        } else if tables::recovery::done_of(connection, row.account)?.is_some() {
+            SecondFactor::Reset
+        } else {
+            SecondFactor::Missing
+        };
         Ok(Some(Self {
             account,
             staff: tables::staff::get(connection, row.account)?,
-            second_factor: SecondFactor::of(totp, passkey),
+            second_factor: SecondFactor::of(totp, passkey, none),
             notices: unread(connection, row, now_us)?,
         }))
     }

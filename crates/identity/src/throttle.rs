@@ -38,7 +38,7 @@ pub(crate) struct Counter {
 
 impl Counter {
     /// The counter as it stands at `now_us`: empty when it was quiet for long enough.
-    fn at(self, now_us: i64) -> Self {
+    pub fn at(self, now_us: i64) -> Self {
         if now_us.saturating_sub(self.latest_us) >= FORGET_US { Self::default() } else { self }
     }
 

@@ -60,6 +60,7 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("sign-in", &SignInPage::sample(locale))?,
         sample("second-step", &SecondStepPage::sample(locale))?,
         sample("second-step-enrol", &SecondStepPage::sample_enrol(locale))?,
+        sample("second-step-enrol-again", &SecondStepPage::sample_again(locale))?,
         sample("records", &RecordsPage::sample(locale))?,
         sample("records-filtered", &RecordsPage::sample_filtered(locale))?,
         sample("records-none", &RecordsPage::sample_none(locale))?,
@@ -157,9 +158,10 @@ fn erasures(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
     Ok(samples)
 }
 
-fn recovery(locale: Locale) -> Result<[Sample; 5], askama::Error> {
+fn recovery(locale: Locale) -> Result<[Sample; 6], askama::Error> {
     Ok([
         sample("recover", &RecoverPage::sample(locale))?,
+        sample("recover-suspect", &RecoverPage::sample_suspect(locale))?,
         sample("recover-asked", &RecoverPage::sample_asked(locale))?,
         sample("staff-recovery", &StaffRecoveryPage::sample(locale))?,
         sample("staff-recovery-asked", &StaffRecoveryPage::sample_asked(locale))?,

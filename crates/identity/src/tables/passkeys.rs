@@ -56,11 +56,6 @@ pub(crate) fn of(connection: &Connection, account: Id16) -> rusqlite::Result<Vec
         .collect()
 }
 
-/// Whether an account has a passkey that can be used.
-pub(crate) fn has_good(connection: &Connection, account: Id16) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM passkey WHERE account = ?1 AND suspect = 0")?.exists([account.0])
-}
-
 /// The passkey of a credential, whoever's it is.
 pub(crate) fn find(connection: &Connection, passkey: &[u8; 32]) -> rusqlite::Result<Option<PasskeyRow>> {
     connection

@@ -39,11 +39,13 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RecoveryRow> {
     })
 }
 
-/// Adds a request, in place of an open one of the account that is over.
-pub(crate) fn open(transaction: &Transaction<'_>, request: &RecoveryRow) -> rusqlite::Result<()> {
+/// Adds a request, in place of the open ones of the account that were made up to a moment.
+pub(crate) fn open(transaction: &Transaction<'_>, request: &RecoveryRow, over_us: i64) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("UPDATE recovery SET state = 'replaced', ended_us = ?2 WHERE account = ?1 AND state = 'open'")?
-        .execute(params![request.account.0, request.made_us])?;
+        .prepare_cached(
+            "UPDATE recovery SET state = 'replaced', ended_us = ?2 WHERE account = ?1 AND state = 'open' AND made_us <= ?3",
+        )?
+        .execute(params![request.account.0, request.made_us, over_us])?;
     transaction
         .prepare_cached(
             "INSERT INTO recovery (account, recovery, code, state, made_us, asked_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -64,7 +66,7 @@ pub(crate) fn find(connection: &Connection, code: &[u8; 32]) -> rusqlite::Result
     first(connection, "code = ?1", code)
 }
 
-/// The open request of an account.
+/// The newest open request of an account.
 pub(crate) fn open_of(connection: &Connection, account: Id16) -> rusqlite::Result<Option<RecoveryRow>> {
     first(connection, "account = ?1 AND state = 'open' ORDER BY made_us DESC", &account.0)
 }
@@ -85,6 +87,18 @@ pub(crate) fn count_since(connection: &Connection, account: Id16, after_us: i64)
     connection
         .prepare_cached("SELECT count(*) FROM recovery WHERE account = ?1 AND made_us > ?2")?
         .query_row(params![account.0, after_us], |row| row.get(0))
+}
+
+/// Ends every open request of an account, and says how many there were.
+pub(crate) fn end_all(
+    transaction: &Transaction<'_>,
+    account: Id16,
+    state: &str,
+    now_us: i64,
+) -> rusqlite::Result<usize> {
+    transaction
+        .prepare_cached("UPDATE recovery SET state = ?2, ended_us = ?3 WHERE account = ?1 AND state = 'open'")?
+        .execute(params![account.0, state, now_us])
 }
 
 /// Ends an open request; `false` where it had ended.

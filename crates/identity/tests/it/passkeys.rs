@@ -115,8 +115,34 @@ fn a_copy_is_found_out_by_its_counter() {
     refused(prove(&mut copy), PasskeyFault::Copied);
     refused(prove(&mut key), PasskeyFault::Unknown);
     let half = world.sign_in(&KIM).session;
-    assert_eq!(half.second_factor, SecondFactor::Missing);
+    assert_eq!(half.second_factor, SecondFactor::Suspect);
     assert!(matches!(world.identity.totp_enrol(&half), Err(IdentityError::TotpEnrolled)), "suspect is not gone");
+    assert!(matches!(world.identity.passkey_enrol(&half), Err(IdentityError::SecondFactorNeeded)));
+    world.identity.recovery_ask(&half).expect("two members of staff help");
+}
+
+#[test]
+fn a_right_passkey_is_taken_whatever_failed_before() {
+    let world = World::new();
+    let mut key = soft();
+    person_with_passkey(&world, &mut key);
+    let prove = |key: &mut SoftKey, source: &str| {
+        let session = world.try_sign_in(&KIM, source).expect("one factor").session;
+        let ask = world.identity.passkey_prove(&session).expect("there is one");
+        world.identity.passkey_proved(&session, ask.cookie.expose(), &key.get(&ask.options), source)
+    };
+    let mut bad = key.clone().unverified();
+    // At home and from everywhere else, until both are made to wait.
+    for number in 0..40 {
+        for source in [HOME.to_owned(), format!("198.51.100.{number}")] {
+            prove(&mut bad, &source).expect_err("its holder was not checked");
+        }
+    }
+    for source in [HOME, "198.51.100.200"] {
+        let slowed = prove(&mut bad, source);
+        assert!(matches!(slowed, Err(IdentityError::Throttled { .. })), "{slowed:?}");
+        prove(&mut key, source).expect("nobody guesses a signature");
+    }
 }
 
 #[test]

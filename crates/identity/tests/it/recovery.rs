@@ -2,8 +2,8 @@
 
 use crate::passkeys::{ORIGIN, staff};
 use crate::provider::{KIM, LEE};
-use crate::world::{HOME, World};
-use identity::{IdentityError, Recovered, SecondFactor, Session};
+use crate::world::{Authenticator, ELSEWHERE, HOME, World};
+use identity::{Ending, IdentityError, Recovered, SecondFactor, Session, SessionToken};
 use synth::passkey::SoftKey;
 
 /// A member of staff who is signed in now.
@@ -53,12 +53,10 @@ fn two_members_of_staff_reset_what_a_person_lost() {
     assert!(world.identity.sessions(&old).expect("a list").is_empty());
 
     let fresh = world.sign_in(&KIM).session;
-    assert_eq!(fresh.second_factor, SecondFactor::Missing);
+    assert_eq!(fresh.second_factor, SecondFactor::Reset);
     let code = app.code(&*world.clock);
     assert!(matches!(world.identity.totp_check(&fresh, &code, HOME), Err(IdentityError::TotpNotEnrolled)));
-    let app = world.identity.totp_enrol(&fresh).expect("anew");
-    let app = crate::world::Authenticator::of(app.uri.expose());
-    let token = world.identity.totp_confirm(&fresh, &app.code(&*world.clock)).expect("good");
+    let token = enrol(&world, &fresh, asked.word.expose()).expect("anew");
     let kinds: Vec<String> =
         world.identity.notices(&world.session(&token)).expect("a list").into_iter().map(|notice| notice.kind).collect();
     assert!(kinds.contains(&"recovery-asked".to_owned()) && kinds.contains(&"recovery-done".to_owned()), "{kinds:?}");
@@ -75,7 +73,6 @@ fn requests_end_and_are_refused() {
     assert!(over("") && over("AAAA-AAAA-AAAA") && over(&"A".repeat(9_999)));
     for _ in 0..5 {
         let asked = world.identity.recovery_ask(&half).expect("good");
-        assert!(asked.word.is_none(), "a person comes by no link");
         world.identity.recovery_refuse(&staff, asked.code.expose(), "얼굴이 다름").expect("refused");
         assert!(over(asked.code.expose()));
     }
@@ -90,24 +87,102 @@ fn requests_end_and_are_refused() {
 }
 
 #[test]
-fn asking_again_keeps_the_request_and_what_was_approved_of_it() {
+fn asking_again_is_another_request_that_voids_nothing() {
     let world = World::new();
     let [mut first_key, mut second_key] = keys();
     let first = member(&world, &mut first_key);
     world.sign_in_with_totp(&KIM);
-    let half = world.sign_in(&KIM).session;
-    let asked = world.identity.recovery_ask(&half).expect("good");
+    let asked = world.identity.recovery_ask(&world.sign_in(&KIM).session).expect("good");
     world.identity.recovery_approve(&first, asked.code.expose(), "잃어버림", "신분증").expect("the first");
-    world.clock.advance(300);
-    for _ in 0..9 {
-        let again = world.identity.recovery_ask(&half).expect("as often as one likes");
-        assert_eq!((again.code.expose(), again.until), (asked.code.expose(), asked.until), "the same, and no longer");
-    }
+    // Whoever else has the first factor learns neither number nor word, and ends nothing.
+    let thief = world.try_sign_in(&KIM, ELSEWHERE).expect("one factor").session;
+    let other = world.identity.recovery_ask(&thief).expect("a request of its own");
+    assert_ne!((other.code.expose(), other.word.expose()), (asked.code.expose(), asked.word.expose()));
     assert_eq!(world.identity.recovery(asked.code.expose()).expect("open").approvals.len(), 1);
-    world.clock.advance(300);
+    world.clock.advance(600);
     let second = member(&world, &mut second_key);
     let done = world.identity.recovery_approve(&second, asked.code.expose(), "잃어버림", "신분증").expect("the second");
     assert!(matches!(done, Recovered::Done(None)));
+    let over = world.identity.recovery(other.code.expose());
+    assert!(matches!(over, Err(IdentityError::RecoveryOver)), "one reset ends the others: {over:?}");
+    let thief = world.try_sign_in(&KIM, ELSEWHERE).expect("one factor").session;
+    assert!(matches!(enrol(&world, &thief, other.word.expose()), Err(IdentityError::RecoveryWord)));
+    enrol(&world, &world.sign_in(&KIM).session, asked.word.expose())
+        .expect("the word of the request that was approved");
+}
+
+#[test]
+fn whoever_has_the_first_factor_does_not_use_up_what_the_owner_may_ask() {
+    let world = World::new();
+    world.sign_in_with_totp(&KIM);
+    for number in 0..12 {
+        let thief = world.try_sign_in(&KIM, &format!("198.51.{number}.7")).expect("one factor").session;
+        let asked = (0..9).take_while(|_| world.identity.recovery_ask(&thief).is_ok()).count();
+        assert_eq!(asked, if number < 10 { 5 } else { 0 }, "five from each place, and fifty in all");
+    }
+    world.identity.recovery_ask(&world.sign_in(&KIM).session).expect("at home");
+}
+
+/// Sets up an app with a word.
+fn enrol(world: &World, half: &Session, word: &str) -> Result<SessionToken, IdentityError> {
+    let app = Authenticator::of(world.identity.totp_enrol(half).expect("nothing is there").uri.expose());
+    world.identity.totp_confirm_with(half, &app.code(&*world.clock), (word, HOME))
+}
+
+/// A reset that was asked for and approved: gives its word.
+fn reset(world: &World) -> String {
+    let asked = world.identity.recovery_ask(&world.sign_in(&KIM).session).expect("good");
+    world.clock.advance(600);
+    for mut key in keys() {
+        let staff = member(world, &mut key);
+        world.identity.recovery_approve(&staff, asked.code.expose(), "잃어버림", "신분증").expect("good");
+    }
+    asked.word.expose().clone()
+}
+
+#[test]
+fn after_a_reset_the_first_factor_alone_sets_nothing_up() {
+    let world = World::new();
+    world.sign_in_with_totp(&KIM);
+    let word = reset(&world);
+    let thief = world.try_sign_in(&KIM, ELSEWHERE).expect("one factor").session;
+    assert_eq!(thief.second_factor, SecondFactor::Reset);
+    let mut key = SoftKey::new(ORIGIN);
+    for wrong in ["", "AAAA-AAAA"] {
+        let by_code = enrol(&world, &thief, wrong);
+        assert!(matches!(by_code, Err(IdentityError::RecoveryWord)), "{by_code:?}");
+        let ask = world.identity.passkey_enrol(&thief).expect("nothing is there");
+        let answer = key.create(&ask.options);
+        let by_passkey =
+            world.identity.passkey_enrolled_with(&thief, ask.cookie.expose(), &answer, "", (wrong, ELSEWHERE));
+        assert!(
+            matches!(by_passkey, Err(IdentityError::RecoveryWord | IdentityError::Throttled { .. })),
+            "{by_passkey:?}"
+        );
+    }
+    let last = enrol(&world, &thief, "BBBB-BBBB");
+    assert!(matches!(last, Err(IdentityError::SessionOver { why: Ending::TooManyTries })), "five: {last:?}");
+
+    let owner = world.sign_in(&KIM).session;
+    let ask = world.identity.passkey_enrol(&owner).expect("nothing is there");
+    let answer = key.create(&ask.options);
+    let typed = word.to_lowercase().replace('-', " ");
+    let token = world.identity.passkey_enrolled_with(&owner, ask.cookie.expose(), &answer, "", (&typed, HOME));
+    let owner = world.session(&token.expect("the word, right behind wrong ones at the same address"));
+    assert_eq!(owner.second_factor, SecondFactor::Passkey);
+    let app = Authenticator::of(world.identity.totp_enrol(&owner).expect("just proved").uri.expose());
+    world.identity.totp_confirm(&owner, &app.code(&*world.clock)).expect("what comes later takes no word");
+}
+
+#[test]
+fn whoever_lost_the_word_asks_anew() {
+    let world = World::new();
+    world.sign_in_with_totp(&KIM);
+    let lost = reset(&world);
+    let word = reset(&world);
+    let owner = world.sign_in(&KIM).session;
+    assert!(matches!(enrol(&world, &owner, &lost), Err(IdentityError::RecoveryWord)), "it was replaced");
+    enrol(&world, &owner, &word).expect("the newer word");
 }
 
 #[test]
@@ -118,12 +193,9 @@ fn neither_who_asked_nor_who_approved_can_take_a_colleagues_account_alone() {
     let colleague = member(&world, &mut keys[1]);
     let other = member(&world, &mut keys[2]);
     let asked = world.identity.recovery_ask_for(&asker, colleague.account).expect("a colleague");
-    let word = asked.word.as_ref().expect("for the colleague").expose().clone();
+    let word = asked.word.expose().clone();
     let again = world.identity.recovery_ask_for(&asker, colleague.account).expect("it is theirs");
-    assert_eq!(
-        (again.code.expose(), again.word.as_ref().map(|word| word.expose().clone())),
-        (asked.code.expose(), Some(word.clone()))
-    );
+    assert_eq!((again.code.expose(), again.word.expose()), (asked.code.expose(), &word));
     let others = world.identity.recovery_ask_for(&other, colleague.account);
     assert!(matches!(others, Err(IdentityError::RecoveryOpen)), "the word is shown to one alone: {others:?}");
 

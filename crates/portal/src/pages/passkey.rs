@@ -15,8 +15,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use base::{Redacted, Timestamp};
 use identity::{
-    Holder, IdentityError, PASSKEY_COOKIE, PASSKEY_S, PASSKEYS_MAX, PasskeyAsk, PasskeyInfo, SESSION_COOKIE,
-    SecondFactor, Session,
+    Holder, IdentityError, PASSKEY_COOKIE, PASSKEY_S, PASSKEYS_MAX, PasskeyAsk, PasskeyFault, PasskeyInfo,
+    SESSION_COOKIE, SecondFactor, Session,
 };
 use policy::Assurance;
 use std::sync::Arc;
@@ -33,8 +33,8 @@ pub(crate) struct Ask {
     pub creates: bool,
     /// What the passkey is called unless its person says otherwise.
     pub name: String,
-    /// Whether the word is asked for that goes with a link after a recovery.
-    pub word: bool,
+    /// The key of what is said about the word that a passkey takes after a recovery, where it takes one.
+    pub word: Option<&'static str>,
     /// What was wrong with the last answer.
     pub fault: Option<String>,
 }
@@ -52,7 +52,7 @@ impl Ask {
             options: r#"{"challenge":"c2FtcGxl"}"#.to_owned(),
             creates,
             name: "Chrome".to_owned(),
-            word: creates,
+            word: creates.then_some("recover-word-hint"),
             fault,
         }
     }
@@ -123,7 +123,7 @@ impl PasskeyStepPage {
             let heading = t.t(title);
             Self { frame, heading, lead, ask: Ask::sample(creates, fault), other: None, stop: None }
         };
-        let fault = || Some(t.t(passkey_key(identity::PasskeyFault::Copied)));
+        let fault = || Some(t.t(passkey_key(PasskeyFault::Copied)));
         vec![
             (
                 "enrol",
@@ -165,24 +165,34 @@ pub(crate) async fn show(visitor: Visitor) -> Result<Response, PageError> {
 
 async fn step(visitor: &Visitor, session: &Arc<Session>, fault: Option<String>) -> Result<Response, PageError> {
     let factor = session.second_factor;
-    if factor == SecondFactor::Totp {
-        return Ok(Redirect::to("/sign-in/second-step").into_response());
+    // From there on to what can be given, or to what is left where nothing can.
+    let elsewhere = || Ok(Redirect::to("/sign-in/second-step").into_response());
+    if matches!(factor, SecondFactor::Totp | SecondFactor::Suspect) {
+        return elsewhere();
     }
-    let creates = factor == SecondFactor::Missing;
+    let creates = factor.is_to_enrol();
     let asking_session = Arc::clone(session);
     let asks = visitor.portal.blocking(move |portal| {
         let identity = portal.identity();
         Ok(if creates { identity.passkey_enrol(&asking_session)? } else { identity.passkey_prove(&asking_session)? })
     });
-    let PasskeyAsk { options, cookie } = asks.await?;
+    let PasskeyAsk { options, cookie } = match asks.await {
+        // The last good one has just become suspect.
+        Err(PageError::Passkey(PasskeyFault::Unknown)) => return elsewhere(),
+        asks => asks?,
+    };
     let t = visitor.t();
-    let (title, lead) =
-        if creates { ("passkey-enrol-title", "passkey-enrol-lead") } else { ("passkey-use-title", "passkey-use-lead") };
+    let word = (factor == SecondFactor::Reset).then_some("recover-word-hint");
+    let (title, lead) = match (creates, word) {
+        (true, Some(_)) => ("passkey-enrol-title", "enrol-again-lead"),
+        (true, None) => ("passkey-enrol-title", "passkey-enrol-lead"),
+        (false, _) => ("passkey-use-title", "passkey-use-lead"),
+    };
     let csrf = session.csrf.expose().clone();
     let other = match factor {
-        SecondFactor::Missing => Some(("/sign-in/second-step", t.t("passkey-other-app"))),
+        SecondFactor::Missing | SecondFactor::Reset => Some(("/sign-in/second-step", t.t("passkey-other-app"))),
         SecondFactor::Either => Some(("/sign-in/second-step", t.t("passkey-other-code"))),
-        SecondFactor::Totp | SecondFactor::Passkey => None,
+        SecondFactor::Totp | SecondFactor::Passkey | SecondFactor::Suspect => None,
     };
     let faulty = fault.is_some();
     let mut frame = visitor.frame(title, "sign-in").with_passkeys();
@@ -196,7 +206,7 @@ async fn step(visitor: &Visitor, session: &Arc<Session>, fault: Option<String>) 
         options,
         creates,
         name: visitor.family_words(),
-        word: false,
+        word,
         fault,
     };
     let lead = t.t1(lead, "name", session.name.expose().as_str());
@@ -211,11 +221,13 @@ pub(crate) async fn check(form: SessionForm) -> Result<Response, PageError> {
     }
     let (cookie, answer) = (asked(&headers), Redacted::new(fields.text("answer").to_owned()));
     let (name, source, asking_session) = (fields.text("name").to_owned(), visitor.source.clone(), Arc::clone(&session));
-    let creates = session.second_factor == SecondFactor::Missing;
+    let word = Redacted::new(fields.text("word").to_owned());
+    let creates = session.second_factor.is_to_enrol();
     let outcome = visitor.portal.blocking(move |portal| {
         let identity = portal.identity();
         Ok(if creates {
-            identity.passkey_enrolled(&asking_session, &cookie, answer.expose(), &name)
+            let regained = (word.expose().as_str(), source.as_str());
+            identity.passkey_enrolled_with(&asking_session, &cookie, answer.expose(), &name, regained)
         } else {
             identity.passkey_proved(&asking_session, &cookie, answer.expose(), &source)
         })
@@ -228,7 +240,7 @@ pub(crate) async fn check(form: SessionForm) -> Result<Response, PageError> {
             Ok((set, Redirect::to(onward.as_deref().unwrap_or(HOME))).into_response())
         }
         Err(error) => {
-            if !creates {
+            if !creates || matches!(error, IdentityError::RecoveryWord) {
                 note_attempt(&visitor, &session, &error).await;
             }
             let fault = fault_of(visitor.t(), error)?;
@@ -345,7 +357,7 @@ async fn adding(member: &Member, fault: Option<String>) -> Result<Response, Page
         options,
         creates: true,
         name: visitor.family_words(),
-        word: false,
+        word: None,
         fault,
     };
     let other = Some(("/account/passkeys", frame.t.t("passkeys-back")));

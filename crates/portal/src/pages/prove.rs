@@ -13,7 +13,7 @@ use axum::extract::Query;
 use axum::http::{StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use base::Redacted;
-use identity::{IdentityError, PasskeyAsk, SESSION_COOKIE};
+use identity::{Holder, IdentityError, PasskeyAsk, PasskeyFault, SESSION_COOKIE, SecondFactor};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -84,10 +84,19 @@ async fn ask_for_it(
     let to = if is_path_here(to) { to } else { ACCOUNT }.to_owned();
     let session = Arc::clone(&member.session);
     let factor = session.second_factor;
+    match (factor, session.holder) {
+        (SecondFactor::Suspect, Holder::Person) => return Ok(Redirect::to("/sign-in/recover").into_response()),
+        (SecondFactor::Suspect, Holder::Staff) => return Err(PageError::Passkey(PasskeyFault::Copied)),
+        _ => {}
+    }
     let asks = member.visitor.portal.blocking(move |portal| {
         Ok(if factor.has_passkey() { Some(portal.identity().passkey_prove(&session)?) } else { None })
     });
-    let asks = asks.await?;
+    let asks = match asks.await {
+        // The last good one has just become suspect: on to what can be given, or to what is left where nothing can.
+        Err(PageError::Passkey(PasskeyFault::Unknown)) => return Ok(member.visitor.prove_first(&to)),
+        asks => asks?,
+    };
     let faulty = !faults.is_empty() || passkey_fault.is_some();
     let mut frame = member.visitor.frame("prove-title", "account");
     if faulty {
@@ -109,7 +118,7 @@ async fn ask_for_it(
         options,
         creates: false,
         name: String::new(),
-        word: false,
+        word: None,
         fault: passkey_fault,
     };
     let frame = shown.frame.with_passkeys();

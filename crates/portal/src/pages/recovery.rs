@@ -26,6 +26,8 @@ pub(crate) struct RecoverPage {
     frame: Frame,
     csrf: String,
     lead: String,
+    /// Whether there is a way back: something that can be given after all.
+    back: bool,
     asked: Option<Asked>,
     fault: Option<String>,
 }
@@ -35,8 +37,8 @@ struct Asked {
     code: String,
     from: String,
     until: String,
-    /// What the colleague needs besides the link.
-    word: Option<String>,
+    /// What is needed besides to set up what comes next.
+    word: String,
 }
 
 impl Asked {
@@ -45,27 +47,39 @@ impl Asked {
             code: asked.code.expose().clone(),
             from: t.t1("recover-from", "date", t.moment(asked.from)),
             until: t.t1("recover-until", "date", t.moment(asked.until)),
-            word: asked.word.as_ref().map(|word| word.expose().clone()),
+            word: asked.word.expose().clone(),
         }
     }
 
     fn sample(t: &Texts) -> Self {
         let moment = |seconds: i64| Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
-        let code = Redacted::new("7K3M-92QX-ABCD".to_owned());
-        Self::new(t, &RecoveryAsked { code, from: moment(1_795_340_600), until: moment(1_795_426_400), word: None })
+        let [code, word] = ["7K3M-92QX-ABCD", "K3M9-2QXA"].map(|text| Redacted::new(text.to_owned()));
+        Self::new(t, &RecoveryAsked { code, from: moment(1_795_340_600), until: moment(1_795_426_400), word })
     }
 }
 
 impl RecoverPage {
     fn new(frame: Frame, session: &Session) -> Self {
-        let lead = frame.t.t1("recover-lead", "name", session.name.expose().as_str());
-        Self { frame, csrf: session.csrf.expose().clone(), lead, asked: None, fault: None }
+        let lead = match session.second_factor {
+            SecondFactor::Suspect => "recover-suspect-lead",
+            SecondFactor::Reset => "recover-again-lead",
+            _ => "recover-lead",
+        };
+        let lead = frame.t.t1(lead, "name", session.name.expose().as_str());
+        let back = session.second_factor != SecondFactor::Suspect;
+        Self { frame, csrf: session.csrf.expose().clone(), lead, back, asked: None, fault: None }
     }
 
     pub fn sample(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "recover-title", "sign-in", "/sign-in/recover", false);
         let lead = frame.t.t1("recover-lead", "name", "김하늘");
-        Self { frame, csrf: "sample-token".to_owned(), lead, asked: None, fault: None }
+        Self { frame, csrf: "sample-token".to_owned(), lead, back: true, asked: None, fault: None }
+    }
+
+    pub fn sample_suspect(locale: Locale) -> Self {
+        let shown = Self::sample(locale);
+        let lead = shown.frame.t.t1("recover-suspect-lead", "name", "김하늘");
+        Self { lead, back: false, ..shown }
     }
 
     pub fn sample_asked(locale: Locale) -> Self {
@@ -74,10 +88,21 @@ impl RecoverPage {
     }
 }
 
+/// Whether somebody has something to reset, and no way to do without: with two factors they have one, unless it became suspect
+/// since.
+fn may_ask(session: &Session) -> bool {
+    let is_half = session.assurance < Assurance::Two;
+    match session.second_factor {
+        SecondFactor::Missing => false,
+        SecondFactor::Suspect => session.holder == Holder::Person,
+        _ => is_half,
+    }
+}
+
 /// `GET /sign-in/recover`
 pub(crate) async fn show(visitor: Visitor) -> Result<Response, PageError> {
     let session = visitor.session()?;
-    if session.assurance >= Assurance::Two || session.second_factor == SecondFactor::Missing {
+    if !may_ask(&session) {
         return Ok(Redirect::to("/sign-in/second-step").into_response());
     }
     page(&RecoverPage::new(visitor.frame("recover-title", "sign-in"), &session))
@@ -86,7 +111,7 @@ pub(crate) async fn show(visitor: Visitor) -> Result<Response, PageError> {
 /// `POST /sign-in/recover`
 pub(crate) async fn ask(form: SessionForm) -> Result<Response, PageError> {
     let SessionForm { visitor, session, .. } = form;
-    if session.assurance >= Assurance::Two || session.second_factor == SecondFactor::Missing {
+    if !may_ask(&session) {
         return Ok(Redirect::to("/sign-in/second-step").into_response());
     }
     let asking = Arc::clone(&session);
@@ -169,8 +194,7 @@ impl StaffRecoveryPage {
 
     pub fn sample_asked(locale: Locale) -> Self {
         let shown = Self::sample(locale);
-        let asked = Asked { word: Some("K3M9-2QXA".to_owned()), ..Asked::sample(shown.frame.t) };
-        Self { asked: Some(asked), ..shown }
+        Self { asked: Some(Asked::sample(shown.frame.t)), ..shown }
     }
 
     pub fn sample_found(locale: Locale) -> Self {

@@ -27,6 +27,8 @@ pub(crate) struct SecondStepPage {
     enrolment: Option<Picture>,
     /// What to do instead with a passkey.
     passkey: Option<String>,
+    /// Whether the letters are asked for that were shown when a reset was asked for.
+    word: bool,
     faults: Faults,
 }
 
@@ -47,7 +49,9 @@ impl SecondStepPage {
         faults: Faults,
     ) -> Result<Self, PageError> {
         let t = frame.t;
+        let word = session.second_factor == SecondFactor::Reset;
         let (title, lead) = match enrolment {
+            Some(_) if word => ("enrol-title", "enrol-again-lead"),
             Some(_) => ("enrol-title", "enrol-lead"),
             None => ("second-title", "second-lead"),
         };
@@ -58,12 +62,12 @@ impl SecondStepPage {
         let lead = t.t1(lead, "name", session.name.expose().as_str());
         let enrolment = enrolment.map(Picture::of).transpose()?;
         let passkey = match session.second_factor {
-            SecondFactor::Missing => Some("enrol-passkey"),
+            SecondFactor::Missing | SecondFactor::Reset => Some("enrol-passkey"),
             SecondFactor::Either => Some("second-passkey"),
-            SecondFactor::Totp | SecondFactor::Passkey => None,
+            SecondFactor::Totp | SecondFactor::Passkey | SecondFactor::Suspect => None,
         };
         let passkey = passkey.map(|key| t.t(key));
-        Ok(Self { passkey, frame, lead, csrf: session.csrf.expose().clone(), enrolment, faults })
+        Ok(Self { passkey, word, frame, lead, csrf: session.csrf.expose().clone(), enrolment, faults })
     }
 
     pub fn sample(locale: Locale) -> Self {
@@ -71,7 +75,7 @@ impl SecondStepPage {
         let faults = Faults::one("code", frame.t.t("second-wrong"));
         let lead = frame.t.t1("second-lead", "name", "김하늘");
         frame = frame.faulty();
-        Self { frame, lead, csrf: "sample-token".to_owned(), enrolment: None, passkey: None, faults }
+        Self { frame, lead, csrf: "sample-token".to_owned(), enrolment: None, passkey: None, word: false, faults }
     }
 
     pub fn sample_enrol(locale: Locale) -> Self {
@@ -83,7 +87,15 @@ impl SecondStepPage {
         };
         let enrolment = Picture::of(&enrolment).ok();
         let passkey = Some(frame.t.t("enrol-passkey"));
-        Self { frame, lead, csrf: "sample-token".to_owned(), enrolment, passkey, faults: Faults::default() }
+        let faults = Faults::default();
+        Self { frame, lead, csrf: "sample-token".to_owned(), enrolment, passkey, word: false, faults }
+    }
+
+    pub fn sample_again(locale: Locale) -> Self {
+        let shown = Self::sample_enrol(locale);
+        let lead = shown.frame.t.t1("enrol-again-lead", "name", "김하늘");
+        let faults = Faults::one("word", shown.frame.t.t("passkey-fault-word"));
+        Self { frame: shown.frame.faulty(), lead, word: true, faults, ..shown }
     }
 }
 
@@ -104,17 +116,26 @@ pub(crate) async fn show(visitor: Visitor) -> Result<Response, PageError> {
     if session.assurance >= Assurance::Two {
         return Ok(Redirect::to(HOME).into_response());
     }
-    if session.second_factor == SecondFactor::Passkey {
-        return Ok(Redirect::to("/sign-in/passkey").into_response());
+    if let Some(other) = other_way(&session) {
+        return Ok(Redirect::to(other).into_response());
     }
     let enrolment = enrolment(&visitor, &session).await?;
     let frame = visitor.frame("second-title", "sign-in");
     page(&SecondStepPage::new(frame, &session, enrolment.as_ref(), Faults::default())?)
 }
 
+/// Where somebody goes on to whom no code helps.
+fn other_way(session: &Session) -> Option<&'static str> {
+    match session.second_factor {
+        SecondFactor::Passkey => Some("/sign-in/passkey"),
+        SecondFactor::Suspect => Some("/sign-in/recover"),
+        _ => None,
+    }
+}
+
 /// What a person without a second factor sets up: the same until it is confirmed, so that what was scanned stays good.
 async fn enrolment(visitor: &Visitor, session: &Arc<Session>) -> Result<Option<TotpEnrolment>, PageError> {
-    if session.second_factor != SecondFactor::Missing {
+    if !session.second_factor.is_to_enrol() {
         return Ok(None);
     }
     if let Some(begun) = visitor.portal.places().of(session.id).enrolment {
@@ -130,32 +151,34 @@ async fn enrolment(visitor: &Visitor, session: &Arc<Session>) -> Result<Option<T
 pub(crate) async fn check(form: SessionForm) -> Result<Response, PageError> {
     let SessionForm { visitor, session, fields, .. } = form;
     let (asking, source) = (Arc::clone(&session), visitor.source.clone());
-    let code = Redacted::new(fields.text("code").to_owned());
+    let (code, word) = (Redacted::new(fields.text("code").to_owned()), Redacted::new(fields.text("word").to_owned()));
     let outcome = visitor.portal.blocking(move |portal| {
-        Ok(match asking.second_factor {
-            SecondFactor::Missing => portal.identity().totp_confirm(&asking, code.expose()),
-            _ => portal.identity().totp_check(&asking, code.expose(), &source),
+        Ok(if asking.second_factor.is_to_enrol() {
+            portal.identity().totp_confirm_with(&asking, code.expose(), (word.expose(), &source))
+        } else {
+            portal.identity().totp_check(&asking, code.expose(), &source)
         })
     });
     let outcome = outcome.await?;
     if let Err(error) = &outcome
-        && session.second_factor != SecondFactor::Missing
+        && (!session.second_factor.is_to_enrol() || matches!(error, IdentityError::RecoveryWord))
     {
         note_attempt(&visitor, &session, error).await;
     }
-    let fault = match outcome {
+    let (field, fault) = match outcome {
         Ok(token) => {
             let onward = visitor.portal.places().leave(session.id).return_to;
             let cookie = cookies::until_closed(SESSION_COOKIE, token.cookie_value());
             let to = Redirect::to(onward.as_deref().unwrap_or(HOME));
             return Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), to).into_response());
         }
-        Err(IdentityError::TotpWrong { .. }) => "second-wrong",
-        Err(IdentityError::TotpReplayed) => "second-used",
+        Err(IdentityError::TotpWrong { .. }) => ("code", "second-wrong"),
+        Err(IdentityError::TotpReplayed) => ("code", "second-used"),
+        Err(IdentityError::RecoveryWord) => ("word", "passkey-fault-word"),
         Err(error) => return Err(error.into()),
     };
     let enrolment = enrolment(&visitor, &session).await?;
-    let faults = Faults::one("code", visitor.t().t(fault));
+    let faults = Faults::one(field, visitor.t().t(fault));
     let frame = visitor.frame("second-title", "sign-in");
     faulty_page(&SecondStepPage::new(frame, &session, enrolment.as_ref(), faults)?)
 }
@@ -163,9 +186,10 @@ pub(crate) async fn check(form: SessionForm) -> Result<Response, PageError> {
 /// Journals that somebody with one factor did not get further. Whoever is setting up the second one guesses nothing.
 pub(crate) async fn note_attempt(visitor: &Visitor, session: &Session, error: &IdentityError) {
     let asker = match error {
-        IdentityError::TotpWrong { .. } | IdentityError::Passkey { .. } | IdentityError::SessionOver { .. } => {
-            Asker::Guessing(session)
-        }
+        IdentityError::TotpWrong { .. }
+        | IdentityError::Passkey { .. }
+        | IdentityError::RecoveryWord
+        | IdentityError::SessionOver { .. } => Asker::Guessing(session),
         _ => Asker::Half(session),
     };
     let onward = visitor.portal.places().of(session.id).return_to;

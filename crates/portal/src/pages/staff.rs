@@ -138,7 +138,7 @@ async fn sign_in_page(visitor: &Visitor, fault: Option<String>) -> Result<Respon
     }
     let lead = frame.t.t("staff-sign-in-lead");
     let action = "/staff/sign-in".to_owned();
-    let ask = Ask { action, csrf: None, options, creates: false, name: String::new(), word: false, fault };
+    let ask = Ask { action, csrf: None, options, creates: false, name: String::new(), word: None, fault };
     asking(&PasskeyStepPage { frame, heading, lead, ask, other: None, stop: None }, cookie.expose(), faulty)
 }
 
@@ -195,6 +195,7 @@ async fn enrol_page(visitor: &Visitor, token: String, fault: Option<String>) -> 
         frame = frame.faulty();
     }
     let lead = frame.t.t1("staff-enrol-lead", "name", name.expose().as_str());
+    let word = word.then_some("passkey-word-hint");
     let ask = Ask { action, csrf: None, options, creates: true, name: visitor.family_words(), word, fault };
     asking(&PasskeyStepPage { frame, heading, lead, ask, other: None, stop: None }, cookie.expose(), faulty)
 }

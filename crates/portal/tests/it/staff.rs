@@ -248,6 +248,7 @@ fn two_members_of_staff_recover_a_person() {
     let page = half.get("/sign-in/recover");
     let asked = half.post("/sign-in/recover", &[("csrf", &page.csrf())]);
     let code = between(&asked.text(), "id=\"recovery-code\" translate=\"no\">", "<");
+    let word = between(&asked.text(), WORD, "<");
 
     let decide = |staff: &Browser, proof: &str| {
         let page = staff.get("/staff/recovery");
@@ -271,12 +272,78 @@ fn two_members_of_staff_recover_a_person() {
     second.post("/staff/recovery/approve", &fields).says(200, "id=\"done\"");
 
     assert_eq!(browser.get("/records").status, 401, "every session is over");
+    // Another who has the first factor comes first, and is not shown the letters by asking once more.
+    let thief = site.browser();
+    site.prove(&thief, &site.kim);
+    let again = thief.post("/sign-in/recover", &[("csrf", &thief.get("/sign-in/recover").csrf())]);
+    assert!(!again.text().contains(&word), "shown once");
+    set_up(&site, &thief, &between(&again.text(), WORD, "<")).says(422, "word-fault");
+    thief.get("/sign-in/passkey").says(200, "id=\"word\"").says(200, "href=\"/sign-in/recover\"");
     let anew = site.browser();
     site.prove(&anew, &site.kim);
-    let page = anew.get("/sign-in/second-step");
-    let app = App::of(&page);
-    let code = app.code(&site.world.clock);
-    anew.post("/sign-in/second-step", &[("csrf", &page.csrf()), ("code", &code)]).leads_to("/records");
+    set_up(&site, &anew, &word.to_lowercase()).leads_to("/records");
+    let log = anew.get("/access").text();
+    assert!(log.contains("내 이름으로 들어오려고 한 사람"), "wrong letters are told: {log}");
+}
+
+/// Where a page of recovery shows the letters.
+const WORD: &str = "id=\"recovery-word\" translate=\"no\">";
+
+/// Sets up an app after a reset, with letters.
+fn set_up(site: &Site, half: &Browser, word: &str) -> Answer {
+    let page = half.get("/sign-in/second-step");
+    page.says(200, "id=\"word\"").says(200, "href=\"/sign-in/recover\"");
+    let code = App::of(&page).code(&site.world.clock);
+    half.post("/sign-in/second-step", &[("csrf", &page.csrf()), ("code", &code), ("word", word)])
+}
+
+#[test]
+fn a_person_whose_only_passkey_may_be_copied_is_told_and_comes_back_through_staff() {
+    let site = Site::new();
+    let (browser, mut key) = (site.browser(), SoftKey::new(&site.url));
+    site.prove(&browser, &site.kim);
+    let page = browser.get("/sign-in/passkey");
+    let answer = key.create(&options(&page));
+    browser.post("/sign-in/passkey", &[("csrf", &page.csrf()), ("answer", &answer)]).leads_to("/records");
+    let mut copy = key.clone();
+    let come = |key: &mut SoftKey| {
+        let browser = site.browser();
+        site.prove(&browser, &site.kim);
+        let page = browser.get("/sign-in/passkey");
+        let answer = key.get(&options(&page));
+        let came = browser.post("/sign-in/passkey", &[("csrf", &page.csrf()), ("answer", &answer)]);
+        (browser, came)
+    };
+    for _ in 0..2 {
+        come(&mut key).1.leads_to("/records");
+    }
+    let (half, refused) = come(&mut copy);
+    refused.leads_to("/sign-in/second-step");
+    half.get("/sign-in/second-step").leads_to("/sign-in/recover");
+    half.get("/sign-in/passkey").leads_to("/sign-in/second-step");
+    half.get("/records").leads_to("/sign-in/second-step");
+    let page = half.get("/sign-in/recover");
+    page.says(200, "복사된 것으로 보여 막았습니다");
+    assert!(!page.text().contains("href=\"/sign-in/second-step\""), "there is no way back");
+    // Who is still signed in is told the same before anything grave.
+    site.world.clock.advance(301);
+    browser.get("/account/prove").leads_to("/sign-in/recover");
+    browser.get("/sign-in/recover").says(200, "복사된 것으로 보여 막았습니다");
+
+    let asked = half.post("/sign-in/recover", &[("csrf", &page.csrf())]).text();
+    let code = between(&asked, "id=\"recovery-code\" translate=\"no\">", "<");
+    site.world.clock.advance(600);
+    for name in ["박도윤", "최서아"] {
+        let staff = member(&site, name, &mut SoftKey::new(&site.url));
+        let csrf = staff.get("/staff/recovery").csrf();
+        let fields = [("csrf", &*csrf), ("code", &*code), ("proof", "주민등록증"), ("reason", "패스키가 막힘")];
+        let approved = staff.post("/staff/recovery/approve", &fields);
+        approved.says(200, "id=\"done\"");
+        assert!(!approved.text().contains(&between(&asked, WORD, "<")), "who approves is not shown the letters");
+    }
+    let anew = site.browser();
+    site.prove(&anew, &site.kim);
+    set_up(&site, &anew, &between(&asked, WORD, "<")).leads_to("/records");
 }
 
 #[test]
