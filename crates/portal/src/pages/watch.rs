@@ -16,6 +16,7 @@ use base::{Id16, Timestamp};
 use policy::{Action, Actor, InstitutionCode, Permit, Purpose, Role, Target};
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use watch::{Case, CaseQuery, Rule, Severity, Unknown, WatchError, Which};
 
@@ -240,15 +241,17 @@ pub(crate) async fn live(staff: StaffMember) -> Result<Response, PageError> {
 }
 
 /// `GET /staff/watch/events`: server-sent events, one for each case that is new or changed since the one the browser names. The
-/// answer waits for something to tell and ends with it; the browser asks again by itself, and its session is looked at anew.
+/// answer waits for something to tell and ends with it, and the browser asks again by itself. Each look asks for the session as well
+/// as at the door: whose session was ended meanwhile is told nothing more.
 pub(crate) async fn events(staff: StaffMember, headers: HeaderMap) -> Result<Response, PageError> {
     let _place = staff.visitor.portal.place_to_follow()?;
     let told = headers.get(LAST_EVENT).and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
     let t = staff.visitor.t();
     let mut told = told;
     for _ in 0..LIVE_LOOKS {
-        let (actor, after) = (officer(&staff), told);
+        let (actor, session, after) = (officer(&staff), Arc::clone(&staff.session), told);
         let found = staff.visitor.portal.blocking(move |portal| {
+            portal.identity().session_still(&session)?;
             let permit = seeing(portal, actor)?;
             Ok(portal.watch()?.changes(&permit, after)?)
         });

@@ -175,6 +175,22 @@ fn the_live_page_is_told_within_five_seconds() {
 }
 
 #[test]
+fn whose_session_was_ended_is_told_nothing_more() {
+    let site = Site::new();
+    let (officer, officer_id) = officer(&site);
+    let first = officer.get("/staff/watch/events").text();
+    let newest = between(&first, "event: at\ndata: ", "\n");
+    let (identity, begun) = (site.identity.clone(), Instant::now());
+    let ending = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
+        identity.revoke_all(officer_id).expect("ended")
+    });
+    let answer = officer.get_with("/staff/watch/events", ("last-event-id", &newest));
+    assert_eq!((ending.join().expect("it ends"), answer.status), (1, 401), "{}", answer.text());
+    assert!(begun.elapsed() < Duration::from_secs(5), "at the next look");
+}
+
+#[test]
 fn a_month_is_reviewed_and_signed_off_once() {
     let site = Site::new();
     let watch = watch(&site);
