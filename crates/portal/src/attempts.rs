@@ -3,7 +3,7 @@
 //! says who it is, and of the patient whom the address names. Whoever sends no session is led to sign-in and tried nothing.
 //!
 //! Anybody could fill the disk with such requests: the same one is journalled once a minute, and only so many a minute by
-//! source, by account and in all. What is beyond is counted in metrics and nowhere else.
+//! source (an IPv4 address, or an IPv6 /64), by account and in all. What is beyond is counted in metrics and nowhere else.
 //!
 //! What is asked for is what the table of contents asks the door for at the same address, so that no page is left out.
 
@@ -14,7 +14,7 @@ use crate::router::routes;
 use archive::ArchiveError;
 use axum::http::Method;
 use base::{Id16, Redacted};
-use identity::Session;
+use identity::{Session, source_bytes};
 use policy::{Action, Actor, Assurance, Purpose, Request, Role, Target};
 use std::collections::{HashMap, HashSet};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -203,9 +203,9 @@ pub(crate) struct Attempts {
 #[derive(Default)]
 struct Held {
     minute: i64,
-    seen: HashSet<(Id16, String, Wish)>,
+    seen: HashSet<(Id16, Vec<u8>, Wish)>,
     strangers: usize,
-    by_source: HashMap<String, usize>,
+    by_source: HashMap<Vec<u8>, usize>,
     by_account: HashMap<Id16, usize>,
 }
 
@@ -217,17 +217,18 @@ impl Attempts {
             *held = Held { minute, ..Held::default() };
         }
         let held = &mut *held;
-        let key = (attempt.account, attempt.source.to_owned(), attempt.wish);
+        let source = source_bytes(attempt.source);
+        let key = (attempt.account, source.clone(), attempt.wish);
         if held.seen.contains(&key) && !attempt.guess {
             return false;
         }
         if attempt.stranger {
-            let from_here = held.by_source.get(attempt.source).copied().unwrap_or_default();
+            let from_here = held.by_source.get(&source).copied().unwrap_or_default();
             if held.strangers >= STRANGERS_MAX || from_here >= SOURCE_MAX {
                 return false;
             }
             held.strangers += 1;
-            held.by_source.insert(attempt.source.to_owned(), from_here + 1);
+            held.by_source.insert(source, from_here + 1);
         } else {
             let in_account = held.by_account.get(&attempt.account).copied().unwrap_or_default();
             if in_account >= ACCOUNT_MAX || (in_account == 0 && held.by_account.len() >= ACCOUNTS_MAX) {
@@ -292,6 +293,16 @@ mod tests {
         assert_eq!(kept(1, &|n| n.to_string()), STRANGERS_MAX - SOURCE_MAX);
         assert!(attempts.held.lock().expect("no holder panics").seen.len() <= STRANGERS_MAX);
         assert!(attempts.is_kept(2, &stranger("192.0.2.1", visit(0))), "the next minute is counted anew");
+    }
+
+    #[test]
+    fn a_subscriber_with_many_addresses_is_one_source() {
+        let attempts = Attempts::default();
+        let kept = |source: &dyn Fn(usize) -> String| {
+            (0..1_000).filter(|n| attempts.is_kept(1, &stranger(&source(*n), visit(*n)))).count()
+        };
+        assert_eq!(kept(&|n| format!("2001:db8::{n:x}")), SOURCE_MAX, "others are still told of");
+        assert_eq!(kept(&|n| format!("2001:db8:0:{n:x}::1")), STRANGERS_MAX - SOURCE_MAX);
     }
 
     #[test]
