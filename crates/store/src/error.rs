@@ -227,6 +227,12 @@ pub enum StoreError {
         /// Why, and what to do.
         reason: String,
     },
+    /// An erasure of the same was asked for before, and is neither over nor given up.
+    #[error("the erasure {id} is of the same and under way: let it be done, or withdraw it and ask again")]
+    ShredAsked {
+        /// Which.
+        id: String,
+    },
     /// A rotation of keys cannot begin or go on.
     #[error("keys cannot be rotated: {reason}")]
     Rotation {

@@ -179,7 +179,7 @@ impl ErasurePage {
         let is_due =
             shred.state == ShredState::Approved && shred.request_stands && shred.not_before.is_none_or(|at| at <= *now);
         let goes_on = !waits && !matches!(shred.state, ShredState::Done | ShredState::Withdrawn);
-        // While something is held the command does nothing, but ends that it can be withdrawn.
+        // While something is held the command does nothing.
         let runs = (is_due || goes_on) && outlook.held == 0;
         let mut line = Line::new(t, shred, names);
         if shred.state == ShredState::Running && outlook.held > 0 {

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Redacted, Timestamp};
 use policy::{Action, Actor, InstitutionCode, Permit, Purpose, Role, Target};
 use std::collections::BTreeMap;
-use store::{HeldBy, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredOutlook, ShredScope, ShredState};
+use store::{HeldBy, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredOutlook, ShredScope, ShredState, StoreError};
 
 /// Roles that ask for erasures and approve them.
 pub(crate) const ERASING: &[Role] = &[Role::Administrator, Role::Steward, Role::SecurityOfficer];
@@ -195,6 +195,13 @@ struct Wish {
     named: Vec<(&'static str, String)>,
 }
 
+impl Wish {
+    /// What is wrong with the records that are named, beside the field that names them.
+    fn fault(&self, t: &Texts, key: &str) -> Faults {
+        Faults::one(if matches!(self.scope, ShredScope::Patient(_)) { "number" } else { "class" }, t.t(key))
+    }
+}
+
 /// Reads whose records a form names: a patient's, or those of a class.
 fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
     let mut faults = Faults::default();
@@ -259,10 +266,10 @@ fn look_at(portal: &Portal, actor: &Actor, t: &Texts, fields: &Fields) -> Result
     let outlook = portal.archive().store().shred_outlook(&permit, &wish.scope)?;
     let field = if matches!(wish.scope, ShredScope::Patient(_)) { "number" } else { "class" };
     if outlook.is_asked {
-        return Ok(Err(Faults::one(field, t.t("erasure-asked-already"))));
+        return Ok(Err(wish.fault(t, "erasure-asked-already")));
     }
     if outlook.keys == 0 {
-        return Ok(Err(Faults::one(field, t.t("erasure-nothing"))));
+        return Ok(Err(wish.fault(t, "erasure-nothing")));
     }
     Ok(Ok(Looked { permit, by, wish, outlook }))
 }
@@ -339,7 +346,12 @@ pub(crate) async fn ask(form: Fresh<StaffForm>) -> Result<Response, PageError> {
         }
         let Looked { permit, by, wish, .. } = looked;
         let store = portal.archive().store();
-        Ok(Outcome::Asked(store.shred_request(&permit, by, &wish.scope, reason.expose(), basis.expose())?))
+        match store.shred_request(&permit, by, &wish.scope, reason.expose(), basis.expose()) {
+            Ok(id) => Ok(Outcome::Asked(id)),
+            // Somebody was faster, be it by pressing twice.
+            Err(StoreError::ShredAsked { .. }) => Ok(Outcome::Unnamed(wish.fault(t, "erasure-asked-already"))),
+            Err(error) => Err(error.into()),
+        }
     });
     match asking.await? {
         Outcome::Asked(id) => Ok(Redirect::to(&format!("/staff/erasures/{id}")).into_response()),

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use vault::KeyName;
 
 use super::erase::keys_of;
-use super::outlook::check_permit;
+use super::outlook::{asked, check_permit};
 use super::{
     APPROVALS, Approval, Hold, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredOutlook, ShredRole, ShredRules,
     ShredScope, ShredState, failed,
@@ -26,7 +26,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Action`]; [`StoreError::Scope`]; [`StoreError::Limit`]; [`StoreError::Shred`] where reason or legal basis is
-    /// missing; [`StoreError::JournalUnavailable`].
+    /// missing; [`StoreError::ShredAsked`]; [`StoreError::JournalUnavailable`].
     pub fn shred_request(
         &self,
         permit: &Permit,
@@ -47,21 +47,26 @@ impl Store {
         let mut request = Writer::new();
         request.u8(1).text(by.role.name()).text(reason.trim()).text(basis.trim());
         let request = sealed::seal(&core.shred_key, "request", &id.0, request.as_slice(), &*core.random);
-        let (scope, now_us, is_own) = (scope.to_bytes(), core.clock.now_us(), is_own(permit, by));
+        let (scope, now_us, is_own) = (scope.clone(), core.clock.now_us(), is_own(permit, by));
+        let stored = scope.to_bytes();
         let judge = move |connection: &Connection| {
             if !is_own {
                 return Err(failed(id, "whoever is signed in asks in their own name alone"));
             }
-            check_role(connection, id, by)
+            check_role(connection, id, by)?;
+            match asked(connection, &scope)? {
+                Some(same) => Err(StoreError::ShredAsked { id: same.to_string() }),
+                None => Ok(()),
+            }
         };
         self.judged(permit, subject, "erasure-asked", &judge)?;
-        core.writer.run(1, move |transaction| {
+        let done = core.writer.run(1, move |transaction| {
             judge(transaction)?;
             let sql = "INSERT INTO shred (id, state, scope, requester, request, requested_us) VALUES (?, 'requested', ?, ?, ?, ?)";
-            let values = params![id.0, scope, by.account.0, request, now_us];
+            let values = params![id.0, stored, by.account.0, request, now_us];
             transaction.execute(sql, values).at("asking for an erasure").map(|_| ())
-        })?;
-        Ok(id)
+        });
+        self.told(permit, subject, done).map(|()| id)
     }
 
     /// Approves an erasure. The second approval that counts starts the waiting period: one ends with the role of who gave it, up to
@@ -90,7 +95,7 @@ impl Store {
             check_approval(connection, id, asked, by)
         };
         self.judged(permit, subject, "erasure-approved", &judge)?;
-        core.writer.run(2, move |transaction| {
+        let done = core.writer.run(2, move |transaction| {
             let step = "approving an erasure";
             lapse(transaction, now_us)?;
             judge(transaction)?;
@@ -103,7 +108,8 @@ impl Store {
                 transaction.execute(sql, params![now_us + wait_us, id.0]).at(step)?;
             }
             Ok(())
-        })?;
+        });
+        self.told(permit, subject, done)?;
         self.find_shred(id)
     }
 
@@ -119,11 +125,12 @@ impl Store {
             _ => Err(failed(id, "it was begun, or is over: it cannot be given up")),
         };
         self.judged(permit, subject, "erasure-withdrawn", &judge)?;
-        self.core().writer.run(1, move |transaction| {
+        let done = self.core().writer.run(1, move |transaction| {
             judge(transaction)?;
             let sql = "UPDATE shred SET state = 'withdrawn' WHERE id = ?";
             transaction.execute(sql, [id.0]).at("giving up an erasure").map(|_| ())
-        })
+        });
+        self.told(permit, subject, done)
     }
 
     /// An erasure, and what it would take if it were done now; nothing is counted once its keys are destroyed. Takes a permit as

@@ -89,7 +89,7 @@ impl Store {
         })?;
         outlook.kept_until = outlook.kept_until.filter(|last| i64::from(*last) >= i64::from(year));
         core.readers.snapshot(step, |connection| {
-            outlook.is_asked = is_asked(connection, scope)?;
+            outlook.is_asked = asked(connection, scope)?.is_some();
             if let ShredScope::Patient(id) = scope {
                 outlook.kinds = kinds(connection, Owner::Patient(*id))?;
             }
@@ -145,16 +145,19 @@ impl Store {
             check_epoch(connection, permit.epoch())?;
             judge(connection)
         });
-        match judged {
-            Ok(()) => self.note_use(permit, subject, kind),
-            Err(error @ StoreError::Shred { .. }) => {
-                let core = self.core();
-                let result = AccessResult::Denied { reason: REFUSED.to_owned() };
-                core.record(&[AccessEntry { result, ..core.entry(permit, subject) }])?;
-                Err(error)
-            }
-            Err(error) => Err(error),
+        self.told(permit, subject, judged)?;
+        self.note_use(permit, subject, kind)
+    }
+
+    /// Journals what the rules refuse, be it before anything was done or in the end, where somebody else was faster.
+    pub(super) fn told<T>(&self, permit: &Permit, subject: Id16, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        let is_refused = matches!(done, Err(StoreError::Shred { .. } | StoreError::ShredAsked { .. }));
+        if is_refused && permit.action() == Action::HandleErasures {
+            let core = self.core();
+            let result = AccessResult::Denied { reason: REFUSED.to_owned() };
+            core.record(&[AccessEntry { result, ..core.entry(permit, subject) }])?;
         }
+        done
     }
 }
 
@@ -207,12 +210,14 @@ pub(super) fn holds(
     Ok(holds)
 }
 
-/// Whether an erasure of the same is neither over nor given up.
-fn is_asked(connection: &Connection, scope: &ShredScope) -> Result<bool, StoreError> {
+/// The erasure of the same that is neither over nor given up.
+pub(super) fn asked(connection: &Connection, scope: &ShredScope) -> Result<Option<Id16>, StoreError> {
     let step = "looking for erasures of the same";
-    let sql = "SELECT 1 FROM shred WHERE scope = ? AND state NOT IN (?, ?)";
+    let sql = "SELECT id FROM shred WHERE scope = ? AND state NOT IN (?, ?)";
     let over = [ShredState::Done, ShredState::Withdrawn].map(ShredState::name);
-    connection.prepare_cached(sql).at(step)?.exists(params![scope.to_bytes(), over[0], over[1]]).at(step)
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let values = params![scope.to_bytes(), over[0], over[1]];
+    statement.query_row(values, |row| Ok(Id16(row.get(0)?))).optional().at(step)
 }
 
 fn kinds(connection: &Connection, owner: Owner) -> Result<Vec<(String, u64)>, StoreError> {

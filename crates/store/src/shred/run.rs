@@ -108,19 +108,25 @@ impl Store {
         })
     }
 
-    /// Begins, where those who asked and approved still may: from here on it is settled who they were.
+    /// Begins, where those who asked and approved still may and no hold lasts: from here on it is settled who they were, and it can be
+    /// given up no more. So one that is held stays as it was.
     fn begin(&self, shred: &Shred) -> Result<ShredState, StoreError> {
         let (core, id, asked) = (self.core(), shred.id, shred.requester);
         let now_us = core.clock.now_us();
         if let Some(not_before) = shred.not_before.filter(|at| at.as_microsecond() > now_us) {
             return Err(failed(id, format!("its waiting period lasts until {not_before}")));
         }
+        let owners = owners(shred, &self.keys_of_scope(&shred.scope)?);
         let begun = core.writer.run(1, move |transaction| {
             check_asked(transaction, id, asked)?;
             lapse(transaction, now_us)?;
             // Not where it was given up, or approved anew, since it was read.
             let sql = "UPDATE shred SET state = 'running' WHERE id = ? AND state = 'approved' AND not_before_us <= ?";
-            transaction.execute(sql, params![id.0, now_us]).at("beginning an erasure")
+            let begun = transaction.execute(sql, params![id.0, now_us]).at("beginning an erasure")?;
+            if begun == 1 {
+                check_held(transaction, id, &owners, now_us)?;
+            }
+            Ok(begun)
         })?;
         if begun == 1 {
             return Ok(ShredState::Running);

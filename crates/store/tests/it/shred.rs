@@ -9,7 +9,9 @@ use std::time::Duration;
 use base::{Id16, Random, SeededRandom};
 use ledger::EntryKind;
 use policy::{Action, Door, Permit, Purpose, Request, Role, Target};
-use store::{Certificate, Log, Right, ShredActor, ShredRole, ShredRules, ShredScope, ShredState, Store, StoreError};
+use store::{
+    AccessResult, Certificate, Log, Right, ShredActor, ShredRole, ShredRules, ShredScope, ShredState, Store, StoreError,
+};
 
 use crate::sealing::audit;
 use crate::support::*;
@@ -173,10 +175,12 @@ fn approvals_are_of_two_others_and_a_hold_and_the_waiting_period_stop_it() {
 
     let id = approved(&store, &scope);
     let hold = store.place_hold(&permit, patient("p1"), "order of a court", None).expect("placed");
-    assert_eq!(store.shred_step(&permit, id).expect("begun"), ShredState::Running);
     assert!(says(store.shred_step(&permit, id).expect_err("held")).contains("legal hold"));
     assert_eq!(read_all(&store, "p1").expect("read"), 3, "nothing was destroyed");
     assert!(store.shred_certificate(&permit, id, &RULES).is_err());
+    store.shred_withdraw(&permit, id).expect("it was not begun, and can be given up");
+    let id = approved(&store, &scope);
+    assert!(says(store.shred_step(&permit, id).expect_err("held")).contains("legal hold"));
     store.end_hold(&permit, hold).expect("ended");
     run(&store, id);
     assert_eq!(read_all(&store, "p1").expect("read"), 0);
@@ -246,8 +250,8 @@ fn a_request_ends_with_the_role_of_who_made_it() {
     let store = house.open();
     two_patients(&store);
     let permit = repair(&store);
-    let scope = ShredScope::Patient(patient("p1").id());
-    let (asked, ready) = (request(&store, &scope), approved(&store, &scope));
+    let of = |number| ShredScope::Patient(patient(number).id());
+    let (asked, ready) = (request(&store, &of("p1")), approved(&store, &of("p2")));
     let steward = Right::of("steward", None).expect("a right");
     store.revoke(Id16([1; 16]), &steward).expect("revoked");
     assert!(store.shreds(&permit).expect("read").iter().all(|shred| !shred.request_stands));
@@ -349,6 +353,42 @@ fn staff_handle_erasures_in_their_own_name_and_each_act_is_journalled() {
         (2, "refused"),
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn of_those_who_ask_for_the_same_at_once_one_is_heard_and_each_is_in_the_log() {
+    let house = House::new();
+    let store = house.open();
+    two_patients(&store);
+    let (scope, p1) = (ShredScope::Patient(patient("p1").id()), patient("p1").id());
+    let steward = actor(&store, 1, ShredRole::DataSteward);
+    let permits: Vec<Permit> = (0..8).map(|_| handling(&store, steward, Target::Person(p1))).collect();
+    let together = std::sync::Barrier::new(permits.len());
+    let ask = |permit: &Permit| {
+        together.wait();
+        store.shred_request(permit, steward, &scope, "why", "law")
+    };
+    let asked: Vec<Result<Id16, StoreError>> = std::thread::scope(|threads| {
+        let asking: Vec<_> = permits.iter().map(|permit| threads.spawn(|| ask(permit))).collect();
+        asking.into_iter().map(|one| one.join().expect("no panics")).collect()
+    });
+    let (heard, refused): (Vec<_>, Vec<_>) = asked.into_iter().partition(Result::is_ok);
+    assert_eq!(heard.len(), 1);
+    let id = heard.into_iter().next().expect("one").expect("it was asked for");
+    for error in refused.into_iter().map(|one| one.expect_err("refused")) {
+        assert!(matches!(&error, StoreError::ShredAsked { id: same } if *same == id.to_string()), "{error}");
+    }
+    assert_eq!(store.shreds(&repair(&store)).expect("listed").len(), 1);
+    let watch = store.ask_job(&Door::standard().expect("the door"), "watch", Action::WatchAccesses).expect("permitted");
+    let denied = || {
+        let entries = store.watched(&watch, 0, 100).expect("the log").into_iter().filter_map(|one| one.entry);
+        entries.filter(|entry| entry.subject == p1 && entry.result != AccessResult::Granted).count()
+    };
+    crate::rebuild::until(|| denied() == 7);
+    let again = store.shred_request(&repair(&store), steward, &scope, "why", "law").expect_err("under way");
+    assert!(again.to_string().contains("withdraw it and ask again"), "{again}");
+    let group = ShredScope::Class { institution: institution(), class: class(), expiry_year: 2035 };
+    request(&store, &group);
 }
 
 /// Lets another program place a hold when an erasure is about to be certain.
