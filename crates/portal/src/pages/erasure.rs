@@ -198,7 +198,7 @@ impl ErasurePage {
             approves: hindered.is_none().then(|| wait(t, "erasure-approve-wait", seen.wait_hours)),
             // What is told already is not said twice.
             hindered: hindered.filter(|key| !matches!(*key, "erasure-late" | "erasure-left")).map(|key| t.t(key)),
-            withdraws: waits,
+            withdraws: waits && !seen.is_theirs,
             command: runs.then(|| format!("hanmaru shred run {}", shred.id)),
             is_done: shred.state == ShredState::Done,
             frame,
@@ -353,19 +353,25 @@ pub(crate) async fn show(staff: StaffMember, Path(id): Path<String>) -> Result<R
     page(&ErasurePage::new(staff.visitor.frame("erasure-title", "staff"), staff.csrf(), &seen))
 }
 
-/// Does something about an erasure, and shows what came of it; where the rules refuse it, why.
+/// Does something about an erasure that is not of one's own records, and shows what came of it; where the rules refuse it, why.
 async fn act(
     form: Fresh<StaffForm>,
     id: String,
     done: &'static str,
-    work: impl FnOnce(&Portal, &Permit, Id16, ShredActor) -> Result<bool, PageError> + Send + 'static,
+    work: impl FnOnce(&Portal, &Permit, Id16, ShredActor) -> Result<(), StoreError> + Send + 'static,
     why_not: fn(&Seen) -> &'static str,
 ) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, .. }) = form;
     let actor = actor_of(&staff);
     let doing = staff.visitor.portal.blocking(move |portal| {
         let (id, permit, by) = handling_of(portal, &actor, &id)?;
-        let done = work(portal, &permit, id, by)?;
+        let target = portal.archive().store().shred_target(id)?.unwrap_or(Target::Installation);
+        let done = if is_theirs(portal, by.account, &target)? {
+            refuse_theirs(portal, &permit, &target)?;
+            false
+        } else {
+            done_or_refused(work(portal, &permit, id, by))?
+        };
         let seen = seen(portal, &permit, id)?;
         Ok(((!done).then(|| why_not(&seen)), seen))
     });
@@ -384,13 +390,7 @@ async fn act(
 /// `POST /staff/erasures/{id}/approve`
 pub(crate) async fn approve(Path(id): Path<String>, form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let approving = |portal: &Portal, permit: &Permit, id, by: ShredActor| {
-        let store = portal.archive().store();
-        let target = store.shred_target(id)?.unwrap_or(Target::Installation);
-        if is_theirs(portal, by.account, &target)? {
-            refuse_theirs(portal, permit, &target)?;
-            return Ok(false);
-        }
-        done_or_refused(store.shred_approve(permit, id, by, &portal.config().shred).map(drop))
+        portal.archive().store().shred_approve(permit, id, by, &portal.config().shred).map(drop)
     };
     let why_not = |seen: &Seen| hindrance(&seen.shred, seen.own, seen.is_theirs).unwrap_or("erasure-late");
     act(form, id, "erasure-approved", approving, why_not).await
@@ -398,9 +398,9 @@ pub(crate) async fn approve(Path(id): Path<String>, form: Fresh<StaffForm>) -> R
 
 /// `POST /staff/erasures/{id}/withdraw`
 pub(crate) async fn withdraw(Path(id): Path<String>, form: Fresh<StaffForm>) -> Result<Response, PageError> {
-    let withdrawing =
-        |portal: &Portal, permit: &Permit, id, _| done_or_refused(portal.archive().store().shred_withdraw(permit, id));
-    act(form, id, "erasure-withdrawn", withdrawing, |_| "erasure-too-late").await
+    let withdrawing = |portal: &Portal, permit: &Permit, id, _| portal.archive().store().shred_withdraw(permit, id);
+    let why_not = |seen: &Seen| if seen.is_theirs { "erasure-theirs" } else { "erasure-too-late" };
+    act(form, id, "erasure-withdrawn", withdrawing, why_not).await
 }
 
 /// The certificate of an erasure, which is given to nobody unless it holds; nothing is there before it is done.

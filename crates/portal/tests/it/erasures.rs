@@ -137,7 +137,11 @@ fn an_erasure_lives_from_its_request_to_its_certificate() {
     held.says(200, "보존 명령이 있어서 멈추어 있습니다").says(200, &format!("보존 명령 {}", &hold.to_string()[..8]));
     assert!(!held.text().contains("id=\"command\"") && !held.text().contains("법원"), "nothing to run, and no note");
     let step = || site.world.store().shred_step(&repair(&site), id);
+    step().expect_err("held");
+    officer.get(&address).says(200, "보존 명령이 있어서 멈추어 있습니다").says(200, "id=\"withdraw\"");
+    site.world.store().end_hold(&repair(&site), hold).expect("ended");
     assert_eq!(step().expect("begun"), ShredState::Running);
+    let hold = site.world.store().place_hold(&repair(&site), patient("p1"), "법원 명령", None).expect("placed");
     step().expect_err("held");
     let stopped = officer.get(&address);
     stopped.says(200, "키를 없애기 전에 멈추었습니다").says(200, "보존 명령으로 멈춤").says(200, "id=\"against\"");
@@ -241,7 +245,7 @@ fn what_is_withdrawn_or_never_was_cannot_be_approved_and_what_retention_ended_fo
 }
 
 #[test]
-fn nobody_of_the_staff_asks_for_or_approves_the_erasure_of_their_own_records() {
+fn nobody_of_the_staff_asks_for_approves_or_withdraws_the_erasure_of_their_own_records() {
     let site = Site::new();
     let steward = Member::new(&site, "박도윤", Role::Steward);
     let officer = Member::new(&site, "한지우", Role::SecurityOfficer);
@@ -266,13 +270,15 @@ fn nobody_of_the_staff_asks_for_or_approves_the_erasure_of_their_own_records() {
     let before = told(&site, kim).len();
     officer.send(&format!("{address}/approve"), &[]).says(422, "본인의 기록입니다");
     officer.get(&address).says(200, "id=\"hindered\"").says(200, "본인의 기록입니다");
-    officer.send(&format!("{address}/withdraw"), &[]).says(200, "철회했습니다");
+    assert!(!officer.get(&address).text().contains("id=\"withdraw\""));
+    officer.send(&format!("{address}/withdraw"), &[]).says(422, "본인의 기록입니다");
+    steward.send(&format!("{address}/withdraw"), &[]).says(422, "본인의 기록입니다");
     steward.send("/staff/erasures/look", &of("p1")).says(422, "본인의 기록입니다");
     ask(&steward, "p1").says(422, "본인의 기록입니다");
     let refused = ("한지우".to_owned(), "denied erasure".to_owned());
     assert_eq!(told(&site, kim)[before], refused, "whose it is sees that it was tried");
     let denied = told(&site, kim)[before..].iter().filter(|(_, what)| what == "denied erasure").count();
-    assert_eq!(denied, 3, "asking and approving alike");
+    assert_eq!(denied, 5, "asking, approving and withdrawing alike");
     // Of somebody else's they do.
     steward.send(&format!("{others}/approve"), &[]).says(200, "id=\"done\"");
 }
