@@ -2,11 +2,12 @@
 //! representative asks; ended by the person or by staff.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use base::{Clock, Id16, KOREA, Redacted, Timestamp};
 use jiff::civil::Date;
 use policy::{Action, GroundKind, InstitutionCode, Owner, Permit, ProofCase, ProofRules, Share};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::Store;
 use crate::core::{check_action, check_count, check_epoch};
@@ -70,7 +71,8 @@ pub struct Representative {
 
 impl Store {
     /// Writes down who may act for a person. Takes a permit for [`Action::Appoint`] of the person, for cases that rest on the
-    /// person's own word, or one for [`Action::RecordProof`] about the person, for the others.
+    /// person's own word, or one for [`Action::RecordProof`] about the person, for the others: where its request is about one
+    /// institution, the appointment is as well.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`]; [`StoreError::Missing`]
@@ -81,7 +83,10 @@ impl Store {
         if !permit.reaches(Owner::Patient(new.person), &nowhere()) {
             return Err(StoreError::Scope { what: "the person who is represented" });
         }
-        self.note_use(permit, new.person, "appointment")?;
+        self.noted(permit, new.person, "appointment-recorded", || self.write_appointment(permit, &new))
+    }
+
+    fn write_appointment(&self, permit: &Permit, new: &NewRepresentative) -> Result<Id16, StoreError> {
         let rules = ProofRules::standard();
         let now = self.core().clock.now();
         let birth_date = new.birth_date.as_ref().map(|date| *date.expose());
@@ -98,9 +103,11 @@ impl Store {
         if new.agent == new.person || until_us <= now_us || until_us > longest_us {
             return Err(StoreError::Missing { what: "agent and end that an appointment can have" });
         }
+        let (new, ground) = (new.clone(), permit.purpose().ground());
         core.writer.run(new.seen.len() + 1, move |transaction| {
             let step = "writing an appointment";
             check_epoch(transaction, epoch)?;
+            check_place(transaction, ground, new.institution.as_ref())?;
             let is_person = transaction
                 .prepare_cached("SELECT 1 FROM person WHERE id = ?")
                 .at(step)?
@@ -147,10 +154,10 @@ impl Store {
         if !permit.reaches(Owner::Patient(person), &nowhere()) {
             return Err(StoreError::Scope { what: "the person who is represented" });
         }
-        self.note_use(permit, person, "appointment")?;
-        let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), self.core().clock.now_us());
-        self.core().writer.run(1, move |transaction| {
+        let (by, epoch, clock) = (permit.actor().account, permit.epoch(), Arc::clone(&self.core().clock));
+        let end = move |transaction: &Transaction<'_>| {
             check_epoch(transaction, epoch)?;
+            let now_us = clock.now_us();
             let sql = format!(
                 "UPDATE representative SET ended_by = ?2, ended_us = ?3 WHERE {OF_PERSON} AND id = ?4 AND ended_us IS NULL"
             );
@@ -160,7 +167,8 @@ impl Store {
                 return Err(StoreError::Missing { what: "appointment that is open" });
             }
             bump_epoch(transaction)
-        })
+        };
+        self.noted(permit, person, "appointment-ended", || self.core().writer.run(1, end))
     }
 
     /// Who may act or might have acted for a person, newest first. Takes a permit as [`Store::appoint`] does.
@@ -228,6 +236,23 @@ impl Store {
             listed(connection, "agent = ?1 AND id = ?2", [account.0, id.0])
         })?;
         Ok(found.into_iter().next())
+    }
+}
+
+/// Staff who handle a request about one institution let somebody act there and nowhere else.
+fn check_place(
+    connection: &Connection,
+    request: Option<Id16>,
+    place: Option<&InstitutionCode>,
+) -> Result<(), StoreError> {
+    let Some(request) = request else { return Ok(()) };
+    let step = "looking what a request is about";
+    let mut statement = connection.prepare_cached("SELECT institution FROM access_ground WHERE id = ?").at(step)?;
+    let about: Option<String> = statement.query_row([request.0], |row| row.get(0)).optional().at(step)?;
+    match about.as_deref() {
+        Some("") | None => Ok(()),
+        Some(code) if place.is_some_and(|place| place.as_str() == code) => Ok(()),
+        Some(_) => Err(StoreError::Scope { what: "the institution that the request is about" }),
     }
 }
 

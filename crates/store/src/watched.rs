@@ -16,7 +16,7 @@ use crate::core::{Core, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::grounds::GROUNDS_MAX;
 use crate::index::HOUSEHOLD;
-use crate::journal::{AccessEntry, drain};
+use crate::journal::{AccessEntry, AccessResult, drain};
 use crate::sequencer::KIND_ACCESS;
 use crate::types::{id16_from, owner_bytes, time_from};
 use crate::{grounds, keys, rights, sealed};
@@ -25,6 +25,8 @@ use crate::{grounds, keys, rights, sealed};
 pub const WATCHED_MAX: usize = 2_000;
 /// Most leaves that are looked through for holes in one call.
 pub const LEAVES_MAX: usize = 50_000;
+/// The name of the reason where what was permitted came to nothing.
+const UNDONE: &str = "undone";
 
 /// An entry by its number: numbers grow in the order in which entries came, and none is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +189,29 @@ impl Store {
     pub fn note_use(&self, permit: &Permit, subject: Id16, kind: &str) -> Result<(), StoreError> {
         let core = self.core();
         core.record(&[AccessEntry { what: vec![(kind.to_owned(), 1)], ..core.entry(permit, subject) }])
+    }
+
+    /// Does something that is noted first as [`Store::note_use`] does, since nothing may be done that is not in the log. Where it
+    /// fails, a second entry says so, as denied: the first alone would tell of what never was.
+    ///
+    /// # Errors
+    /// Those of [`Store::note_use`], before anything is done; those of `act`.
+    pub fn noted<T, E: From<StoreError>>(
+        &self,
+        permit: &Permit,
+        subject: Id16,
+        kind: &str,
+        act: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.note_use(permit, subject, kind)?;
+        let done = act();
+        if done.is_err() {
+            let core = self.core();
+            let result = AccessResult::Denied { reason: UNDONE.to_owned() };
+            let what = vec![(kind.to_owned(), 1)];
+            core.record(&[AccessEntry { result, what, ..core.entry(permit, subject) }])?;
+        }
+        done
     }
 
     /// Looks through leaves and entries for holes, from where it was looked through before. Takes a permit whose scope is

@@ -33,6 +33,8 @@ pub(crate) struct ProofsPage {
     frame: Frame,
     csrf: String,
     faults: Faults,
+    /// What was sent, where it is to be mended.
+    filled: Fields,
     done: Option<String>,
     found: Option<Found>,
 }
@@ -61,6 +63,8 @@ struct RecordForm {
     case: Case,
     proofs: Vec<Choice>,
     code: String,
+    /// The institution that the request is about: they act there and nowhere else.
+    at: Option<String>,
     institution: String,
     every: bool,
     whole: bool,
@@ -80,7 +84,7 @@ impl ProofsPage {
             cases: if case.is_none() { cases().map(|case| Case::new(t, case)).collect() } else { Vec::new() },
             form: case.map(|case| RecordForm::new(t, case, &said.filled, known)),
         });
-        Self { frame, csrf, faults: said.faults, done: said.done.map(|key| t.t(key)), found }
+        Self { frame, csrf, faults: said.faults, filled: said.filled, done: said.done.map(|key| t.t(key)), found }
     }
 
     pub fn sample(locale: Locale) -> Self {
@@ -97,7 +101,7 @@ impl ProofsPage {
         let (t, known) = (locale.texts(), Known { list: Vec::new(), profile: None, ..sample_known() });
         let case = cases().find(|case| case.slug == "sibling").expect("a case of the law");
         let filled = Fields::default();
-        let faults = read(t, &filled, case, (Id16::default(), known.birth), known.now, |_| true).expect_err("empty");
+        let faults = read(t, &filled, case, &known.about(Id16::default()), |_| true).expect_err("empty");
         let said = Said { case: Some(case), filled, faults, done: None };
         Self::new(sample_frame(locale).faulty(), "sample-token".to_owned(), Some(&known), said)
     }
@@ -152,14 +156,13 @@ impl RecordForm {
             label: word(t, "proof", proof),
             chosen: seen.contains(proof.as_str()),
         });
-        let asked = known.institution.as_ref().map(InstitutionCode::to_string).unwrap_or_default();
-        let typed = filled.text("only").trim().to_owned();
         let latest = latest_day(latest_end(case, known.birth, known.now));
         Self {
             case: Case::new(t, case),
             proofs: proofs.collect(),
             code: filled.text("code").to_owned(),
-            institution: if typed.is_empty() { asked } else { typed },
+            at: known.institution.as_ref().map(InstitutionCode::to_string),
+            institution: filled.text("only").to_owned(),
             every: filled.text("reach") == "all",
             whole: share_named(filled) == Share::Whole,
             until: filled.text("until").to_owned(),
@@ -186,6 +189,21 @@ struct Known {
     now: Timestamp,
 }
 
+impl Known {
+    fn about(&self, person: Id16) -> About<'_> {
+        About { person, birth: self.birth, institution: self.institution.as_ref(), now: self.now }
+    }
+}
+
+/// What a form is read against.
+struct About<'a> {
+    person: Id16,
+    birth: Option<Date>,
+    /// The institution that the request is about.
+    institution: Option<&'a InstitutionCode>,
+    now: Timestamp,
+}
+
 /// Refuses whoever is no support staff. The door does it, and journals the attempt.
 fn entitled(portal: &Portal, actor: &Actor) -> Result<(), PageError> {
     if portal.archive().store().facts(actor.account)?.holds.contains(&ROLE) {
@@ -195,12 +213,17 @@ fn entitled(portal: &Portal, actor: &Actor) -> Result<(), PageError> {
     Err(PageError::StaffDenied)
 }
 
-/// The permit on a request of this member of staff, and whom it is about. One of others is asked for like one that is not there.
-fn on_request(portal: &Portal, actor: &Actor, ground: Id16) -> Result<(Permit, Id16), PageError> {
+/// The permit on a request of this member of staff, whom it is about, and at which institution. One of others is asked for like one
+/// that is not there.
+fn on_request(
+    portal: &Portal,
+    actor: &Actor,
+    ground: Id16,
+) -> Result<(Permit, Id16, Option<InstitutionCode>), PageError> {
     let own = portal.archive().store().own_ground(actor.account, ground)?;
     let own = own.filter(|own| (own.role, own.kind) == (ROLE, GroundKind::Request));
-    let subject = own.map_or(ground, |own| own.subject);
-    Ok((permit(portal, actor, ground, subject)?, subject))
+    let (subject, institution) = own.map_or((ground, None), |own| (own.subject, own.institution));
+    Ok((permit(portal, actor, ground, subject)?, subject, institution))
 }
 
 fn permit(portal: &Portal, actor: &Actor, ground: Id16, subject: Id16) -> Result<Permit, PageError> {
@@ -249,14 +272,12 @@ fn birth_of(
 }
 
 fn known(portal: &Portal, actor: &Actor, ground: Id16) -> Result<Known, PageError> {
-    let (permit, subject) = on_request(portal, actor, ground)?;
-    let store = portal.archive().store();
-    let list = store.representatives(&permit, subject)?;
+    let (permit, subject, institution) = on_request(portal, actor, ground)?;
+    let list = portal.archive().store().representatives(&permit, subject)?;
     let profile = portal.identity().profile(subject)?;
-    let own = store.own_ground(actor.account, ground)?;
     Ok(Known {
         ground,
-        institution: own.and_then(|own| own.institution),
+        institution,
         birth: birth_of(portal, &permit, subject, profile.as_ref())?,
         profile,
         names: Names::of(portal, &list)?,
@@ -281,8 +302,7 @@ fn read(
     t: &Texts,
     fields: &Fields,
     case: &'static ProofCase,
-    (person, birth): (Id16, Option<Date>),
-    now: Timestamp,
+    &About { person, birth, institution: at, now }: &About<'_>,
     is_known: impl Fn(&InstitutionCode) -> bool,
 ) -> Result<NewRepresentative, Faults> {
     let age = birth.and_then(|birth| full_years(birth, now));
@@ -303,8 +323,11 @@ fn read(
         fault("code", t.t("proofs-code-fault"));
     }
     let every = fields.text("reach") == "all";
-    let institution = InstitutionCode::new(fields.text("only").trim()).filter(|code| !every && is_known(code));
-    if !every && institution.is_none() {
+    let named = InstitutionCode::new(fields.text("only").trim()).filter(|code| !every && is_known(code));
+    let institution = at.cloned().or(named.clone());
+    if at.is_some() && named.as_ref() != at {
+        fault("only", t.t("proofs-place-beyond"));
+    } else if !every && named.is_none() {
         fault("only", t.t("proofs-place-fault"));
     }
     let latest = latest_end(case, birth, now);
@@ -372,12 +395,12 @@ pub(crate) async fn find(form: StaffForm) -> Result<Response, PageError> {
         };
         Ok(match ground {
             Ok(ground) => Ok((known(portal, &actor, ground)?, fields)),
-            Err(faults) => Err(faults),
+            Err(faults) => Err((faults, fields)),
         })
     });
     let (known, fields) = match finding.await? {
         Ok(found) => found,
-        Err(faults) => return answered(&staff, None, Said { faults, ..Said::default() }),
+        Err((faults, filled)) => return answered(&staff, None, Said { faults, filled, ..Said::default() }),
     };
     let case = cases().find(|case| case.slug == fields.text("case"));
     let age = known.birth.and_then(|birth| full_years(birth, known.now));
@@ -397,13 +420,14 @@ pub(crate) async fn record(form: Fresh<StaffForm>) -> Result<Response, PageError
         entitled(portal, &actor)?;
         let ground = fields.text("ground").parse().map_err(|_| PageError::Bad)?;
         let case = cases().find(|case| case.slug == fields.text("case")).ok_or(PageError::Bad)?;
-        let (permit, subject) = on_request(portal, &actor, ground)?;
+        let (permit, subject, institution) = on_request(portal, &actor, ground)?;
         let profile = portal.identity().profile(subject)?;
         let birth = birth_of(portal, &permit, subject, profile.as_ref())?;
         let archive = portal.archive();
         let is_known = |code: &InstitutionCode| matches!(archive.institution(code), Ok(Some(_)));
         let own = portal.watch()?.person_of(actor.account)?;
-        let faults = match read(t, &fields, case, (subject, birth), archive.clock().now(), is_known) {
+        let about = About { person: subject, birth, institution: institution.as_ref(), now: archive.clock().now() };
+        let faults = match read(t, &fields, case, &about, is_known) {
             // Papers are seen by somebody who has no part in it.
             Ok(new) if own.is_some_and(|own| own == subject || own == new.agent) => {
                 Faults::one("code", t.t("proofs-theirs"))
@@ -434,7 +458,7 @@ pub(crate) async fn end(form: Fresh<StaffForm>) -> Result<Response, PageError> {
         entitled(portal, &actor)?;
         let id = |name: &str| fields.text(name).parse::<Id16>().map_err(|_| PageError::Bad);
         let (ground, ended) = (id("ground")?, id("id")?);
-        let (permit, subject) = on_request(portal, &actor, ground)?;
+        let (permit, subject, _) = on_request(portal, &actor, ground)?;
         match portal.archive().store().end_representative(&permit, subject, ended) {
             Ok(()) => portal.identity().tell(subject, NoticeKind::RepresentativeEnded)?,
             // Somebody else was faster, or it is another person's.
@@ -459,9 +483,20 @@ mod tests {
     }
 
     fn at(slug: &str, birth: Option<Date>, fields: &[(&str, &str)]) -> Result<NewRepresentative, Vec<&'static str>> {
+        on(None, slug, birth, fields)
+    }
+
+    /// On a request about an institution.
+    fn on(
+        institution: Option<&InstitutionCode>,
+        slug: &str,
+        birth: Option<Date>,
+        fields: &[(&str, &str)],
+    ) -> Result<NewRepresentative, Vec<&'static str>> {
         let case = cases().find(|case| case.slug == slug).expect("a case");
         let is_known = |code: &InstitutionCode| code.as_str() == "31100001";
-        let read = read(Locale::Korean.texts(), &Fields::of(fields), case, (PERSON, birth), now(), is_known);
+        let about = About { person: PERSON, birth, institution, now: now() };
+        let read = read(Locale::Korean.texts(), &Fields::of(fields), case, &about, is_known);
         read.map_err(|faults| faults.0.into_iter().map(|fault| fault.field).collect())
     }
 
@@ -484,6 +519,18 @@ mod tests {
             with(&[&FAMILY[..], &[("seen", "power-of-attorney"), ("reach", "all"), ("share", "whole")]].concat());
         let new = at("spouse-or-lineal", ADULT, &more).expect("good");
         assert_eq!((new.seen.len(), new.institution, new.share), (4, None, Share::Whole), "of the case alone");
+    }
+
+    #[test]
+    fn on_a_request_about_one_institution_nothing_beyond_it_is_recorded() {
+        let [asked, other] = ["31100001", "99999999"].map(|code| InstitutionCode::new(code).expect("a code"));
+        let at = |institution, more: &[(&str, &str)]| {
+            let fields: Vec<(&str, &str)> = more.iter().copied().chain(with(&FAMILY)).collect();
+            on(Some(institution), "spouse-or-lineal", ADULT, &fields).map(|new| new.institution)
+        };
+        assert_eq!(at(&asked, &[]), Ok(Some(asked.clone())));
+        assert_eq!(at(&asked, &[("reach", "all")]), Err(vec!["only"]), "all of them");
+        assert_eq!(at(&other, &[]), Err(vec!["only"]), "another");
     }
 
     #[test]

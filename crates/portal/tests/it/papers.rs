@@ -104,6 +104,31 @@ fn whoever_showed_the_papers_sees_the_records_until_the_patient_ends_it() {
 }
 
 #[test]
+fn a_request_about_one_institution_lets_somebody_act_there_and_nowhere_else() {
+    let site = Site::new();
+    let (sister, code) = signed_in(&site, &site.lee);
+    let clerk = clerk(&site);
+    request(&site, &clerk, "p1");
+    let found = find(&clerk, CODE, "p1");
+    let form = choose(&clerk, &found, "sibling");
+    form.says(200, &format!("type=\"hidden\" name=\"only\" value=\"{CODE}\""));
+    assert!(!form.text().contains("id=\"reach-all\""), "nothing wider is offered");
+    let (csrf, ground) = (found.csrf(), ground_of(&found));
+    for wider in
+        [[("reach", "all"), ("only", "")], [("reach", "all"), ("only", CODE)], [("reach", "one"), ("only", "")]]
+    {
+        let mut fields = vec![("csrf", &*csrf), ("ground", &*ground), ("case", "sibling"), ("code", &*code)];
+        fields.extend(wider);
+        fields.extend([("share", "whole"), ("until", "2026-12-31")]);
+        fields.extend(PAPERS.map(|paper| ("seen", paper)));
+        let refused = clerk.post("/staff/representatives/record", &fields);
+        refused.says(422, "id=\"only-fault\"").says(422, "그 병원의 기록만 볼 수 있습니다");
+    }
+    assert!(!sister.get("/representatives").text().contains("/acting/"), "nothing was recorded");
+    record(&clerk, &found, &code, &PAPERS).says(200, "id=\"done\"");
+}
+
+#[test]
 fn staff_end_what_staff_recorded_and_the_patient_is_told() {
     let site = Site::new();
     let (patient, _) = signed_in(&site, &site.kim);
@@ -118,6 +143,7 @@ fn staff_end_what_staff_recorded_and_the_patient_is_told() {
     assert_eq!(sister.get(&format!("/acting/{id}")).status, 403, "on the next request");
     assert_eq!(clerk.post("/staff/representatives/end", &fields).status, 400, "once");
     patient.get("/account/notices").says(200, "대리를 끝냈습니다");
+    patient.get("/access").says(200, "대리인 기록").says(200, "대리 끝냄").says(200, "처리가 끝나지 못해서");
 }
 
 #[test]
@@ -133,6 +159,7 @@ fn without_an_open_request_a_patient_is_like_one_who_is_not_there() {
     assert!(!somebody.text().contains("김하늘"));
     patient.get("/access").says(200, "대리인 서류 확인").says(200, "열려 있는 신청");
     find(&clerk, "", "").says(422, "id=\"institution-fault\"").says(422, "id=\"number-fault\"");
+    nobody.says(422, "value=\"p99\"");
 
     let colleague = member(&site, "최서아", appointed(Role::Support)).0;
     request(&site, &colleague, "p1");
