@@ -367,6 +367,15 @@ impl Identity {
             .collect()
     }
 
+    /// Where an account of staff stands; `None` where it is none.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub fn staff_state(&self, account: Id16) -> Result<Option<StaffState>, IdentityError> {
+        let found = self.inner.read("identity-staff-state", |connection, _| tables::staff::get(connection, account))?;
+        Ok(found.map(|row| StaffState::of(&row.state)))
+    }
+
     /// Ends a member of staff's account for good, in one transaction: every session, passkey, invitation, pending approval
     /// and right. Requests that come later find nothing, and permits given before are refused on their next use. For the command
     /// line; people go through [`Identity::off_board_as`].

@@ -184,12 +184,8 @@ impl Store {
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::JournalUnavailable`]; [`StoreError::Missing`] where nothing
     /// is there that somebody else asked for; [`StoreError::Database`], [`StoreError::Commit`].
     pub fn confirm_rights(&self, by: Option<&Permit>, account: Id16) -> Result<usize, StoreError> {
-        if let Some(permit) = by {
-            check_action(permit, "confirm_rights", &[Action::ManageRights])?;
-            self.note_use(permit, account, "right")?;
-        }
         let confirms = by.map(|permit| (permit.actor().account, permit.epoch()));
-        self.core().writer.run(1, move |transaction| {
+        let confirm = move |transaction: &Transaction<'_>| {
             let step = "confirming rights";
             if let Some((_, epoch)) = confirms {
                 check_epoch(transaction, epoch)?;
@@ -209,7 +205,11 @@ impl Store {
                 return Err(StoreError::Missing { what: "right that somebody else asked for" });
             }
             Ok(given)
-        })
+        };
+        let write = || self.core().writer.run(1, confirm);
+        let Some(permit) = by else { return write() };
+        check_action(permit, "confirm_rights", &[Action::ManageRights])?;
+        self.noted(permit, account, "right", write)
     }
 
     /// The rights that wait to be confirmed, of every account. For the command line and administrators' pages.

@@ -1,19 +1,18 @@
 //! Members of staff, for administrators: inviting them, and ending their accounts at once.
 
 use crate::Portal;
-use crate::error::{PageError, page};
+use crate::error::{PageError, form_page};
 use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::staff_access::staff_permit;
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use askama::Template;
-use axum::http::StatusCode;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use identity::{IdentityError, Invitation, Staff, StaffState, is_staff_name};
 use policy::{Action, InstitutionCode, Permit, Purpose, Role, Target};
-use store::{AskedRight, Right, StoreError};
+use store::{Act, AskedRight, Right, StoreError};
 
 /// Roles that can be given here, and whether each is for one institution.
 const ROLES: [(&str, bool); 10] = [
@@ -29,6 +28,9 @@ const ROLES: [(&str, bool); 10] = [
     ("administrator", false),
 ];
 
+/// States of those who have not left.
+const HERE: &[StaffState] = &[StaffState::Invited, StaffState::Active];
+
 #[derive(Template)]
 #[template(path = "staff_people.html")]
 pub(crate) struct PeoplePage {
@@ -39,6 +41,7 @@ pub(crate) struct PeoplePage {
     link: Option<Link>,
     people: Vec<Line>,
     roles: Vec<Choice>,
+    filled: Fields,
 }
 
 /// An invitation as it is shown, once.
@@ -64,11 +67,12 @@ struct Line {
 }
 
 impl PeoplePage {
-    fn new(frame: Frame, csrf: String, people: &[Staff], asked: &[AskedRight], own: Id16) -> Self {
+    fn new(frame: Frame, csrf: String, people: &[Staff], asked: &[AskedRight], own: Id16, filled: Fields) -> Self {
         let t = frame.t;
-        let roles = ROLES.iter().map(|(role, _)| Choice::new(role, &t.t(&format!("role-{role}")), "")).collect();
+        let role = |(role, _): &(&str, bool)| Choice::new(role, &t.t(&format!("role-{role}")), filled.text("role"));
+        let roles = ROLES.iter().map(role).collect();
         let people = people.iter().map(|staff| Line::new(t, staff, asked, own)).collect();
-        Self { frame, csrf, faults: Faults::default(), done: None, link: None, people, roles }
+        Self { frame, csrf, faults: Faults::default(), done: None, link: None, people, roles, filled }
     }
 
     pub fn sample(locale: Locale) -> Self {
@@ -88,7 +92,8 @@ impl PeoplePage {
         let frame = Frame::sample(locale, "people-title", "staff", "/staff/people", true);
         let link = Link::new(frame.t, "https://records.example", "c2FtcGxl", moment(1_795_420_000));
         let asked = [AskedRight { account: people[1].account, right: Right::Operator, by: Id16::default() }];
-        let shown = Self::new(frame, "sample-token".to_owned(), &people, &asked, people[0].account);
+        let (csrf, filled) = ("sample-token".to_owned(), Fields::default());
+        let shown = Self::new(frame, csrf, &people, &asked, people[0].account, filled);
         Self { link: Some(link), ..shown }
     }
 }
@@ -140,6 +145,8 @@ impl Link {
 #[derive(Default)]
 struct Said {
     faults: Faults,
+    /// What was sent, where it is to be mended.
+    filled: Fields,
     done: Option<String>,
     invitation: Option<Invitation>,
 }
@@ -152,18 +159,14 @@ async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
     let (people, asked) = reading.await?;
     let mut frame = staff.visitor.frame("people-title", "staff");
     let t = frame.t;
-    let faulty = !said.faults.is_empty();
-    if faulty {
+    let is_faulty = !said.faults.is_empty();
+    if is_faulty {
         frame = frame.faulty();
     }
     let url = &staff.visitor.portal.config().public_url;
     let link = said.invitation.map(|invitation| Link::new(t, url, invitation.token.expose(), invitation.ends));
-    let shown = PeoplePage::new(frame, staff.csrf(), &people, &asked, staff.session.account);
-    let mut response = page(&PeoplePage { faults: said.faults, done: said.done, link, ..shown })?;
-    if faulty {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    let shown = PeoplePage::new(frame, staff.csrf(), &people, &asked, staff.session.account, said.filled);
+    form_page(&PeoplePage { faults: said.faults, done: said.done, link, ..shown }, is_faulty)
 }
 
 /// Does something that takes the right to manage rights, which the door is asked for; its refusal is journalled.
@@ -180,6 +183,37 @@ pub(crate) async fn managing<T: Send + 'static>(
     doing.await
 }
 
+/// As [`managing`], about the account that a form names, which has to be one of staff that stands as it must for this. Of any
+/// other nothing is written but that it was tried in vain: in the log of whose account it is, or of whoever tried where it is
+/// nobody's.
+pub(crate) async fn managing_account<T: Send + 'static>(
+    staff: &StaffMember,
+    fields: &Fields,
+    fits: &'static [StaffState],
+    work: impl FnOnce(&Portal, &Permit, Id16) -> Result<T, PageError> + Send + 'static,
+) -> Result<T, PageError> {
+    let account = fields.text("account").parse::<Id16>();
+    let managing = managing(staff, move |portal, permit| {
+        let account = account.map_err(|_| PageError::Bad)?;
+        let state = portal.identity().staff_state(account)?;
+        if state.is_some_and(|state| fits.contains(&state)) {
+            return work(portal, permit, account);
+        }
+        let is_there = state.is_some() || portal.identity().profile(account)?.is_some();
+        let actor = permit.actor().clone();
+        portal.archive().store().journal_act(Act {
+            subject: if is_there { account } else { actor.account },
+            actor,
+            action: permit.action().name(),
+            purpose: permit.purpose().name(),
+            explanation: permit.explanation().to_owned(),
+            refused: Some("unfit".to_owned()),
+        })?;
+        Err(PageError::Bad)
+    });
+    managing.await
+}
+
 /// `GET /staff/people`
 pub(crate) async fn list(staff: StaffMember) -> Result<Response, PageError> {
     let own = staff.session.account;
@@ -190,7 +224,7 @@ pub(crate) async fn list(staff: StaffMember) -> Result<Response, PageError> {
 /// `POST /staff/people/invite`
 pub(crate) async fn invite(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let wished = wish(staff.visitor.t(), &fields);
+    let (wished, filled) = (wish(staff.visitor.t(), &fields), fields);
     let inviting = managing(&staff, move |portal, permit| {
         Ok(match wished {
             Ok((name, right)) => Ok(portal.identity().staff_invite_as(permit, &name, &right)?),
@@ -199,7 +233,7 @@ pub(crate) async fn invite(form: Fresh<StaffForm>) -> Result<Response, PageError
     });
     match inviting.await? {
         Ok(invitation) => shown(&staff, Said { invitation: Some(invitation), ..Said::default() }).await,
-        Err(faults) => shown(&staff, Said { faults, ..Said::default() }).await,
+        Err(faults) => shown(&staff, Said { faults, filled, ..Said::default() }).await,
     }
 }
 
@@ -225,11 +259,10 @@ fn wish(t: &Texts, fields: &Fields) -> Result<(String, Right), Faults> {
 /// `POST /staff/people/invite-again`
 pub(crate) async fn invite_again(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let (account, own) = (account(&fields), staff.session.account);
-    let inviting = managing(&staff, move |portal, permit| {
-        let account = account?;
-        portal.archive().store().note_use(permit, account, "invitation")?;
-        match portal.identity().staff_invite_again(Some(own), account) {
+    let own = staff.session.account;
+    let inviting = managing_account(&staff, &fields, &[StaffState::Invited], move |portal, permit, account| {
+        let invite = || portal.identity().staff_invite_again(Some(own), account);
+        match portal.archive().store().noted(permit, account, "invitation", invite) {
             Err(IdentityError::RecoveryOwn) => Ok(None),
             invited => invited.map(Some).map_err(no_staff),
         }
@@ -245,9 +278,8 @@ pub(crate) async fn invite_again(form: Fresh<StaffForm>) -> Result<Response, Pag
 /// `POST /staff/people/confirm`: what another administrator asked for somebody is given.
 pub(crate) async fn confirm(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let account = account(&fields);
-    let confirming = managing(&staff, move |portal, permit| {
-        portal.archive().store().confirm_rights(Some(permit), account?).map_err(|error| match error {
+    let confirming = managing_account(&staff, &fields, HERE, |portal, permit, account| {
+        portal.archive().store().confirm_rights(Some(permit), account).map_err(|error| match error {
             // Somebody else was faster, or it is the asker's own.
             StoreError::Missing { .. } => PageError::Bad,
             other => other.into(),
@@ -261,11 +293,13 @@ pub(crate) async fn confirm(form: Fresh<StaffForm>) -> Result<Response, PageErro
 /// `POST /staff/people/off-board`
 pub(crate) async fn off_board(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let (account, own) = (account(&fields), staff.session.account);
-    let ending = managing(&staff, move |portal, permit| match account? {
+    let own = staff.session.account;
+    let ending = managing_account(&staff, &fields, HERE, move |portal, permit, account| {
         // The last administrator must not lock everybody out by a slip; another one, or the command line, can.
-        account if account == own => Err(PageError::StaffDenied),
-        account => portal.identity().off_board_as(permit, account).map_err(no_staff),
+        if account == own {
+            return Err(PageError::StaffDenied);
+        }
+        portal.identity().off_board_as(permit, account).map_err(no_staff)
     });
     let ended = ending.await?;
     let count = |number: usize| number.to_string();
@@ -282,10 +316,6 @@ fn no_staff(error: IdentityError) -> PageError {
         IdentityError::NotStaff => PageError::Bad,
         other => other.into(),
     }
-}
-
-fn account(fields: &Fields) -> Result<Id16, PageError> {
-    fields.text("account").parse().map_err(|_| PageError::Bad)
 }
 
 #[cfg(test)]

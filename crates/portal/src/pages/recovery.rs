@@ -1,10 +1,10 @@
 //! Recovery: a person who lost the second factor asks for it to be reset, and two members of staff approve.
 
 use crate::Portal;
-use crate::error::{PageError, page};
+use crate::error::{PageError, form_page, page};
 use crate::fields::{Fields, Fresh, SessionForm, StaffForm};
 use crate::frame::{Faults, Frame};
-use crate::pages::people::{Link, managing};
+use crate::pages::people::{Link, managing_account};
 use crate::pages::staff_access::staff_permit;
 use crate::texts::{Locale, Texts};
 use crate::visitor::{StaffMember, Visitor};
@@ -12,7 +12,9 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Redacted, Timestamp};
-use identity::{Holder, IdentityError, Recovered, Recovery, RecoveryAsked, RecoveryWord, SecondFactor, Session};
+use identity::{
+    Holder, IdentityError, Recovered, Recovery, RecoveryAsked, RecoveryWord, SecondFactor, Session, StaffState,
+};
 use policy::{Action, Actor, Assurance, Permit, Purpose, Role, Target};
 use std::sync::Arc;
 use store::Act;
@@ -143,6 +145,7 @@ pub(crate) struct StaffRecoveryPage {
     request: Option<Shown>,
     link: Option<Link>,
     asked: Option<Asked>,
+    filled: Fields,
 }
 
 /// A request as it is shown.
@@ -183,8 +186,8 @@ impl Shown {
 
 impl StaffRecoveryPage {
     fn new(frame: Frame, csrf: String) -> Self {
-        let faults = Faults::default();
-        Self { frame, csrf, faults, done: None, code: String::new(), request: None, link: None, asked: None }
+        let (faults, filled) = (Faults::default(), Fields::default());
+        Self { frame, csrf, faults, done: None, code: String::new(), request: None, link: None, asked: None, filled }
     }
 
     pub fn sample(locale: Locale) -> Self {
@@ -228,6 +231,8 @@ impl StaffRecoveryPage {
 struct Said {
     code: String,
     faults: Faults,
+    /// What was sent, where it is to be mended.
+    filled: Fields,
     done: Option<&'static str>,
     link: Option<Link>,
     asked: Option<RecoveryAsked>,
@@ -236,7 +241,7 @@ struct Said {
 async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
     let mut frame = staff.visitor.frame("recovery-title", "staff");
     let t = frame.t;
-    let Said { code, mut faults, done, link, asked } = said;
+    let Said { code, mut faults, filled, done, link, asked } = said;
     let mut request = None;
     if !code.is_empty() {
         let wanted = code.clone();
@@ -247,18 +252,14 @@ async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
             Err(error) => return Err(error.into()),
         }
     }
-    let faulty = !faults.is_empty();
-    if faulty {
+    let is_faulty = !faults.is_empty();
+    if is_faulty {
         frame = frame.faulty();
     }
     let base = StaffRecoveryPage::new(frame, staff.csrf());
     let asked = asked.map(|asked| Asked::new(t, &asked));
     let done = done.map(|key| t.t(key));
-    let mut response = page(&StaffRecoveryPage { faults, done, code, request, link, asked, ..base })?;
-    if faulty {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    form_page(&StaffRecoveryPage { faults, done, code, request, link, asked, filled, ..base }, is_faulty)
 }
 
 /// Asks the door whether somebody may decide about resetting second factors: those of whoever's request a code names, or of nobody
@@ -326,20 +327,22 @@ async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<
     let (by, wanted) = (Arc::clone(&staff.session), code.clone());
     let outcome = staff.visitor.portal.blocking(move |portal| {
         let identity = portal.identity();
-        // Whose request it is has to be known before it ends.
-        let subject = identity.recovery(&wanted).map(|found| found.account);
+        let found = match identity.recovery(&wanted) {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        // It stands in the log before it is done; what came of it follows, since only the last approval resets.
         let action = if approves { "approve-recovery" } else { "refuse-recovery" };
+        journal(portal, &actor, found.account, action, None)?;
         let outcome = if approves {
             identity.recovery_approve(&by, &wanted, &reason, &proof).map(Some)
         } else {
             identity.recovery_refuse(&by, &wanted, &reason).map(|()| None)
         };
-        if let Ok(subject) = subject {
-            match &outcome {
-                Ok(Some(Recovered::Done(_))) => journal(portal, actor, subject, "reset-factors", None)?,
-                Ok(_) => journal(portal, actor, subject, action, None)?,
-                Err(_) => journal(portal, actor, subject, action, Some("recovery".to_owned()))?,
-            }
+        match &outcome {
+            Ok(Some(Recovered::Done(_))) => journal(portal, &actor, found.account, "reset-factors", None)?,
+            Ok(_) => {}
+            Err(_) => journal(portal, &actor, found.account, action, Some("recovery"))?,
         }
         Ok(outcome)
     });
@@ -362,18 +365,20 @@ async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<
         Err(IdentityError::Unusable { .. }) => ("reason", "recovery-reason-fault"),
         Err(error) => return Err(error.into()),
     };
-    shown(staff, Said { code, faults: Faults::one(field, t.t(key)), ..Said::default() }).await
+    let (faults, filled) = (Faults::one(field, t.t(key)), fields.clone());
+    shown(staff, Said { code, faults, filled, ..Said::default() }).await
 }
 
 /// The person sees in the access log who decided about their account, and what was tried in vain.
 fn journal(
     portal: &Portal,
-    actor: Actor,
+    actor: &Actor,
     subject: Id16,
     action: &'static str,
-    refused: Option<String>,
+    refused: Option<&str>,
 ) -> Result<(), PageError> {
     let explanation = "two members of staff reset the second factors of somebody who shows who they are".to_owned();
+    let (actor, refused) = (actor.clone(), refused.map(str::to_owned));
     let act = Act { actor, subject, action, purpose: "operation", explanation, refused };
     Ok(portal.archive().store().journal_act(act)?)
 }
@@ -381,12 +386,10 @@ fn journal(
 /// `POST /staff/people/recover`: a request for a colleague who lost their passkey.
 pub(crate) async fn ask_for(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let account = fields.text("account").parse::<Id16>().map_err(|_| PageError::Bad);
     let by = Arc::clone(&staff.session);
-    let asking = managing(&staff, move |portal, permit| {
-        let account = account?;
-        portal.archive().store().note_use(permit, account, "recovery")?;
-        match portal.identity().recovery_ask_for(&by, account) {
+    let asking = managing_account(&staff, &fields, &[StaffState::Active], move |portal, permit, account| {
+        let ask = || portal.identity().recovery_ask_for(&by, account);
+        match portal.archive().store().noted(permit, account, "recovery", ask) {
             Ok(asked) => Ok(Some(asked)),
             Err(IdentityError::RecoveryOpen) => Ok(None),
             Err(IdentityError::NotStaff) => Err(PageError::Bad),

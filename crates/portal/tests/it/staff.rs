@@ -143,6 +143,69 @@ fn who_gives_rights_asks_the_door_and_each_attempt_is_logged() {
 }
 
 #[test]
+fn in_the_log_of_whoever_is_no_colleague_stands_that_it_was_tried_and_nothing_else() {
+    let site = Site::new();
+    let (mut one, mut two) = (SoftKey::new(&site.url), SoftKey::new(&site.url));
+    let admin = member(&site, "박도윤", &mut one);
+    member_with(&site, "최서아", &mut two, Right::Operator);
+    let person = site.browser();
+    site.sign_in(&person, &site.kim);
+    let kim = site.world.visitor(&site.kim).account;
+    let staff = site.identity.staff().expect("a list");
+    let of = |name: &str| staff.iter().find(|one| one.name.expose() == name).expect("there").account;
+    let (own, colleague, nobody) = (of("박도윤"), of("최서아"), base::Id16([9; 16]));
+    let csrf = admin.get("/staff/people").csrf();
+    let send = |path: &str, account: base::Id16| {
+        let account = account.to_string();
+        admin.post(&format!("/staff/people/{path}"), &[("csrf", &csrf), ("account", &account)]).status
+    };
+    let paths = ["recover", "invite-again", "confirm", "off-board"];
+    for path in paths {
+        assert_eq!((send(path, kim), send(path, nobody)), (400, 400), "{path}");
+    }
+    assert_eq!(send("invite-again", colleague), 400, "they have a passkey");
+    assert_eq!(send("confirm", colleague), 400, "nothing was asked for");
+    let told = |subject: base::Id16| -> Vec<(Vec<(String, u32)>, AccessResult)> {
+        let about =
+            logged(&site).into_iter().filter(|entry| entry.subject == subject && entry.action == "manage-rights");
+        about.map(|entry| (entry.what, entry.result)).collect()
+    };
+    let denied = |reason: &str| AccessResult::Denied { reason: reason.to_owned() };
+    assert_eq!(told(kim), vec![(vec![], denied("unfit")); paths.len()]);
+    assert_eq!(told(nobody), []);
+    let tried = told(own).into_iter().filter(|(_, result)| *result == denied("unfit")).count();
+    assert_eq!(tried, paths.len(), "what is nobody's stands with who tried");
+    let right = vec![("right".to_owned(), 1)];
+    let expected = [(vec![], denied("unfit")), (right.clone(), AccessResult::Granted), (right, denied("undone"))];
+    assert!(told(colleague).ends_with(&expected), "{:?}", told(colleague));
+    person.get("/access").says(200, "이 계정에는 할 수 없는 일이어서");
+}
+
+#[test]
+fn a_form_of_staff_keeps_what_was_typed_where_it_is_to_be_mended() {
+    let site = Site::new();
+    let (mut one, mut two) = (SoftKey::new(&site.url), SoftKey::new(&site.url));
+    let institution = policy::InstitutionCode::new(crate::site::CODE);
+    let doctor = member_with(&site, "이서준", &mut one, Right::Appointed { role: Role::Clinician, institution });
+    let admin = member(&site, "박도윤", &mut two);
+    let named = [("institution", crate::site::CODE), ("number", "nobody"), ("reason", "응급 이송")];
+    let send = |browser: &Browser, path: &str, fields: &[(&str, &str)]| {
+        let csrf = browser.get("/account").csrf();
+        browser.post(path, &[&[("csrf", &*csrf)][..], fields].concat())
+    };
+    let asked = send(&doctor, "/staff/access/ask", &[&named[..], &[("role", "clinician")]].concat());
+    asked.says(422, "id=\"number-fault\"").says(422, "value=\"nobody\"").says(422, "value=\"응급 이송\"");
+    assert_eq!(asked.text().matches("value=\"nobody\"").count(), 1, "in the form that was sent");
+    let wish = [("name", ""), ("role", "depositor"), ("institution", "31100001")];
+    let invited = send(&admin, "/staff/people/invite", &wish);
+    invited.says(422, "id=\"name-fault\"").says(422, "value=\"31100001\"");
+    invited.says(422, "<option value=\"depositor\" selected");
+    let class = [("what", "class"), ("class-institution", "31100001"), ("class", "chart"), ("year", "20x")];
+    let looked = send(&admin, "/staff/erasures/look", &class);
+    looked.says(422, "id=\"year-fault\"").says(422, "value=\"20x\"").says(422, "<option value=\"chart\" selected");
+}
+
+#[test]
 fn whoever_still_has_both_factors_stops_a_reset_that_they_did_not_ask_for() {
     let site = Site::new();
     let mut key = SoftKey::new(&site.url);
@@ -418,6 +481,10 @@ fn the_door_says_who_decides_about_second_factors_and_whose_it_is_sees_who_tried
         assert_eq!(send(&doctor, path).status, 403, "{path}");
     }
     send(&operator, "/staff/recovery").says(200, "김하늘");
+    let csrf = operator.get("/account").csrf();
+    let lacking = [("csrf", &*csrf), ("code", &*code), ("proof", ""), ("reason", "잃어버림")];
+    let faulty = operator.post("/staff/recovery/approve", &lacking);
+    faulty.says(422, "proof-fault").says(422, "value=\"잃어버림\"");
     send(&operator, "/staff/recovery/approve").says(200, "id=\"done\"");
     let kim = site.world.visitor(&site.kim).account;
     let about = logged(&site).into_iter().filter(|entry| entry.subject == kim && entry.action.ends_with("recovery"));
@@ -431,6 +498,9 @@ fn the_door_says_who_decides_about_second_factors_and_whose_it_is_sees_who_tried
         ("이서준", "decide-recovery", false),
         ("이서준", "decide-recovery", false),
         ("최서아", "decide-recovery", true),
+        ("최서아", "decide-recovery", true),
+        ("최서아", "approve-recovery", true),
+        ("최서아", "approve-recovery", false),
         ("최서아", "decide-recovery", true),
         ("최서아", "approve-recovery", true),
     ];
