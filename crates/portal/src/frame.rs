@@ -124,6 +124,16 @@ impl Faults {
         Self(vec![Fault { field, text }])
     }
 
+    /// The same of a form whose fields have other ids, since names come twice on its page.
+    pub fn within(mut self, ids: &[(&str, &'static str)]) -> Self {
+        for fault in &mut self.0 {
+            if let Some((_, id)) = ids.iter().find(|(name, _)| *name == fault.field) {
+                fault.field = id;
+            }
+        }
+        self
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

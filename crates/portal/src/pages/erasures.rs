@@ -2,7 +2,7 @@
 //! for, and again when it is. No name of a patient is shown, and no record.
 
 use crate::Portal;
-use crate::error::{PageError, faulty_page, page};
+use crate::error::{PageError, faulty_page, form_page, page};
 use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::erasure::{Line, handling, is_theirs, refuse_theirs, sample_shred, scope_words};
@@ -30,26 +30,29 @@ pub(crate) struct ErasuresPage {
     frame: Frame,
     csrf: String,
     faults: Faults,
+    /// What was sent, where it is to be mended.
+    filled: Fields,
     classes: Vec<Choice>,
     open: Vec<Line>,
     over: Vec<Line>,
 }
 
 impl ErasuresPage {
-    fn new(frame: Frame, csrf: String, shreds: &[Shred], names: &StaffNames) -> Self {
+    fn new(frame: Frame, csrf: String, shreds: &[Shred], names: &StaffNames, filled: Fields) -> Self {
         let t = frame.t;
         let is_over = |shred: &&Shred| matches!(shred.state, ShredState::Done | ShredState::Withdrawn);
         // What was asked for last comes first.
         let (over, open): (Vec<&Shred>, Vec<&Shred>) = shreds.iter().rev().partition(is_over);
         let lines = |shreds: Vec<&Shred>| shreds.into_iter().map(|shred| Line::new(t, shred, names)).collect();
         let classes = Retention::standard().classes().iter();
-        let classes = classes.map(|class| Choice::new(class.name.as_str(), &class_words(t, class.name.as_str()), ""));
+        let class = |slug: &str| Choice::new(slug, &class_words(t, slug), filled.text("class"));
         Self {
             csrf,
             faults: Faults::default(),
-            classes: classes.collect(),
+            classes: classes.map(|one| class(one.name.as_str())).collect(),
             open: lines(open),
             over: lines(over),
+            filled,
             frame,
         }
     }
@@ -59,13 +62,14 @@ impl ErasuresPage {
         let states = [ShredState::Requested, ShredState::Approved, ShredState::Destroyed, ShredState::Done];
         let shreds = states.map(sample_shred);
         let names = StaffNames::from([(Id16::derived(&["steward"]), "박도윤".to_owned())]);
-        Self::new(frame, "sample-token".to_owned(), &shreds, &names)
+        Self::new(frame, "sample-token".to_owned(), &shreds, &names, Fields::default())
     }
 
     pub fn sample_faulty(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "erasures-title", "staff", "/staff/erasures", true).faulty();
         let faults = Faults::one("year", frame.t.t("erasure-year-fault"));
-        Self { faults, ..Self::new(frame, "sample-token".to_owned(), &[], &StaffNames::new()) }
+        let filled = Fields::of(&[("year", "x")]);
+        Self { faults, ..Self::new(frame, "sample-token".to_owned(), &[], &StaffNames::new(), filled) }
     }
 }
 
@@ -264,7 +268,6 @@ fn look_at(portal: &Portal, actor: &Actor, t: &Texts, fields: &Fields) -> Result
         _ => permit,
     };
     let outlook = portal.archive().store().shred_outlook(&permit, &wish.scope)?;
-    let field = if matches!(wish.scope, ShredScope::Patient(_)) { "number" } else { "class" };
     if outlook.is_asked {
         return Ok(Err(wish.fault(t, "erasure-asked-already")));
     }
@@ -274,7 +277,7 @@ fn look_at(portal: &Portal, actor: &Actor, t: &Texts, fields: &Fields) -> Result
     Ok(Ok(Looked { permit, by, wish, outlook }))
 }
 
-async fn shown(staff: &StaffMember, faults: Faults) -> Result<Response, PageError> {
+async fn shown(staff: &StaffMember, faults: Faults, filled: Fields) -> Result<Response, PageError> {
     let actor = staff.session.actor_as(Role::Administrator, &staff.visitor.source);
     let reading = staff.visitor.portal.blocking(move |portal| {
         let (permit, _) = handling(portal, &actor, Target::Installation)?;
@@ -282,22 +285,23 @@ async fn shown(staff: &StaffMember, faults: Faults) -> Result<Response, PageErro
     });
     let (shreds, names) = reading.await?;
     let mut frame = staff.visitor.frame("erasures-title", "staff");
-    if faults.is_empty() {
-        return page(&ErasuresPage::new(frame, staff.csrf(), &shreds, &names));
+    let is_faulty = !faults.is_empty();
+    if is_faulty {
+        frame = frame.faulty();
     }
-    frame = frame.faulty();
-    faulty_page(&ErasuresPage { faults, ..ErasuresPage::new(frame, staff.csrf(), &shreds, &names) })
+    form_page(&ErasuresPage { faults, ..ErasuresPage::new(frame, staff.csrf(), &shreds, &names, filled) }, is_faulty)
 }
 
 /// `GET /staff/erasures`
 pub(crate) async fn list(staff: StaffMember) -> Result<Response, PageError> {
-    shown(&staff, Faults::default()).await
+    shown(&staff, Faults::default(), Fields::default()).await
 }
 
 /// `POST /staff/erasures/look`: what would go and what stands against it, before anything is asked for.
 pub(crate) async fn look(form: StaffForm) -> Result<Response, PageError> {
     let StaffForm { staff, fields } = form;
     let (actor, t) = (staff.session.actor_as(Role::Administrator, &staff.visitor.source), staff.visitor.t());
+    let filled = fields.clone();
     let looking = staff.visitor.portal.blocking(move |portal| look_at(portal, &actor, t, &fields));
     match looking.await? {
         Ok(looked) => {
@@ -305,7 +309,7 @@ pub(crate) async fn look(form: StaffForm) -> Result<Response, PageError> {
             let hours = staff.visitor.portal.config().shred.wait_hours;
             page(&ErasureAskPage::new(frame, staff.csrf(), &looked.wish, &looked.outlook, hours))
         }
-        Err(faults) => shown(&staff, faults).await,
+        Err(faults) => shown(&staff, faults, filled).await,
     }
 }
 
@@ -325,7 +329,7 @@ pub(crate) async fn ask(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     // Browsers send the lines of a form with CR and LF.
     let text = |name: &str| Redacted::new(fields.text(name).trim().replace("\r\n", "\n"));
     let (reason, basis) = (text("reason"), text("basis"));
-    let (told, law) = (reason.clone(), basis.clone());
+    let (told, law, filled) = (reason.clone(), basis.clone(), fields.clone());
     let asking = staff.visitor.portal.blocking(move |portal| {
         let looked = match look_at(portal, &actor, t, &fields)? {
             Ok(looked) => looked,
@@ -355,7 +359,7 @@ pub(crate) async fn ask(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     });
     match asking.await? {
         Outcome::Asked(id) => Ok(Redirect::to(&format!("/staff/erasures/{id}")).into_response()),
-        Outcome::Unnamed(faults) => shown(&staff, faults).await,
+        Outcome::Unnamed(faults) => shown(&staff, faults, filled).await,
         Outcome::Mend(faults, wish, outlook) => {
             let frame = staff.visitor.frame("erasure-ask-title", "staff").faulty();
             let hours = staff.visitor.portal.config().shred.wait_hours;

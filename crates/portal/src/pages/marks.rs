@@ -26,6 +26,8 @@ pub(crate) struct MarksPage {
     frame: Frame,
     csrf: String,
     faults: Faults,
+    /// What was sent to set a mark, where it is to be mended.
+    filled: Fields,
     done: Option<String>,
     flags: Vec<Choice>,
     standing: Vec<Line>,
@@ -40,15 +42,17 @@ struct Line {
     number: String,
     by: String,
     reason: String,
+    /// Why it was to be taken, where that is to be mended.
+    typed: String,
 }
 
 impl MarksPage {
-    fn new(frame: Frame, csrf: String, marks: &Marks, names: &StaffNames) -> Self {
-        let t = frame.t;
-        let lines = |marks: &[Mark]| marks.iter().map(|mark| Line::new(t, mark, names)).collect();
-        let flags = FLAGS.map(|flag| Choice::new(flag.name(), &t.t(&format!("marks-{}", flag.name())), ""));
-        let (standing, taken) = (lines(&marks.standing), lines(&marks.taken));
-        Self { frame, csrf, faults: Faults::default(), done: None, flags: flags.into(), standing, taken }
+    fn new(frame: Frame, csrf: String, marks: &Marks, names: &StaffNames, besides: Besides) -> Self {
+        let (t, Besides { faults, filled, taking, done }) = (frame.t, besides);
+        let lines = |marks: &[Mark]| marks.iter().map(|mark| Line::new(t, mark, names, &taking)).collect();
+        let flag = |flag: Flag| Choice::new(flag.name(), &t.t(&format!("marks-{}", flag.name())), filled.text("flag"));
+        let (standing, taken, flags) = (lines(&marks.standing), lines(&marks.taken), FLAGS.map(flag).into());
+        Self { frame, csrf, faults, filled, done: done.map(|key| t.t(key)), flags, standing, taken }
     }
 
     pub fn sample(locale: Locale) -> Self {
@@ -67,26 +71,30 @@ impl MarksPage {
             taken: vec![mark("c", Flag::Vip, false, Some(hand))],
         };
         let names = StaffNames::from([(hand, "한지우".to_owned())]);
-        Self::new(frame, "sample-token".to_owned(), &marks, &names)
+        Self::new(frame, "sample-token".to_owned(), &marks, &names, Besides::default())
     }
 
     pub fn sample_faulty(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "marks-title", "watch", "/staff/watch/marks", true).faulty();
         let faults = Faults::one("number", frame.t.t("ground-patient-unknown"));
-        Self { faults, ..Self::new(frame, "sample-token".to_owned(), &Marks::default(), &StaffNames::new()) }
+        let besides = Besides { faults, filled: Fields::of(&[("number", "p1")]), ..Besides::default() };
+        Self::new(frame, "sample-token".to_owned(), &Marks::default(), &StaffNames::new(), besides)
     }
 }
 
 impl Line {
-    fn new(t: &Texts, mark: &Mark, names: &StaffNames) -> Self {
+    fn new(t: &Texts, mark: &Mark, names: &StaffNames, taking: &Fields) -> Self {
+        let (subject, flag) = (mark.subject.to_string(), mark.flag.clone());
+        let is_it = (taking.text("subject"), taking.text("flag")) == (subject.as_str(), flag.as_str());
         let who = mark.account.map_or_else(|| t.t("marks-command"), |account| name_of(names, account));
         Self {
-            subject: mark.subject.to_string(),
-            flag: mark.flag.clone(),
+            subject,
+            flag,
             title: t.t(&format!("marks-{}", mark.flag)),
             number: t.t1("watch-entry-subject", "number", short(mark.subject)),
             by: t.tn("marks-by", &[("date", &t.moment(mark.at)), ("name", &who)]),
             reason: mark.reason.expose().clone(),
+            typed: if is_it { taking.text("reason").to_owned() } else { String::new() },
         }
     }
 }
@@ -117,6 +125,8 @@ fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
 #[derive(Default)]
 struct Besides {
     faults: Faults,
+    filled: Fields,
+    taking: Fields,
     done: Option<&'static str>,
 }
 
@@ -132,9 +142,7 @@ async fn shown(staff: &StaffMember, besides: Besides) -> Result<Response, PageEr
     if is_faulty {
         frame = frame.faulty();
     }
-    let done = besides.done.map(|key| frame.t.t(key));
-    let shown = MarksPage::new(frame, staff.csrf(), &marks, &names);
-    form_page(&MarksPage { faults: besides.faults, done, ..shown }, is_faulty)
+    form_page(&MarksPage::new(frame, staff.csrf(), &marks, &names, besides), is_faulty)
 }
 
 /// `GET /staff/watch/marks`
@@ -142,24 +150,24 @@ pub(crate) async fn show(staff: StaffMember) -> Result<Response, PageError> {
     shown(&staff, Besides::default()).await
 }
 
-/// Sets or takes a mark as a security officer; what the person can mend comes back as a fault of a field.
+/// Sets or takes a mark as a security officer; what the person can mend comes back as faults.
 async fn change(
-    staff: StaffMember,
+    staff: &StaffMember,
     done: &'static str,
     work: impl FnOnce(&Portal, &Permit) -> Result<Result<(), WatchError>, PageError> + Send + 'static,
-) -> Result<Response, PageError> {
-    let (actor, t) = (officer(&staff), staff.visitor.t());
+) -> Result<Besides, PageError> {
+    let (actor, t) = (officer(staff), staff.visitor.t());
     let changing = staff.visitor.portal.blocking(move |portal| {
         let permit = permit(portal, actor, Action::MarkRecords)?;
         work(portal, &permit)
     });
     let faults = match changing.await? {
-        Ok(()) => return shown(&staff, Besides { done: Some(done), ..Besides::default() }).await,
+        Ok(()) => return Ok(Besides { done: Some(done), ..Besides::default() }),
         Err(WatchError::NoCase) => Faults::one("number", t.t("ground-patient-unknown")),
         Err(WatchError::Text { .. }) => Faults::one("reason", t.t("marks-reason-fault")),
         Err(error) => return Err(error.into()),
     };
-    shown(&staff, Besides { faults, ..Besides::default() }).await
+    Ok(Besides { faults, ..Besides::default() })
 }
 
 /// `POST /staff/watch/marks/set`
@@ -168,12 +176,14 @@ pub(crate) async fn set(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Wish { patient, flag, reason } = match wish(staff.visitor.t(), &fields) {
         Ok(wish) => wish,
         // The list asks the door: only who may set marks is told what is wrong with one.
-        Err(faults) => return shown(&staff, Besides { faults, ..Besides::default() }).await,
+        Err(faults) => return shown(&staff, Besides { faults, filled: fields, ..Besides::default() }).await,
     };
-    change(staff, "marks-set", move |portal, permit| {
+    let setting = change(&staff, "marks-set", move |portal, permit| {
         Ok(portal.watch()?.mark_patient(permit, patient, flag, reason.expose()))
-    })
-    .await
+    });
+    let came = setting.await?;
+    let filled = if came.faults.is_empty() { Fields::default() } else { fields };
+    shown(&staff, Besides { filled, ..came }).await
 }
 
 /// `POST /staff/watch/marks/take`
@@ -181,11 +191,14 @@ pub(crate) async fn take(form: Fresh<StaffForm>) -> Result<Response, PageError> 
     let Fresh(StaffForm { staff, fields }) = form;
     let (subject, flag) = (fields.text("subject").parse::<Id16>(), Flag::from_name(fields.text("flag")));
     let reason = Redacted::new(fields.text("reason").to_owned());
-    change(staff, "marks-taken", move |portal, permit| {
+    let taking = change(&staff, "marks-taken", move |portal, permit| {
         let (Ok(subject), Some(flag)) = (subject, flag) else { return Err(PageError::Bad) };
         Ok(portal.watch()?.unmark_as(permit, subject, flag, reason.expose()))
-    })
-    .await
+    });
+    let came = taking.await?;
+    // The fields that have a fault by their ids are those of the other form.
+    let faults = came.faults.within(&[("number", "marks"), ("reason", "marks")]);
+    shown(&staff, Besides { faults, taking: fields, ..came }).await
 }
 
 #[cfg(test)]

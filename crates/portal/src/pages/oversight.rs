@@ -3,7 +3,7 @@
 
 use crate::Portal;
 use crate::error::{PageError, form_page, page};
-use crate::fields::StaffForm;
+use crate::fields::{Fields, StaffForm};
 use crate::frame::{Choice, Frame};
 use crate::pages::staff_access::{StaffNames, staff_names, staff_permit};
 use crate::texts::{Locale, Texts};
@@ -47,7 +47,6 @@ pub(crate) struct ReviewsPage {
     csrf: String,
     closes: bool,
     glasses: Vec<Glass>,
-    verdicts: Vec<Choice>,
     /// Said where a review cannot be closed as it was sent.
     fault: Option<String>,
 }
@@ -65,6 +64,9 @@ struct Glass {
     state: String,
     is_open: bool,
     is_overdue: bool,
+    verdicts: Vec<Choice>,
+    /// The note that was sent, where it is to be mended.
+    typed: String,
 }
 
 pub(crate) fn name_of(names: &StaffNames, account: Id16) -> String {
@@ -127,14 +129,13 @@ impl ReviewsPage {
         glasses: &[BrokenGlass],
         names: &StaffNames,
         now: Timestamp,
+        filled: &Fields,
     ) -> Self {
         let t = frame.t;
-        let verdict = |one: Verdict| Choice::new(one.name(), &t.t(&format!("verdict-{}", one.name())), "");
         Self {
             csrf,
             closes,
-            glasses: glasses.iter().map(|glass| Glass::new(t, glass, names, now)).collect(),
-            verdicts: vec![verdict(Verdict::Justified), verdict(Verdict::NotJustified)],
+            glasses: glasses.iter().map(|glass| Glass::new(t, glass, names, now, filled)).collect(),
             fault: None,
             frame,
         }
@@ -158,18 +159,23 @@ impl ReviewsPage {
         let names = StaffNames::from([(doctor, "박도윤".to_owned()), (officer, "한지우".to_owned())]);
         let (glasses, now) = ([glass("a", None), glass("b", reviewed)], moment(1_795_600_000));
         let fault = Some(frame.t.t("reviews-fault"));
-        Self { fault, ..Self::new(frame, "sample-token".to_owned(), true, &glasses, &names, now) }
+        let filled = Fields::of(&[("id", &glasses[0].ground.to_string()), ("verdict", "not-justified")]);
+        Self { fault, ..Self::new(frame, "sample-token".to_owned(), true, &glasses, &names, now, &filled) }
     }
 
     pub fn sample_none(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "reviews-title", "staff", "/staff/reviews", true);
-        Self::new(frame, "sample-token".to_owned(), false, &[], &StaffNames::new(), Timestamp::UNIX_EPOCH)
+        let (names, now) = (StaffNames::new(), Timestamp::UNIX_EPOCH);
+        Self::new(frame, "sample-token".to_owned(), false, &[], &names, now, &Fields::default())
     }
 }
 
 impl Glass {
-    fn new(t: &Texts, glass: &BrokenGlass, names: &StaffNames, now: Timestamp) -> Self {
+    fn new(t: &Texts, glass: &BrokenGlass, names: &StaffNames, now: Timestamp, filled: &Fields) -> Self {
         let is_overdue = glass.is_overdue(now);
+        let typed = |name: &str| if filled.text("id") == glass.ground.to_string() { filled.text(name) } else { "" };
+        let verdict =
+            |one: Verdict| Choice::new(one.name(), &t.t(&format!("verdict-{}", one.name())), typed("verdict"));
         let state = match glass.review {
             Some((_, _, verdict)) => format!("verdict-{}", verdict.name()),
             None if is_overdue => "reviews-overdue".to_owned(),
@@ -186,6 +192,8 @@ impl Glass {
             state: t.t(&state),
             is_open: glass.review.is_none(),
             is_overdue,
+            verdicts: vec![verdict(Verdict::Justified), verdict(Verdict::NotJustified)],
+            typed: typed("note").to_owned(),
         }
     }
 }
@@ -249,7 +257,7 @@ pub(crate) async fn close(form: StaffForm) -> Result<Response, PageError> {
     with_ground(form, |portal, permit, id| portal.archive().store().close_ground(permit, id)).await
 }
 
-async fn reviews_shown(staff: &StaffMember, fault: Option<&str>) -> Result<Response, PageError> {
+async fn reviews_shown(staff: &StaffMember, fault: Option<&str>, filled: &Fields) -> Result<Response, PageError> {
     let actor = staff.session.actor_as(Role::SecurityOfficer, &staff.visitor.source);
     let reading = staff.visitor.portal.blocking(move |portal| {
         let role = role_among(portal, actor.account, REVIEWING)?;
@@ -258,16 +266,19 @@ async fn reviews_shown(staff: &StaffMember, fault: Option<&str>) -> Result<Respo
         Ok((role == Role::SecurityOfficer, glasses, staff_names(portal)?, portal.archive().clock().now()))
     });
     let (closes, glasses, names, now) = reading.await?;
-    let frame = staff.visitor.frame("reviews-title", "staff");
+    let mut frame = staff.visitor.frame("reviews-title", "staff");
     let fault = fault.map(|key| frame.t.t(key));
     let is_faulty = fault.is_some();
-    let shown = ReviewsPage::new(frame, staff.csrf(), closes, &glasses, &names, now);
+    if is_faulty {
+        frame = frame.faulty();
+    }
+    let shown = ReviewsPage::new(frame, staff.csrf(), closes, &glasses, &names, now, filled);
     form_page(&ReviewsPage { fault, ..shown }, is_faulty)
 }
 
 /// `GET /staff/reviews`
 pub(crate) async fn reviews(staff: StaffMember) -> Result<Response, PageError> {
-    reviews_shown(&staff, None).await
+    reviews_shown(&staff, None, &Fields::default()).await
 }
 
 /// `POST /staff/reviews/close`
@@ -286,5 +297,5 @@ pub(crate) async fn review(form: StaffForm) -> Result<Response, PageError> {
         }
     });
     let fault = closing.await?;
-    reviews_shown(&staff, fault).await
+    reviews_shown(&staff, fault, &fields).await
 }

@@ -1,7 +1,7 @@
 //! Passkeys of somebody who is signed in: as the second factor, and the list where they come and go. Staff sign in in `staff`.
 
 use crate::cookies;
-use crate::error::{PageError, page, passkey_key};
+use crate::error::{PageError, form_page, page, passkey_key};
 use crate::fields::{MemberForm, SessionForm};
 use crate::frame::Frame;
 use crate::korean::has_korean;
@@ -11,7 +11,7 @@ use crate::security::AsksForPasskey;
 use crate::texts::{Locale, Texts};
 use crate::visitor::{Member, Visitor};
 use askama::Template;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use base::{Redacted, Timestamp};
 use identity::{
@@ -59,11 +59,8 @@ impl Ask {
 }
 
 /// A page that asks for a passkey: its cookie says what was asked, and it may run the script that asks.
-pub(crate) fn asking(template: &impl Template, cookie: &str, faulty: bool) -> Result<Response, PageError> {
-    let mut response = page(template)?;
-    if faulty {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
+pub(crate) fn asking(template: &impl Template, cookie: &str, is_faulty: bool) -> Result<Response, PageError> {
+    let mut response = form_page(template, is_faulty)?;
     response.headers_mut().append(header::SET_COOKIE, cookies::for_seconds(PASSKEY_COOKIE, cookie, PASSKEY_S));
     response.extensions_mut().insert(AsksForPasskey);
     Ok(response)

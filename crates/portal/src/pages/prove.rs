@@ -1,7 +1,7 @@
 //! The second factor once more, before something grave, and on from there to what was asked for.
 
 use crate::cookies;
-use crate::error::{PageError, page};
+use crate::error::{PageError, form_page, page};
 use crate::fields::{Asked, HeldForm, MemberForm};
 use crate::frame::{Faults, Frame};
 use crate::pages::passkey::{Ask, answered, asked, asking, fault_of};
@@ -10,7 +10,7 @@ use crate::visitor::Member;
 use crate::words::is_path_here;
 use askama::Template;
 use axum::extract::Query;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use base::Redacted;
 use identity::{Holder, IdentityError, PasskeyAsk, PasskeyFault, SESSION_COOKIE, SecondFactor};
@@ -97,19 +97,15 @@ async fn ask_for_it(
         Err(PageError::Passkey(PasskeyFault::Unknown)) => return Ok(member.visitor.prove_first(&to)),
         asks => asks?,
     };
-    let faulty = !faults.is_empty() || passkey_fault.is_some();
+    let is_faulty = !faults.is_empty() || passkey_fault.is_some();
     let mut frame = member.visitor.frame("prove-title", "account");
-    if faulty {
+    if is_faulty {
         frame = frame.faulty();
     }
     let csrf = member.csrf();
     let shown = ProvePage { frame, csrf: csrf.clone(), to, code: factor.has_totp(), ask: None, faults };
     let Some(PasskeyAsk { options, cookie }) = asks else {
-        let mut response = page(&shown)?;
-        if faulty {
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-        }
-        return Ok(response);
+        return form_page(&shown, is_faulty);
     };
     let action = format!("/account/prove?to={}", crate::words::escaped(&shown.to));
     let ask = Ask {
@@ -122,7 +118,7 @@ async fn ask_for_it(
         fault: passkey_fault,
     };
     let frame = shown.frame.with_passkeys();
-    asking(&ProvePage { frame, ask: Some(ask), ..shown }, cookie.expose(), faulty)
+    asking(&ProvePage { frame, ask: Some(ask), ..shown }, cookie.expose(), is_faulty)
 }
 
 /// `POST /account/prove?to=`

@@ -1,7 +1,7 @@
 //! What a member of staff is asked about records they looked at, and their answers.
 
 use crate::Portal;
-use crate::error::{PageError, page};
+use crate::error::{PageError, form_page};
 use crate::fields::StaffForm;
 use crate::frame::{Fault, Faults, Frame};
 use crate::pages::watch::permit;
@@ -10,7 +10,6 @@ use crate::texts::Locale;
 use crate::visitor::StaffMember;
 use askama::Template;
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Redacted, Timestamp};
 use policy::{Action, Actor, Role};
@@ -31,16 +30,19 @@ struct Asked {
     found: Vec<Told>,
     done: Vec<Step>,
     is_waiting: bool,
+    /// The answer that was sent, where it is to be mended.
+    typed: String,
 }
 
 impl QuestionsPage {
-    fn new(frame: Frame, csrf: String, me: Id16, questions: &[Question]) -> Self {
+    fn new(frame: Frame, csrf: String, me: Id16, questions: &[Question], typed: Option<&(Id16, String)>) -> Self {
         let t = frame.t;
         let asked = |question: &Question| Asked {
             incident: question.incident.to_string(),
             found: question.found.iter().map(|found| Told::new(t, found)).collect(),
             done: question.done.iter().map(|done| Step::new(t, done, me, None)).collect(),
             is_waiting: question.is_waiting,
+            typed: typed.filter(|(id, _)| *id == question.incident).map(|(_, text)| text.clone()).unwrap_or_default(),
         };
         Self { csrf, questions: questions.iter().map(asked).collect(), faults: Faults::default(), frame }
     }
@@ -72,12 +74,12 @@ impl QuestionsPage {
             is_waiting: waits,
         };
         let questions = [question(1, true, vec![ask.clone()]), question(2, false, vec![ask, answer])];
-        Self::new(frame, "sample-token".to_owned(), Id16([7; 16]), &questions)
+        Self::new(frame, "sample-token".to_owned(), Id16([7; 16]), &questions, None)
     }
 
     pub fn sample_none(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "questions-title", "questions", "/staff/questions", true);
-        Self::new(frame, "sample-token".to_owned(), Id16([7; 16]), &[])
+        Self::new(frame, "sample-token".to_owned(), Id16([7; 16]), &[], None)
     }
 }
 
@@ -91,10 +93,10 @@ fn asked(portal: &Portal, staff: &StaffMember) -> Result<Actor, PageError> {
 
 /// `GET /staff/questions`
 pub(crate) async fn show(staff: StaffMember) -> Result<Response, PageError> {
-    shown(staff, None).await
+    shown(staff, None, None).await
 }
 
-async fn shown(staff: StaffMember, fault: Option<Fault>) -> Result<Response, PageError> {
+async fn shown(staff: StaffMember, fault: Option<Fault>, typed: Option<(Id16, String)>) -> Result<Response, PageError> {
     let portal = staff.visitor.portal.clone();
     let (csrf, me) = (staff.csrf(), staff.session.account);
     let mut frame = staff.visitor.frame("questions-title", "questions");
@@ -103,23 +105,19 @@ async fn shown(staff: StaffMember, fault: Option<Fault>) -> Result<Response, Pag
         Ok(portal.watch()?.questions(&permit)?)
     });
     let questions = questions.await?;
-    let faulty = fault.is_some();
-    if faulty {
+    let is_faulty = fault.is_some();
+    if is_faulty {
         frame = frame.faulty();
     }
-    let whole = QuestionsPage::new(frame, csrf, me, &questions);
-    let mut response = page(&QuestionsPage { faults: Faults(fault.into_iter().collect()), ..whole })?;
-    if faulty {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    let whole = QuestionsPage::new(frame, csrf, me, &questions, typed.as_ref());
+    form_page(&QuestionsPage { faults: Faults(fault.into_iter().collect()), ..whole }, is_faulty)
 }
 
 /// `POST /staff/questions/{id}`
 pub(crate) async fn answer(Path(id): Path<String>, form: StaffForm) -> Result<Response, PageError> {
     let incident: Id16 = id.parse().map_err(|_| PageError::NotFound)?;
     let StaffForm { staff, fields } = form;
-    let text = fields.text("text").to_owned();
+    let (text, typed) = (fields.text("text").to_owned(), fields.text("text").to_owned());
     let portal = staff.visitor.portal.clone();
     let (staff, answered) = portal
         .blocking(move |portal| {
@@ -134,5 +132,5 @@ pub(crate) async fn answer(Path(id): Path<String>, form: StaffForm) -> Result<Re
         Err(error) => return Err(error.into()),
     };
     let text = staff.visitor.t().t(key);
-    shown(staff, Some(Fault { field: "questions", text })).await
+    shown(staff, Some(Fault { field: "questions", text }), Some((incident, typed))).await
 }

@@ -1,8 +1,8 @@
 //! The monthly review of accesses: figures, and the signature of a security officer.
 
-use crate::error::{PageError, page};
-use crate::fields::StaffForm;
-use crate::frame::Frame;
+use crate::error::{PageError, form_page};
+use crate::fields::{Fields, StaffForm};
+use crate::frame::{Faults, Frame};
 use crate::pages::watch::{officer, permit, sample_unknown, unknown_text};
 use crate::pages::watch_case::{short, word};
 use crate::texts::Locale;
@@ -15,13 +15,17 @@ use base::{Id16, Redacted, Timestamp};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use policy::Action;
-use watch::{Accesses, Findings, Outcome, Review, Rule, Signed};
+use watch::{Accesses, Findings, Outcome, Review, Rule, Signed, WatchError};
 
 #[derive(Template)]
 #[template(path = "review.html")]
 pub(crate) struct ReviewPage {
     frame: Frame,
     csrf: String,
+    heading: String,
+    faults: Faults,
+    /// What was sent, where it is to be mended.
+    filled: Fields,
     month: String,
     earlier: Option<String>,
     accesses: Figures,
@@ -68,6 +72,9 @@ impl ReviewPage {
         };
         Self {
             csrf,
+            heading: t.t1("review-title", "month", review.month.as_str()),
+            faults: Faults::default(),
+            filled: Fields::default(),
             earlier: earlier(&review.month).map(|month| format!("/staff/watch/review/{month}")),
             month: review.month.clone(),
             accesses: Figures {
@@ -152,7 +159,11 @@ pub(crate) async fn newest(staff: StaffMember) -> Result<Response, PageError> {
 
 /// `GET /staff/watch/review/{month}`
 pub(crate) async fn show(staff: StaffMember, Path(month): Path<String>) -> Result<Response, PageError> {
-    let (actor, of) = (officer(&staff), month.clone());
+    shown(&staff, &month, Faults::default(), Fields::default()).await
+}
+
+async fn shown(staff: &StaffMember, month: &str, faults: Faults, filled: Fields) -> Result<Response, PageError> {
+    let (actor, of) = (officer(staff), month.to_owned());
     let review = staff.visitor.portal.blocking(move |portal| {
         let permit = permit(portal, actor, Action::HandleCases)?;
         Ok(portal.watch()?.review(&permit, &of)?)
@@ -160,7 +171,11 @@ pub(crate) async fn show(staff: StaffMember, Path(month): Path<String>) -> Resul
     let review = review.await?;
     let mut frame = staff.visitor.frame("nav-review", "review");
     frame.title = frame.t.t1("review-title", "month", review.month.as_str());
-    page(&ReviewPage::new(frame, staff.csrf(), &review))
+    let is_faulty = !faults.is_empty();
+    if is_faulty {
+        frame = frame.faulty();
+    }
+    form_page(&ReviewPage { faults, filled, ..ReviewPage::new(frame, staff.csrf(), &review) }, is_faulty)
 }
 
 /// `POST /staff/watch/review/{month}`
@@ -169,9 +184,16 @@ pub(crate) async fn sign(Path(month): Path<String>, form: StaffForm) -> Result<R
     let (actor, note, of) = (officer(&staff), fields.text("note").to_owned(), month.clone());
     let signing = staff.visitor.portal.blocking(move |portal| {
         let permit = permit(portal, actor, Action::HandleCases)?;
-        Ok(portal.watch()?.sign_review(&permit, &of, &note)?)
+        Ok(portal.watch()?.sign_review(&permit, &of, &note))
     });
-    signing.await?;
+    match signing.await? {
+        Ok(()) => {}
+        Err(WatchError::Text { .. }) => {
+            let faults = Faults::one("note", staff.visitor.t().t("watch-fault-text"));
+            return shown(&staff, &month, faults, fields).await;
+        }
+        Err(error) => return Err(error.into()),
+    }
     // The month was read as one, so it may stand in an address.
     Ok(Redirect::to(&format!("/staff/watch/review/{month}")).into_response())
 }

@@ -30,6 +30,9 @@ pub(crate) struct StaffAccessPage {
     frame: Frame,
     csrf: String,
     faults: Faults,
+    /// What was sent to ask for a ground, and to break the glass, where it is to be mended.
+    filled: Fields,
+    broken: Fields,
     done: Option<String>,
     notices: Vec<String>,
     grounds: Vec<Line>,
@@ -60,11 +63,12 @@ struct Offer {
 pub(crate) type StaffNames = BTreeMap<Id16, String>;
 
 impl StaffAccessPage {
-    fn new(frame: Frame, csrf: String, known: &Known) -> Self {
+    fn new(frame: Frame, csrf: String, known: &Known, filled: Fields, broken: Fields) -> Self {
         let t = frame.t;
         let roles = ASKING.iter().filter(|role| known.holds.contains(*role));
         let breaks = known.holds.contains(&Role::Clinician);
-        let second = |(account, name): (&Id16, &String)| Choice::new(&account.to_string(), name, "");
+        let second = |(account, name): (&Id16, &String)| Choice::new(&account.to_string(), name, broken.text("second"));
+        let role = |role: &Role| Choice::new(role.name(), &t.t(&format!("role-{}", role.name())), filled.text("role"));
         Self {
             csrf,
             faults: Faults::default(),
@@ -72,9 +76,11 @@ impl StaffAccessPage {
             notices: known.notices.iter().map(|one| told(t, one.told)).collect(),
             grounds: known.grounds.iter().map(|ground| Line::new(t, ground)).collect(),
             offers: Vec::new(),
-            roles: roles.map(|role| Choice::new(role.name(), &t.t(&format!("role-{}", role.name())), "")).collect(),
+            roles: roles.map(role).collect(),
             seconds: known.seconds.iter().map(second).collect(),
             breaks,
+            filled,
+            broken,
             frame,
         }
     }
@@ -107,14 +113,16 @@ impl StaffAccessPage {
         };
         let offers =
             vec![Offer { id: Id16::derived(&["c"]).to_string(), until: frame.t.moment(moment(1_795_440_000)) }];
-        Self { offers, ..Self::new(frame, "sample-token".to_owned(), &known) }
+        let (filled, broken) = (Fields::default(), Fields::default());
+        Self { offers, ..Self::new(frame, "sample-token".to_owned(), &known, filled, broken) }
     }
 
     pub fn sample_none(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "staff-access-title", "staff", "/staff/access", true);
         let faults = Faults::one("reason", frame.t.t("ground-reason-fault"));
         let known = Known { holds: [Role::Support].into(), ..Known::default() };
-        Self { faults, ..Self::new(frame.faulty(), "sample-token".to_owned(), &known) }
+        let (filled, broken) = (Fields::of(&[("number", "p1")]), Fields::default());
+        Self { faults, ..Self::new(frame.faulty(), "sample-token".to_owned(), &known, filled, broken) }
     }
 }
 
@@ -188,6 +196,8 @@ pub(crate) fn staff_permit(
 #[derive(Default)]
 struct Besides {
     faults: Faults,
+    filled: Fields,
+    broken: Fields,
     done: Option<&'static str>,
     offers: Vec<ConsentOffer>,
 }
@@ -203,7 +213,7 @@ async fn shown(staff: &StaffMember, besides: Besides) -> Result<Response, PageEr
     }
     let offer = |one: ConsentOffer| Offer { id: one.consent.to_string(), until: t.moment(one.until) };
     let offers = besides.offers.into_iter().map(offer).collect();
-    let shown = StaffAccessPage::new(frame, staff.csrf(), &known);
+    let shown = StaffAccessPage::new(frame, staff.csrf(), &known, besides.filled, besides.broken);
     let done = besides.done.map(|key| t.t(key));
     form_page(&StaffAccessPage { faults: besides.faults, done, offers, ..shown }, is_faulty)
 }
@@ -282,6 +292,7 @@ pub(crate) async fn ask(form: StaffForm) -> Result<Response, PageError> {
         Role::from_name(fields.text("role")).filter(|role| ASKING.contains(role)).ok_or(PageError::StaffDenied)?;
     let kind = kind_asked_by(role).ok_or(PageError::StaffDenied)?;
     let (actor, t) = (staff.session.actor_as(role, &staff.visitor.source), staff.visitor.t());
+    let filled = fields.clone();
     let asking = staff.visitor.portal.blocking(move |portal| {
         let ground = Id16::random(portal.archive().random());
         let name = kind.purposes().first().copied().unwrap_or_default();
@@ -302,7 +313,7 @@ pub(crate) async fn ask(form: StaffForm) -> Result<Response, PageError> {
     });
     match asking.await? {
         Ok(offers) => shown(&staff, Besides { offers, done: Some("ground-asked"), ..Besides::default() }).await,
-        Err(faults) => shown(&staff, Besides { faults, ..Besides::default() }).await,
+        Err(faults) => shown(&staff, Besides { faults, filled, ..Besides::default() }).await,
     }
 }
 
@@ -323,6 +334,7 @@ pub(crate) async fn break_glass(form: Fresh<StaffForm>) -> Result<Response, Page
     let Fresh(StaffForm { staff, fields }) = form;
     let (role, action) = (Role::Clinician, Action::BreakGlass);
     let (actor, t) = (staff.session.actor_as(role, &staff.visitor.source), staff.visitor.t());
+    let broken = fields.clone();
     let breaking = staff.visitor.portal.blocking(move |portal| {
         let purpose = Purpose::Emergency { ground: Id16::random(portal.archive().random()) };
         let nobody = Target::Patient(Id16::default());
@@ -345,7 +357,14 @@ pub(crate) async fn break_glass(form: Fresh<StaffForm>) -> Result<Response, Page
     });
     match breaking.await? {
         Ok(()) => shown(&staff, Besides { done: Some("ground-broken"), ..Besides::default() }).await,
-        Err(faults) => shown(&staff, Besides { faults, ..Besides::default() }).await,
+        Err(faults) => {
+            let faults = faults.within(&[
+                ("institution", "break-institution"),
+                ("number", "break-number"),
+                ("reason", "break-reason"),
+            ]);
+            shown(&staff, Besides { faults, broken, ..Besides::default() }).await
+        }
     }
 }
 

@@ -299,9 +299,7 @@ pub(crate) async fn upload(
 /// The page of a proof that is none, for what is made from proofs.
 pub(super) fn no_proof_page(visitor: &Visitor, fault: &VerifyFault) -> Result<Response, PageError> {
     let result = Some(Outcome::bad_proof(visitor.t(), fault));
-    let mut response = page(&VerifyPage { result, ..VerifyPage::new(visitor) })?;
-    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    Ok(response)
+    faulty_page(&VerifyPage { result, ..VerifyPage::new(visitor) })
 }
 
 /// What is to be said of a file and of a text, one of which may be missing. Either may hold either kind of proof.

@@ -1,7 +1,7 @@
 //! One case: what was found, the accesses behind it, and what a security officer does with it.
 
-use crate::error::{PageError, page};
-use crate::fields::StaffForm;
+use crate::error::{PageError, form_page};
+use crate::fields::{Fields, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::records::item_key;
 use crate::pages::watch::{Line, officer, permit, seeing};
@@ -9,7 +9,6 @@ use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use askama::Template;
 use axum::extract::Path;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Redacted, Timestamp};
 use policy::{Action, Role};
@@ -37,6 +36,8 @@ pub(crate) struct WatchCasePage {
     handles: bool,
     can_ask: bool,
     faults: Faults,
+    /// What was sent, where it is to be mended.
+    filled: Fields,
 }
 
 /// A finding in words.
@@ -155,7 +156,7 @@ impl Step {
 }
 
 impl WatchCasePage {
-    fn new(frame: Frame, csrf: String, me: Id16, file: &CaseFile) -> Self {
+    fn new(frame: Frame, csrf: String, me: Id16, file: &CaseFile, filled: Fields) -> Self {
         let t = frame.t;
         let duty = |due: &watch::Due| Duty {
             slug: due.duty.slug.clone(),
@@ -164,8 +165,9 @@ impl WatchCasePage {
             source: t.t1("watch-duty-source", "source", due.duty.source.as_str()),
             is_done: due.is_done,
         };
-        let outcome =
-            |outcome: &Outcome| Choice::new(outcome.name(), &t.t(&format!("watch-outcome-{}", outcome.name())), "");
+        let outcome = |one: &Outcome| {
+            Choice::new(one.name(), &t.t(&format!("watch-outcome-{}", one.name())), filled.text("outcome"))
+        };
         Self {
             handles: true,
             csrf,
@@ -179,23 +181,31 @@ impl WatchCasePage {
             is_closed: file.case.state == "closed",
             can_ask: file.actor.is_some(),
             faults: Faults::default(),
+            filled,
             frame,
         }
     }
 
+    /// What was typed into the form that does this.
+    fn typed(&self, doing: &str) -> &str {
+        if self.filled.text("do") == doing { self.filled.text("text") } else { "" }
+    }
+
     pub fn sample(locale: Locale) -> Self {
-        Self::new(frame_of_sample(locale), "sample-token".to_owned(), Id16([9; 16]), &sample_file(None))
+        let file = sample_file(None);
+        Self::new(frame_of_sample(locale), "sample-token".to_owned(), Id16([9; 16]), &file, Fields::default())
     }
 
     pub fn sample_closed(locale: Locale) -> Self {
         let file = sample_file(Some(Outcome::Breach));
-        Self::new(frame_of_sample(locale), "sample-token".to_owned(), Id16([9; 16]), &file)
+        Self::new(frame_of_sample(locale), "sample-token".to_owned(), Id16([9; 16]), &file, Fields::default())
     }
 
     pub fn sample_faulty(locale: Locale) -> Self {
         let frame = frame_of_sample(locale).faulty();
         let text = frame.t.t("watch-fault-text");
-        let whole = Self::new(frame, "sample-token".to_owned(), Id16([9; 16]), &sample_file(None));
+        let filled = Fields::of(&[("do", "ask"), ("text", " ")]);
+        let whole = Self::new(frame, "sample-token".to_owned(), Id16([9; 16]), &sample_file(None), filled);
         Self { faults: Faults::one("ask-text", text), ..whole }
     }
 }
@@ -310,10 +320,15 @@ pub(crate) fn short(id: Id16) -> String {
 /// `GET /staff/watch/case/{id}`
 pub(crate) async fn show(staff: StaffMember, Path(id): Path<String>) -> Result<Response, PageError> {
     let incident = id.parse().map_err(|_| PageError::NotFound)?;
-    shown(staff, incident, None).await
+    shown(staff, incident, None, Fields::default()).await
 }
 
-async fn shown(staff: StaffMember, incident: Id16, fault: Option<Fault>) -> Result<Response, PageError> {
+async fn shown(
+    staff: StaffMember,
+    incident: Id16,
+    fault: Option<Fault>,
+    filled: Fields,
+) -> Result<Response, PageError> {
     let actor = officer(&staff);
     let me = actor.account;
     let file = staff.visitor.portal.blocking(move |portal| {
@@ -323,16 +338,12 @@ async fn shown(staff: StaffMember, incident: Id16, fault: Option<Fault>) -> Resu
     let (file, handles) = file.await?;
     let mut frame = staff.visitor.frame("watch-title", "watch");
     frame.title = frame.t.t1("watch-case-title", "number", short(incident));
-    let faulty = fault.is_some();
-    if faulty {
+    let is_faulty = fault.is_some();
+    if is_faulty {
         frame = frame.faulty();
     }
-    let whole = WatchCasePage::new(frame, staff.csrf(), me, &file);
-    let mut response = page(&WatchCasePage { handles, faults: Faults(fault.into_iter().collect()), ..whole })?;
-    if faulty {
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-    }
-    Ok(response)
+    let whole = WatchCasePage::new(frame, staff.csrf(), me, &file, filled);
+    form_page(&WatchCasePage { handles, faults: Faults(fault.into_iter().collect()), ..whole }, is_faulty)
 }
 
 /// `POST /staff/watch/case/{id}`: the field `do` says what.
@@ -344,7 +355,7 @@ pub(crate) async fn act(Path(id): Path<String>, form: StaffForm) -> Result<Respo
         (fields.text("text").to_owned(), Outcome::from_name(fields.text("outcome")), fields.text("duty").to_owned());
     if what == "close" && outcome.is_none() {
         let text = staff.visitor.t().t("watch-fault-outcome");
-        return shown(staff, incident, Some(Fault { field: "outcome", text })).await;
+        return shown(staff, incident, Some(Fault { field: "outcome", text }), fields).await;
     }
     let (actor, doing) = (officer(&staff), what.clone());
     let done = staff.visitor.portal.blocking(move |portal| {
@@ -368,11 +379,11 @@ pub(crate) async fn act(Path(id): Path<String>, form: StaffForm) -> Result<Respo
                 _ => "close-text",
             };
             let text = staff.visitor.t().t("watch-fault-text");
-            shown(staff, incident, Some(Fault { field, text })).await
+            shown(staff, incident, Some(Fault { field, text }), fields).await
         }
         Err(WatchError::NoCase) => {
             let text = staff.visitor.t().t("watch-fault-gone");
-            shown(staff, incident, Some(Fault { field: "done", text })).await
+            shown(staff, incident, Some(Fault { field: "done", text }), fields).await
         }
         Err(error) => Err(error.into()),
     }

@@ -204,6 +204,9 @@ fn a_month_is_reviewed_and_signed_off_once() {
     assert_eq!(officer.post("/staff/watch/review/2026-11", &fields).status, 400);
     let before = officer.get("/staff/watch/review/2026-10");
     before.says(200, "id=\"sign-form\"");
+    let long = "x".repeat(watch::TEXT_MAX + 1);
+    let faulty = [("csrf", &*before.csrf()), ("note", &*long)];
+    officer.post("/staff/watch/review/2026-10", &faulty).says(422, "id=\"note-fault\"").says(422, &long);
     let fields = [("csrf", &*before.csrf()), ("note", "이상 없음")];
     officer.post("/staff/watch/review/2026-10", &fields).leads_to("/staff/watch/review/2026-10");
     let signed = officer.get("/staff/watch/review/2026-10");
@@ -261,7 +264,7 @@ fn a_security_officer_marks_records_with_a_reason_and_takes_the_mark_away() {
         ];
         officer.post("/staff/watch/marks/set", &fields)
     };
-    set("nobody", "언론 보도").says(422, "number-fault");
+    set("nobody", "언론 보도").says(422, "number-fault").says(422, "value=\"nobody\"").says(422, "value=\"언론 보도\"");
     set("", "언론 보도").says(422, "number-fault");
     let number = "p1";
     set(number, " ").says(422, "reason-fault");
@@ -270,6 +273,9 @@ fn a_security_officer_marks_records_with_a_reason_and_takes_the_mark_away() {
     let subject = between(&marked.text(), "name=\"subject\" value=\"", "\"");
     assert_eq!(subject, site.world.visitor(&site.kim).account.to_string(), "the person, wherever they are a patient");
     let take = [("csrf", &*csrf), ("flag", "vip"), ("subject", &*subject), ("reason", "관심이 줄어듦")];
+    let long = "x".repeat(4_001);
+    let faulty = [("csrf", &*csrf), ("flag", "vip"), ("subject", &*subject), ("reason", &*long)];
+    officer.post("/staff/watch/marks/take", &faulty).says(422, "href=\"#marks\"").says(422, &long);
     officer.post("/staff/watch/marks/take", &take).says(200, "id=\"none\"").says(200, "관심이 줄어듦");
-    officer.post("/staff/watch/marks/take", &take).says(422, "number-fault");
+    officer.post("/staff/watch/marks/take", &take).says(422, "href=\"#marks\"");
 }
