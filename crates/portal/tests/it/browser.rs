@@ -29,6 +29,13 @@ impl Browser {
         Self { runtime, client, base, cookies: RefCell::default(), language: "ko", loads: Cell::new(0) }
     }
 
+    /// The same at another address of this machine.
+    pub fn at(self, address: [u8; 4]) -> Self {
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let client = client.local_address(std::net::IpAddr::from(address)).build().expect("a client");
+        Self { client, ..self }
+    }
+
     pub fn get(&self, path: &str) -> Answer {
         self.send(self.client.get(self.address(path)))
     }

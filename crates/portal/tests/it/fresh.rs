@@ -83,15 +83,21 @@ fn whoever_is_not_signed_in_is_counted_by_address_and_told_in_plain_words() {
 #[test]
 fn whoever_has_one_factor_of_somebody_does_not_use_up_what_is_theirs() {
     let site = Site::new();
-    let (owner, thief) = (site.browser(), site.browser());
-    site.sign_in(&owner, &site.kim);
+    let (owner, thief) = (site.browser(), site.browser().at([127, 0, 0, 2]));
+    let app = site.sign_in(&owner, &site.kim);
     site.prove(&thief, &site.kim);
     for costly in ["/records", "/sign-in/second-step"] {
         assert!((0..300).any(|_| thief.get(costly).status == 429), "half a sign-in is limited too: {costly}");
         thief.get(costly).says(429, "너무 많이");
     }
     owner.get("/records").says(200, "id=\"all-form\"");
-    owner.get("/sign-in/second-step").leads_to("/records");
+    // Nor does it keep them from coming in again, from elsewhere.
+    let again = site.browser();
+    site.world.clock.advance(30);
+    site.prove(&again, &site.kim);
+    let page = again.get("/sign-in/second-step");
+    let fields = [("csrf", &*page.csrf()), ("code", &*app.code(&site.world.clock))];
+    again.post("/sign-in/second-step", &fields).leads_to("/records");
 }
 
 #[test]
