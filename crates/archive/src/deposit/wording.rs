@@ -105,7 +105,8 @@ struct Page {
 impl Page {
     fn line(&mut self, label: &str, value: &str) {
         // Nothing that came in may pass for a line of the receipt or turn its direction.
-        let line = format!("{label}: {value}").replace(|letter: char| letter.is_control() || base::hidden::is_hidden(letter), "\u{fffd}");
+        let line = format!("{label}: {value}")
+            .replace(|letter: char| letter.is_control() || base::hidden::is_hidden(letter), "\u{fffd}");
         self.text.push_str(&line);
         self.text.push('\n');
     }

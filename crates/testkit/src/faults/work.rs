@@ -183,16 +183,16 @@ pub(super) fn standing(store: &Store, what: Standing) -> Result<String, String> 
             let found = store.read(&reader(store)?, &[key(AMENDED)]).map_err(|error| error.to_string())?;
             Ok(found.first().map(|version| said_in(version.bytes.expose())).unwrap_or_default())
         }
-        Standing::Right => {
-            Ok(store.facts(OPERATOR).map_err(|error| error.to_string())?.operator.to_string())
-        }
+        Standing::Right => Ok(store.facts(OPERATOR).map_err(|error| error.to_string())?.operator.to_string()),
     }
 }
 
 /// The text of what [`bytes`] makes.
 fn said_in(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    text.split_once("\"text\":\"").and_then(|(_, rest)| rest.split_once('"')).map_or_else(String::new, |(said, _)| said.to_owned())
+    text.split_once("\"text\":\"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map_or_else(String::new, |(said, _)| said.to_owned())
 }
 
 fn institution() -> InstitutionCode {

@@ -74,7 +74,9 @@ pub fn race(hall: &Hall, wanted: u64) -> Result<Races, Failure> {
     let load = |count: &AtomicU64| count.load(Ordering::SeqCst);
     let (races, stale, shown) = (load(&board.races), load(&board.stale), board.shown.each_ref().map(load));
     if shown.contains(&0) {
-        return Err(format!("shown while it was given, by each way: {shown:?}; where none was, nothing was raced for").into());
+        return Err(
+            format!("shown while it was given, by each way: {shown:?}; where none was, nothing was raced for").into()
+        );
     }
     Ok(Races { races, stale, revocations: revoked, shown })
 }

@@ -92,7 +92,8 @@ fn alerted(installation: &Installation, bars: &mut Bars) -> Result<(), Failure> 
     };
     let is_over = AtomicBool::new(false);
     let (touched, others, took) = std::thread::scope(|scope| -> Result<_, Failure> {
-        let others = scope.spawn(|| read_on(&hall, &institution, &readers, &is_over).map_err(|failure| failure.to_string()));
+        let others =
+            scope.spawn(|| read_on(&hall, &institution, &readers, &is_over).map_err(|failure| failure.to_string()));
         let begun = Instant::now();
         let touched: Result<Vec<Duration>, Failure> = (0..TIMES).map(touch).collect();
         let took = begun.elapsed();

@@ -120,7 +120,8 @@ fn measure(installation: &Installation, calls: u64, bars: &mut Bars) -> Result<(
                 })
             })
             .collect();
-        let outcomes: Vec<_> = writers.into_iter().map(|writer| writer.join().expect("writing does not panic")).collect();
+        let outcomes: Vec<_> =
+            writers.into_iter().map(|writer| writer.join().expect("writing does not panic")).collect();
         is_over.store(true, Ordering::Relaxed);
         let gaps = watcher.join().expect("watching does not panic")?;
         outcomes.into_iter().collect::<Result<Vec<()>, String>>()?;
