@@ -106,6 +106,10 @@ impl Store {
             let sql = "INSERT OR IGNORE INTO right_ended SELECT ?1, ?2, ?3 \
                        WHERE NOT EXISTS (SELECT 1 FROM account_right WHERE account = ?1 AND role = ?2)";
             transaction.execute(sql, params![account.0, role, now_us]).at(step)?;
+            // An order does not say at which pharmacy it was asked for: each ends with a right of its role, and is asked for anew.
+            let sql = "UPDATE access_ground SET closed_us = ?3, closed_by = ?1 \
+                       WHERE account = ?1 AND role = ?2 AND kind = 'order' AND closed_us IS NULL";
+            transaction.execute(sql, params![account.0, role, now_us]).at(step)?;
             crate::shred::lapse(transaction, now_us)?;
             bump_epoch(transaction)
         })
