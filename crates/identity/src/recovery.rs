@@ -29,8 +29,10 @@ pub const APPROVALS: usize = 2;
 pub const RECOVERY_TEXT_CHARS_MAX: usize = 500;
 /// Requests in a day: for a colleague, or of a person from one device or source.
 const REQUESTS_A_DAY: u32 = 5;
-/// Requests of a person in a day, from wherever, after which places that the account does not know have to wait.
+/// Requests of a person in a day, from wherever, after which places that the account does not know are heard twice.
 const REQUESTS_IN_ALL_A_DAY: u32 = 50;
+/// Requests of a person in a day after which such places are not heard at all.
+const REQUESTS_MAX: u32 = 1_000;
 const ABOUT: &str = "recovery";
 /// Letters and digits that are not taken for one another when they are read aloud or written down.
 const LETTERS: &[u8; 32] = b"ABCDEFGHJKMNPQRSTVWXYZ0123456789";
@@ -240,6 +242,15 @@ impl Identity {
         Ok(Recovery { account: row.account, holder, name, birth_date, made, from, until, approvals })
     }
 
+    /// Whether a decision about a request says why, and an approval what was seen.
+    ///
+    /// # Errors
+    /// [`IdentityError::Unusable`].
+    pub fn recovery_texts(reason: &str, proof: Option<&str>) -> Result<(), IdentityError> {
+        checked("the reason", reason)?;
+        proof.map_or(Ok(()), |proof| checked("the proof", proof).map(drop))
+    }
+
     /// Approves a request as a member of staff who saw proof of who asks. The second approval, by somebody else, takes effect at
     /// once: second factors are gone, sessions ended, and the person is told. Whether staff may do so is the door's business.
     ///
@@ -367,7 +378,9 @@ impl Inner {
         let name = self.counter_name(&[b"recovery", &names.pair]);
         let here = tables::counter(transaction, &name)?.at(now_us);
         let in_all = tables::recovery::count_since(transaction, row.account, now_us - RECOVERY_S * SECOND_US)?;
-        if here.failures >= REQUESTS_A_DAY || (!names.known && in_all >= REQUESTS_IN_ALL_A_DAY) {
+        // After a reset no place is known any more, the owner's neither: two requests of a place are heard beyond the others' fifty.
+        let in_all_max = if here.failures < 2 { REQUESTS_MAX } else { REQUESTS_IN_ALL_A_DAY };
+        if here.failures >= REQUESTS_A_DAY || (!names.known && in_all >= in_all_max) {
             return Ok(false);
         }
         tables::set_counter(transaction, &name, here.after_failure(now_us))?;
@@ -384,7 +397,13 @@ impl Inner {
     ) -> rusqlite::Result<()> {
         let code = self.recovery_hash(&self.recovery_code(id));
         let row = RecoveryRow { account, id, code, state: "open".to_owned(), made_us: now_us, asked_by };
+        // Notices that push out others would hide what else was done: people's own requests are told of once an hour.
+        let is_told =
+            asked_by.is_none() && tables::recovery::count_since(transaction, account, now_us - 3_600 * SECOND_US)? > 0;
         tables::recovery::open(transaction, &row, over_us)?;
+        if is_told {
+            return Ok(());
+        }
         self.note_for(transaction, NoticeKind::RecoveryAsked, account, None, now_us)
     }
 

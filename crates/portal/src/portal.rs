@@ -90,7 +90,7 @@ struct Inner {
     /// of them.
     issuing: Turns<Id16>,
     /// At files of the logs, by the address that asks.
-    log_reads: Turns<String>,
+    log_reads: Turns<Vec<u8>>,
     checking: Arc<Semaphore>,
     /// Memory for uploads, in kibibytes.
     uploads: Arc<Semaphore>,
@@ -201,9 +201,9 @@ impl Portal {
         self.inner.issuing.turn(account).await
     }
 
-    /// A turn at a file of a log for an address, where one is left for it.
-    pub(crate) fn turn_at_log(&self, address: String) -> Option<Turn> {
-        self.inner.log_reads.turn_now(address)
+    /// A turn at a file of a log for an address, an IPv6 /64 as one, where one is left for it.
+    pub(crate) fn turn_at_log(&self, address: &str) -> Option<Turn> {
+        self.inner.log_reads.turn_now(identity::source_bytes(address))
     }
 
     /// Memory for some kibibytes of an upload, held until it is dropped. Nobody waits for it: two that wait for each other's

@@ -59,7 +59,7 @@ fn address(portal: &Portal, peer: Peer, headers: &HeaderMap) -> String {
 
 async fn read(portal: &Portal, address: String, log: &str, file: File) -> Response {
     let Some(log) = Log::ALL.into_iter().find(|one| one.name() == log) else { return not_found() };
-    let Some(turn) = portal.turn_at_log(address) else {
+    let Some(turn) = portal.turn_at_log(&address) else {
         return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], "busy\n").into_response();
     };
     let store = portal.archive().store().clone();

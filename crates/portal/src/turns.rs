@@ -93,12 +93,15 @@ mod tests {
     #[test]
     fn one_address_leaves_turns_to_others() {
         let turns = Turns::new(32, 8);
-        let take = |address: &str| turns.turn_now(address.to_owned());
+        let take = |address: &str| turns.turn_now(identity::source_bytes(address));
         let mut own: Vec<Turn> = (0..8).map(|_| take("192.0.2.1").expect("a turn")).collect();
         assert!(take("192.0.2.1").is_none());
         let others: Vec<Option<Turn>> = (0..32).map(|number| take(&format!("198.51.100.{number}"))).collect();
         assert_eq!(others.iter().flatten().count(), 32 - 8);
-        drop((own.pop(), others));
+        drop(others);
+        let subscriber: Vec<Option<Turn>> = (0..32).map(|number| take(&format!("2001:db8::{number:x}"))).collect();
+        assert_eq!(subscriber.iter().flatten().count(), 8, "the addresses of a /64 are one");
+        drop((own.pop(), subscriber));
         assert!(take("192.0.2.1").is_some(), "a turn that is over is another's");
     }
 }

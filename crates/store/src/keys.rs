@@ -43,11 +43,12 @@ fn one(connection: &Connection, sql: &str, by: &[u8]) -> rusqlite::Result<Option
     connection.prepare_cached(sql)?.query_row([by], |row| row.get(0)).optional()
 }
 
-/// Whether the key of a year's access entries is in the index.
-pub(crate) fn has_access_key(connection: &Connection, year: u16) -> Result<bool, StoreError> {
-    let step = "looking for the key of a year";
-    let name = KeyName::Access { year }.to_bytes();
-    connection.prepare_cached("SELECT 1 FROM wrapped_key WHERE name = ?").at(step)?.exists([name]).at(step)
+/// Whether a key of access entries, of whichever year, is in the index.
+pub(crate) fn has_access_key(connection: &Connection) -> Result<bool, StoreError> {
+    let step = "looking for a key of access entries";
+    let [first, last] = [0, u16::MAX].map(|year| KeyName::Access { year }.to_bytes());
+    let sql = "SELECT 1 FROM wrapped_key WHERE name BETWEEN ? AND ?";
+    connection.prepare_cached(sql).at(step)?.exists([first, last]).at(step)
 }
 
 /// Inserts keys that are durable in the key stores already. Refuses what was destroyed meanwhile, and what hangs under a key

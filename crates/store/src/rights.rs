@@ -107,7 +107,8 @@ impl Store {
                        WHERE NOT EXISTS (SELECT 1 FROM account_right WHERE account = ?1 AND role = ?2)";
             transaction.execute(sql, params![account.0, role, now_us]).at(step)?;
             // An order does not say at which pharmacy it was asked for: each ends with a right of its role, and is asked for anew.
-            let sql = "UPDATE access_ground SET closed_us = ?3, closed_by = ?1 \
+            // Nobody closed it themselves: what is asked on it from now on is asked after it was taken away.
+            let sql = "UPDATE access_ground SET closed_us = ?3, closed_by = zeroblob(16) \
                        WHERE account = ?1 AND role = ?2 AND kind = 'order' AND closed_us IS NULL";
             transaction.execute(sql, params![account.0, role, now_us]).at(step)?;
             crate::shred::lapse(transaction, now_us)?;

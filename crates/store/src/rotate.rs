@@ -81,16 +81,23 @@ impl RotationProgress {
 
 /// Held while keys are rotated or destroyed, in whatever process: while somebody holds it, nobody else begins.
 #[derive(Debug)]
-pub struct KeysTurn(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
+pub struct KeysTurn(File);
+
+impl Drop for KeysTurn {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that was being started meanwhile has the file open until it is another program.
+        drop(self.0.unlock());
+    }
+}
 
 /// Held while keys are rotated or destroyed, in whatever process.
-pub(crate) fn turn(core: &Core) -> Result<File, StoreError> {
+pub(crate) fn turn(core: &Core) -> Result<KeysTurn, StoreError> {
     let path = core.folder.join("locks").join("keys.lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).on("opened", &path)?;
     file.try_lock().map_err(|_| StoreError::Rotation {
         reason: "another program is rotating or erasing keys: wait until it has ended, and run this again".to_owned(),
     })?;
-    Ok(file)
+    Ok(KeysTurn(file))
 }
 
 /// A row of the table `rotation`.
@@ -146,7 +153,7 @@ impl Store {
     /// [`StoreError::Rotation`] where another rotation or erasure is under way; [`StoreError::Action`], [`StoreError::File`].
     pub fn keys_turn(&self, permit: &Permit) -> Result<KeysTurn, StoreError> {
         check_action(permit, "keys_turn", &[Action::Repair])?;
-        turn(self.core()).map(KeysTurn)
+        turn(self.core())
     }
 
     /// As [`Store::rotate`], by whoever has the turn already.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Id16, Redacted, Timestamp};
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
 use policy::{InstitutionCode, Owner, Permit, Scope};
 use rusqlite::{Connection, OptionalExtension, params};
 use vault::{KeyError, SealError};
@@ -446,7 +445,6 @@ impl Store {
 /// An entry, or nothing where the row is not what was sealed: that stays so however often it is read. Anything else may be over the
 /// next time.
 fn opened(core: &Core, permit: &Permit, row: Row) -> Result<Option<AccessEntry>, StoreError> {
-    let time_us = row.time_us;
     match open(core, permit, row) {
         Ok(logged) => Ok(Some(logged.entry)),
         // The permit reaches every entry of the log: what it does not reach is none.
@@ -456,17 +454,15 @@ fn opened(core: &Core, permit: &Permit, row: Row) -> Result<Option<AccessEntry>,
                 SealError::NotAFrame { .. } | SealError::Tampered | SealError::Misplaced | SealError::Refused { .. },
             ),
         ) => Ok(None),
-        Err(StoreError::Seal(SealError::Key(KeyError::Unknown { .. }))) if has_its_key(core, time_us)? => Ok(None),
+        Err(StoreError::Seal(SealError::Key(KeyError::Unknown { .. }))) if has_access_keys(core)? => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Whether the key is here under which entries of a time are sealed, so that a frame which names one that nobody has was changed.
-fn has_its_key(core: &Core, time_us: i64) -> Result<bool, StoreError> {
-    let year = time_from(time_us)?.to_zoned(TimeZone::UTC).year();
-    core.readers.snapshot("looking for the key of a year", |connection| {
-        keys::has_access_key(connection, u16::try_from(year).unwrap_or(0))
-    })
+/// Whether keys of access entries are here, so that a frame which names one that nobody has was changed. Which year's is not asked: the
+/// time of a row may have been changed with its frame.
+fn has_access_keys(core: &Core) -> Result<bool, StoreError> {
+    core.readers.snapshot("looking for a key of access entries", keys::has_access_key)
 }
 
 /// A reason without what makes no difference to it.

@@ -102,6 +102,8 @@ pub struct Wording {
     pub people: u64,
     /// Within how many days.
     pub days: i64,
+    /// How grave one and the same is.
+    pub reused: Severity,
 }
 
 /// Looks after the end of a right.

@@ -26,11 +26,11 @@ purpose-migration = 옮겨 온 기록을 확인하려고
 purpose-emergency = 긴급한 진료를 하려고
 purpose-oversight = 열람을 감독하려고
 denial-ground = 열려 있는 신청·방문·동의·처방이 없어서
-denial-undone = 처리가 끝나지 못해서
+denial-undone = 처리를 끝내지 못해서
 denial-unfit = 이 계정에는 할 수 없는 일이어서
 item-appointment = 대리인 내역
 item-appointment-recorded = 대리인 기록
-item-appointment-ended = 대리 끝냄
+item-appointment-ended = 대리 종료
 
 nav-consents = 내 동의
 nav-representatives = 대리인

@@ -13,7 +13,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Redacted, Timestamp};
 use identity::{
-    Holder, IdentityError, Recovered, Recovery, RecoveryAsked, RecoveryWord, SecondFactor, Session, StaffState,
+    Holder, Identity, IdentityError, Recovered, Recovery, RecoveryAsked, RecoveryWord, SecondFactor, Session,
+    StaffState,
 };
 use policy::{Action, Actor, Assurance, Permit, Purpose, Role, Target};
 use std::sync::Arc;
@@ -331,8 +332,13 @@ async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
-        // It stands in the log before it is done; what came of it follows, since only the last approval resets.
         let action = if approves { "approve-recovery" } else { "refuse-recovery" };
+        // What is left out is no decision yet.
+        if let Err(error) = Identity::recovery_texts(&reason, approves.then_some(&*proof)) {
+            journal(portal, &actor, found.account, action, Some("recovery"))?;
+            return Ok(Err(error));
+        }
+        // It stands in the log before it is done; what came of it follows, since only the last approval resets.
         journal(portal, &actor, found.account, action, None)?;
         let outcome = if approves {
             identity.recovery_approve(&by, &wanted, &reason, &proof).map(Some)

@@ -499,7 +499,6 @@ fn the_door_says_who_decides_about_second_factors_and_whose_it_is_sees_who_tried
         ("이서준", "decide-recovery", false),
         ("최서아", "decide-recovery", true),
         ("최서아", "decide-recovery", true),
-        ("최서아", "approve-recovery", true),
         ("최서아", "approve-recovery", false),
         ("최서아", "decide-recovery", true),
         ("최서아", "approve-recovery", true),

@@ -123,6 +123,12 @@ fn an_entry_whose_key_is_not_to_be_had_for_now_is_not_passed_over() {
     let change = "UPDATE access_entry SET frame = CAST(substr(frame, 1, 4) || randomblob(16) || substr(frame, 21) AS BLOB) WHERE row = 2";
     look(&house).execute_batch(change).expect("changed");
     assert_eq!(readable(), [true, false, true]);
+    for time in ["0", "9223372036854775807", "'x'"] {
+        look(&house)
+            .execute_batch(&format!("UPDATE access_entry SET time_us = {time} WHERE row = 2"))
+            .expect("changed");
+        assert_eq!(readable(), [true, false, true], "whatever it says of when it was: {time}");
+    }
     look(&house).execute_batch("UPDATE access_entry SET frame = 'no bytes' WHERE row = 1").expect("changed");
     assert_eq!(readable(), [false, false, true]);
 }

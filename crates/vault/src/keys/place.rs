@@ -170,11 +170,23 @@ impl Place {
         folder::claim(&self.folder, Kind::Keys, &self.name, &installation)
     }
 
-    /// Appends what this store is behind with and then `batch`, and syncs. On a fault all of it is behind.
+    /// Appends what this store is behind with and then `batch`, and syncs. On a fault all of it is behind. What waited may have been
+    /// destroyed meanwhile, and is written like what is copied: [`Place::append_copied`].
     pub(super) fn append(&self, batch: &Arc<[u8]>) -> Result<(), Fault> {
+        let waited = !lock(&self.behind).batches.is_empty();
+        let copying = if waited { self.copying().map(Some) } else { Ok(None) };
         let mut file = lock(&self.file);
         let mut behind = lock(&self.behind);
         behind.add(Arc::clone(batch));
+        let copying = match copying {
+            Ok(copying) => copying,
+            Err(fault) => {
+                behind.compare = true;
+                drop(behind);
+                self.note(fault.clone());
+                return Err(fault);
+            }
+        };
         let mut bytes = behind.batches.iter().flat_map(|batch| batch.iter().copied()).collect::<Vec<u8>>();
         drop(behind);
         if bytes.is_empty() {
@@ -190,7 +202,8 @@ impl Place {
             // What comes back may be another disk.
             lock(&self.behind).compare = true;
         }
-        match there.and_then(|()| self.write(&mut file, &bytes)) {
+        let living = copying.as_ref().map(|(_, gone)| living(&bytes, &[], gone));
+        match there.and_then(|()| self.write(&mut file, living.as_ref().unwrap_or(&bytes))) {
             Ok(()) => {
                 let mut behind = lock(&self.behind);
                 let mut left = bytes.len();
@@ -213,18 +226,25 @@ impl Place {
     /// Appends what the others have and this store misses, in the form of a file. What was listed as destroyed since they were read is
     /// left out, and whoever compacts waits until the rest is written: behind a compaction nothing comes back into the files.
     pub(super) fn append_copied(&self, file: &[u8]) -> Result<(), Fault> {
+        let (_turn, gone) = self.copying()?;
+        let living = living(file, FILE_MAGIC, &gone);
+        if living.is_empty() {
+            return Ok(());
+        }
+        let mut slot = lock(&self.file);
+        self.write(&mut slot, &living).inspect_err(|fault| {
+            // Its end may be torn now: the next attempt begins another file, and reads the others anew.
+            *slot = None;
+            lock(&self.behind).compare = true;
+            self.note(fault.clone());
+        })
+    }
+
+    /// A share of the turn that whoever compacts takes alone, and what is destroyed as long as it is held.
+    fn copying(&self) -> Result<(File, Gone), Fault> {
         self.check()?;
-        let _turn = self.compaction_turn(COPY_PATIENCE, |turn| turn.try_lock_shared().is_ok())?;
-        let gone = self.gone()?;
-        let mut living = Vec::with_capacity(file.len());
-        scan(file, FILE_MAGIC, &mut |found| {
-            if let Found::Record(payload) = found
-                && !gone.is_dead(payload)
-            {
-                write_record(&mut living, payload);
-            }
-        });
-        self.append(&living.into())
+        let turn = self.compaction_turn(COPY_PATIENCE, |turn| turn.try_lock_shared().is_ok())?;
+        Ok((turn, self.gone()?))
     }
 
     /// The store's own list of destroyed keys.
@@ -477,6 +497,19 @@ pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("{} is larger than any key file", path.display())));
     }
     fs::read(path)
+}
+
+/// The records of a file, or of part of one, whose keys are not destroyed.
+fn living(bytes: &[u8], magic: &[u8], gone: &Gone) -> Vec<u8> {
+    let mut living = Vec::with_capacity(bytes.len());
+    scan(bytes, magic, &mut |found| {
+        if let Found::Record(payload) = found
+            && !gone.is_dead(payload)
+        {
+            write_record(&mut living, payload);
+        }
+    });
+    living
 }
 
 #[cfg(test)]

@@ -197,12 +197,7 @@ fn whoever_copies_keys_brings_none_back_that_was_destroyed_meanwhile() {
     let repair = job(Action::Repair);
     stores.destroy(&repair, &[entry(2001)]).expect("listed");
     let compact = || stores.compact(&repair, Duration::from_millis(100)).expect("permitted");
-    let is_there = || {
-        let files = fs::read_dir(folders.path("k3")).expect("there").flatten().map(|entry| entry.path());
-        let mut keys = files.filter(|path| path.extension().is_some_and(|end| end == "keys"));
-        let id = key(2001).id.0.0;
-        keys.any(|path| fs::read(path).expect("a file").windows(16).any(|window| window == id))
-    };
+    let is_there = || is_in_third(&folders, 2001);
     assert!(!compact()[2].is_clean(), "it is not said to be clean while somebody writes to it");
     seam.is_held.store(false, Ordering::SeqCst);
     while !compact().iter().all(vault::Compacted::is_clean) {
@@ -216,6 +211,36 @@ fn whoever_copies_keys_brings_none_back_that_was_destroyed_meanwhile() {
     }
     assert!(!is_there());
     assert_eq!(years(&other), BTreeSet::from([2002]));
+}
+
+/// Whether a key of a year is in a file of the third store, listed as destroyed or not.
+fn is_in_third(folders: &Folders, year: u16) -> bool {
+    let files = fs::read_dir(folders.path("k3")).expect("there").flatten().map(|entry| entry.path());
+    let mut keys = files.filter(|path| path.extension().is_some_and(|end| end == "keys"));
+    let id = key(year).id.0.0;
+    keys.any(|path| fs::read(path).expect("a file").windows(16).any(|window| window == id))
+}
+
+#[test]
+fn what_waits_in_memory_for_a_store_is_not_written_once_it_was_destroyed() {
+    let folders = Folders::new();
+    let stores = open(&folders);
+    let other = KeyStores::open(folders.key_store_configs(), 2).expect("opened");
+    fs::rename(folders.path("k3"), folders.path("k3.away")).expect("unplugged");
+    other.append(&[key(2001), key(2002)]).expect("two are enough");
+    fs::rename(folders.path("k3.away"), folders.path("k3")).expect("plugged in");
+    let repair = job(Action::Repair);
+    stores.destroy(&repair, &[entry(2001)]).expect("listed");
+    let begun = Instant::now();
+    let compact = || stores.compact(&repair, Duration::from_millis(100)).expect("permitted");
+    while !compact().iter().all(vault::Compacted::is_clean) {
+        assert!(begun.elapsed() < 2 * SOON, "the other lets go of its files");
+    }
+    while !other.is_settled() {
+        assert!(begun.elapsed() < 4 * SOON, "{:?}", other.status());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!is_in_third(&folders, 2001) && is_in_third(&folders, 2002));
 }
 
 /// Holds up whoever comes by until it is let go.

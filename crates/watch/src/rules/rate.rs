@@ -22,10 +22,13 @@ impl Rates {
     pub fn new(params: &Params) -> Self {
         let limits = params.limits;
         let windows = |window_s| Windows::new(window_s, limits.accounts, limits.looks_per_account);
+        // A person is remembered once there: a little above the threshold is enough, for a whole day and every account.
+        let day = params.velocity_day;
+        let looks = usize::try_from(2 * day.people).unwrap_or(usize::MAX).min(limits.looks_per_account);
         Self {
             bulk: windows(params.bulk.window_s),
             velocity: windows(params.velocity.window_s),
-            velocity_day: windows(params.velocity_day.window_s).of_people(),
+            velocity_day: Windows::new(day.window_s, limits.accounts, looks).of_people(),
             enumeration: windows(params.enumeration.window_s),
         }
     }

@@ -63,7 +63,7 @@ fn explains_nothing(seen: &Seen<'_>, rule: Rule) -> Option<Finding> {
     (stated.people >= params.people).then(|| {
         let message = Message::of(rule).variant("reused").with("people", stated.people);
         // One case of who does so, and not one of each person whom it was said of.
-        Finding { subject: None, ..seen.find(rule, message) }
+        Finding { subject: None, severity: params.reused, ..seen.find(rule, message) }
     })
 }
 

@@ -44,6 +44,11 @@ struct Judged {
 /// Flips bits and counts those that are found.
 pub fn run(place: &place::Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let small = small(place)?;
+    small.logs.iter().try_for_each(Judged::is_right)?;
+    let is_right = |(path, bytes): &(String, Vec<u8>)| pack_is_right(path, bytes);
+    if !small.packs.iter().all(is_right) {
+        return Err("a segment is found before anything was changed".into());
+    }
     let mut counts = Counts::default();
     for (path, bytes) in &small.packs {
         counts += all_bits(bytes, &|changed| !pack_is_right(path, changed));
@@ -76,6 +81,9 @@ pub fn run(place: &place::Place, how: &How, bars: &mut Bars) -> Result<(), Failu
     let (leaves, samples) = (how.times(LARGE), how.times(SAMPLES));
     let large = large(leaves)?;
     let pack = pack_of(&small.frames)?;
+    if !is_right(&pack) || large.finds_in_checkpoint(&large.head.note) {
+        return Err("what was made is found before anything was changed".into());
+    }
     let Counts { flipped, found } = sampled(&large, &pack, samples);
     let peer = format!(
         "{flipped} bits drawn of tiles, bundles and checkpoint of a log of {leaves} leaves and of a pack of {} bytes, {found} found",
@@ -184,6 +192,15 @@ impl Judged {
         } else {
             audit_file(&path, changed, size, &self).is_err()
         }
+    }
+
+    /// Fails where anything is found before it was changed: whoever finds everything finds every change.
+    fn is_right(&self) -> Result<(), Failure> {
+        let is_found = |(path, bytes): (&TilePath, &Bytes)| self.audit_finds(*path, bytes);
+        if self.finds_in_checkpoint(&self.head.note) || self.files.iter().any(is_found) {
+            return Err("a file of a log is found before anything was changed".into());
+        }
+        Ok(())
     }
 
     fn get(&self, path: TilePath) -> Result<Vec<u8>, String> {
