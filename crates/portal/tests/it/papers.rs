@@ -143,7 +143,7 @@ fn staff_end_what_staff_recorded_and_the_patient_is_told() {
     assert_eq!(sister.get(&format!("/acting/{id}")).status, 403, "on the next request");
     assert_eq!(clerk.post("/staff/representatives/end", &fields).status, 400, "once");
     patient.get("/account/notices").says(200, "대리를 끝냈습니다");
-    patient.get("/access").says(200, "대리인 기록").says(200, "대리 끝냄").says(200, "처리가 끝나지 못해서");
+    patient.get("/access").says(200, "대리인 기록").says(200, "대리 종료").says(200, "처리를 끝내지 못해서");
 }
 
 #[test]
