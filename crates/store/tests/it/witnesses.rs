@@ -184,8 +184,12 @@ fn without_a_quorum_writes_are_sealed_and_not_witnessed_until_it_is_back() {
     // Nothing new is written, and it is witnessed as soon as one of them is back.
     net.set(&[UP, UP, FALSE]);
     store.wait_witnessed(ticket, PATIENCE).expect("witnessed");
-    let note = std::fs::read(house.site("site-a").join("log/records/checkpoint")).expect("published");
-    trust.verify(&note).expect("the checkpoint at the sites was replaced");
+    let is_replaced = |site: &&str| {
+        let note = std::fs::read(house.site(site).join("log/records/checkpoint")).expect("published");
+        trust.verify(&note).is_ok()
+    };
+    // The third may be a moment behind.
+    assert!(["site-a", "site-b", "site-c"].into_iter().filter(is_replaced).count() >= 2, "the checkpoint at the sites");
     // What the database says follows a moment later.
     let begun = Instant::now();
     while store.health().witnessed[0].clone().expect("there are witnesses").fault.is_some() {
