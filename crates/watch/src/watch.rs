@@ -337,9 +337,11 @@ impl Reader {
         work.devices =
             batch.devices.into_iter().map(|((who, device), time)| (who, device, time.as_microsecond())).collect();
         let entries = work.entries;
-        let findings = self.commit(at, work).inspect_err(|_| {
-            // What was told of and not kept is told of again: the rules remember nothing of it.
-            (self.rules, self.day_at) = (Rules::new(inner.params), None);
+        let findings = self.commit(at, work).inspect_err(|error| {
+            // What was told of and not kept is told of again: the rules remember nothing of it. Another watch that came further kept it.
+            if !matches!(error, WatchError::Overtaken) {
+                (self.rules, self.day_at) = (Rules::new(inner.params), None);
+            }
         })?;
         self.at = Some(last);
         metrics::counter!("hanmaru_watch_entries").increment(entries as u64);
