@@ -9,6 +9,7 @@ pub mod limits;
 pub mod random;
 pub mod redact;
 pub mod seam;
+pub mod source;
 pub mod wire;
 
 pub use clock::{Clock, KOREA, ManualClock, SystemClock, Timestamp, midnight};
@@ -16,6 +17,7 @@ pub use id::Id16;
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use redact::Redacted;
 pub use seam::{Seam, Seams};
+pub use source::source_bytes;
 
 /// SHA-256 of some bytes (FIPS 180-4).
 #[must_use]

@@ -29,7 +29,6 @@ pub mod sealed;
 mod second_factor;
 mod session;
 mod sessions;
-mod source;
 mod staff;
 mod tables;
 mod throttle;
@@ -51,7 +50,6 @@ pub use session::{
     Holder, SESSION_COOKIE, SESSIONS_PER_ACCOUNT_MAX, SIGN_IN_COOKIE, SecondFactor, Session, SessionInfo, SessionToken,
     TRIES_PER_SESSION,
 };
-pub use source::source_bytes;
 pub use staff::{INVITATION_S, Invitation, OffBoarded, Staff, StaffState, is_staff_name};
 pub use totp::TotpEnrolment;
 

@@ -5,11 +5,10 @@ use crate::IdentityError;
 use crate::error::moment;
 use crate::identity::{Identity, Inner};
 use crate::session::Session;
-use crate::source::source_bytes;
 use crate::tables::devices::{self, NoticeRow};
 use crate::tables::{self, SessionRow};
 use base::wire::{Malformed, Reader, Writer};
-use base::{Id16, Redacted, Timestamp};
+use base::{Id16, Redacted, Timestamp, source_bytes};
 use rusqlite::{Connection, Transaction};
 use std::sync::Arc;
 

@@ -189,7 +189,7 @@ impl Identity {
                 Ok(row) => row,
                 Err(error) => return Ok(Err(error)),
             };
-            tables::recovery::end_all(transaction, row.account, "refused", now_us).map(|ended| Ok(ended > 0))
+            tables::recovery::end_all(transaction, row.account, "refused", now_us, i64::MAX).map(|ended| Ok(ended > 0))
         })
     }
 
@@ -477,7 +477,7 @@ impl Inner {
     ) -> rusqlite::Result<Option<i64>> {
         let account = row.account;
         tables::recovery::end(transaction, row, "done", now_us)?;
-        tables::recovery::end_all(transaction, account, "replaced", now_us)?;
+        tables::recovery::end_all(transaction, account, "replaced", now_us, i64::MAX)?;
         tables::remove_totp(transaction, account)?;
         tables::passkeys::remove_all(transaction, account)?;
         end_where(transaction, account, now_us, |_| true)?;

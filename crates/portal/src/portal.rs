@@ -203,7 +203,7 @@ impl Portal {
 
     /// A turn at a file of a log for an address, an IPv6 /64 as one, where one is left for it.
     pub(crate) fn turn_at_log(&self, address: &str) -> Option<Turn> {
-        self.inner.log_reads.turn_now(identity::source_bytes(address))
+        self.inner.log_reads.turn_now(base::source_bytes(address))
     }
 
     /// Memory for some kibibytes of an upload, held until it is dropped. Nobody waits for it: two that wait for each other's

@@ -9,8 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use base::Id16;
-use identity::source_bytes;
+use base::{Id16, source_bytes};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 

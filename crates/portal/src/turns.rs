@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn one_address_leaves_turns_to_others() {
         let turns = Turns::new(32, 8);
-        let take = |address: &str| turns.turn_now(identity::source_bytes(address));
+        let take = |address: &str| turns.turn_now(base::source_bytes(address));
         let mut own: Vec<Turn> = (0..8).map(|_| take("192.0.2.1").expect("a turn")).collect();
         assert!(take("192.0.2.1").is_none());
         let others: Vec<Option<Turn>> = (0..32).map(|number| take(&format!("198.51.100.{number}"))).collect();

@@ -41,11 +41,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RecoveryRow> {
 
 /// Adds a request, in place of the open ones of the account that were made up to a moment.
 pub(crate) fn open(transaction: &Transaction<'_>, request: &RecoveryRow, over_us: i64) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "UPDATE recovery SET state = 'replaced', ended_us = ?2 WHERE account = ?1 AND state = 'open' AND made_us <= ?3",
-        )?
-        .execute(params![request.account.0, request.made_us, over_us])?;
+    end_all(transaction, request.account, "replaced", request.made_us, over_us)?;
     transaction
         .prepare_cached(
             "INSERT INTO recovery (account, recovery, code, state, made_us, asked_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -89,16 +85,16 @@ pub(crate) fn count_since(connection: &Connection, account: Id16, after_us: i64)
         .query_row(params![account.0, after_us], |row| row.get(0))
 }
 
-/// Ends every open request of an account, and says how many there were.
+/// Ends every open request of an account that was made up to a moment, and says how many there were.
 pub(crate) fn end_all(
     transaction: &Transaction<'_>,
     account: Id16,
     state: &str,
     now_us: i64,
+    until_us: i64,
 ) -> rusqlite::Result<usize> {
-    transaction
-        .prepare_cached("UPDATE recovery SET state = ?2, ended_us = ?3 WHERE account = ?1 AND state = 'open'")?
-        .execute(params![account.0, state, now_us])
+    let sql = "UPDATE recovery SET state = ?2, ended_us = ?3 WHERE account = ?1 AND state = 'open' AND made_us <= ?4";
+    transaction.prepare_cached(sql)?.execute(params![account.0, state, now_us, until_us])
 }
 
 /// Ends an open request; `false` where it had ended.

@@ -59,14 +59,20 @@ fn the_watch_sees_every_entry_in_order_and_nobody_else_does() {
     assert!(matches!(refused, Err(StoreError::Action { .. })), "the job does not read as people do");
 }
 
-#[test]
-fn holes_are_found_where_they_are_and_nowhere_else() {
+/// A resource that was read so many times, each with its entry under a checkpoint.
+fn read_times(times: i64) -> (House, Store) {
     let house = House::new();
     let store = house.open();
     let owner = patient("p1");
     write_one(&store, owner, "Condition", "c1", "x");
-    read(&store, owner, 9);
-    sealed(&house, 9);
+    read(&store, owner, times as usize);
+    sealed(&house, times);
+    (house, store)
+}
+
+#[test]
+fn holes_are_found_where_they_are_and_nowhere_else() {
+    let (house, store) = read_times(9);
     let permit = job(&store);
     let (holes, checked) = store.access_holes(&permit, Checked::default()).expect("looked");
     assert_eq!((holes, checked), (vec![], Checked { number: 9, leaves: 9 }));
@@ -86,12 +92,7 @@ fn holes_are_found_where_they_are_and_nowhere_else() {
 
 #[test]
 fn an_entry_that_was_changed_is_unreadable_and_hides_no_other() {
-    let house = House::new();
-    let store = house.open();
-    let owner = patient("p1");
-    write_one(&store, owner, "Condition", "c1", "x");
-    read(&store, owner, 3);
-    sealed(&house, 3);
+    let (house, store) = read_times(3);
     look(&house)
         .execute_batch("UPDATE access_entry SET frame = zeroblob(length(frame)) WHERE row = 2")
         .expect("changed");
@@ -102,12 +103,7 @@ fn an_entry_that_was_changed_is_unreadable_and_hides_no_other() {
 
 #[test]
 fn an_entry_whose_key_is_not_to_be_had_for_now_is_not_passed_over() {
-    let house = House::new();
-    let store = house.open();
-    let owner = patient("p1");
-    write_one(&store, owner, "Condition", "c1", "x");
-    read(&store, owner, 3);
-    sealed(&house, 3);
+    let (house, _store) = read_times(3);
     // Another process, which has opened no entry yet.
     let other = house.open();
     let permit = job(&other);

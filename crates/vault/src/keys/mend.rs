@@ -3,7 +3,7 @@
 
 use super::KeyId;
 use super::compact::Compacted;
-use super::file::{FILE_MAGIC, write_record};
+use super::file::write_record;
 use super::gone::{Destroyed, Gone};
 use super::store::Store;
 use super::stores::{Inner, KeyStoreReport, Mended};
@@ -65,7 +65,7 @@ impl Inner {
         }
         keys.retain(|_, bits| *bits & readable != readable);
         let is_readable = |number: &usize| readable & (1 << *number) != 0;
-        let mut missing: Vec<Vec<u8>> = vec![FILE_MAGIC.to_vec(); self.stores.len()];
+        let mut missing: Vec<Vec<u8>> = vec![Vec::new(); self.stores.len()];
         for source in (0..self.stores.len()).filter(is_readable) {
             let copied = &mut report.copied;
             let visited = self.stores[source].visit(&mut Vec::new(), &mut |payload| {
@@ -83,8 +83,8 @@ impl Inner {
                 add(&mut report.faults, self.stores[source].place.fault(fault));
             }
         }
-        for (number, file) in missing.into_iter().enumerate().filter(|(_, file)| file.len() > FILE_MAGIC.len()) {
-            if let Err(fault) = self.stores[number].append_copied(file) {
+        for (number, batch) in missing.into_iter().enumerate().filter(|(_, batch)| !batch.is_empty()) {
+            if let Err(fault) = self.stores[number].append_copied(batch) {
                 add(&mut report.faults, self.stores[number].place.fault(fault));
             }
         }

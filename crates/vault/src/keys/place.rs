@@ -202,7 +202,7 @@ impl Place {
             // What comes back may be another disk.
             lock(&self.behind).compare = true;
         }
-        let living = copying.as_ref().map(|(_, gone)| living(&bytes, &[], gone));
+        let living = copying.as_ref().map(|(_, gone)| living(&bytes, gone));
         match there.and_then(|()| self.write(&mut file, living.as_ref().unwrap_or(&bytes))) {
             Ok(()) => {
                 let mut behind = lock(&self.behind);
@@ -223,11 +223,11 @@ impl Place {
         }
     }
 
-    /// Appends what the others have and this store misses, in the form of a file. What was listed as destroyed since they were read is
+    /// Appends a batch that the others have and this store misses. What was listed as destroyed since they were read is
     /// left out, and whoever compacts waits until the rest is written: behind a compaction nothing comes back into the files.
-    pub(super) fn append_copied(&self, file: &[u8]) -> Result<(), Fault> {
+    pub(super) fn append_copied(&self, batch: &[u8]) -> Result<(), Fault> {
         let (_turn, gone) = self.copying()?;
-        let living = living(file, FILE_MAGIC, &gone);
+        let living = living(batch, &gone);
         if living.is_empty() {
             return Ok(());
         }
@@ -499,10 +499,10 @@ pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-/// The records of a file, or of part of one, whose keys are not destroyed.
-fn living(bytes: &[u8], magic: &[u8], gone: &Gone) -> Vec<u8> {
-    let mut living = Vec::with_capacity(bytes.len());
-    scan(bytes, magic, &mut |found| {
+/// The records of a batch whose keys are not destroyed.
+fn living(batch: &[u8], gone: &Gone) -> Vec<u8> {
+    let mut living = Vec::with_capacity(batch.len());
+    scan(batch, &[], &mut |found| {
         if let Found::Record(payload) = found
             && !gone.is_dead(payload)
         {

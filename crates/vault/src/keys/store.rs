@@ -45,10 +45,10 @@ impl Store {
         self.ask(|place| Ok(place.look())).unwrap_or(false)
     }
 
-    /// Appends what other stores have, in the form of a file of any size.
-    pub(super) fn append_copied(&self, file: Vec<u8>) -> Result<(), Fault> {
-        let mebibytes = file.len() as u64 >> 20;
-        self.ask_for(self.answer_wait + Duration::from_secs(mebibytes), move |place| place.append_copied(&file))
+    /// Appends a batch that other stores have, of any size.
+    pub(super) fn append_copied(&self, batch: Vec<u8>) -> Result<(), Fault> {
+        let mebibytes = batch.len() as u64 >> 20;
+        self.ask_for(self.answer_wait + Duration::from_secs(mebibytes), move |place| place.append_copied(&batch))
     }
 
     /// Writes entries of the list of destroyed keys, durable when this returns.

@@ -6,7 +6,6 @@ use crate::params::Params;
 use crate::rule::Rule;
 use crate::window::{Look, Tally, Windows};
 use base::Id16;
-use std::net::IpAddr;
 use store::{AccessKey, AccessResult};
 
 /// What the three rules remember.
@@ -95,21 +94,12 @@ fn enumeration(windows: &mut Windows, seen: &Seen<'_>) -> Option<Finding> {
         return None;
     }
     let account = match actor.assurance {
-        0 => Id16::derived(&["source", &subscriber(actor.source.expose())]),
+        0 => Id16::derived(&["source", &base::hex(&base::source_bytes(actor.source.expose()))]),
         _ => actor.account,
     };
     let params = seen.params.enumeration;
     let tally = windows.add(account, look(seen), |people, _| params.people <= people)?;
     Some(found(seen, Rule::Enumeration, &tally, counts(Rule::Enumeration, &tally, params.window_s)))
-}
-
-/// Where a stranger comes from: one subscriber usually holds a whole IPv6 /64, and changes addresses within it at will.
-fn subscriber(source: &str) -> String {
-    match source.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V6(address)) => base::hex(&address.octets()[..8]),
-        Ok(address) => address.to_string(),
-        Err(_) => source.to_owned(),
-    }
 }
 
 fn look(seen: &Seen<'_>) -> Look {
