@@ -7,6 +7,7 @@
 //! Every table is in one of the two lists here; a test holds them against the tables there are.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use base::Clock;
 use policy::{InstitutionCode, Owner};
@@ -21,7 +22,7 @@ use crate::types::{Log, OWNER_BYTES, owner_bytes};
 /// Triggers of this module begin so; the guard lets what they write pass.
 pub(crate) const TRIGGER: &str = "lasting_";
 /// The time in statements that put something into an outbox: nothing until the connection is told of a clock ([`tell_time`]).
-const NOW: &str = "lasting_now()";
+pub(crate) const NOW: &str = "lasting_now()";
 
 /// Whose the rows of a table are: under whose key they are sealed, and with whose key they end.
 #[derive(Clone, Copy)]
@@ -325,14 +326,40 @@ fn layout(connection: &Connection, lasting: &Lasting, columns: &Columns) -> Resu
     Ok((connection.query_row(sql, values, |row| row.get(0)).at(step)?, !known))
 }
 
-/// Lets what comes into the outboxes say since when it waits; what does not say it waits from now on.
-pub(crate) fn tell_time(connection: &Connection, clock: Arc<dyn Clock>) -> Result<(), StoreError> {
+/// The time of the task that is at work on the writer's connection. All rows that a task puts into the outbox say the same, and the
+/// rows of the task before it something else: so whoever takes from the outbox knows where a task ends.
+pub(crate) struct TaskTime {
+    clock: Arc<dyn Clock>,
+    us: Arc<AtomicI64>,
+}
+
+impl TaskTime {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let us = clock.now().as_microsecond();
+        Self { clock, us: Arc::new(AtomicI64::new(us)) }
+    }
+
+    /// A task begins.
+    pub(crate) fn next(&self) {
+        let now = self.clock.now().as_microsecond();
+        let is_as_before = self.us.load(Ordering::Relaxed) == now;
+        // Rather a microsecond too long than a time that has not come.
+        self.us.store(now - i64::from(is_as_before), Ordering::Relaxed);
+    }
+}
+
+/// Lets what comes into the outboxes say since when it waits; what does not say it waits from now on, each row a task of its own.
+pub(crate) fn tell_time(connection: &Connection, clock: Arc<dyn Clock>) -> Result<TaskTime, StoreError> {
     let step = "telling the time to a connection";
-    now(connection, move || Some(clock.now().as_microsecond())).at(step)?;
+    let next = AtomicI64::new(clock.now().as_microsecond());
+    now(connection, move || Some(next.fetch_sub(1, Ordering::Relaxed))).at(step)?;
     for table in Log::ALL.map(outbox) {
         connection.execute(&format!("UPDATE {table} SET since_us = {NOW} WHERE since_us IS NULL"), []).at(step)?;
     }
-    Ok(())
+    let time = TaskTime::new(clock);
+    let us = Arc::clone(&time.us);
+    now(connection, move || Some(us.load(Ordering::Relaxed))).at(step)?;
+    Ok(time)
 }
 
 fn now(connection: &Connection, time: impl Fn() -> Option<i64> + Send + 'static) -> rusqlite::Result<()> {

@@ -127,6 +127,11 @@ impl Prepared {
         self.key.id()
     }
 
+    /// Bytes that it has in a segment.
+    pub(crate) const fn sealed_bytes(&self) -> usize {
+        self.first.frame.len()
+    }
+
     /// Bytes that it holds in memory, about.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -11,6 +11,7 @@ use crate::Store;
 use crate::core::{check_action, check_count, check_epoch};
 use crate::edition::{self, Becomes, Named};
 use crate::error::{AtStep, StoreError};
+use crate::lasting::NOW;
 use crate::objects::{self, PreparedObject};
 use crate::prepare::Prepared;
 use crate::sequencer::KIND_VERSION;
@@ -18,6 +19,8 @@ use crate::types::{Log, OWNER_BYTES, Outcome, Ticket, Written, owner_bytes};
 
 /// Most resources and objects in one write.
 pub const WRITE_MAX: usize = 20_000;
+/// Most bytes of resources in one write, sealed: with its rows it fits one segment, so that it is sealed whole or not at all.
+pub const WRITE_BYTES_MAX: usize = 22 << 20;
 
 /// Rows of a room's own tables that belong to a write: they are committed with it or not at all. Given the outcome of each
 /// version, in their order, so that what is counted is what is committed.
@@ -58,6 +61,8 @@ impl Store {
         more: impl FnOnce(&Transaction<'_>, &[Outcome]) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<Written, StoreError> {
         check_count("resources and objects in one write", versions.len() + objects.len(), WRITE_MAX)?;
+        let bytes = versions.iter().map(Prepared::sealed_bytes).sum();
+        check_count("bytes of resources in one write", bytes, WRITE_BYTES_MAX)?;
         let reaches = versions.iter().all(|one| permit.reaches(one.owner, &one.institution))
             && objects.iter().all(|one| permit.reaches(one.owner, &one.institution));
         if !reaches {
@@ -222,7 +227,7 @@ impl Batch<'_> {
 pub(crate) fn enqueue(transaction: &Transaction<'_>, kind: i64, row: i64, commitment: &[u8]) -> Result<(), StoreError> {
     let step = "writing the outbox";
     transaction
-        .prepare_cached("INSERT INTO outbox_records (kind, row, entry, since_us) VALUES (?, ?, ?, lasting_now())")
+        .prepare_cached(&format!("INSERT INTO outbox_records (kind, row, entry, since_us) VALUES (?, ?, ?, {NOW})"))
         .at(step)?
         .execute(params![kind, row, commitment])
         .at(step)

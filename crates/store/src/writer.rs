@@ -1,7 +1,11 @@
 //! The one writer thread of a process: many callers' tasks share one transaction and so one fsync.
 //!
-//! Each task runs in a savepoint of its own: a task that fails is undone alone, the others are committed. Answers are given
-//! after the commit is durable. Other processes have writers of their own; SQLite serialises the transactions.
+//! A task that fails is undone alone, the others are committed. Answers are given after the commit is durable. Other processes have
+//! writers of their own; SQLite serialises the transactions.
+//!
+//! The first task of a transaction is undone with it; those behind it run in a savepoint each. A savepoint keeps a copy of every page
+//! that is touched, and each statement with a trigger goes through all of them: on a hundred resources that took a third of the
+//! writer's time, so only small tasks share a transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -11,12 +15,15 @@ use base::Seams;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::error::{AtStep, StoreError};
+use crate::lasting::TaskTime;
 use crate::seams;
 
 /// Tasks that may wait; who comes later waits to hand its task in.
 const WAITING_MAX: usize = 64;
+/// Rows of a task that is alone in its transaction: one fsync is little beside what it does.
+const LARGE_ROWS: usize = 200;
 /// Rows after which a transaction takes in no further task.
-const GROUP_ROWS: usize = 8_000;
+const GROUP_ROWS: usize = 4_000;
 
 /// One caller's work, and where its answer goes.
 trait Task: Send {
@@ -35,11 +42,11 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection made by [`crate::connection::open_writer`].
-    pub(crate) fn start(connection: Connection, seams: Seams) -> Result<Self, StoreError> {
+    pub(crate) fn start(connection: Connection, time: TaskTime, seams: Seams) -> Result<Self, StoreError> {
         let (tasks, queue) = sync_channel(WAITING_MAX);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(connection, &queue, &seams))
+            .spawn(move || serve(connection, &queue, &time, &seams))
             .map_err(|error| StoreError::Commit { reason: error.to_string() })?;
         Ok(Self { tasks: Some(tasks), thread: Some(thread) })
     }
@@ -115,11 +122,19 @@ where
     }
 }
 
-fn serve(mut connection: Connection, queue: &Receiver<Box<dyn Task>>, seams: &Seams) {
-    while let Ok(first) = queue.recv() {
-        let mut group = Vec::new();
-        let committed =
-            commit_group(&mut connection, first, queue, &mut group, seams).map_err(|error| error.to_string());
+fn serve(mut connection: Connection, queue: &Receiver<Box<dyn Task>>, time: &TaskTime, seams: &Seams) {
+    let mut held = None;
+    while let Some(first) = held.take().or_else(|| queue.recv().ok()) {
+        let mut group = vec![first];
+        // A large one that comes behind begins the next transaction.
+        let more = || match queue.try_recv() {
+            Ok(next) if next.rows() < LARGE_ROWS => Some(next),
+            next => {
+                held = next.ok();
+                None
+            }
+        };
+        let committed = commit_group(&mut connection, &mut group, more, time, seams).map_err(|error| error.to_string());
         if let Err(reason) = &committed {
             tracing::error!(%reason, "a transaction was not committed");
             metrics::counter!("hanmaru_store_commits_failed").increment(1);
@@ -131,41 +146,49 @@ fn serve(mut connection: Connection, queue: &Receiver<Box<dyn Task>>, seams: &Se
     }
 }
 
-/// Runs the first task and all that wait behind it in one transaction. Tasks stand in `group`, whatever happens.
+/// Runs the task of the group, and where it is small those that wait behind it, in one transaction. Tasks stand in `group`, whatever
+/// happens.
 fn commit_group(
     connection: &mut Connection,
-    first: Box<dyn Task>,
-    queue: &Receiver<Box<dyn Task>>,
     group: &mut Vec<Box<dyn Task>>,
+    mut more: impl FnMut() -> Option<Box<dyn Task>>,
+    time: &TaskTime,
     seams: &Seams,
 ) -> Result<(), StoreError> {
-    group.push(first);
     let failed = |error: std::io::Error| StoreError::Commit { reason: error.to_string() };
     seams.at(seams::BEGIN).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).at("beginning to write")?;
-    let mut rows = 0;
-    loop {
-        let task = group.last_mut().expect("the group begins with one task");
+    let first = group.last_mut().expect("the group begins with one task");
+    let mut rows = first.rows();
+    time.next();
+    let keep = first.run(&transaction);
+    check_begun(&transaction)?;
+    if !keep {
+        return transaction.rollback().at("undoing a task");
+    }
+    while rows < GROUP_ROWS && group[0].rows() < LARGE_ROWS {
+        let Some(next) = more() else { break };
+        group.push(next);
+        let task = group.last_mut().expect("it was put there in the line before");
         rows += task.rows();
+        time.next();
         transaction.execute_batch("SAVEPOINT task").at("setting a savepoint")?;
         let keep = task.run(&transaction);
-        if transaction.is_autocommit() {
-            // A full disk and the like end the whole transaction; nothing of this group was written.
-            return Err(StoreError::Commit { reason: "the database gave the transaction up".to_owned() });
-        }
+        check_begun(&transaction)?;
         let end = if keep { "RELEASE task" } else { "ROLLBACK TO task; RELEASE task" };
         transaction.execute_batch(end).at("ending a savepoint")?;
-        if rows >= GROUP_ROWS {
-            break;
-        }
-        match queue.try_recv() {
-            Ok(next) => group.push(next),
-            Err(_) => break,
-        }
     }
     seams.at(seams::COMMIT).map_err(failed)?;
     transaction.commit().at("committing")?;
     seams.at(seams::COMMITTED).map_err(failed)
+}
+
+/// A full disk and the like end the whole transaction: nothing of its group was written.
+fn check_begun(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    if transaction.is_autocommit() {
+        return Err(StoreError::Commit { reason: "the database gave the transaction up".to_owned() });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -175,7 +198,8 @@ mod tests {
     fn writer() -> Writer {
         let connection = Connection::open_in_memory().expect("memory");
         connection.execute_batch("CREATE TABLE t (n INTEGER)").expect("a table");
-        Writer::start(connection, Seams::default()).expect("a thread")
+        let time = TaskTime::new(std::sync::Arc::new(base::SystemClock::default()));
+        Writer::start(connection, time, Seams::default()).expect("a thread")
     }
 
     fn count(writer: &Writer) -> i64 {

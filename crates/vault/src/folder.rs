@@ -71,6 +71,9 @@ pub enum Fault {
     /// It did not answer in time.
     #[error("does not answer in time; it catches up in the background, check its disk if this stays")]
     Slow,
+    /// It was away, and a name that is replaced is not written before somebody has looked at what it holds there.
+    #[error("was away; its {0} is written once it was looked at, which happens by itself")]
+    Returned(String),
     /// Anything else the system said.
     #[error("fails with {0}; check its disk and the system log")]
     Io(String),
@@ -87,6 +90,12 @@ impl Fault {
             Kind::NotADirectory => Self::NotAFolder(folder.to_owned()),
             _ => Self::Io(error.to_string()),
         }
+    }
+
+    /// Whether this tells what is there under a name: nothing, or nothing that is whole.
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        matches!(self, Self::Absent(_) | Self::Damaged(_))
     }
 
     /// Whether one object is the matter, which another copy of it would mend: it is absent, damaged or not readable.

@@ -4,7 +4,7 @@ use ledger::tiles::{BundleSource, CHECKPOINT_PATH, TileId, TilePath, TileSource}
 use ledger::{Checkpoint, LogAppender, Note, SignedCheckpoint};
 use policy::{Action, Permit};
 use rusqlite::{Connection, OptionalExtension, params};
-use vault::{Bytes, Fault};
+use vault::{Bytes, Fault, SiteError, SiteFault};
 
 use super::LogState;
 use super::cosign;
@@ -209,8 +209,8 @@ fn stated(note: &[u8]) -> Option<Checkpoint> {
 }
 
 /// Every site's checkpoint must be a head that this log had: a newer one, or another of the same size, means that the
-/// database is an old copy, and signing on would fork the log.
-fn compare_with_sites(
+/// database is an old copy, and signing on would fork the log. So many must answer that one of them has what a quorum was given.
+pub(super) fn compare_with_sites(
     core: &Core,
     log: Log,
     permit: &Permit,
@@ -219,7 +219,17 @@ fn compare_with_sites(
     let state = core.log(log);
     let database_size = head.map_or(0, |head| head.checkpoint.size);
     let tiles = SiteTiles { core, log, permit };
-    for (site, copy) in core.sites.copies(permit, &log.path(CHECKPOINT_PATH))? {
+    let copies = core.sites.copies(permit, &log.path(CHECKPOINT_PATH))?;
+    let wanted = (copies.len() + 1).saturating_sub(core.sites.quorum());
+    let silent = |(site, copy): &(String, Result<Bytes, Fault>)| {
+        let fault = copy.as_ref().err().filter(|fault| !fault.is_answer())?;
+        Some(SiteFault { name: site.clone(), fault: fault.clone() })
+    };
+    let faults: Vec<SiteFault> = copies.iter().filter_map(silent).collect();
+    if copies.len() - faults.len() < wanted {
+        return Err(SiteError::TooFew { wanted, reached: copies.len() - faults.len(), faults }.into());
+    }
+    for (site, copy) in copies {
         let Some(found) = read_copy(core, log, &site, copy)? else { continue };
         let (size, root) = (found.checkpoint.size, found.checkpoint.root);
         let ours = match head {

@@ -18,9 +18,10 @@ pub(crate) use round::note_rows_leaf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ledger::SignerKey;
+use ledger::tiles::CHECKPOINT_PATH;
 use policy::Action;
 
 use crate::core::Core;
@@ -39,15 +40,17 @@ pub(crate) const KIND_RECEIPT: i64 = 5;
 pub(crate) const KIND_ROWS: i64 = 6;
 pub(crate) const KIND_SHRED: i64 = 7;
 
-/// Most rows of the outbox in one round: few enough that a leaf somebody waits for is not long behind a deposit. A resource
-/// has about three.
-pub(crate) const ROUND_ROWS: usize = 6_000;
-/// Bytes of frames after which a round takes in no further leaf.
+/// Bytes of frames and changes after which a round takes in no further task: few enough that a leaf somebody waits for is not long
+/// behind a deposit.
 pub(crate) const ROUND_BYTES: usize = 4 << 20;
+/// Bytes after which a round ends in the middle of a task, since its segment can hold no more. Writes are smaller
+/// ([`crate::write::WRITE_BYTES_MAX`]); what an erasure takes out of the tables may be as large, and is whole under its own leaf.
+pub(crate) const ROUND_BYTES_MAX: usize = 28 << 20;
 /// How often an idle sequencer looks for what other processes wrote.
 const LOOK_MS: u64 = 25;
-/// Longest pause after a fault.
-const PAUSE_MS_MAX: u64 = 2_000;
+/// Shortest and longest pause after a fault.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How many of the newest rows are looked at for a leaf that somebody waits for.
 const URGENT_LOOK: usize = 16;
 
@@ -281,7 +284,7 @@ pub(crate) fn start(core: &Arc<Core>, log: Log) -> Result<JoinHandle<()>, StoreE
     let shared = Arc::clone(core);
     std::thread::Builder::new()
         .name(format!("seal-{}", log.name()))
-        .spawn(move || Sequencer { core: shared, log, lock: None, state: None }.serve())
+        .spawn(move || Sequencer { core: shared, log, lock: None, state: None, begun: Instant::now() }.serve())
         .on("served by a thread", &core.folder)
 }
 
@@ -349,59 +352,59 @@ struct Sequencer {
     lock: Option<std::fs::File>,
     /// The end of the log, once it has been looked up and the sites agree with it.
     state: Option<head::End>,
+    /// When work was begun last: the interval is between beginnings, however long a round takes.
+    begun: Instant,
 }
 
 impl Sequencer {
     fn serve(mut self) {
-        let mut pause_ms = 0;
-        while let Some(urgent) = self.wait(pause_ms) {
+        let mut pause = Duration::ZERO;
+        while let Some(urgent) = self.wait(pause) {
+            self.begun = Instant::now();
             match self.work(urgent) {
-                Ok(()) => pause_ms = 0,
+                Ok(()) => pause = Duration::ZERO,
                 Err(error) => {
                     tracing::warn!(log = self.log.name(), %error, "sealing does not get on");
                     metrics::counter!("hanmaru_store_seal_faults", "log" => self.log.name()).increment(1);
                     self.core.log(self.log).failed(&error);
                     // The end is looked up again: the swap may have happened, or another may have been faster.
                     self.state = None;
-                    pause_ms = (pause_ms * 2).clamp(100, PAUSE_MS_MAX);
+                    pause = (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
                 }
             }
         }
     }
 
-    /// Waits for work: at most the interval, less where it is urgent, and says whether it is. `None` where the store is closing.
-    fn wait(&mut self, pause_ms: u64) -> Option<bool> {
+    /// Waits for work, after a fault at least the pause: until the interval has passed since work began last, less where it is
+    /// urgent, and says whether it is. `None` where the store is closing.
+    fn wait(&self, pause: Duration) -> Option<bool> {
         let state = self.core.log(self.log);
-        let mut waited_ms = 0;
-        loop {
-            if self.core.closing.load(Ordering::SeqCst) {
-                return None;
-            }
+        let (look, interval) =
+            (Duration::from_millis(LOOK_MS), Duration::from_millis(self.core.config.seal_interval_ms));
+        let is_closing = || self.core.closing.load(Ordering::SeqCst);
+        // A poke does not shorten the pause after a fault, but it is not forgotten.
+        let may_begin = Instant::now() + pause;
+        while !is_closing() && Instant::now() < may_begin {
+            std::thread::sleep(look.min(may_begin.saturating_duration_since(Instant::now())));
+        }
+        while !is_closing() {
+            let rest = interval.saturating_sub(self.begun.elapsed());
             let mut poked = lock(&state.poked);
-            if !*poked {
-                let step = Duration::from_millis(LOOK_MS);
-                poked = state.wake.wait_timeout(poked, step).unwrap_or_else(PoisonError::into_inner).0;
+            if !*poked && !rest.is_zero() {
+                poked = state.wake.wait_timeout(poked, rest.min(look)).unwrap_or_else(PoisonError::into_inner).0;
             }
             let urgent = std::mem::take(&mut *poked);
             drop(poked);
-            waited_ms += LOOK_MS;
-            if waited_ms < pause_ms {
-                // A poke does not shorten the pause after a fault, but it is not forgotten.
-                *lock(&state.poked) |= urgent;
-                if urgent {
-                    std::thread::sleep(Duration::from_millis(LOOK_MS));
-                }
-                continue;
-            }
             let urgent = urgent || self.is_urgent_elsewhere();
-            if urgent || waited_ms >= self.core.config.seal_interval_ms || self.is_round_full() {
+            if urgent || self.begun.elapsed() >= interval || self.is_round_full() {
                 return Some(urgent);
             }
         }
+        None
     }
 
     fn is_round_full(&self) -> bool {
-        self.core.log(self.log).waiting() >= ROUND_ROWS as u64
+        self.core.log(self.log).waiting() >= self.core.config.round_rows as u64
     }
 
     /// Whether another process wrote what somebody waits for.
@@ -434,7 +437,13 @@ impl Sequencer {
         }
         let permit = own_job_permit(&core, "sequencer", Action::Seal)?;
         let mut end = match self.state.take() {
-            Some(end) => end,
+            Some(end) => {
+                // A site that was away may have been written to by another meanwhile.
+                if core.sites.is_unseen(&self.log.path(CHECKPOINT_PATH)) {
+                    head::compare_with_sites(&core, self.log, &permit, end.head.as_ref())?;
+                }
+                end
+            }
             None => head::look_up(&core, self.log, &permit)?,
         };
         // What is not urgent waits for a full round or the next interval: a round costs its fsyncs however small it is.

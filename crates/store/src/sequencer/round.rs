@@ -19,7 +19,7 @@ use vault::{Bytes, KeyId, Pack, PackBuilder};
 use super::cosign;
 use super::head::End;
 use super::rows::Changes;
-use super::{KIND_ACCESS, KIND_ROWS, KIND_VERSION, ROUND_BYTES, ROUND_ROWS, lock, outbox};
+use super::{KIND_ACCESS, KIND_ROWS, KIND_VERSION, ROUND_BYTES, ROUND_BYTES_MAX, lock, outbox};
 use crate::core::Core;
 use crate::error::{AtStep, OnFile, StoreError};
 use crate::objects::pack_no;
@@ -28,7 +28,9 @@ use crate::types::Log;
 
 /// Does one round. `false` where nothing waits.
 pub(crate) fn round(core: &Core, log: Log, permit: &Permit, end: &mut End) -> Result<bool, StoreError> {
-    let Some(mut taken) = core.readers.snapshot("taking from the outbox", |connection| take(connection, log))? else {
+    let rows_max = core.config.round_rows;
+    let taken = core.readers.snapshot("taking from the outbox", |connection| take(connection, log, rows_max))?;
+    let Some(mut taken) = taken else {
         core.log(log).set_waiting(0);
         return Ok(false);
     };
@@ -102,16 +104,24 @@ struct Taken {
     changes: Changes,
 }
 
-/// The oldest rows and their frames, as many as fit a round.
-fn take(connection: &Connection, log: Log) -> Result<Option<Taken>, StoreError> {
+/// The oldest rows and their frames, as many as fit a round. A round ends where a task ends: what is sealed is what the database
+/// held at some moment, so that from the sites alone it can be made again. Entries of accesses stand each for themselves.
+fn take(connection: &Connection, log: Log, rows_max: usize) -> Result<Option<Taken>, StoreError> {
     let step = "taking from the outbox";
     let owner = if log == Log::Records { "owner" } else { "NULL" };
-    let sql = format!("SELECT no, kind, row, entry, {owner} FROM {} ORDER BY no LIMIT {ROUND_ROWS}", outbox(log));
+    let sql = format!("SELECT no, kind, row, entry, {owner}, since_us FROM {} ORDER BY no", outbox(log));
     let mut statement = connection.prepare_cached(&sql).at(step)?;
     let mut rows = statement.query([]).at(step)?;
     let (mut pack, mut changes) = (PackBuilder::new(), Changes::default());
-    let (mut taken, mut entries) = (Vec::new(), Vec::new());
+    let (mut taken, mut entries, mut task) = (Vec::new(), Vec::new(), None);
     while let Some(row) = rows.next().at(step)? {
+        let of: Option<i64> = row.get(5).at(step)?;
+        let before = std::mem::replace(&mut task, of);
+        let goes_on = log == Log::Records && of.is_some() && of == before;
+        let bytes = pack.len() + changes.bytes();
+        if bytes >= ROUND_BYTES_MAX || (!goes_on && (taken.len() >= rows_max || bytes >= ROUND_BYTES)) {
+            break;
+        }
         let (no, kind, of): (i64, i64, i64) = (row.get(0).at(step)?, row.get(1).at(step)?, row.get(2).at(step)?);
         let packed = push_frame(connection, kind, of, &mut pack)?;
         taken.push(Row { no, kind, row: of, packed });
@@ -120,9 +130,6 @@ fn take(connection: &Connection, log: Log) -> Result<Option<Taken>, StoreError> 
             changes.push(connection, no, of, owner.as_deref(), row.get(3).at(step)?)?;
         } else {
             entries.push(row.get(3).at(step)?);
-        }
-        if pack.len() + changes.bytes() >= ROUND_BYTES {
-            break;
         }
     }
     Ok((!taken.is_empty()).then_some(Taken { rows: taken, entries, pack, changes }))

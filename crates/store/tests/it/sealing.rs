@@ -231,6 +231,62 @@ fn a_database_that_is_behind_the_sites_signs_nothing() {
     assert_eq!(head.size, after, "still the newer one");
 }
 
+#[test]
+fn a_site_that_comes_back_with_another_history_is_not_overwritten() {
+    let house = House::new();
+    let owner = patient("p1");
+    let backup = house.root.join("backup.db");
+    let store = house.open();
+    write_one(&store, owner, "Condition", "c1", "x");
+    seal_all(&store);
+    let key = store.verifier_key(Log::Records);
+    drop(store);
+    crate::rebuild::settled(&house);
+    look(&house).execute("VACUUM INTO ?", [backup.to_str().expect("a path")]).expect("a backup");
+    for name in ["site-a", "site-c"] {
+        copy_folder(&house.site(name), &house.root.join(format!("{name}.old")));
+    }
+    let store = house.open();
+    write_one(&store, owner, "Condition", "c2", "x");
+    let after = seal_all(&store);
+    drop(store);
+    crate::rebuild::settled(&house);
+    let database = house.folder().join("hanmaru.db");
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", database.display()));
+    }
+    std::fs::copy(&backup, &database).expect("the old copy is put back");
+    for name in ["site-a", "site-c"] {
+        std::fs::remove_dir_all(house.site(name)).expect("burnt");
+        std::fs::rename(house.root.join(format!("{name}.old")), house.site(name)).expect("put back");
+    }
+    // Nobody who answers knows better.
+    house.hide_site("site-b");
+    let store = house.open();
+    let written = write(&store, owner, &[("Condition", "c3", "x")]);
+    store.wait_sealed(written.ticket, PATIENCE).expect("two sites are enough");
+    house.show_site("site-b");
+    crate::rebuild::until(|| store.health().faults[0].is_some());
+    match store.wait_sealed(write(&store, owner, &[("Condition", "c4", "x")]).ticket, PATIENCE) {
+        Err(StoreError::SiteAhead { site_size, .. }) => assert_eq!(site_size, after),
+        other => panic!("signing on would show two histories: {other:?}"),
+    }
+    let head = SiteLog(house.site("site-b").join("log/records")).checkpoint(&key).expect("a head");
+    assert_eq!(head.size, after, "what it held is still there");
+}
+
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("listed").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
 /// Every file below a folder, for telling that nothing was written.
 fn files(folder: &std::path::Path) -> Vec<(std::path::PathBuf, u64)> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);

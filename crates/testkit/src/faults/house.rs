@@ -34,6 +34,8 @@ const CATCH_WAIT: Duration = Duration::from_secs(3);
 const KNOW_LOOKS: u32 = 2_000;
 /// Nothing is sealed until somebody asks: so that what is sealed depends on the steps and not on time.
 const NEVER_MS: u64 = 1 << 40;
+/// Rows of a round: hardly more than one resource has, so that what waits is sealed in many rounds and faults come between them.
+const ROUND_ROWS: usize = 4;
 
 /// A process with the store open.
 struct Process {
@@ -277,6 +279,24 @@ impl FaultyHouse {
         &self.process.insert(process).store
     }
 
+    /// Lets everything that is written wait for its seal, and ends the process when the first round of it is published.
+    ///
+    /// # Errors
+    /// Why it does not come to that.
+    pub fn cut_short(&mut self, write: impl FnOnce(&Store) -> Result<(), String>) -> Result<(), String> {
+        if let Some(process) = self.process.take() {
+            process.life.kill();
+        }
+        let process = self.start(NEVER_MS)?;
+        write(&process.store)?;
+        process.life.kill_at(seams::published(Log::Records));
+        let is_cut = process.life.caught(CATCH_WAIT, || {
+            process.store.seal_soon(Log::Records);
+            true
+        });
+        if is_cut { Ok(()) } else { Err("nothing was sealed".to_owned()) }
+    }
+
     /// Does two pieces of work in two processes: the first is held up before its first transaction, until the second is done.
     /// So the database takes them in the other order. `None` where no second process can be started.
     pub fn overtaken<A: Send, B>(
@@ -385,6 +405,7 @@ impl FaultyHouse {
             config: StoreConfig {
                 seal_interval_ms,
                 backlog_wait_ms: AWAY_PATIENCE_MS,
+                round_rows: ROUND_ROWS,
                 seams: Seams::with(Arc::<Life>::clone(&life)),
                 ..StoreConfig::default()
             },

@@ -118,7 +118,7 @@ impl Site {
     fn look(&self) {
         let result = self.backend.check();
         let mut state = lock(&self.state);
-        state.reachable = result.is_ok();
+        state.reach(result.is_ok());
         match result {
             Err(fault) => {
                 // Whatever was written while it was away by other processes is not in this one's memory.

@@ -292,12 +292,20 @@ impl Sites {
                 .map_err(|error| config(format!("no thread can be started: {error}")))?;
             let asking = Asking::start("site-questions", QUESTIONS_AT_ONCE)
                 .map_err(|error| config(format!("no thread can be started: {error}")))?;
-            let state = State { reachable: true, last_fault: None, pending: BTreeMap::new(), compare: true };
+            let state = State {
+                reachable: true,
+                lost: 0,
+                seen: BTreeMap::new(),
+                last_fault: None,
+                pending: BTreeMap::new(),
+                compare: true,
+            };
             let answer_wait = ANSWER_WAIT.min(patience);
             let site = Site { name, backend: backend.into(), lane, asking, answer_wait, state: Mutex::new(state) };
             if let Err(fault) = site.check() {
                 let mut state = lock(&site.state);
-                (state.reachable, state.last_fault) = (false, Some(fault));
+                state.reach(false);
+                state.last_fault = Some(fault);
             }
             sites.push(Arc::new(site));
         }
@@ -340,7 +348,8 @@ impl Sites {
     }
 
     /// Replaces an object named `checkpoint`, durable as in [`Sites::put_all`]. One caller at a time for one path. A site
-    /// that is away gets the newest when it returns, if this process lives; so do this again at every start.
+    /// that is away gets the newest when it returns, if this process lives; so do this again at every start. What a site that was
+    /// away holds there may be another's and newer: it is not replaced before somebody has looked at it ([`Sites::copies`]).
     pub fn replace(&self, permit: &Permit, path: &str, bytes: Bytes) -> Result<Placement, SiteError> {
         may_write(permit)?;
         check_path(path)?;
@@ -398,11 +407,17 @@ impl Sites {
         }
     }
 
+    /// Whether a site is there again whose copy of a name that is replaced nobody has looked at since it was lost.
+    #[must_use]
+    pub fn is_unseen(&self, path: &str) -> bool {
+        self.inner().sites.iter().any(|site| lock(&site.state).reachable && site.is_unseen(path))
+    }
+
     /// Every site's copy of an object, for choosing between checkpoints.
     pub fn copies(&self, permit: &Permit, path: &str) -> Result<Vec<SiteCopy>, SiteError> {
         may_read(permit)?;
         check_path(path)?;
-        let copy = |site: &Arc<Site>| (site.name.clone(), site.check().and_then(|()| site.get(path, None)));
+        let copy = |site: &Arc<Site>| (site.name.clone(), site.look_at(path));
         Ok(self.inner().sites.iter().map(copy).collect())
     }
 

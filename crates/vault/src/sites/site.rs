@@ -28,6 +28,10 @@ pub(super) struct Site {
 
 pub(super) struct State {
     pub(super) reachable: bool,
+    /// How often it was lost since this process began.
+    pub(super) lost: u64,
+    /// What was looked at of the names that are replaced, and how often the site had been lost by then.
+    pub(super) seen: BTreeMap<String, u64>,
     pub(super) last_fault: Option<Fault>,
     pub(super) pending: BTreeMap<String, Pending>,
     /// Objects may be missing that nobody remembers: compare.
@@ -69,7 +73,8 @@ impl Site {
         if state.reachable {
             tracing::warn!(site = self.name, "a site does not answer in time");
         }
-        (state.reachable, state.compare, state.last_fault) = (false, true, Some(Fault::Slow));
+        state.reach(false);
+        (state.compare, state.last_fault) = (true, Some(Fault::Slow));
     }
 
     pub(super) fn check(&self) -> Result<(), Fault> {
@@ -94,10 +99,16 @@ impl Site {
 
     /// Runs in the site's lane: what it leaves behind is remembered in the order of the writes.
     pub(super) fn put(&self, objects: &[(String, Bytes)], existing: Existing) -> Result<(), Fault> {
+        if let Some((path, bytes)) =
+            objects.iter().find(|(path, _)| existing == Existing::Replace && self.is_unseen(path))
+        {
+            lock(&self.state).add(path, Pending::Bytes(bytes.clone()));
+            return Err(Fault::Returned(path.clone()));
+        }
         match self.backend.put(objects, existing) {
             Ok(()) => {
                 let mut state = lock(&self.state);
-                state.reachable = true;
+                state.reach(true);
                 if !state.pending.is_empty() {
                     for (path, _) in objects {
                         state.pending.remove(path);
@@ -116,7 +127,7 @@ impl Site {
     pub(super) fn left_behind(&self, objects: &[(String, Bytes)], existing: Existing, fault: Fault) {
         let mut state = lock(&self.state);
         // Who is full, or has something else under a name, is there all the same.
-        state.reachable = matches!(fault, Fault::Conflict(_) | Fault::Full(_) | Fault::ReadOnly(_));
+        state.reach(matches!(fault, Fault::Conflict(_) | Fault::Full(_) | Fault::ReadOnly(_)));
         state.last_fault = Some(fault);
         for (path, bytes) in objects {
             let pending = match existing {
@@ -125,6 +136,22 @@ impl Site {
             };
             state.add(path, pending);
         }
+    }
+
+    /// The site's copy of an object. One that is replaced has been looked at with this, as long as the site stays.
+    pub(super) fn look_at(&self, path: &str) -> Result<Bytes, Fault> {
+        let lost = lock(&self.state).lost;
+        let copy = self.check().and_then(|()| self.get(path, None));
+        if copy.as_ref().map_or_else(Fault::is_answer, |_| true) {
+            lock(&self.state).seen.insert(path.to_owned(), lost);
+        }
+        copy
+    }
+
+    /// Whether it was lost since somebody looked at what it holds under a name that is replaced: another may have written there.
+    pub(super) fn is_unseen(&self, path: &str) -> bool {
+        let state = lock(&self.state);
+        state.lost > 0 && state.seen.get(path) != Some(&state.lost)
     }
 
     pub(super) fn fault(&self, fault: Fault) -> SiteFault {
@@ -153,6 +180,14 @@ impl Site {
 }
 
 impl State {
+    /// Notes whether the site is there.
+    pub(super) const fn reach(&mut self, is_there: bool) {
+        if self.reachable && !is_there {
+            self.lost += 1;
+        }
+        self.reachable = is_there;
+    }
+
     pub(super) fn add(&mut self, path: &str, pending: Pending) {
         if self.pending.len() >= PENDING_MAX && matches!(pending, Pending::Copy) {
             self.compare = true;

@@ -162,6 +162,11 @@ fn one_that_is_lost_holds_nobody_up_and_is_mended_when_it_is_back() {
                 (1 | 2, Some(server)) => server.start_again(),
                 _ => places.find(2),
             }
+            let begun = Instant::now();
+            while sites.copies(&seal, "checkpoint").expect("looked at")[2].1.is_err() {
+                assert!(begun.elapsed() < Duration::from_secs(60), "way {way}: {:?}", sites.status());
+                std::thread::sleep(Duration::from_millis(20));
+            }
             assert!(sites.settle(Duration::from_secs(60)), "way {way}: {:?}", sites.status());
             assert_eq!(fs::read(places.files(2).join(&during)).expect("mended"), b"during");
             assert_eq!(fs::read(places.files(2).join("checkpoint")).expect("mended"), format!("new {way}").as_bytes());

@@ -107,6 +107,11 @@ fn a_site_that_was_away_catches_up_with_everything() {
     assert!(!third.reachable && third.pending >= 2, "{third:?}");
     assert!(matches!(third.last_fault, Some(Fault::Missing(_))));
     fs::rename(folders.path("away"), folders.path("c")).expect("plugged in");
+    // What it holds may be another's, and newer: nothing is replaced before somebody has looked.
+    assert!(!sites.settle(Duration::from_millis(500)));
+    assert_eq!(fs::read(folders.path("c").join("checkpoint")).expect("there"), b"old");
+    assert!(sites.is_unseen("checkpoint"));
+    sites.copies(&seal, "checkpoint").expect("looked at");
     assert!(sites.settle(SOON), "{:?}", sites.status());
     assert_eq!(fs::read(folders.path("c").join("t/during")).expect("mended"), b"during");
     assert_eq!(fs::read(folders.path("c").join("checkpoint")).expect("mended"), b"new");
@@ -126,6 +131,11 @@ fn an_old_checkpoint_never_overtakes_another_process() {
     two.replace(&seal, "checkpoint", Bytes::from_static(b"3")).expect("two are enough");
     drop(two);
     fs::rename(folders.path("away"), folders.path("c")).expect("plugged in");
+    while !one.status()[2].reachable {
+        one.poke();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    one.copies(&seal, "checkpoint").expect("looked at");
     assert!(one.settle(SOON));
     let found: Vec<_> = one.copies(&seal, "checkpoint").expect("read").into_iter().map(|(_, copy)| copy).collect();
     assert_ne!(found[2], Ok(Bytes::from_static(b"2")), "nobody but the one that was slow has it");
@@ -369,8 +379,10 @@ fn a_write_that_failed_either_way_can_be_done_again() {
         assert_eq!(faults(sites.replace(&seal, "checkpoint", Bytes::from_static(b"1"))).0, 1);
         modes[0].store(WELL, Ordering::SeqCst);
         sites.put_all(&seal, &things).expect("two are enough");
+        sites.copies(&seal, "checkpoint").expect("looked at");
         sites.replace(&seal, "checkpoint", Bytes::from_static(b"2")).expect("two are enough");
         modes[2].store(WELL, Ordering::SeqCst);
+        sites.copies(&seal, "checkpoint").expect("looked at");
         assert!(sites.settle(SOON), "{:?}", sites.status());
         for name in ["a", "b", "c"] {
             assert_eq!(fs::read(folders.path(name).join("t/2")).expect("there"), b"two");

@@ -1,5 +1,8 @@
 //! `hanmaru bench witnessed`: appends that are durable, sealed at two of three sites, and cosigned by two of three witnesses, each a
 //! process of its own, while a checkpoint comes every 100 ms.
+//!
+//! Calls come when they are due, whether or not those before them have ended: callers who wait for each other's checkpoint would ask
+//! all at once and then rest together, and whoever is late would not be seen. So a call takes as long as from when it was due.
 
 use super::bars::{Bars, Goal};
 use super::ledger::write_range;
@@ -11,19 +14,22 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use store::Log;
 
 /// Witnesses, and how many of them must cosign.
 const WITNESSES: usize = 3;
 const QUORUM: usize = 2;
-/// How often a checkpoint is made, in milliseconds.
+/// How often a checkpoint is to come, in milliseconds, and how often a round begins: a thread wakes a little late each time.
 const INTERVAL_MS: u64 = 100;
-/// Callers at once, resources of one call, and calls of each.
-const WRITERS: u64 = 10;
+const ROUND_MS: u64 = 92;
+/// Resources of one call, calls, and resources that come each second.
 const BATCH: u64 = 100;
-const CALLS: u64 = 60;
+const CALLS: u64 = 1_200;
+const OFFERED: u64 = 5_500;
+/// Calls that may be under way at once: more than come within the longest wait that is in order.
+const CALLERS: usize = 32;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -93,35 +99,34 @@ fn start(folder: &Path, name: &str, keys: &[String]) -> Result<(Witness, String)
 }
 
 fn measure(installation: &Installation, calls: u64, bars: &mut Bars) -> Result<(), Failure> {
-    let hall = Hall::open_every(&installation.config()?, INTERVAL_MS)?;
+    let hall = Hall::open_every(&installation.config()?, ROUND_MS)?;
     let institution = InstitutionCode::new("99900000").expect("eight digits are a code");
     let permit = deposit_permit(&hall, &institution)?;
     // Keys of owners are made at the first write.
     let first = write_range(&hall, &permit, &institution, 0..BATCH)?;
     hall.store().wait_witnessed(first, PATIENCE)?;
     let waited = Mutex::new(Vec::new());
-    let begun = Instant::now();
-    let is_over = AtomicBool::new(false);
+    let (begun, next, is_over) = (Instant::now(), AtomicU64::new(0), AtomicBool::new(false));
+    let caller = || -> Result<(), String> {
+        loop {
+            let call = next.fetch_add(1, Ordering::Relaxed);
+            if call >= calls {
+                return Ok(());
+            }
+            let due = begun + Duration::from_micros(call * BATCH * 1_000_000 / OFFERED);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let from = BATCH * (1 + call);
+            let ticket = write_range(&hall, &permit, &institution, from..from + BATCH);
+            let ticket = ticket.map_err(|error| error.to_string())?;
+            hall.store().wait_witnessed(ticket, PATIENCE).map_err(|error| error.to_string())?;
+            waited.lock().expect("nobody panicked").push(due.elapsed());
+        }
+    };
     let gaps = std::thread::scope(|scope| -> Result<Vec<Duration>, Failure> {
         let watcher = scope.spawn(|| gaps_between_checkpoints(&hall, &is_over).map_err(|failure| failure.to_string()));
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| {
-                let (hall, permit, institution, waited) = (&hall, &permit, &institution, &waited);
-                scope.spawn(move || -> Result<(), String> {
-                    for call in 0..calls {
-                        let from = BATCH * (1 + writer * calls + call);
-                        let begun = Instant::now();
-                        let ticket = write_range(hall, permit, institution, from..from + BATCH);
-                        let ticket = ticket.map_err(|error| error.to_string())?;
-                        hall.store().wait_witnessed(ticket, PATIENCE).map_err(|error| error.to_string())?;
-                        waited.lock().expect("nobody panicked").push(begun.elapsed());
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
+        let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(caller)).collect();
         let outcomes: Vec<_> =
-            writers.into_iter().map(|writer| writer.join().expect("writing does not panic")).collect();
+            callers.into_iter().map(|caller| caller.join().expect("writing does not panic")).collect();
         is_over.store(true, Ordering::Relaxed);
         let gaps = watcher.join().expect("watching does not panic")?;
         outcomes.into_iter().collect::<Result<Vec<()>, String>>()?;
@@ -131,13 +136,13 @@ fn measure(installation: &Installation, calls: u64, bars: &mut Bars) -> Result<(
     let mut waited = waited.into_inner().expect("nobody panicked");
     waited.sort_unstable();
     let slow = waited[waited.len() * 99 / 100];
-    let appends = WRITERS * BATCH * calls;
+    let appends = BATCH * calls;
     let size = hall.store().checkpoint(Log::Records)?.map_or(0, |head| head.checkpoint.size);
     let longest_gap = gaps.iter().max().copied().unwrap_or(took);
     let peer = format!(
-        "{appends} appends by {WRITERS} callers in calls of {BATCH}, each waiting until two of three sites and two of three witnesses, \
-         processes of their own, have it; a checkpoint each {INTERVAL_MS} ms was asked for, {} were seen with their quorum, {:.0} ms apart at most; {size} leaves with those of \
-         rows; half of the calls took {:.0} ms",
+        "{appends} appends in calls of {BATCH}, {OFFERED} a second offered, each waiting until two of three sites and two of three \
+         witnesses, processes of their own, have it; a checkpoint each {INTERVAL_MS} ms was asked for, {} were seen with their quorum, \
+         {:.0} ms apart at most; {size} leaves with those of rows; half of the calls took {:.0} ms from when they were due",
         gaps.len() - 1,
         longest_gap.as_secs_f64() * 1_000.0,
         waited[waited.len() / 2].as_secs_f64() * 1_000.0
