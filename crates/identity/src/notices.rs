@@ -1,4 +1,4 @@
-//! What an account's person is told: a sign-in from a device not seen before, a passkey that came or went. Each is told on every
+//! What an account's person is told: a sign-in from a device not seen before, a passkey or an authenticator app that came or went. Each is told on every
 //! device until it is read there, so that whoever got in cannot hide it from the one whose account it is.
 
 use crate::IdentityError;
@@ -29,6 +29,12 @@ pub enum NoticeKind {
     PasskeyRemoved,
     /// A passkey answered as a copy of it would.
     PasskeySuspect,
+    /// An authenticator app was set up beside a passkey.
+    AppAdded,
+    /// An authenticator app was set up in place of another.
+    AppReplaced,
+    /// The authenticator app was removed.
+    AppRemoved,
     /// Somebody asked for the second factors to be reset.
     RecoveryAsked,
     /// The second factors were reset.
@@ -41,11 +47,14 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind with its name.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::NewDevice, "new-device"),
         (Self::PasskeyAdded, "passkey-added"),
         (Self::PasskeyRemoved, "passkey-removed"),
         (Self::PasskeySuspect, "passkey-suspect"),
+        (Self::AppAdded, "app-added"),
+        (Self::AppReplaced, "app-replaced"),
+        (Self::AppRemoved, "app-removed"),
         (Self::RecoveryAsked, "recovery-asked"),
         (Self::RecoveryDone, "recovery-done"),
         (Self::RepresentativeRecorded, "representative-recorded"),

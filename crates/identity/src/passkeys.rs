@@ -186,8 +186,15 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Damaged`], [`IdentityError::Store`].
     pub fn passkeys(&self, session: &Session) -> Result<Vec<PasskeyInfo>, IdentityError> {
+        self.passkeys_of(session.account)
+    }
+
+    /// The same of somebody else: for the administrator who asks them when they set up which.
+    ///
+    /// # Errors
+    /// As [`Identity::passkeys`].
+    pub fn passkeys_of(&self, account: Id16) -> Result<Vec<PasskeyInfo>, IdentityError> {
         let inner = &*self.inner;
-        let account = session.account;
         let rows = inner.read("identity-passkeys", |connection, _| tables::passkeys::of(connection, account))?;
         rows.iter()
             .map(|row| {

@@ -306,7 +306,7 @@ impl Identity {
                 return Ok(Ok(None));
             }
             let account = row.account;
-            inner.reset(transaction, &row, &link_hash, now_us).map(|ends| Ok(Some((account, ends))))
+            inner.reset(transaction, &row, (&link_hash, staff_row), now_us).map(|ends| Ok(Some((account, ends))))
         })?;
         Ok(match ends_us {
             None => Recovered::Waiting,
@@ -467,12 +467,13 @@ impl Inner {
         })
     }
 
-    /// Resets an account, and invites it anew where it is a member of staff's: gives when that invitation ends.
+    /// Resets an account, and invites it anew where it is a member of staff's: gives when that invitation ends. Its link is shown to
+    /// whoever approves last.
     fn reset(
         &self,
         transaction: &Transaction<'_>,
         row: &RecoveryRow,
-        link_hash: &[u8; 32],
+        (link_hash, shown_to): (&[u8; 32], Id16),
         now_us: i64,
     ) -> rusqlite::Result<Option<i64>> {
         let account = row.account;
@@ -489,7 +490,7 @@ impl Inner {
         }
         let ends_us = now_us + INVITATION_S * SECOND_US;
         staff::set_state(transaction, account, "invited", now_us)?;
-        staff::invite(transaction, account, link_hash, ends_us)?;
+        staff::invite(transaction, account, link_hash, ends_us, Some(shown_to))?;
         Ok(Some(ends_us))
     }
 

@@ -1,8 +1,10 @@
-//! Second factors of [`Identity`]: setting one up, and rising to two factors with its code. Recovery without it is not here.
+//! The authenticator app of [`Identity`]: setting one up, rising to two factors with its code, replacing and removing it. Recovery
+//! without it is not here.
 
 use crate::IdentityError;
-use crate::error::Ending;
+use crate::error::{Ending, PasskeyFault, moment};
 use crate::identity::{Identity, Inner, throttled};
+use crate::notices::NoticeKind;
 use crate::recovery::Regained;
 use crate::session::{Session, SessionToken, TRIES_PER_SESSION};
 use crate::sessions::{end_where, live};
@@ -10,43 +12,44 @@ use crate::tables::{self, CounterNames, SessionRow, TotpRow};
 use crate::throttle::Counters;
 use crate::throttle::SECOND_US;
 use crate::totp::{self, CodeCheck, SECRET_BYTES, TotpEnrolment};
-use base::{Id16, Redacted};
+use base::{Id16, Redacted, Timestamp};
 use rusqlite::Transaction;
 use std::sync::Arc;
 
 const LABEL: &str = "totp";
 
 impl Identity {
-    /// Makes a new secret for the account's authenticator. What is returned is shown once; asking again makes another secret
-    /// and voids this one. It counts from [`Identity::totp_confirm`] on. Replacing a confirmed secret needs two factors.
+    /// The secret that this session sets up for the account's authenticator: the same until it is confirmed, and gone with the
+    /// session. What other sessions of the account set up is theirs: neither voids the other. It counts from
+    /// [`Identity::totp_confirm`] on. Replacing a confirmed secret needs two factors.
     ///
     /// # Errors
     /// [`IdentityError::TotpEnrolled`], [`IdentityError::SessionUnknown`], [`IdentityError::SessionOver`], [`IdentityError::Store`].
     pub fn totp_enrol(&self, session: &Session) -> Result<TotpEnrolment, IdentityError> {
         let inner = Arc::clone(&self.inner);
         let token = session.token_hash;
-        let secret = totp::new_secret(&*inner.random);
-        let sealed = inner.seal(LABEL, session.account, &secret);
-        self.inner.write("identity-totp-enrol", move |transaction, now_us| {
+        let secret = self.inner.write("identity-totp-enrol", move |transaction, now_us| {
             let row = match live(transaction, token, &inner.lifetimes, now_us)? {
                 Ok(row) => row,
                 Err(error) => return Ok(Err(error)),
             };
-            if !inner.may_replace(transaction, &row, tables::totp(transaction, row.account)?.as_ref(), now_us)? {
+            let stored = tables::totp(transaction, row.account)?;
+            if !inner.may_replace(transaction, &row, stored.as_ref(), now_us)? {
                 return Ok(Err(IdentityError::TotpEnrolled));
             }
-            tables::set_pending_totp(transaction, row.account, &sealed, now_us).map(Ok)
+            Ok(Ok(inner.own_secret(&row, stored.as_ref())))
         })?;
         Ok(totp::enrolment(secret, &self.inner.config.service_name, session.name.expose()))
     }
 
-    /// Confirms the secret of [`Identity::totp_enrol`] with its first code. The session goes on with two factors under the
-    /// token returned; when a former secret was replaced, the account's other sessions end.
+    /// Confirms the secret that [`Identity::totp_enrol`] gave this session, with its first code. The session goes on with two
+    /// factors under the token returned; when a former secret was replaced, the account's other sessions end. Its person is told,
+    /// but for a first second factor: before that there was nobody to tell.
     ///
     /// # Errors
-    /// [`IdentityError::TotpNotEnrolled`], [`IdentityError::TotpWrong`], [`IdentityError::TotpEnrolled`],
-    /// [`IdentityError::RecoveryWord`] after a reset, [`IdentityError::ClockBehind`], [`IdentityError::SessionUnknown`],
-    /// [`IdentityError::SessionOver`], [`IdentityError::Store`].
+    /// [`IdentityError::TotpWrong`], [`IdentityError::TotpEnrolled`], [`IdentityError::RecoveryWord`] after a reset,
+    /// [`IdentityError::ClockBehind`], [`IdentityError::SessionUnknown`], [`IdentityError::SessionOver`],
+    /// [`IdentityError::Store`].
     pub fn totp_confirm(&self, session: &Session, code: &str) -> Result<SessionToken, IdentityError> {
         self.totp_confirm_with(session, code, ("", ""))
     }
@@ -74,25 +77,64 @@ impl Identity {
             if !inner.may_replace(transaction, &row, stored.as_ref(), now_us)? {
                 return Ok(Err(IdentityError::TotpEnrolled));
             }
-            let Some((pending, replaces)) =
-                stored.and_then(|stored| stored.pending.map(|pending| (pending, stored.secret.is_some())))
-            else {
-                return Ok(Err(IdentityError::TotpNotEnrolled));
-            };
-            let Some(secret) = inner.open_secret(row.account, &pending) else { return Ok(Err(DAMAGED)) };
             if let Err(error) = inner.check_word(transaction, &row, &regained, now_us)? {
                 return Ok(Err(error));
             }
-            // Not counted as a failure: whoever confirms was just shown the secret, so guessing gains nothing.
+            let secret = inner.own_secret(&row, stored.as_ref());
+            // Not counted as a failure: whoever confirms is shown the secret if they ask, so guessing gains nothing.
             let CodeCheck::Right { step } = totp::check(secret, code.expose(), now_us / SECOND_US, -1) else {
                 return Ok(Err(IdentityError::TotpWrong { tries_left: TRIES_PER_SESSION - row.failures }));
             };
-            tables::confirm_totp(transaction, row.account, step, now_us)?;
-            if replaces {
+            let first = !inner.has_second_factor(transaction, row.account)?;
+            let sealed = inner.seal(LABEL, row.account, &secret);
+            tables::confirm_totp(transaction, row.account, &sealed, step, now_us)?;
+            if stored.is_some_and(|stored| stored.secret.is_some()) {
                 end_where(transaction, row.account, now_us, |other| other.token != row.token)?;
+                inner.note(transaction, NoticeKind::AppReplaced, &row, now_us)?;
+            } else if !first {
+                inner.note(transaction, NoticeKind::AppAdded, &row, now_us)?;
             }
             inner.rotate(transaction, &row, now_us).map(Ok)
         })
+    }
+
+    /// Removes the account's authenticator and ends its other sessions: whoever was let in by it is let out again. `false` where there
+    /// is none. Needs the second factor, given just now, and a passkey in good order that is left.
+    ///
+    /// # Errors
+    /// [`IdentityError::SecondFactorNeeded`], [`IdentityError::Passkey`] for the last second factor,
+    /// [`IdentityError::SessionUnknown`], [`IdentityError::SessionOver`], [`IdentityError::Store`].
+    pub fn totp_remove(&self, session: &Session) -> Result<bool, IdentityError> {
+        let inner = Arc::clone(&self.inner);
+        let token = session.token_hash;
+        self.inner.write("identity-totp-remove", move |transaction, now_us| {
+            let row = match live(transaction, token, &inner.lifetimes, now_us)? {
+                Ok(row) => row,
+                Err(error) => return Ok(Err(error)),
+            };
+            if row.assurance < 2 || !inner.is_fresh(row.factor_us, now_us) {
+                return Ok(Err(IdentityError::SecondFactorNeeded));
+            }
+            if tables::passkeys::of(transaction, row.account)?.iter().all(|passkey| passkey.suspect) {
+                return Ok(Err(IdentityError::Passkey { fault: PasskeyFault::Last }));
+            }
+            if !tables::retire_totp(transaction, row.account, now_us)? {
+                return Ok(Ok(false));
+            }
+            end_where(transaction, row.account, now_us, |other| other.token != row.token)?;
+            inner.note(transaction, NoticeKind::AppRemoved, &row, now_us)?;
+            Ok(Ok(true))
+        })
+    }
+
+    /// When the account's authenticator was set up; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`].
+    pub fn totp_since(&self, session: &Session) -> Result<Option<Timestamp>, IdentityError> {
+        let account = session.account;
+        let stored = self.inner.read("identity-totp-since", |connection, _| tables::totp(connection, account))?;
+        Ok(stored.filter(|stored| stored.secret.is_some()).map(|stored| moment(stored.made_us)))
     }
 
     /// Checks a code, typed at `source`. The session goes on with two factors under the token returned.
@@ -172,6 +214,16 @@ impl Inner {
                 Ok(Err(over.unwrap_or(IdentityError::TotpWrong { tries_left })))
             }
         }
+    }
+
+    /// What a session sets up. It is kept nowhere, so that nobody with one factor of the account voids it by beginning another, and
+    /// belongs to the session as to what it replaces or comes after: once confirmed it is set up no second time, also after it was
+    /// removed, and no code of it comes back.
+    fn own_secret(&self, row: &SessionRow, stored: Option<&TotpRow>) -> [u8; SECRET_BYTES] {
+        let replaced = stored.and_then(|stored| stored.secret.as_deref()).unwrap_or_default();
+        let changed = stored.map_or(0, |stored| stored.made_us).to_be_bytes();
+        let name = self.counter_name(&[b"totp-own", &row.account.0, &row.id.0, replaced, &changed]);
+        std::array::from_fn(|at| name[at])
     }
 
     fn open_secret(&self, account: Id16, sealed: &[u8]) -> Option<[u8; SECRET_BYTES]> {

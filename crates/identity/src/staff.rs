@@ -11,7 +11,8 @@ use crate::tables::{self, AccountRow};
 use crate::throttle::Counters;
 use crate::{IdentityError, sessions, token_text};
 use base::{Id16, Redacted, Timestamp, sha256, source_bytes};
-use policy::Permit;
+use policy::{Permit, Role};
+use rusqlite::Transaction;
 use std::sync::Arc;
 use store::{Right, StoreError};
 
@@ -77,6 +78,8 @@ pub struct Staff {
     pub made: Timestamp,
     /// When the state last changed.
     pub changed: Timestamp,
+    /// Who was shown the link by which they came; nobody where the command line made it.
+    pub shown_to: Option<Id16>,
 }
 
 /// What ended when somebody left.
@@ -86,7 +89,7 @@ pub struct OffBoarded {
     pub sessions: usize,
     /// Passkeys.
     pub passkeys: usize,
-    /// Invitations.
+    /// Invitations, their own and those that they were shown.
     pub invitations: usize,
     /// Approvals of recoveries that are not done yet.
     pub approvals: usize,
@@ -101,22 +104,26 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Unusable`] for the name, [`IdentityError::Store`].
     pub fn staff_invite(&self, name: &str, rights: &[Right]) -> Result<Invitation, IdentityError> {
-        self.invite_with(name, |account| rights.iter().try_for_each(|right| self.inner.store.grant(account, right)))
+        self.invite_with(name, None, |account| {
+            rights.iter().try_for_each(|right| self.inner.store.grant(account, right))
+        })
     }
 
     /// As [`Identity::staff_invite`], by an administrator: takes a permit for [`policy::Action::ManageRights`], and is journalled
-    /// under the new account. The right is asked for, and given once a second administrator confirms it: whoever invites could take
-    /// up the invitation too.
+    /// under the new account. The right is asked for, and given once a second administrator confirms who took the invitation up
+    /// ([`Identity::confirm_rights`]): whoever invites could have done that too.
     ///
     /// # Errors
     /// As [`Identity::staff_invite`], with those of [`store::Store::ask_right`].
     pub fn staff_invite_as(&self, permit: &Permit, name: &str, right: &Right) -> Result<Invitation, IdentityError> {
-        self.invite_with(name, |account| self.inner.store.ask_right(permit, account, right))
+        let by = permit.actor().account;
+        self.invite_with(name, Some(by), |account| self.inner.store.ask_right(permit, account, right))
     }
 
     fn invite_with(
         &self,
         name: &str,
+        shown_to: Option<Id16>,
         grant: impl FnOnce(Id16) -> Result<(), StoreError>,
     ) -> Result<Invitation, IdentityError> {
         let inner = Arc::clone(&self.inner);
@@ -135,10 +142,13 @@ impl Identity {
         grant(account)?;
         let ends_us = inner.write("identity-staff-invite", move |transaction, now_us| {
             let ends_us = now_us + INVITATION_S * 1_000_000;
+            if has_left(transaction, shown_to)? {
+                return Ok(Err(IdentityError::NotStaff));
+            }
             tables::staff::purge_invitations(transaction, now_us)?;
             tables::put_account(transaction, &AccountRow { account, profile: Vec::new() }, now_us)?;
             tables::staff::add(transaction, account, &sealed, now_us)?;
-            tables::staff::invite(transaction, account, &hash, ends_us)?;
+            tables::staff::invite(transaction, account, &hash, ends_us, shown_to)?;
             Ok(Ok(ends_us))
         })?;
         Ok(Invitation { account, token: Redacted::new(token), ends: moment(ends_us) })
@@ -160,10 +170,11 @@ impl Identity {
             if by.is_some() && by == asked_by {
                 return Ok(Err(IdentityError::RecoveryOwn));
             }
-            if tables::staff::get(transaction, account)?.is_none_or(|staff| staff.state != "invited") {
+            let is_invited = tables::staff::get(transaction, account)?.is_some_and(|staff| staff.state == "invited");
+            if !is_invited || has_left(transaction, by)? {
                 return Ok(Err(IdentityError::NotStaff));
             }
-            tables::staff::invite(transaction, account, &hash, ends_us)?;
+            tables::staff::invite(transaction, account, &hash, ends_us, by)?;
             Ok(Ok(ends_us))
         })?;
         Ok(Invitation { account, token: Redacted::new(token), ends: moment(ends_us) })
@@ -267,8 +278,7 @@ impl Identity {
             if let Err(error) = inner.add_passkey(transaction, account, &passkey, &name, Holder::Staff, now_us)? {
                 return Ok(Err(error));
             }
-            tables::staff::uninvite(transaction, account)?;
-            tables::staff::set_state(transaction, account, "active", now_us)?;
+            tables::staff::come(transaction, account, now_us)?;
             (row.began_us, row.seen_us, row.factor_us) = (now_us, now_us, now_us);
             inner.add_session(transaction, &row, now_us)?;
             inner.arrived(transaction, &row, now_us).map(Ok)
@@ -361,6 +371,7 @@ impl Identity {
                     state: StaffState::of(&row.state),
                     made: moment(row.made_us),
                     changed: moment(row.changed_us),
+                    shown_to: row.shown_to,
                 })
             })
             .collect()
@@ -404,13 +415,54 @@ impl Identity {
             }
             let sessions = sessions::end_where(transaction, account, now_us, |_| true)?;
             let passkeys = tables::passkeys::remove_all(transaction, account)?;
-            let invitations = tables::staff::uninvite(transaction, account)?;
+            let invitations = tables::staff::uninvite(transaction, account)? + end_begun(transaction, account, now_us)?;
             let approvals = tables::recovery::take_back(transaction, account)?;
             tables::devices::forget_all(transaction, account)?;
             Ok(Some(OffBoarded { sessions, passkeys, invitations, approvals, rights: 0 }))
         })?;
         let (ended, rights) = ended.ok_or(IdentityError::NotStaff)?;
         Ok(OffBoarded { rights, ..ended })
+    }
+
+    /// Gives a member of staff the rights that were asked for them, or one of them, once they came: whoever else was shown the link
+    /// may have taken it up, so it is somebody else who met the person and says that they did. `by` is the permit for
+    /// [`policy::Action::ManageRights`] of who confirms; none at the command line.
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`], with those of [`store::Store::confirm_rights`].
+    pub fn confirm_rights(
+        &self,
+        by: Option<&Permit>,
+        account: Id16,
+        only: Option<&Right>,
+    ) -> Result<usize, IdentityError> {
+        let confirming = by.map(|permit| permit.actor().account);
+        Ok(self.inner.store.confirm_rights(by, account, only, move |transaction| {
+            let staff = tables::staff::get(transaction, account)?.filter(|staff| staff.state == "active");
+            Ok(staff.is_some_and(|staff| confirming.is_none() || staff.shown_to != confirming))
+        })?)
+    }
+
+    /// Takes a right of a member of staff away, or what was asked for. Approvals of open requests are taken back with a role that they
+    /// hold no more; with that of an administrator ends what they began as one. `by` as in [`Identity::confirm_rights`].
+    ///
+    /// # Errors
+    /// [`IdentityError::Store`], with those of [`store::Store::take_right`].
+    pub fn take_right(&self, by: Option<&Permit>, account: Id16, right: &Right) -> Result<(), IdentityError> {
+        let inner = &*self.inner;
+        let (known_us, role) = (inner.known_us(), right.role());
+        inner.store.take_right(by, account, right, "identity-take-right", move |transaction, is_lost| {
+            if is_lost {
+                let now_us = tables::raise_newest(transaction, known_us)?;
+                // Whoever decides in another role still may say it again.
+                tables::recovery::take_back(transaction, account)?;
+                if role == Role::Administrator {
+                    end_begun(transaction, account, now_us)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(())
     }
 
     /// What a sign-in gives back.
@@ -426,6 +478,19 @@ impl Identity {
 }
 
 const DAMAGED: IdentityError = IdentityError::Damaged { what: "the name" };
+
+/// Whether somebody left whose request was under way: what they began then would outlive them.
+fn has_left(transaction: &Transaction<'_>, account: Option<Id16>) -> rusqlite::Result<bool> {
+    let Some(account) = account else { return Ok(false) };
+    Ok(tables::staff::get(transaction, account)?.is_some_and(|staff| staff.state == "left"))
+}
+
+/// Ends what somebody began as an administrator for others: requests to reset their passkeys, and invitations whose links they know,
+/// of which it says how many.
+fn end_begun(transaction: &Transaction<'_>, account: Id16, now_us: i64) -> rusqlite::Result<usize> {
+    tables::recovery::end_asked(transaction, account, now_us)?;
+    tables::staff::uninvite_shown(transaction, account)
+}
 
 /// Compares what is secret by its hash, whose comparison tells nothing of how much was right.
 fn is_same(wanted: &str, given: &str) -> bool {

@@ -46,12 +46,14 @@ pub(crate) struct AccountRow {
     pub profile: Vec<u8>,
 }
 
-/// The second factor of an account as stored: the secret in use and the one being set up, both sealed.
+/// The second factor of an account as stored: the secret in use, sealed. There is none in a row since it was removed, or where an
+/// older program left one that was being set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TotpRow {
     pub secret: Option<Vec<u8>>,
-    pub pending: Option<Vec<u8>>,
     pub last_step: i64,
+    /// When it was set up, or removed.
+    pub made_us: i64,
 }
 
 /// The keyed hashes under which an attempt's counters are kept.
@@ -208,25 +210,9 @@ pub(crate) fn end_session(
 /// The second factor of an account.
 pub(crate) fn totp(connection: &Connection, account: Id16) -> rusqlite::Result<Option<TotpRow>> {
     connection
-        .prepare_cached("SELECT secret, pending, last_step FROM authenticator WHERE account = ?1 AND kind = 'totp'")?
-        .query_row([account.0], |row| Ok(TotpRow { secret: row.get(0)?, pending: row.get(1)?, last_step: row.get(2)? }))
+        .prepare_cached("SELECT secret, last_step, made_us FROM authenticator WHERE account = ?1 AND kind = 'totp'")?
+        .query_row([account.0], |row| Ok(TotpRow { secret: row.get(0)?, last_step: row.get(1)?, made_us: row.get(2)? }))
         .optional()
-}
-
-/// Puts a secret beside the one in use, if any, until it is confirmed.
-pub(crate) fn set_pending_totp(
-    transaction: &Transaction<'_>,
-    account: Id16,
-    pending: &[u8],
-    now_us: i64,
-) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO authenticator (account, kind, pending, last_step, made_us) VALUES (?1, 'totp', ?2, -1, ?3)
-             ON CONFLICT (account, kind) DO UPDATE SET pending = excluded.pending",
-        )?
-        .execute(params![account.0, pending, now_us])?;
-    Ok(())
 }
 
 /// Forgets the second factor of an account; `false` where it had none.
@@ -237,19 +223,32 @@ pub(crate) fn remove_totp(transaction: &Transaction<'_>, account: Id16) -> rusql
     Ok(removed == 1)
 }
 
-/// Makes the pending secret the one in use, with `step` used.
+/// Takes an account's secret out of use, and keeps when; `false` where it had none.
+pub(crate) fn retire_totp(transaction: &Transaction<'_>, account: Id16, now_us: i64) -> rusqlite::Result<bool> {
+    let retired = transaction
+        .prepare_cached(
+            "UPDATE authenticator SET secret = NULL, pending = NULL, last_step = -1, made_us = ?2
+             WHERE account = ?1 AND kind = 'totp' AND secret IS NOT NULL",
+        )?
+        .execute(params![account.0, now_us])?;
+    Ok(retired == 1)
+}
+
+/// Makes a secret the one in use, with `step` used. What older programs kept of one being set up goes.
 pub(crate) fn confirm_totp(
     transaction: &Transaction<'_>,
     account: Id16,
+    secret: &[u8],
     step: i64,
     now_us: i64,
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
-            "UPDATE authenticator SET secret = pending, pending = NULL, last_step = ?2, made_us = ?3
-             WHERE account = ?1 AND kind = 'totp' AND pending IS NOT NULL",
+            "INSERT INTO authenticator (account, kind, secret, last_step, made_us) VALUES (?1, 'totp', ?2, ?3, ?4)
+             ON CONFLICT (account, kind) DO UPDATE SET secret = excluded.secret, pending = NULL,
+             last_step = excluded.last_step, made_us = excluded.made_us",
         )?
-        .execute(params![account.0, step, now_us])?;
+        .execute(params![account.0, secret, step, now_us])?;
     Ok(())
 }
 
@@ -451,24 +450,41 @@ mod tests {
     }
 
     #[test]
-    fn a_new_second_factor_waits_for_its_code() {
+    fn a_second_factor_counts_its_own_steps() {
         let mut database = database();
         let me = Id16([1; 16]);
+        let stored = |database: &Connection| totp(database, me).expect("read");
+        write(&mut database, |t| put_account(t, &AccountRow { account: me, profile: vec![] }, 0));
+        assert_eq!(stored(&database), None);
+        // As older programs left one that was being set up.
+        let left =
+            "INSERT INTO authenticator (account, kind, pending, last_step, made_us) VALUES (?1, 'totp', x'63', -1, 1)";
+        write(&mut database, |t| t.execute(left, [me.0]));
+        assert_eq!(stored(&database), Some(TotpRow { secret: None, last_step: -1, made_us: 1 }));
         write(&mut database, |t| {
-            put_account(t, &AccountRow { account: me, profile: vec![] }, 0)?;
-            set_pending_totp(t, me, b"a", 1)
-        });
-        let stored = |database: &Connection| totp(database, me).expect("read").expect("there");
-        assert_eq!(stored(&database), TotpRow { secret: None, pending: Some(b"a".to_vec()), last_step: -1 });
-        write(&mut database, |t| confirm_totp(t, me, 7, 2));
-        assert_eq!(stored(&database), TotpRow { secret: Some(b"a".to_vec()), pending: None, last_step: 7 });
-        write(&mut database, |t| {
-            set_pending_totp(t, me, b"b", 3)?;
+            confirm_totp(t, me, b"a", 7, 2)?;
             use_step(t, me, 9)?;
             use_step(t, me, 8)
         });
-        let expected = TotpRow { secret: Some(b"a".to_vec()), pending: Some(b"b".to_vec()), last_step: 9 };
-        assert_eq!(stored(&database), expected);
+        assert_eq!(stored(&database), Some(TotpRow { secret: Some(b"a".to_vec()), last_step: 9, made_us: 2 }));
+        let sql = "SELECT count(*) FROM authenticator WHERE pending IS NOT NULL";
+        assert_eq!(database.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("read"), 0, "nothing of it is left");
+        write(&mut database, |t| confirm_totp(t, me, b"b", 5, 3));
+        assert_eq!(
+            stored(&database),
+            Some(TotpRow { secret: Some(b"b".to_vec()), last_step: 5, made_us: 3 }),
+            "those of another secret"
+        );
+        write(&mut database, |t| {
+            assert!(retire_totp(t, me, 4)?);
+            assert!(!retire_totp(t, me, 5)?, "there is none any more");
+            Ok(())
+        });
+        assert_eq!(
+            stored(&database),
+            Some(TotpRow { secret: None, last_step: -1, made_us: 4 }),
+            "when it went is kept"
+        );
         assert_eq!(totp(&database, Id16([2; 16])).expect("read"), None);
     }
 
@@ -483,8 +499,7 @@ mod tests {
             add_session(t, &row(2, 1, 800))?;
             add_session(t, &row(3, 1, 700))?;
             end_session(t, TokenHash([3; 32]), Ending::SignedOut, 750)?;
-            set_pending_totp(t, me, b"a", 1)?;
-            confirm_totp(t, me, 30, 2)?;
+            confirm_totp(t, me, b"a", 30, 2)?;
             use_sign_in(t, [1; 32], 850)?;
             set_counter(t, &[1; 32], Counter { failures: 3, latest_us: 850 })
         });

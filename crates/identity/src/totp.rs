@@ -1,7 +1,7 @@
 //! Time-based one-time codes (RFC 6238): SHA-1, six digits, steps of 30 seconds, one step of tolerance, each step used once.
 //! Pure: who enrols whom, and what is stored, is not decided here.
 
-use base::{Random, Redacted};
+use base::Redacted;
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
 /// Seconds of a step.
@@ -31,13 +31,6 @@ pub(crate) enum CodeCheck {
     Replayed,
     /// Wrong.
     Wrong,
-}
-
-/// A new secret.
-pub(crate) fn new_secret(random: &dyn Random) -> [u8; SECRET_BYTES] {
-    let mut secret = [0; SECRET_BYTES];
-    random.fill(&mut secret);
-    secret
 }
 
 /// What the person gets to see of a new secret. `issuer` names this installation, `account` the person.

@@ -51,19 +51,24 @@ impl Right {
         }
     }
 
-    fn columns(&self) -> Result<(&'static str, String), StoreError> {
-        let institution = match self {
+    /// The institution that it is held at; `None` where it is held at none.
+    #[must_use]
+    pub const fn institution(&self) -> Option<&InstitutionCode> {
+        match self {
             Self::Depositor(institution) => Some(institution),
             Self::Operator => None,
-            Self::Appointed { role, institution } => {
-                let at_institution = matches!(role, Role::Clinician | Role::Pharmacist);
-                if !Role::APPOINTED.contains(role) || at_institution != institution.is_some() {
-                    return Err(StoreError::Scope { what: "a role that accounts are appointed to in this way" });
-                }
-                institution.as_ref()
+            Self::Appointed { institution, .. } => institution.as_ref(),
+        }
+    }
+
+    fn columns(&self) -> Result<(&'static str, String), StoreError> {
+        if let Self::Appointed { role, institution } = self {
+            let at_institution = matches!(role, Role::Clinician | Role::Pharmacist);
+            if !Role::APPOINTED.contains(role) || at_institution != institution.is_some() {
+                return Err(StoreError::Scope { what: "a role that accounts are appointed to in this way" });
             }
-        };
-        Ok((self.role().name(), institution.map(ToString::to_string).unwrap_or_default()))
+        }
+        Ok((self.role().name(), self.institution().map(ToString::to_string).unwrap_or_default()))
     }
 }
 
@@ -78,6 +83,19 @@ pub struct AskedRight {
     pub by: Id16,
 }
 
+/// Why the rights of an account did not end.
+enum NotEnded {
+    /// What was to be done beside that was nothing.
+    Nothing,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for NotEnded {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Store {
     /// Gives an account a right. The permits of others stay valid: this only widens. For the command line and for jobs of the
     /// program; people go through [`Store::ask_right`].
@@ -90,36 +108,62 @@ impl Store {
         self.core().writer.run(1, move |transaction| give(transaction, account, role, &institution))
     }
 
-    /// Takes a right away. Every permit that was made before ends with this: it is refused on its next use.
+    /// Takes a right away, with what hangs on it: as [`Store::take_right`], for the command line and for jobs of the program, where a
+    /// right that is not held is none to take.
     ///
     /// # Errors
     /// As [`Store::grant`].
     pub fn revoke(&self, account: Id16, right: &Right) -> Result<(), StoreError> {
+        match self.take_right(None, account, right, "revoking", |_, _| Ok(())) {
+            Err(StoreError::Missing { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Takes a right away, or what was asked for and waits. Every permit that was made before ends with this: it is refused on its
+    /// next use. A role that is held nowhere any more takes every ground with it that was asked for in it; `beside` is told whether it
+    /// is so, and does what a room does beside that on its own tables, in the same transaction. `by` is the permit for
+    /// [`Action::ManageRights`] of who does it, who takes none of their own, journalled under the account, also where it came to
+    /// nothing; none where the command line does.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] where neither is there; [`StoreError::Action`], [`StoreError::StaleEpoch`],
+    /// [`StoreError::JournalUnavailable`]; [`StoreError::Database`] with the error of `beside`, which undoes all; and those of
+    /// [`Store::grant`].
+    pub fn take_right<T: Send + 'static>(
+        &self,
+        by: Option<&Permit>,
+        account: Id16,
+        right: &Right,
+        name: &'static str,
+        beside: impl FnOnce(&Transaction<'_>, bool) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (role, institution) = right.columns()?;
-        let clock = Arc::clone(&self.core().clock);
-        self.core().writer.run(1, move |transaction| {
+        let epoch = by.map(Permit::epoch);
+        let (guard, clock) = (self.core().room.clone(), Arc::clone(&self.core().clock));
+        let end = move |transaction: &Transaction<'_>| {
+            if let Some(epoch) = epoch {
+                check_epoch(transaction, epoch)?;
+            }
             // Not when it was asked for: whoever reads while this waits for its turn still may.
-            let now_us = clock.now_us();
-            let step = "revoking a right";
-            let sql = "DELETE FROM account_right WHERE account = ? AND role = ? AND institution = ?";
-            transaction.execute(sql, params![account.0, role, institution]).at(step)?;
-            let sql = "INSERT OR IGNORE INTO right_ended SELECT ?1, ?2, ?3 \
-                       WHERE NOT EXISTS (SELECT 1 FROM account_right WHERE account = ?1 AND role = ?2)";
-            transaction.execute(sql, params![account.0, role, now_us]).at(step)?;
-            // An order does not say at which pharmacy it was asked for: each ends with a right of its role, and is asked for anew.
-            // Nobody closed it themselves: what is asked on it from now on is asked after it was taken away.
-            let sql = "UPDATE access_ground SET closed_us = ?3, closed_by = zeroblob(16) \
-                       WHERE account = ?1 AND role = ?2 AND kind = 'order' AND closed_us IS NULL";
-            transaction.execute(sql, params![account.0, role, now_us]).at(step)?;
-            crate::shred::lapse(transaction, now_us)?;
-            bump_epoch(transaction)
-        })
+            let is_lost = take(transaction, account, (role, institution.as_str()), clock.now_us())?;
+            let done = guard.within(|| beside(transaction, is_lost)).at(name)?;
+            bump_epoch(transaction)?;
+            Ok(done)
+        };
+        let write = || self.core().writer.run(1, end);
+        let Some(permit) = by else { return write() };
+        check_action(permit, "take_right", &[Action::ManageRights])?;
+        if permit.actor().account == account {
+            return Err(StoreError::Scope { what: "a right of one's own" });
+        }
+        self.noted(permit, account, "right-taken", write)
     }
 
     /// Takes every right of an account away, closes its grounds, and does what a room does beside that on its own tables, in one
     /// transaction. Every permit that was made before ends with this. Gives what `beside` gave, and how many rights there were;
     /// where it gave nothing, the rights stay. `by` is the permit for [`Action::ManageRights`] of who does it, journalled under
-    /// the account; none where the command line does.
+    /// the account, also where it came to nothing; none where the command line does.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::JournalUnavailable`]; [`StoreError::Database`] with the
@@ -131,13 +175,9 @@ impl Store {
         name: &'static str,
         beside: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Option<T>> + Send + 'static,
     ) -> Result<Option<(T, usize)>, StoreError> {
-        if let Some(permit) = by {
-            check_action(permit, "revoke_all", &[Action::ManageRights])?;
-            self.note_use(permit, account, "account-end")?;
-        }
         let epoch = by.map(Permit::epoch);
         let (guard, clock) = (self.core().room.clone(), Arc::clone(&self.core().clock));
-        self.core().writer.run(1, move |transaction| {
+        let end = move |transaction: &Transaction<'_>| {
             let (step, now_us) = ("revoking every right", clock.now_us());
             if let Some(epoch) = epoch {
                 check_epoch(transaction, epoch)?;
@@ -155,11 +195,20 @@ impl Store {
             transaction.execute(sql, params![now_us, account.0]).at(step)?;
             bump_epoch(transaction)?;
             Ok(Some((given, rights)))
-        })
+        };
+        let write = || self.core().writer.run(1, end);
+        let Some(permit) = by else { return write() };
+        check_action(permit, "revoke_all", &[Action::ManageRights])?;
+        // Where nothing was given nothing is done, and the log says so as well.
+        match self.noted(permit, account, "account-end", || write()?.ok_or(NotEnded::Nothing)) {
+            Ok(done) => Ok(Some(done)),
+            Err(NotEnded::Nothing) => Ok(None),
+            Err(NotEnded::Failed(error)) => Err(error),
+        }
     }
 
     /// Asks for a right of somebody else as an administrator: it gives nothing until [`Store::confirm_rights`]. Takes a permit for
-    /// [`Action::ManageRights`], and is journalled under the account before it is done.
+    /// [`Action::ManageRights`], and is journalled under the account before it is done, and where it came to nothing.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Scope`], [`StoreError::JournalUnavailable`], and those of
@@ -171,33 +220,45 @@ impl Store {
             return Err(StoreError::Scope { what: "a right of one's own" });
         }
         let (role, institution) = right.columns()?;
-        self.note_use(permit, account, "right-asked")?;
         let (epoch, now_us) = (permit.epoch(), self.core().clock.now_us());
-        self.core().writer.run(1, move |transaction| {
+        let ask = move |transaction: &Transaction<'_>| {
             check_epoch(transaction, epoch)?;
             let sql = "INSERT OR IGNORE INTO right_asked (account, role, institution, asked_by, asked_us) VALUES (?, ?, ?, ?, ?)";
             let values = params![account.0, role, institution, by.0, now_us];
             transaction.execute(sql, values).at("asking for a right").map(|_| ())
-        })
+        };
+        self.noted(permit, account, "right-asked", || self.core().writer.run(1, ask))
     }
 
-    /// Gives an account the rights that were asked for it, and says how many. `by` is the permit for [`Action::ManageRights`] of an
-    /// administrator, who gives what others asked for and nothing to themselves, journalled under the account; none where the
-    /// command line does.
+    /// Gives an account the rights that were asked for it, or one of them alone, and says how many. `by` is the permit for
+    /// [`Action::ManageRights`] of an administrator, who gives what others asked for and nothing to themselves, journalled under the
+    /// account; none where the command line does. `fits` says, by a room's own tables and in the same transaction, whether the account
+    /// stands as it must.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::JournalUnavailable`]; [`StoreError::Missing`] where nothing
-    /// is there that somebody else asked for; [`StoreError::Database`], [`StoreError::Commit`].
-    pub fn confirm_rights(&self, by: Option<&Permit>, account: Id16) -> Result<usize, StoreError> {
+    /// is there that somebody else asked for, or the account does not fit; [`StoreError::Database`], [`StoreError::Commit`].
+    pub fn confirm_rights(
+        &self,
+        by: Option<&Permit>,
+        account: Id16,
+        only: Option<&Right>,
+        fits: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<bool> + Send + 'static,
+    ) -> Result<usize, StoreError> {
         let confirms = by.map(|permit| (permit.actor().account, permit.epoch()));
+        let (guard, only) = (self.core().room.clone(), only.cloned());
         let confirm = move |transaction: &Transaction<'_>| {
             let step = "confirming rights";
             if let Some((_, epoch)) = confirms {
                 check_epoch(transaction, epoch)?;
             }
+            if !guard.within(|| fits(transaction)).at(step)? {
+                return Err(StoreError::Missing { what: "account that a right can be given" });
+            }
             let mut given = 0;
             for asked in asked(transaction, Some(account))? {
-                if confirms.is_some_and(|(by, _)| by == asked.by || by == account) {
+                let is_own = confirms.is_some_and(|(by, _)| by == asked.by || by == account);
+                if is_own || only.as_ref().is_some_and(|only| *only != asked.right) {
                     continue;
                 }
                 let (role, institution) = asked.right.columns()?;
@@ -233,6 +294,25 @@ impl Store {
         self.core().readers.snapshot("reading rights", |connection| rights(connection, account))
     }
 
+    /// Every right that an account holds, in order. For administrators' pages.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn rights_held(&self) -> Result<Vec<(Id16, Right)>, StoreError> {
+        let step = "reading rights";
+        self.core().readers.snapshot(step, |connection| {
+            let sql = "SELECT account, role, institution FROM account_right ORDER BY 1, 2, 3";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let mut rows = statement.query([]).at(step)?;
+            let mut held = Vec::new();
+            while let Some(row) = rows.next().at(step)? {
+                let account = id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
+                held.push((account, right_from(row, 1)?));
+            }
+            Ok(held)
+        })
+    }
+
     /// The accounts that hold a role, in no order.
     ///
     /// # Errors
@@ -266,6 +346,39 @@ fn give(transaction: &Transaction<'_>, account: Id16, role: &str, institution: &
     transaction.execute(sql, params![account.0, role, institution]).at(step)?;
     let sql = "DELETE FROM right_ended WHERE account = ? AND role = ?";
     transaction.execute(sql, params![account.0, role]).at(step).map(|_| ())
+}
+
+/// Takes a right away, or what was asked for, with what hangs on it; whether its role is held nowhere any more, having been held.
+fn take(
+    transaction: &Transaction<'_>,
+    account: Id16,
+    (role, institution): (&str, &str),
+    now_us: i64,
+) -> Result<bool, StoreError> {
+    let step = "revoking a right";
+    let sql = "DELETE FROM right_asked WHERE account = ? AND role = ? AND institution = ?";
+    let asked = transaction.execute(sql, params![account.0, role, institution]).at(step)?;
+    let sql = "DELETE FROM account_right WHERE account = ? AND role = ? AND institution = ?";
+    if transaction.execute(sql, params![account.0, role, institution]).at(step)? == 0 {
+        return if asked == 0 { Err(StoreError::Missing { what: "right to be taken" }) } else { Ok(false) };
+    }
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM account_right WHERE account = ?1 AND role = ?2)";
+    let is_lost: bool = transaction.query_row(sql, params![account.0, role], |row| row.get(0)).at(step)?;
+    // A visit is of an institution. An order does not say at which pharmacy it was asked for: each ends with a right of its role, and is
+    // asked for anew. Nobody closed it themselves: what is asked on it from now on is asked after it was taken away.
+    let sql = "UPDATE access_ground SET closed_us = ?3, closed_by = zeroblob(16) WHERE account = ?1 AND role = ?2 \
+               AND closed_us IS NULL AND (?5 OR kind = 'order' OR (kind = 'visit' AND institution = ?4))";
+    transaction.execute(sql, params![account.0, role, now_us, institution, is_lost]).at(step)?;
+    if is_lost {
+        let sql = "INSERT OR IGNORE INTO right_ended (account, role, ended_us) VALUES (?, ?, ?)";
+        transaction.execute(sql, params![account.0, role, now_us]).at(step)?;
+    }
+    if is_lost && role == Role::Administrator.name() {
+        // What somebody asked for who gives no rights any more waits for nobody.
+        transaction.execute("DELETE FROM right_asked WHERE asked_by = ?", [account.0]).at(step)?;
+    }
+    crate::shred::lapse(transaction, now_us)?;
+    Ok(is_lost)
 }
 
 /// The rights that wait to be confirmed: of one account, or of all.

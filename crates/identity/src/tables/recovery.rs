@@ -97,6 +97,12 @@ pub(crate) fn end_all(
     transaction.prepare_cached(sql)?.execute(params![account.0, state, now_us, until_us])
 }
 
+/// Ends every open request that a colleague made for another, and says how many there were.
+pub(crate) fn end_asked(transaction: &Transaction<'_>, asked_by: Id16, now_us: i64) -> rusqlite::Result<usize> {
+    let sql = "UPDATE recovery SET state = 'refused', ended_us = ?2 WHERE asked_by = ?1 AND state = 'open'";
+    transaction.prepare_cached(sql)?.execute(params![asked_by.0, now_us])
+}
+
 /// Ends an open request; `false` where it had ended.
 pub(crate) fn end(
     transaction: &Transaction<'_>,

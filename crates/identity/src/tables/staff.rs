@@ -12,9 +12,11 @@ pub(crate) struct StaffRow {
     pub state: String,
     pub made_us: i64,
     pub changed_us: i64,
+    /// Who was shown the link by which they came; nobody where the command line made it.
+    pub shown_to: Option<Id16>,
 }
 
-const COLUMNS: &str = "account, name, state, made_us, changed_us";
+const COLUMNS: &str = "account, name, state, made_us, changed_us, shown_to";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<StaffRow> {
     Ok(StaffRow {
@@ -23,6 +25,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<StaffRow> {
         state: row.get(2)?,
         made_us: row.get(3)?,
         changed_us: row.get(4)?,
+        shown_to: row.get::<_, Option<[u8; 16]>>(5)?.map(Id16),
     })
 }
 
@@ -65,18 +68,32 @@ pub(crate) fn set_state(
     Ok(changed == 1)
 }
 
-/// Adds an invitation, in place of any other of the account.
+/// Adds an invitation, in place of any other of the account. `shown_to` is who is shown its link; nobody at the command line.
 pub(crate) fn invite(
     transaction: &Transaction<'_>,
     account: Id16,
     token_hash: &[u8; 32],
     ends_us: i64,
+    shown_to: Option<Id16>,
 ) -> rusqlite::Result<()> {
     uninvite(transaction, account)?;
     transaction
-        .prepare_cached("INSERT INTO staff_invitation (account, token_hash, ends_us) VALUES (?1, ?2, ?3)")?
-        .execute(params![account.0, token_hash, ends_us])?;
+        .prepare_cached(
+            "INSERT INTO staff_invitation (account, token_hash, ends_us, shown_to) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![account.0, token_hash, ends_us, shown_to.map(|shown| shown.0)])?;
     Ok(())
+}
+
+/// Uses the invitation of an account up: it is at work from now on, and came by the link that was shown to whoever that was.
+pub(crate) fn come(transaction: &Transaction<'_>, account: Id16, now_us: i64) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "UPDATE staff SET shown_to = (SELECT shown_to FROM staff_invitation WHERE account = ?1) WHERE account = ?1",
+        )?
+        .execute([account.0])?;
+    uninvite(transaction, account)?;
+    set_state(transaction, account, "active", now_us).map(drop)
 }
 
 /// The account an invitation is for, where it has not ended.
@@ -90,6 +107,11 @@ pub(crate) fn invited(connection: &Connection, token_hash: &[u8; 32], now_us: i6
 /// Ends the invitations of an account, and says how many.
 pub(crate) fn uninvite(transaction: &Transaction<'_>, account: Id16) -> rusqlite::Result<usize> {
     transaction.prepare_cached("DELETE FROM staff_invitation WHERE account = ?1")?.execute([account.0])
+}
+
+/// Ends the invitations whose links somebody was shown, and says how many.
+pub(crate) fn uninvite_shown(transaction: &Transaction<'_>, shown_to: Id16) -> rusqlite::Result<usize> {
+    transaction.prepare_cached("DELETE FROM staff_invitation WHERE shown_to = ?1")?.execute([shown_to.0])
 }
 
 /// Throws away invitations that have ended.

@@ -1,9 +1,11 @@
 //! The end of a member of staff's account: everything at once, whatever is under way.
 
 use crate::passkeys::{ORIGIN, staff, staff_as};
+use crate::provider::KIM;
 use crate::world::{HOME, World};
-use identity::{IdentityError, StaffState};
-use policy::{Action, Door, Purpose, Request, Role, Target};
+use base::Id16;
+use identity::{IdentityError, Invitation, Recovered, Session, SignedIn, StaffState};
+use policy::{Action, Door, Permit, Purpose, Request, Role, Target};
 use store::{Right, StoreError};
 use synth::passkey::SoftKey;
 
@@ -80,4 +82,95 @@ fn what_a_request_in_flight_was_permitted_is_refused() {
     let late = world.store.ask_right(&permit, somebody, &Right::Operator);
     assert!(matches!(late, Err(StoreError::StaleEpoch { .. })), "{late:?}");
     assert!(world.store.ask(&door, request).is_err(), "and nothing new is permitted");
+}
+
+/// An administrator, and the permit to manage rights of theirs.
+fn administrator(world: &World) -> (Id16, Permit) {
+    let right = Right::of("administrator", None).expect("a role");
+    let session = staff_as(world, &mut SoftKey::new(ORIGIN), &right).session;
+    (session.account, managing(world, &session))
+}
+
+fn managing(world: &World, session: &Session) -> Permit {
+    let actor = session.actor_as(Role::Administrator, HOME);
+    let (target, purpose) = (Target::Installation, Purpose::Operation);
+    let request = Request { actor, action: Action::ManageRights, target, purpose };
+    world.store.ask(&Door::standard().expect("policies"), request).expect("an administrator")
+}
+
+fn come(world: &World, invitation: &Invitation) -> Result<SignedIn, IdentityError> {
+    let token = invitation.token.expose();
+    let (_, ask) = world.identity.staff_enrol(token)?;
+    let answer = SoftKey::new(ORIGIN).create(&ask.options);
+    world.identity.staff_enrolled(token, ask.cookie.expose(), &answer, "열쇠", HOME)
+}
+
+#[test]
+fn what_an_administrator_began_ends_with_their_account_or_their_role() {
+    for leaves in [true, false] {
+        let world = World::new();
+        let right = Right::of("administrator", None).expect("a role");
+        let session = staff_as(&world, &mut SoftKey::new(ORIGIN), &right).session;
+        let colleague = staff(&world, &mut SoftKey::new(ORIGIN)).session;
+        let asked = world.identity.recovery_ask_for(&session, colleague.account).expect("a colleague");
+        let shown = world.identity.staff_invite_as(&managing(&world, &session), "최서아", &Right::Operator);
+        let shown = shown.expect("invited");
+        let other = world.identity.staff_invite("한지우", &[]).expect("at the command line");
+        assert!(world.identity.staff_enrol(shown.token.expose()).is_ok());
+        if leaves {
+            assert_eq!(world.identity.off_board(session.account).expect("staff").invitations, 1);
+        } else {
+            world.identity.take_right(None, session.account, &right).expect("held");
+        }
+        let over = come(&world, &shown);
+        assert!(matches!(over, Err(IdentityError::InvitationOver)), "who knows the link is no administrator: {over:?}");
+        let over = world.identity.recovery(asked.code.expose());
+        assert!(matches!(over, Err(IdentityError::RecoveryOver)), "{over:?}");
+        assert_eq!(world.store.rights_asked().expect("a list"), []);
+        come(&world, &other).expect("nobody's who left");
+        if leaves {
+            let late = world.identity.staff_invite_again(Some(session.account), shown.account);
+            assert!(matches!(late, Err(IdentityError::NotStaff)), "a request that was under way: {late:?}");
+        }
+        // Whoever is still there invites anew.
+        let again = world.identity.staff_invite_again(Some(colleague.account), shown.account).expect("not come yet");
+        come(&world, &again).expect("by another link");
+    }
+}
+
+#[test]
+fn an_approval_does_not_outlive_the_role_that_it_was_given_in() {
+    let world = World::new();
+    let SignedIn { session: first, token, .. } = staff(&world, &mut SoftKey::new(ORIGIN));
+    let second = staff(&world, &mut SoftKey::new(ORIGIN)).session;
+    world.sign_in_with_totp(&KIM);
+    let asked = world.identity.recovery_ask(&world.sign_in(&KIM).session).expect("good");
+    let approve =
+        |by: &Session| world.identity.recovery_approve(by, asked.code.expose(), "잃어버림", "신분증").expect("good");
+    approve(&first);
+    let auditor = Right::of("auditor", None).expect("a role");
+    world.store.grant(first.account, &auditor).expect("granted");
+    world.identity.take_right(None, first.account, &Right::Operator).expect("held");
+    assert!(world.identity.session(token.cookie_value()).is_ok(), "they stay");
+    assert!(world.identity.recovery(asked.code.expose()).expect("open").approvals.is_empty());
+    world.clock.advance(200);
+    assert!(matches!(approve(&second), Recovered::Waiting), "one approval is left, and that is this one");
+}
+
+#[test]
+fn rights_are_given_to_who_came_by_somebody_who_did_not_know_the_link() {
+    let world = World::new();
+    let (first, second) = (administrator(&world), administrator(&world));
+    let invited = world.identity.staff_invite_as(&first.1, "최서아", &Right::Operator).expect("invited");
+    let confirm = |by: Option<&Permit>| world.identity.confirm_rights(by, invited.account, None);
+    let early = |by| matches!(confirm(by), Err(IdentityError::Store(StoreError::Missing { .. })));
+    assert!(early(Some(&second.1)) && early(None), "nobody came");
+    let again = world.identity.staff_invite_again(Some(second.0), invited.account).expect("not come yet");
+    come(&world, &again).expect("by the second's link");
+    assert!(early(Some(&first.1)), "they asked");
+    assert!(early(Some(&second.1)), "they knew the link");
+    assert_eq!(world.identity.passkeys_of(invited.account).expect("a list")[0].name.expose(), "열쇠");
+    let third = administrator(&world);
+    assert_eq!(confirm(Some(&third.1)).expect("given"), 1);
+    assert!(world.store.facts(invited.account).expect("facts").operator);
 }

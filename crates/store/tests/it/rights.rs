@@ -1,0 +1,140 @@
+//! Rights that are taken from somebody who stays, with what hangs on them, and rights that wait to be confirmed.
+
+use base::Id16;
+use policy::{Action, DenialReason, InstitutionCode, Permit, Purpose, Role, Share, Target};
+use store::{NewGround, Right, StoreError};
+
+use crate::staff::*;
+use crate::support::*;
+
+const FIRST: Id16 = Id16([0xb1; 16]);
+const SECOND: Id16 = Id16([0xb2; 16]);
+const VISIT: Id16 = Id16([0x11; 16]);
+const GLASS: Id16 = Id16([0x22; 16]);
+const REQUEST: Id16 = Id16([0x33; 16]);
+
+fn appointed(role: Role) -> Right {
+    Right::Appointed { role, institution: None }
+}
+
+fn clinician(institution: InstitutionCode) -> Right {
+    Right::Appointed { role: Role::Clinician, institution: Some(institution) }
+}
+
+/// An administrator's permit.
+fn manage(ward: &Ward, account: Id16) -> Permit {
+    ward.store.grant(account, &appointed(Role::Administrator)).expect("granted");
+    ward.ask(Role::Administrator, account, Action::ManageRights, Target::Installation, Purpose::Operation)
+        .expect("a permit")
+}
+
+/// Somebody asks for a ground, and a steward confirms it.
+fn open(ward: &Ward, role: Role, account: Id16, purpose: Purpose) {
+    let asked = ward.ask(role, account, Action::AskGround, ward.about(), purpose).expect("may ask");
+    let new = NewGround { subject: ward.person, institution: None, share: Share::Whole, reason: ward.reason() };
+    let ground = ward.store.ask_ground(&asked, new).expect("it is written");
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, ground).expect("confirmed");
+}
+
+fn take(ward: &Ward, by: &Permit, account: Id16, right: &Right) -> Result<bool, StoreError> {
+    ward.store.take_right(Some(by), account, right, "a test", |_, is_lost| Ok(is_lost))
+}
+
+#[test]
+fn grounds_end_with_the_role_that_they_were_asked_for_in() {
+    let ward = Ward::new();
+    let emergency = || Purpose::Emergency { ground: GLASS };
+    let glass = ward.ask(Role::Clinician, DOCTOR, Action::BreakGlass, ward.about(), emergency()).expect("a permit");
+    ward.store.break_glass(&glass, ward.person, ward.reason(), OFFICER).expect("broken");
+    let applied = || Purpose::Application { ground: REQUEST };
+    open(&ward, Role::Support, CLERK, applied());
+    let proof = |ward: &Ward| ward.ask(Role::Support, CLERK, Action::RecordProof, ward.about(), applied());
+    let permit = ward.doctor(emergency()).expect("it is open");
+    assert!(ward.read(&permit).is_ok() && proof(&ward).is_ok());
+
+    let by = manage(&ward, FIRST);
+    assert!(take(&ward, &by, DOCTOR, &clinician(institution())).expect("taken"), "it was the last of its role");
+    assert!(matches!(ward.read(&permit), Err(StoreError::StaleEpoch { .. })), "on the very next use");
+    assert!(take(&ward, &manage(&ward, FIRST), CLERK, &appointed(Role::Support)).expect("taken"));
+    assert_eq!(ward.doctor(emergency()).expect_err("no doctor"), DenialReason::Role);
+    ward.store.grant(DOCTOR, &clinician(institution())).expect("granted");
+    ward.store.grant(CLERK, &appointed(Role::Support)).expect("granted");
+    assert_eq!(ward.doctor(emergency()).expect_err("what ended stays closed"), DenialReason::Ground);
+    assert_eq!(proof(&ward).expect_err("what ended stays closed"), DenialReason::Ground);
+}
+
+#[test]
+fn a_visit_stays_closed_where_the_right_ended_and_came_back_and_an_emergency_goes_on() {
+    let ward = Ward::new();
+    ward.store.grant(DOCTOR, &clinician(other_institution())).expect("granted");
+    open(&ward, Role::Clinician, DOCTOR, Purpose::Care { ground: VISIT });
+    let emergency = || Purpose::Emergency { ground: GLASS };
+    let glass = ward.ask(Role::Clinician, DOCTOR, Action::BreakGlass, ward.about(), emergency()).expect("a permit");
+    ward.store.break_glass(&glass, ward.person, ward.reason(), OFFICER).expect("broken");
+    // At which of the two the visit is.
+    let at = |code: InstitutionCode| {
+        take(&ward, &manage(&ward, FIRST), DOCTOR, &clinician(code.clone())).expect("taken");
+        let is_open = ward.doctor(Purpose::Care { ground: VISIT }).is_ok();
+        ward.store.grant(DOCTOR, &clinician(code)).expect("granted");
+        is_open
+    };
+    assert!(!at(institution()));
+    assert!(ward.doctor(Purpose::Care { ground: VISIT }).is_err(), "it is asked for anew");
+    assert!(ward.doctor(emergency()).is_ok(), "a role is left");
+}
+
+#[test]
+fn nobody_takes_their_own_and_what_is_not_there_is_told_as_undone() {
+    let ward = Ward::new();
+    let by = manage(&ward, FIRST);
+    let administrator = appointed(Role::Administrator);
+    assert!(matches!(take(&ward, &by, FIRST, &administrator), Err(StoreError::Scope { .. })), "their own");
+    assert!(matches!(take(&ward, &by, CLERK, &Right::Operator), Err(StoreError::Missing { .. })));
+    let other = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    assert!(matches!(take(&ward, &other, CLERK, &appointed(Role::Support)), Err(StoreError::Action { .. })));
+    let fails = |_: &rusqlite::Transaction<'_>, _: bool| Err::<(), _>(rusqlite::Error::InvalidQuery);
+    let failed = ward.store.take_right(Some(&by), CLERK, &appointed(Role::Support), "a test", fails);
+    assert!(failed.is_err());
+    assert_eq!(ward.store.rights(CLERK).expect("a list"), [appointed(Role::Support)], "all as it was");
+    assert_eq!(ward.store.facts(CLERK).expect("facts").epoch, by.epoch(), "no permit ended");
+    take(&ward, &by, CLERK, &appointed(Role::Support)).expect("taken");
+    let late = take(&ward, &by, STEWARD, &appointed(Role::Steward));
+    assert!(matches!(late, Err(StoreError::StaleEpoch { .. })), "rights changed since it was asked: {late:?}");
+    let own = person(&ward.store, CLERK, &[], Action::ReadAccessLog);
+    let log = ward.store.access_log(&own, &store::AccessPage::default()).expect("the log");
+    let told = |result: &store::AccessResult| {
+        let taken = |one: &&store::LoggedAccess| one.entry.what == [("right-taken".to_owned(), 1)];
+        log.entries.iter().filter(taken).filter(|one| one.entry.result == *result).count()
+    };
+    let undone = store::AccessResult::Denied { reason: "undone".to_owned() };
+    assert_eq!((told(&store::AccessResult::Granted), told(&undone)), (3, 2));
+}
+
+#[test]
+fn what_waits_is_confirmed_one_by_one_withdrawn_and_gone_with_the_role_of_who_asked() {
+    let ward = Ward::new();
+    let (auditor, researcher) = (appointed(Role::Auditor), appointed(Role::Researcher));
+    let first = manage(&ward, FIRST);
+    for right in [&auditor, &researcher, &Right::Operator] {
+        ward.store.ask_right(&first, CLERK, right).expect("asked for");
+    }
+    let second = manage(&ward, SECOND);
+    let confirm =
+        |only: Option<&Right>, fits: bool| ward.store.confirm_rights(Some(&second), CLERK, only, move |_| Ok(fits));
+    assert!(matches!(confirm(None, false), Err(StoreError::Missing { .. })), "the account does not fit");
+    assert_eq!(confirm(Some(&auditor), true).expect("given"), 1);
+    let held = [auditor, appointed(Role::Support)];
+    assert_eq!(ward.store.rights(CLERK).expect("a list"), held);
+    let all = ward.store.rights_held().expect("a list");
+    assert_eq!(
+        all.into_iter().filter(|(account, _)| *account == CLERK).map(|(_, right)| right).collect::<Vec<_>>(),
+        held
+    );
+    assert!(!take(&ward, &second, CLERK, &researcher).expect("withdrawn"), "it was held by nobody");
+    let second = manage(&ward, SECOND);
+    assert_eq!(ward.store.rights_asked().expect("a list").len(), 1);
+    take(&ward, &second, FIRST, &appointed(Role::Administrator)).expect("taken");
+    assert_eq!(ward.store.rights_asked().expect("a list"), [], "what they asked for waits for nobody");
+    assert!(ward.store.rights(FIRST).expect("a list").is_empty());
+}
