@@ -110,9 +110,12 @@ impl Stamping {
                         );
                     }
                     let size = head.checkpoint.size;
-                    let (note, authority) = (head.note.clone(), authority.name.clone());
-                    tracing::info!(log = log.name(), size, authority, "time-stamped");
-                    return store.keep_stamp(log, Stamp { note, size, authority, time_s, token }).map_err(said);
+                    tracing::info!(log = log.name(), size, authority = authority.name, "time-stamped");
+                    let (note, name) = (head.note.clone(), authority.name.clone());
+                    let genuine = |token: &[u8]| Some(authority.pinned.verify(token, text.as_bytes()).ok()?.time_s);
+                    return store
+                        .keep_stamp(log, Stamp { note, size, authority: name, time_s, token }, genuine)
+                        .map_err(said);
                 }
                 Err(fault) => faults.push(format!("authority {}: {fault}", authority.name)),
             }

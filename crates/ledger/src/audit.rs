@@ -11,6 +11,9 @@ use crate::tiles::{
     path, read_bundle, read_tile,
 };
 
+/// What [`Error::RootMismatch`] names where a log has another history than an earlier head of it tells.
+pub const EARLIER_ROOT: &str = "root at an earlier head";
+
 /// Checks every entry bundle and every hash tile that a log has under `checkpoint`. Holds one bundle at a time.
 ///
 /// # Errors
@@ -24,7 +27,8 @@ pub fn audit<S: TileSource + BundleSource + ?Sized>(checkpoint: &Checkpoint, sou
 ///
 /// # Errors
 /// Those of [`audit`]; [`Error::SizeOrder`] where the log has become shorter, and [`Error::RootMismatch`] over the root of the
-/// earlier head where the log has another history.
+/// earlier head where the log has another history. That is said of nothing but entries that lead to the signed root: a damaged copy
+/// of the files is no history.
 pub fn audit_since<S: TileSource + BundleSource + ?Sized>(
     checkpoint: &Checkpoint,
     earlier: Option<&Checkpoint>,
@@ -35,13 +39,13 @@ pub fn audit_since<S: TileSource + BundleSource + ?Sized>(
     if let Some(earlier) = earlier.filter(|earlier| earlier.size > size) {
         return Err(Error::SizeOrder { old: earlier.size, new: size });
     }
-    let mut log = Appender::new();
+    let (mut log, mut forked) = (Appender::new(), None);
     while let Some(TileId { index, width, .. }) = TileId::in_tree(0, log.size() >> TILE_HEIGHT, size) {
         let bytes = read_bundle(source, index, width)?;
         let (entries, _) = first_entries(&bytes, width)?;
         let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
-        if let Some(earlier) = earlier {
-            check_earlier(&log, &leaves, earlier)?;
+        if let Some(earlier) = earlier.filter(|_| forked.is_none()) {
+            forked = check_earlier(&log, &leaves, earlier).err();
         }
         for (id, computed) in log.append(&leaves).tiles {
             // A tile that will still become wider is compared when it is as wide as this checkpoint has it.
@@ -54,10 +58,11 @@ pub fn audit_since<S: TileSource + BundleSource + ?Sized>(
             break;
         }
     }
-    if log.root() == checkpoint.root {
-        return Ok(());
+    if log.root() != checkpoint.root {
+        let (computed, expected) = (log.root(), checkpoint.root);
+        return Err(Error::RootMismatch { what: "root of all entries", computed, expected });
     }
-    Err(Error::RootMismatch { what: "root of all entries", computed: log.root(), expected: checkpoint.root })
+    forked.map_or(Ok(()), Err)
 }
 
 /// Where the earlier head lies within the next leaves, the root there must be its root.
@@ -69,7 +74,7 @@ fn check_earlier(log: &Appender, leaves: &[Hash], earlier: &Checkpoint) -> Resul
     if frontier.root() == earlier.root {
         return Ok(());
     }
-    Err(Error::RootMismatch { what: "root at an earlier head", computed: frontier.root(), expected: earlier.root })
+    Err(Error::RootMismatch { what: EARLIER_ROOT, computed: frontier.root(), expected: earlier.root })
 }
 
 /// Checks one file that stands under a public name of a log whose tiles are known to be those of a checkpoint of `size`
@@ -148,11 +153,30 @@ mod tests {
             audit_since(&checkpoint, Some(&earlier), &stored).expect("it continues");
             let fork = Checkpoint { root: leaf_hash(b"other"), ..earlier };
             let error = audit_since(&checkpoint, Some(&fork), &stored).expect_err("another history");
-            assert!(matches!(error, Error::RootMismatch { .. }), "{size}: {error}");
+            assert!(matches!(error, Error::RootMismatch { what: EARLIER_ROOT, .. }), "{size}: {error}");
         }
         let (later, _) = log(1_001);
         let error = audit_since(&checkpoint, Some(&later), &stored).expect_err("shorter");
         assert!(matches!(error, Error::SizeOrder { old: 1_001, new: 1_000 }));
+    }
+
+    #[test]
+    fn a_damaged_copy_is_not_taken_for_another_history() {
+        let (checkpoint, mut stored) = log(1_000);
+        let (earlier, _) = log(999);
+        let mut bundle = stored.entry_bundle(3, 232).expect("stored");
+        bundle[40] ^= 1;
+        let leaves: Vec<u8> = {
+            let (entries, _) = first_entries(&bundle, 232).expect("a bundle");
+            entries.iter().flat_map(|entry| leaf_hash(entry).0).collect()
+        };
+        stored.insert(TilePath::Entries { index: 3, width: 232 }, bundle);
+        let error = audit_since(&checkpoint, Some(&earlier), &stored).expect_err("an entry that has no tile");
+        assert!(matches!(error, Error::TileContent { .. }), "{error}");
+        // Whoever changes tiles too cannot sign what they lead to.
+        stored.insert(TilePath::Hashes(TileId { level: 0, index: 3, width: 232 }), leaves);
+        let error = audit_since(&checkpoint, Some(&earlier), &stored).expect_err("another root");
+        assert!(matches!(error, Error::RootMismatch { what: "root of all entries", .. }), "{error}");
     }
 
     #[test]

@@ -116,6 +116,21 @@ impl SignedCheckpoint {
         }
         Ok((Self { checkpoint, note: note.to_vec() }, opened))
     }
+
+    /// The same with one signature by the log and no other: enough to convict it, and nobody else can make it longer or spell it
+    /// in many ways.
+    ///
+    /// # Errors
+    /// As [`SignedCheckpoint::open`].
+    pub fn bare(&self, keys: &[VerifierKey]) -> Result<Self, Error> {
+        let origin = &self.checkpoint.origin;
+        let keys: Vec<VerifierKey> = keys.iter().filter(|key| key.name() == origin).cloned().collect();
+        let opened = open(&self.note, &keys)?;
+        let by_log = opened.verified.into_iter().next().ok_or(Error::OriginUnsigned { origin: origin.clone() })?;
+        let mut note = Note::new(&opened.text)?;
+        note.add(by_log)?;
+        Ok(Self { checkpoint: self.checkpoint.clone(), note: note.to_bytes() })
+    }
 }
 
 impl fmt::Display for Checkpoint {
@@ -192,6 +207,9 @@ mod tests {
         let by_both = Note::parse(&signed.note).and_then(|note| note.sign(&[&other])).expect("room").to_bytes();
         let (_, opened) = SignedCheckpoint::open_with_signatures(&by_both, &keys[..1]).expect("signed by the log");
         assert_eq!(opened.unverified.len(), 1);
+        let with_both = SignedCheckpoint::open(&by_both, &keys).expect("signed by the log");
+        assert_eq!(with_both.bare(&keys).expect("signed by the log"), signed);
+        assert!(matches!(with_both.bare(&keys[1..]), Err(Error::Untrusted { .. })));
         let not_one = Note::new("only a text\n").and_then(|note| note.sign(&[&log])).expect("good text");
         assert!(matches!(SignedCheckpoint::open(&not_one.to_bytes(), &keys), Err(Error::Checkpoint { .. })));
     }

@@ -35,7 +35,7 @@ mod trust;
 pub mod witness;
 
 pub use appender::{Appender, Batch, LogAppender, LogBatch};
-pub use audit::{audit, audit_file, audit_since};
+pub use audit::{EARLIER_ROOT, audit, audit_file, audit_since};
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use commitment::{COMMITMENT_LEN, COMMITMENT_VERSION, Commitment, EntryKind, commit, opens};
 pub use cosignature::{CosignerKey, WitnessKey};

@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::journal::{AccessEntry, AccessResult};
 
 /// Names of acts that are no action at the door. Whoever judges the access log has to know every name there is.
-pub const ACTS: [&str; 3] = ["approve-recovery", "refuse-recovery", "reset-factors"];
+pub const ACTS: [&str; 4] = ["approve-recovery", "refuse-recovery", "reset-factors", "turn-away"];
 
 /// Something that was done to an account, for the access log of the one whose account it is.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Act {
     pub explanation: String,
     /// The name of the reason where it was tried in vain.
     pub refused: Option<String>,
+    /// Of what kind and how many, where it is about several.
+    pub count: Option<(&'static str, u32)>,
 }
 
 impl Store {
@@ -53,7 +55,7 @@ impl Store {
             explanation: act.explanation,
             result,
             institution: None,
-            what: Vec::new(),
+            what: act.count.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect(),
         }])
     }
 }

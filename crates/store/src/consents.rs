@@ -225,6 +225,27 @@ impl Store {
         })
     }
 
+    /// The role in which an account can point to a consent: that of its purpose, held where the consent names; `None` where it names
+    /// no place of theirs. Whether it holds still is the door's to say.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn role_on_consent(&self, account: Id16, consent: Id16) -> Result<Option<Role>, StoreError> {
+        let step = "looking for whom a consent is";
+        self.core().readers.snapshot(step, |connection| {
+            let sql = "SELECT 1 FROM consent_rule WHERE consent = ? AND purpose = ? AND grantee = ?";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            for role in [Role::Clinician, Role::Pharmacist] {
+                for place in places_of(connection, account, role)? {
+                    if statement.exists(params![consent.0, purpose_of(role), place.as_str()]).at(step)? {
+                        return Ok(Some(role));
+                    }
+                }
+            }
+            Ok(None)
+        })
+    }
+
     fn consent(&self, permit: &Permit, person: Id16, id: Id16) -> Result<ConsentEntry, StoreError> {
         let mut found = self.read_consents(permit, person, Some(id))?.into_iter();
         found.find(|entry| entry.id == id).ok_or(StoreError::Missing { what: "consent" })

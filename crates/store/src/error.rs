@@ -205,6 +205,21 @@ pub enum StoreError {
         /// Which kind of thing.
         what: &'static str,
     },
+    /// The case of an appointment ends with the person's death, which is on record.
+    #[error(
+        "an appointment of the case {found} ends with the person's death, which is on record: one of the case {lasting} lasts"
+    )]
+    AfterDeath {
+        /// The case.
+        found: String,
+        /// Those that last.
+        lasting: String,
+    },
+    /// A ground of the same was asked for before and waits to be confirmed.
+    #[error(
+        "the account has asked for this ground, and it waits to be confirmed: let it be confirmed, or close it and ask again"
+    )]
+    GroundWaits,
     /// Something of our own cannot be read back.
     #[error("{what} is damaged: {reason}")]
     Damaged {
@@ -275,6 +290,20 @@ impl StoreError {
     #[must_use]
     pub const fn is_sites_lost(&self) -> bool {
         matches!(self, Self::Site(vault::SiteError::Lost { .. } | vault::SiteError::TooFew { .. }))
+    }
+
+    /// What is missing where a frame cannot be opened for want of its key: the key that nobody has or that does not unwrap, or the root
+    /// that it needs. By themselves such keys come back only where somebody restores them.
+    #[must_use]
+    pub fn missing_key(&self) -> Option<&str> {
+        match self {
+            Self::Key(error) | Self::Seal(vault::SealError::Key(error)) => match error {
+                vault::KeyError::Unknown { id } | vault::KeyError::NotAuthentic { id } => Some(id),
+                vault::KeyError::OtherRoot { needed, .. } => Some(needed),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 

@@ -250,7 +250,12 @@ pub(crate) fn denial_entry(core: &Core, denial: &Denial) -> AccessEntry {
     }
 }
 
-pub(crate) fn facts(connection: &Connection, account: Id16) -> Result<Facts, StoreError> {
+fn facts(connection: &Connection, account: Id16) -> Result<Facts, StoreError> {
+    facts_about(connection, account, None)
+}
+
+/// The facts about an account. Of several institutions that it deposits for they name the one that it is about, where it is one.
+fn facts_about(connection: &Connection, account: Id16, about: Option<&InstitutionCode>) -> Result<Facts, StoreError> {
     let step = "reading facts";
     // An account of a person has the person's id.
     let person = connection
@@ -271,7 +276,11 @@ pub(crate) fn facts(connection: &Connection, account: Id16) -> Result<Facts, Sto
     let mut facts = Facts { epoch: core::epoch(connection)?, person, patients, ..Facts::default() };
     for right in rights(connection, account)? {
         match right {
-            Right::Depositor(institution) => facts.deposits_for = Some(institution),
+            Right::Depositor(institution) => {
+                if facts.deposits_for.is_none() || about == Some(&institution) {
+                    facts.deposits_for = Some(institution);
+                }
+            }
             Right::Operator => facts.operator = true,
             Right::Appointed { role, .. } => drop(facts.holds.insert(role)),
         }
@@ -281,7 +290,11 @@ pub(crate) fn facts(connection: &Connection, account: Id16) -> Result<Facts, Sto
 
 /// The facts for one request: those of the account, and the ground that the request points to.
 pub(crate) fn facts_for(connection: &Connection, request: &Request, now_us: i64) -> Result<Facts, StoreError> {
-    let mut facts = facts(connection, request.actor.account)?;
+    let about = match &request.target {
+        Target::Institution(code) => Some(code),
+        _ => None,
+    };
+    let mut facts = facts_about(connection, request.actor.account, about)?;
     if let Some(id) = request.purpose.ground() {
         facts.ground = grounds::open_ground(connection, request, id, now_us)?;
     }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use base::{Clock, Id16, Redacted, Timestamp};
 use policy::{Action, GroundKind, GroundTerms, Permit, Role, Share};
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 use crate::Store;
-use crate::core::{check_action, check_epoch};
+use crate::core::{check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::facts::bump_epoch;
 use crate::grounds::{GROUNDS_MAX, HOUR_US, Insert, NewGround, checked_text};
@@ -82,8 +82,8 @@ pub struct GlassNotice {
 impl Store {
     /// Breaks the glass: the subject's records are open to the asker at once, for as long as the terms say. A second person,
     /// a security officer who is not the asker, and every security officer are told in the same transaction, and a review is
-    /// due. The subject finds it in their access log before it opens. Takes a permit for [`Action::BreakGlass`]; the ground
-    /// has the id that its purpose names.
+    /// due. The subject finds it in their access log before it opens, and whatever comes of it. Takes a permit for
+    /// [`Action::BreakGlass`]; the ground has the id that its purpose names.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`];
@@ -99,20 +99,13 @@ impl Store {
         check_action(permit, "break_glass", &[Action::BreakGlass])?;
         let core = self.core();
         let account = permit.actor().account;
-        checked_text(&reason)?;
-        // Whoever is told has to be somebody who sees to it: reviews are for security officers.
-        let sees_to_it = |right: &Right| right.role() == Role::SecurityOfficer;
-        if second == account || !self.rights(second)?.iter().any(sees_to_it) {
-            return Err(StoreError::Missing { what: "second person" });
-        }
         let term = GroundTerms::standard().of(GroundKind::BreakGlass).and_then(|term| term.review_hours);
         let review_hours = term.ok_or(StoreError::Missing { what: "term of a review" })?;
-        core.record(&[core.entry(permit, subject)])?;
         let now_us = core.clock.now_us();
         let due_us = now_us + review_hours * HOUR_US;
         let new = NewGround { subject, institution: None, share: Share::Whole, reason };
         let insert = Insert { kind: GroundKind::BreakGlass, role: permit.actor().role, new, now_us, confirmed: true };
-        let written = self.insert_ground(permit, insert, move |transaction, ground| {
+        let more = move |transaction: &Transaction<'_>, ground: Id16| {
             let step = "writing a broken glass";
             let sql = "INSERT INTO broken_glass (subject, ground, account, second, broken_us, due_us) \
                        VALUES (?, ?, ?, ?, ?, ?)";
@@ -122,7 +115,16 @@ impl Store {
                        SELECT account, ?, ? FROM account_right WHERE role = ? UNION SELECT ?, ?1, ?2";
             let values = params![ground.0, now_us, Role::SecurityOfficer.name(), second.0];
             transaction.execute(sql, values).at(step).map(|_| ())
-        })?;
+        };
+        // Whoever is told has to be somebody who sees to it: reviews are for security officers.
+        let sees_to_it = |right: &Right| right.role() == Role::SecurityOfficer;
+        let write = || {
+            if second == account || !self.rights(second)?.iter().any(sees_to_it) {
+                return Err(StoreError::Missing { what: "second person" });
+            }
+            self.insert_ground(permit, insert, more)
+        };
+        let written = self.noted_as(core.entry(permit, subject), write)?;
         metrics::counter!("hanmaru_store_broken_glass").increment(1);
         Ok(written)
     }
@@ -194,11 +196,11 @@ impl Store {
     }
 
     /// Closes the review of a broken glass, which also closes what it opened. Takes a permit for [`Action::ReviewGlass`] of
-    /// somebody who did not break it.
+    /// somebody who did not break it. Journalled under whose records it opened, before it is done, and where it came to nothing.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Limit`]; [`StoreError::Missing`] where there is no such
-    /// review to close, or no note; [`StoreError::Database`].
+    /// review to close, or no note; [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn review_glass(
         &self,
         permit: &Permit,
@@ -207,11 +209,10 @@ impl Store {
         note: &Redacted<String>,
     ) -> Result<(), StoreError> {
         check_action(permit, "review_glass", &[Action::ReviewGlass])?;
-        self.note_ground(permit, ground)?;
         let core = self.core();
         let note = sealed::text::seal(&core.text_key, &ground.0, checked_text(note)?, &*core.random);
         let (by, epoch, clock) = (permit.actor().account, permit.epoch(), Arc::clone(&core.clock));
-        core.writer.run(2, move |transaction| {
+        let close = move |transaction: &Transaction<'_>| {
             let step = "closing a review";
             check_epoch(transaction, epoch)?;
             let now_us = clock.now_us();
@@ -224,7 +225,8 @@ impl Store {
             let sql = "UPDATE access_ground SET closed_by = ?, closed_us = ? WHERE id = ? AND closed_us IS NULL";
             transaction.execute(sql, params![by.0, now_us, ground.0]).at(step)?;
             bump_epoch(transaction)
-        })
+        };
+        self.noted_as(self.ground_entry(permit, ground)?, || core.writer.run(2, close))
     }
 
     /// What an account was told of broken glass and has not seen, newest first: for the account's own pages.
@@ -249,15 +251,22 @@ impl Store {
         })
     }
 
-    /// Notes that an account has seen what it was told of broken glass.
+    /// Notes that an account has seen what it was told of these broken glasses: of those alone that it was shown, whatever it was told
+    /// of meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Commit`].
-    pub fn glass_notices_seen(&self, account: Id16) -> Result<(), StoreError> {
-        let now_us = self.core().clock.now_us();
-        self.core().writer.run(1, move |transaction| {
-            let sql = "UPDATE access_notice SET seen_us = ? WHERE account = ? AND seen_us IS NULL";
-            transaction.execute(sql, params![now_us, account.0]).at("noting notices as seen").map(|_| ())
+    /// [`StoreError::Limit`] beyond [`GROUNDS_MAX`]; [`StoreError::Database`], [`StoreError::Commit`].
+    pub fn glass_notices_seen(&self, account: Id16, shown: &[Id16]) -> Result<(), StoreError> {
+        check_count("notices in one call", shown.len(), GROUNDS_MAX)?;
+        let (now_us, shown) = (self.core().clock.now_us(), shown.to_vec());
+        self.core().writer.run(shown.len(), move |transaction| {
+            let step = "noting notices as seen";
+            let sql = "UPDATE access_notice SET seen_us = ? WHERE account = ? AND ground = ? AND seen_us IS NULL";
+            let mut update = transaction.prepare_cached(sql).at(step)?;
+            for ground in &shown {
+                update.execute(params![now_us, account.0, ground.0]).at(step)?;
+            }
+            Ok(())
         })
     }
 }

@@ -22,6 +22,8 @@ use crate::{consents, representatives, sealed};
 pub const REASON_BYTES_MAX: usize = 2_000;
 /// Most grounds, reviews or appointments in one answer.
 pub const GROUNDS_MAX: usize = 500;
+/// Grounds that one account has asked for and that nobody has confirmed yet.
+pub const GROUNDS_WAITING_MAX: usize = 100;
 /// Microseconds of an hour.
 pub(crate) const HOUR_US: i64 = 3_600_000_000;
 
@@ -80,6 +82,65 @@ pub struct GroundEntry {
     pub closed: Option<Timestamp>,
 }
 
+/// Which part of a list of grounds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GroundPage {
+    /// Most grounds; 0 for [`GROUNDS_MAX`].
+    pub limit: usize,
+    /// Where the page before ended.
+    pub after: Option<GroundCursor>,
+}
+
+/// Where a page of a list of grounds ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroundCursor {
+    is_confirmed: bool,
+    asked_us: i64,
+    id: Id16,
+}
+
+/// Some of a list of grounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroundList {
+    /// In the order of the list.
+    pub grounds: Vec<GroundEntry>,
+    /// Where to go on; `None` where this is all.
+    pub next: Option<GroundCursor>,
+}
+
+/// Whose grounds a list has, and in which order.
+#[derive(Clone, Copy)]
+enum Listed {
+    /// Everybody's, those that wait to be confirmed first, and what was asked for first before what was asked for later: whatever
+    /// comes after it, nothing is pushed back.
+    All,
+    /// One account's, what it asked for last first.
+    Of(Id16),
+}
+
+impl Listed {
+    /// Of `?1` the time, `?2` the account, and `?3` to `?5` where the page before ended.
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::All => {
+                "?2 IS NULL AND (confirmed_us IS NOT NULL, asked_us, id) > (?3, ?4, ?5) \
+                 ORDER BY confirmed_us IS NOT NULL, asked_us, id"
+            }
+            Self::Of(_) => {
+                "account = ?2 AND ?3 IS NOT NULL AND (asked_us, id) < (?4, ?5) ORDER BY asked_us DESC, id DESC"
+            }
+        }
+    }
+
+    /// Where the first page begins.
+    const fn beginning(self) -> GroundCursor {
+        match self {
+            Self::All => GroundCursor { is_confirmed: false, asked_us: i64::MIN, id: Id16([0; 16]) },
+            Self::Of(_) => GroundCursor { is_confirmed: true, asked_us: i64::MAX, id: Id16([0xff; 16]) },
+        }
+    }
+}
+
 /// The kind of ground that a role asks for.
 #[must_use]
 pub const fn kind_asked_by(role: Role) -> Option<GroundKind> {
@@ -99,17 +160,22 @@ impl Store {
     /// right of its role ([`Store::revoke`]).
     ///
     /// # Errors
-    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`],
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`]; [`StoreError::GroundWaits`] where the account has
+    /// asked for the same and it waits; [`StoreError::Limit`], also where [`GROUNDS_WAITING_MAX`] of its own wait;
     /// [`StoreError::Missing`] where no reason is given, [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn ask_ground(&self, permit: &Permit, new: NewGround) -> Result<Id16, StoreError> {
         check_action(permit, "ask_ground", &[Action::AskGround])?;
         let role = permit.actor().role;
         let kind = kind_asked_by(role).ok_or(StoreError::Scope { what: "a ground that this role asks for" })?;
-        if permit.reaches(Owner::Patient(new.subject), &nowhere()) {
-            self.note_use(permit, new.subject, "ground")?;
+        let (subject, now_us) = (new.subject, self.core().clock.now_us());
+        let insert = Insert { kind, role, new, now_us, confirmed: false };
+        let write = || self.insert_ground(permit, insert, |_, _| Ok(()));
+        // Of whom the permit does not reach nothing is asked: it is refused, and is nothing for their log.
+        if permit.reaches(Owner::Patient(subject), &nowhere()) {
+            self.noted(permit, subject, "ground", write)
+        } else {
+            write()
         }
-        let new = Insert { kind, role, new, now_us: self.core().clock.now_us(), confirmed: false };
-        self.insert_ground(permit, new, |_, _| Ok(()))
     }
 
     /// Writes a ground, and what belongs to it, in one transaction.
@@ -133,6 +199,9 @@ impl Store {
             let step = "writing a ground";
             check_epoch(transaction, epoch)?;
             let institution = reach(transaction, account, role, kind, new.institution)?;
+            if !confirmed {
+                check_waiting(transaction, (account, role), (new.subject, &institution), now_us)?;
+            }
             let confirmation = confirmed.then_some((account.0, now_us));
             let sql = "INSERT INTO access_ground \
                        (subject, id, kind, account, role, institution, share, reason, asked_us, until_us, confirmed_by, confirmed_us) \
@@ -158,16 +227,15 @@ impl Store {
     }
 
     /// Confirms a ground that somebody else asked for: it opens now, for as long as its kind says. Takes a permit for
-    /// [`Action::ConfirmGround`]. Journalled under whom it is about, before it is done.
+    /// [`Action::ConfirmGround`]. Journalled under whom it is about, before it is done, and where it came to nothing.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`]; [`StoreError::Missing`] where there is none that waits, it waited beyond
     /// its time, or it is the asker's own; [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn confirm_ground(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
         check_action(permit, "confirm_ground", &[Action::ConfirmGround])?;
-        self.note_ground(permit, id)?;
         let (by, epoch, now_us) = (permit.actor().account, permit.epoch(), self.core().clock.now_us());
-        self.core().writer.run(1, move |transaction| {
+        let confirm = move |transaction: &rusqlite::Transaction<'_>| {
             let step = "confirming a ground";
             check_epoch(transaction, epoch)?;
             let sql = "SELECT kind FROM access_ground \
@@ -179,21 +247,22 @@ impl Store {
             let sql = "UPDATE access_ground SET confirmed_by = ?, confirmed_us = ?, until_us = ? WHERE id = ?";
             let values = params![by.0, now_us, now_us + term.hours * HOUR_US, id.0];
             transaction.execute(sql, values).at(step).map(|_| ())
-        })
+        };
+        self.noted_as(self.ground_entry(permit, id)?, || self.core().writer.run(1, confirm))
     }
 
     /// Closes a ground: permits that were made on it are refused from now on. Takes a permit for [`Action::ConfirmGround`], or
-    /// one for [`Action::AskGround`] of whose ground it is. Journalled under whom it is about, before it is done.
+    /// one for [`Action::AskGround`] of whose ground it is. Journalled under whom it is about, before it is done, and where it came to
+    /// nothing.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Missing`] where there is none that is open,
     /// [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn close_ground(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
         check_action(permit, "close_ground", &[Action::ConfirmGround, Action::AskGround])?;
-        self.note_ground(permit, id)?;
         let own_only = permit.action() == Action::AskGround;
         let (by, epoch, clock) = (permit.actor().account, permit.epoch(), Arc::clone(&self.core().clock));
-        self.core().writer.run(1, move |transaction| {
+        let close = move |transaction: &rusqlite::Transaction<'_>| {
             check_epoch(transaction, epoch)?;
             // Whoever reads while this waits for its turn still may.
             let now_us = clock.now_us();
@@ -204,21 +273,22 @@ impl Store {
                 return Err(StoreError::Missing { what: "open ground" });
             }
             bump_epoch(transaction)
-        })
+        };
+        self.noted_as(self.ground_entry(permit, id)?, || self.core().writer.run(1, close))
     }
 
-    /// Grounds that are open or wait to be confirmed, newest first. Takes a permit for [`Action::ConfirmGround`] or
-    /// [`Action::Oversee`]; that they were looked at is journalled.
+    /// Grounds that wait to be confirmed, and after them those that are open, each in the order in which they were asked for. Takes a
+    /// permit for [`Action::ConfirmGround`] or [`Action::Oversee`]; that they were looked at is journalled.
     ///
     /// # Errors
-    /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::JournalUnavailable`], [`StoreError::Database`].
-    pub fn grounds(&self, permit: &Permit) -> Result<Vec<GroundEntry>, StoreError> {
+    /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Limit`], [`StoreError::JournalUnavailable`],
+    /// [`StoreError::Database`].
+    pub fn grounds(&self, permit: &Permit, page: &GroundPage) -> Result<GroundList, StoreError> {
         check_action(permit, "grounds", &[Action::ConfirmGround, Action::Oversee])?;
-        let sql = "closed_us IS NULL AND until_us > ?1 AND ?2 IS NOT NULL";
-        let found = self.find_grounds(Some(permit), sql, permit.actor().account)?;
+        let found = self.find_grounds(Some(permit), Listed::All, page)?;
         let core = self.core();
         let mut entry = core.entry(permit, permit.actor().account);
-        entry.what = vec![("ground".to_owned(), found.len() as u32)];
+        entry.what = vec![("ground".to_owned(), found.grounds.len() as u32)];
         core.record(&[entry])?;
         Ok(found)
     }
@@ -226,9 +296,30 @@ impl Store {
     /// The grounds of an account that are open or wait to be confirmed, newest first: for the account's own pages.
     ///
     /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Damaged`].
-    pub fn own_grounds(&self, account: Id16) -> Result<Vec<GroundEntry>, StoreError> {
-        self.find_grounds(None, "closed_us IS NULL AND until_us > ?1 AND account = ?2", account)
+    /// [`StoreError::Limit`], [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn own_grounds(&self, account: Id16, page: &GroundPage) -> Result<GroundList, StoreError> {
+        self.find_grounds(None, Listed::Of(account), page)
+    }
+
+    /// The ground of this kind about somebody that is open for an account in a role; of several the one that was asked for last.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub fn own_ground_about(
+        &self,
+        account: Id16,
+        (role, kind): (Role, GroundKind),
+        subject: Id16,
+    ) -> Result<Option<Id16>, StoreError> {
+        let (step, now_us) = ("looking for a ground about somebody", self.core().clock.now_us());
+        self.core().readers.snapshot(step, |connection| {
+            let sql = "SELECT id FROM access_ground WHERE subject = ? AND account = ? AND role = ? AND kind = ? \
+                       AND closed_us IS NULL AND confirmed_us IS NOT NULL AND until_us > ? ORDER BY asked_us DESC, id LIMIT 1";
+            let mut statement = connection.prepare_cached(sql).at(step)?;
+            let values = params![subject.0, account.0, role.name(), kind.name(), now_us];
+            let id: Option<[u8; 16]> = statement.query_row(values, |row| row.get(0)).optional().at(step)?;
+            Ok(id.map(Id16))
+        })
     }
 
     /// A ground where it is the account's, whatever became of it: so that what is asked for on one that ended is asked about whom it
@@ -250,9 +341,9 @@ impl Store {
         })
     }
 
-    /// Journals that a permit is used on a ground: under whom it is about, or where there is none such, as tried in vain under who
-    /// tries.
-    pub(crate) fn note_ground(&self, permit: &Permit, id: Id16) -> Result<(), StoreError> {
+    /// What is journalled where a permit is used on a ground: under whom it is about, or where there is none such, as tried in vain
+    /// under who tries.
+    pub(crate) fn ground_entry(&self, permit: &Permit, id: Id16) -> Result<AccessEntry, StoreError> {
         let (core, step) = (self.core(), "looking for a ground");
         let subject: Option<[u8; 16]> = core.readers.snapshot(step, |connection| {
             let mut statement = connection.prepare_cached("SELECT subject FROM access_ground WHERE id = ?").at(step)?;
@@ -262,63 +353,50 @@ impl Store {
             Some(subject) => core.entry(permit, Id16(subject)),
             None => core.beyond_entry(permit, permit.actor().account),
         };
-        core.record(&[AccessEntry { ground: Some(id), what: vec![("ground".to_owned(), 1)], ..entry }])
+        Ok(AccessEntry { ground: Some(id), what: vec![("ground".to_owned(), 1)], ..entry })
     }
 
+    /// Those of a list that are open or wait to be confirmed.
     fn find_grounds(
         &self,
         permit: Option<&Permit>,
-        condition: &str,
-        account: Id16,
-    ) -> Result<Vec<GroundEntry>, StoreError> {
+        listed: Listed,
+        &GroundPage { limit, after }: &GroundPage,
+    ) -> Result<GroundList, StoreError> {
+        check_count("grounds on a page", limit, GROUNDS_MAX)?;
         let (core, step) = (self.core(), "reading grounds");
         let sql = format!(
             "SELECT id, kind, subject, account, role, institution, share, reason, asked_us, until_us, confirmed_us, closed_us \
-             FROM access_ground WHERE {condition} ORDER BY asked_us DESC, id LIMIT {GROUNDS_MAX}"
+             FROM access_ground WHERE closed_us IS NULL AND until_us > ?1 AND {} LIMIT ?6",
+            listed.sql()
         );
-        let now_us = core.clock.now_us();
+        let limit = if limit == 0 { GROUNDS_MAX } else { limit };
+        let account = match listed {
+            Listed::All => None,
+            Listed::Of(account) => Some(account.0),
+        };
+        let GroundCursor { is_confirmed, asked_us, id } = after.unwrap_or(listed.beginning());
+        // One more than is shown says whether there are more.
+        let values = params![core.clock.now_us(), account, is_confirmed, asked_us, id.0, limit as i64 + 1];
         core.readers.snapshot(step, |connection| {
             if let Some(permit) = permit {
                 check_epoch(connection, permit.epoch())?;
             }
             let mut statement = connection.prepare_cached(&sql).at(step)?;
-            let mut rows = statement.query(params![now_us, account.0]).at(step)?;
-            let mut found = Vec::new();
+            let mut rows = statement.query(values).at(step)?;
+            let mut grounds = Vec::new();
             while let Some(row) = rows.next().at(step)? {
-                found.push(entry_from(core, row)?);
+                grounds.push(entry_from(core, row)?);
             }
-            Ok(found)
+            let more = grounds.len() > limit;
+            grounds.truncate(limit);
+            let next = grounds.last().filter(|_| more).map(|last| GroundCursor {
+                is_confirmed: last.confirmed.is_some(),
+                asked_us: last.asked.as_microsecond(),
+                id: last.id,
+            });
+            Ok(GroundList { grounds, next })
         })
-    }
-
-    /// Whom a patient of an institution is: the person, or the patient where nobody is linked to it. Takes a permit for
-    /// [`Action::AskGround`], [`Action::BreakGlass`] or [`Action::HandleErasures`] about that patient. Where there is none, the attempt is journalled as denied:
-    /// whoever tries numbers until one is somebody's is seen to do so.
-    ///
-    /// # Errors
-    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Missing`] where there is none,
-    /// [`StoreError::JournalUnavailable`], [`StoreError::Database`].
-    pub fn subject_of(&self, permit: &Permit, patient: Id16) -> Result<Id16, StoreError> {
-        check_action(permit, "subject_of", &[Action::AskGround, Action::BreakGlass, Action::HandleErasures])?;
-        if !permit.reaches(Owner::Patient(patient), &nowhere()) {
-            return Err(StoreError::Scope { what: "the patient" });
-        }
-        let step = "looking whom a patient is";
-        let found = self.core().readers.snapshot(step, |connection| {
-            check_epoch(connection, permit.epoch())?;
-            let mut statement =
-                connection.prepare_cached("SELECT person FROM person_patient WHERE patient = ?").at(step)?;
-            let person: Option<[u8; 16]> = statement.query_row([patient.0], |row| row.get(0)).optional().at(step)?;
-            Ok(match person {
-                Some(person) => Some(Id16(person)),
-                None => (!patients_of(connection, patient, "")?.is_empty()).then_some(patient),
-            })
-        })?;
-        let Some(subject) = found else {
-            self.core().record_beyond(permit, Owner::Patient(patient), "Patient")?;
-            return Err(StoreError::Missing { what: "patient" });
-        };
-        Ok(subject)
     }
 }
 
@@ -330,6 +408,25 @@ pub(crate) struct Insert {
     pub(crate) now_us: i64,
     /// Whether it is open at once.
     pub(crate) confirmed: bool,
+}
+
+/// Refuses to ask for what waits already, and for more than somebody can look at: whoever confirms is not to search for what is of
+/// weight among what one account sent.
+fn check_waiting(
+    connection: &Connection,
+    (account, role): (Id16, Role),
+    (subject, institution): (Id16, &str),
+    now_us: i64,
+) -> Result<(), StoreError> {
+    let sql = "SELECT count(*), coalesce(sum(role = ?3 AND subject = ?4 AND institution = ?5), 0) FROM access_ground \
+               WHERE account = ?1 AND until_us > ?2 AND confirmed_us IS NULL AND closed_us IS NULL";
+    let values = params![account.0, now_us, role.name(), subject.0, institution];
+    let counted = connection.query_row(sql, values, |row| Ok((row.get(0)?, row.get(1)?)));
+    let (waiting, same): (i64, i64) = counted.at("counting the grounds that wait")?;
+    if same > 0 {
+        return Err(StoreError::GroundWaits);
+    }
+    check_count("grounds of one account that wait", waiting.unsigned_abs() as usize + 1, GROUNDS_WAITING_MAX)
 }
 
 /// The institution whose records a new ground reaches: the asker's own for a visit, else what was asked for.

@@ -7,6 +7,7 @@
 //! | [`Store::ask`] (`facts`) | facts, people, rights, the door's question |
 //! | [`Store::grant`] (`rights`) | rights of accounts |
 //! | [`Store::ask_ground`], [`Store::break_glass`] (`grounds`, `glass`) | what an access of staff points to |
+//! | [`Store::subject_of`] (`named`) | whom staff mean by a number |
 //! | [`Store::appoint`], [`Store::give_consent`] (`representatives`, `consents`, `consent_form`) | whom a person lets look |
 //! | (`share`) | what of a person's records a part of them is |
 //! | [`Store::prepare`], [`Store::write`] (`prepare`, `write`, `edition`, `objects`) | the write path |
@@ -40,6 +41,7 @@ mod consent_form;
 mod consents;
 mod context;
 mod core;
+mod deaths;
 mod edition;
 mod error;
 mod extract;
@@ -54,6 +56,7 @@ mod journal;
 mod keeper;
 mod keys;
 mod lasting;
+mod named;
 mod object_read;
 mod objects;
 mod open;
@@ -98,17 +101,21 @@ pub use extract::{Indexing, index_rows};
 pub use facts::{LINKS_MAX, PersonLink};
 pub use fingerprint::{Fingerprint, TableFingerprint};
 pub use glass::{BrokenGlass, GlassNotice, Verdict};
-pub use grounds::{GROUNDS_MAX, GroundEntry, NewGround, OwnGround, REASON_BYTES_MAX, kind_asked_by};
+pub use grounds::{
+    GROUNDS_MAX, GROUNDS_WAITING_MAX, GroundCursor, GroundEntry, GroundList, GroundPage, NewGround, OwnGround,
+    REASON_BYTES_MAX, kind_asked_by,
+};
 pub use index::{HOUSEHOLD, INDEX_TEXT_BYTES_MAX, IndexRow};
 pub use jobs::{JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, Job, Jobs};
 pub use journal::{AccessActor, AccessEntry, AccessResult};
 pub use ledger::EntryKind;
+pub use named::{KnownPatient, NamedPatient};
 pub use object_read::{ObjectBytes, Objects};
 pub use objects::{ObjectHead, ObjectWriter, PreparedObject, object_content};
 pub use open::{Health, OpenStore, Store, StoreConfig};
 pub use prepare::{INDEX_ROWS_MAX, Prepared, version_content};
 pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
-pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex};
+pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex, Without};
 pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative, full_years, latest_end};
 pub use rights::{AskedRight, Right};
 pub use rotate::{KeysTurn, Rotate, RotationProgress};
@@ -128,4 +135,4 @@ pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Ver
 pub use vault::{KeyStoreStatus, SiteStatus};
 pub use watched::{AccessKey, Checked, Hole, LEAVES_MAX, OverdueGlass, StatedReason, WATCHED_MAX, Watched};
 pub use witnessing::{WitnessReply, WitnessTransport, Witnessed, Witnessing};
-pub use write::{Extra, WRITE_MAX};
+pub use write::{Extra, WRITE_BYTES_MAX, WRITE_MAX};

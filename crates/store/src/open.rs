@@ -1,8 +1,8 @@
 //! Opening a store: folder, database, keys, journal and sequencers; and what operators see of it.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -64,6 +64,8 @@ pub struct StoreConfig {
     pub readers: usize,
     /// Longest time that a write waits to be sealed when nobody asks, in milliseconds.
     pub seal_interval_ms: u64,
+    /// Rows after which a round of sealing takes in no further task. A resource has about three.
+    pub round_rows: usize,
     /// Rows that may wait to be sealed before writers are slowed down.
     pub backlog_rows_max: u64,
     /// How long a writer is held up before it is refused, in milliseconds.
@@ -83,6 +85,7 @@ impl Default for StoreConfig {
         Self {
             readers: 4,
             seal_interval_ms: 500,
+            round_rows: 6_000,
             backlog_rows_max: 120_000,
             backlog_wait_ms: 60_000,
             sequencer: true,
@@ -187,19 +190,15 @@ impl Store {
     }
 
     fn open_or_make(with: OpenStore) -> Result<Self, StoreError> {
-        let locks = with.folder.join("locks");
-        std::fs::create_dir_all(&locks).on("made", &locks)?;
         let door = Door::standard()?;
-        let opening_path = locks.join(OPEN_LOCK);
-        let opening = OpenOptions::new().create(true).truncate(false).write(true).open(&opening_path);
-        let opening = opening.on("opened", &opening_path)?;
         // One process at a time migrates the tables and makes the installation's first keys.
-        opening.lock().on("locked", &opening_path)?;
+        let opening = lock_for_opening(&with.folder)?;
+        crate::rebuild::clear_left(&with.folder);
         let path = with.folder.join(DATABASE);
         let vfs = with.config.vfs.clone();
         let (connection, room) = open_writer(&path, vfs.as_deref())?;
         let clock = Arc::new(FloorClock::new(with.clock, newest(&connection)?));
-        crate::lasting::tell_time(&connection, Arc::<FloorClock>::clone(&clock))?;
+        let time = crate::lasting::tell_time(&connection, Arc::<FloorClock>::clone(&clock))?;
         let readers = Arc::new(Readers::new(&path, vfs, with.config.readers));
         let index = Arc::new(TableIndex { readers: Arc::clone(&readers) });
         let stores = with.key_stores.clone();
@@ -219,7 +218,7 @@ impl Store {
             log_state(&keyring, &with.origin, Log::Access, asked)?,
         ];
         let core = Core {
-            writer: Writer::start(connection, with.config.seams.clone())?,
+            writer: Writer::start(connection, time, with.config.seams.clone())?,
             journal: Journal::open(&with.folder.join("journal"), Arc::clone(&with.random), with.config.seams.clone())?,
             config: with.config,
             limits: with.limits,
@@ -253,9 +252,9 @@ impl Store {
         // Not before: what folders say must outlive this process.
         stores.mark(installation);
         core.sites.mark(installation);
-        drop(opening);
         let core = Arc::new(core);
         core.sites.judged_by(sequencer::judge::LogJudge::new(&core.readers));
+        drop(opening);
         let sequencers = start(&core)?;
         Ok(Self { inner: Arc::new(Inner { core, sequencers: Mutex::new(sequencers) }) })
     }
@@ -383,6 +382,16 @@ fn start(core: &Arc<Core>) -> Result<Vec<JoinHandle<()>>, StoreError> {
         }
     }
     Ok(sequencers)
+}
+
+/// Holds the lock of who opens the store, once nobody else does.
+fn lock_for_opening(folder: &Path) -> Result<File, StoreError> {
+    let locks = folder.join("locks");
+    std::fs::create_dir_all(&locks).on("made", &locks)?;
+    let path = locks.join(OPEN_LOCK);
+    let opening = OpenOptions::new().create(true).truncate(false).write(true).open(&path).on("opened", &path)?;
+    opening.lock().on("locked", &path)?;
+    Ok(opening)
 }
 
 /// What the folders of sites and key stores say whose they are: the same for as long as the installation lives.

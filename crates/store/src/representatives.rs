@@ -9,12 +9,12 @@ use jiff::civil::Date;
 use policy::{Action, GroundKind, InstitutionCode, Owner, Permit, ProofCase, ProofRules, Share};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::Store;
 use crate::core::{check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::facts::bump_epoch;
 use crate::grounds::{GROUNDS_MAX, Opened, nowhere, patients_of};
 use crate::types::{id16_from, institution_from, owner_bytes, time_from};
+use crate::{Store, deaths};
 
 /// Microseconds of a day.
 const DAY_US: i64 = 24 * crate::grounds::HOUR_US;
@@ -67,6 +67,8 @@ pub struct Representative {
     pub until: Timestamp,
     /// When it was ended before that.
     pub ended: Option<Timestamp>,
+    /// Whether it is over since the records say that the person died.
+    pub after_death: bool,
 }
 
 impl Store {
@@ -77,7 +79,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`]; [`StoreError::Missing`]
     /// where the proofs are not enough (ask [`ProofRules::check`] what lacks), the agent is nobody, or the end is not within
-    /// the time that appointments last; [`StoreError::Database`].
+    /// the time that appointments last; [`StoreError::AfterDeath`]; [`StoreError::Database`].
     pub fn appoint(&self, permit: &Permit, new: NewRepresentative) -> Result<Id16, StoreError> {
         check_action(permit, "appoint", &[Action::Appoint, Action::RecordProof])?;
         if !permit.reaches(Owner::Patient(new.person), &nowhere()) {
@@ -108,6 +110,7 @@ impl Store {
             let step = "writing an appointment";
             check_epoch(transaction, epoch)?;
             check_place(transaction, ground, new.institution.as_ref())?;
+            check_life(transaction, &new)?;
             let is_person = transaction
                 .prepare_cached("SELECT 1 FROM person WHERE id = ?")
                 .at(step)?
@@ -171,7 +174,7 @@ impl Store {
         self.noted(permit, person, "appointment-ended", || self.core().writer.run(1, end))
     }
 
-    /// Who may act or might have acted for a person, newest first. Takes a permit as [`Store::appoint`] does.
+    /// Who may act or might have acted for a person, those that are open first. Takes a permit as [`Store::appoint`] does.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Database`].
@@ -219,7 +222,24 @@ impl Store {
         Ok(found.first().filter(|_| found.len() == 1).map(|date| Redacted::new(*date)))
     }
 
-    /// For whom an account may act or might have acted, newest first: for the account's own pages.
+    /// Whether the records say that a person died: only cases that are made for it let somebody act from then on. Takes a permit for
+    /// [`Action::RecordProof`] about the person. Appointments tell the same, so that it is journalled with them
+    /// ([`Store::representatives`]).
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Database`].
+    pub fn is_recorded_dead(&self, permit: &Permit, person: Id16) -> Result<bool, StoreError> {
+        check_action(permit, "is_recorded_dead", &[Action::RecordProof])?;
+        if !permit.reaches(Owner::Patient(person), &nowhere()) {
+            return Err(StoreError::Scope { what: "the person who is represented" });
+        }
+        self.core().readers.snapshot("finding whether somebody died", |connection| {
+            check_epoch(connection, permit.epoch())?;
+            Ok(deaths::died(connection, person)?.is_some())
+        })
+    }
+
+    /// For whom an account may act or might have acted, those that are open first: for the account's own pages.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
@@ -256,6 +276,15 @@ fn check_place(
     }
 }
 
+/// Nobody begins to act for somebody who died but in a case that is made for it.
+fn check_life(connection: &Connection, new: &NewRepresentative) -> Result<(), StoreError> {
+    if !deaths::ends(connection, &new.proof_case, new.person)? {
+        return Ok(());
+    }
+    let lasting = ProofRules::standard().cases().iter().filter(|case| case.after_death).map(|case| case.slug.as_str());
+    Err(StoreError::AfterDeath { found: new.proof_case.clone(), lasting: lasting.collect::<Vec<_>>().join(" or ") })
+}
+
 /// The last moment at which an appointment of this case can end, for a person who was born then: it lasts no longer than
 /// [`ProofRules::days_max`], and no longer than the person is of the case's age.
 #[must_use]
@@ -283,6 +312,8 @@ fn outgrown(case: &ProofCase, birth: Option<Date>) -> Option<Timestamp> {
 /// Of a person `?1`, those among them that were recorded for a patient before it was known whose they are.
 const OF_PERSON: &str = "(person = ?1 OR person IN (SELECT patient FROM person_patient WHERE person = ?1))";
 
+/// Those that are open first, so that no number of others pushes them out: what has not been ended, by when it ends, and then what
+/// has been, by when.
 fn listed(
     connection: &Connection,
     condition: &str,
@@ -292,7 +323,8 @@ fn listed(
     let sql = format!(
         "SELECT id, person, agent, proof_case, institution, share, recorded_by, from_us, until_us, ended_us, \
          (SELECT group_concat(proof, ' ') FROM representative_proof p WHERE p.person = r.person AND p.representative = r.id) \
-         FROM representative r WHERE {condition} ORDER BY from_us DESC, id LIMIT {GROUNDS_MAX}"
+         FROM representative r WHERE {condition} \
+         ORDER BY ended_us IS NOT NULL, coalesce(ended_us, until_us) DESC, id LIMIT {GROUNDS_MAX}"
     );
     let mut statement = connection.prepare_cached(&sql).at(step)?;
     let mut rows = statement.query(named).at(step)?;
@@ -301,12 +333,14 @@ fn listed(
         let id = |at: usize| id16_from(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());
         let (code, share): (String, String) = (row.get(4).at(step)?, row.get(5).at(step)?);
         let seen: Option<String> = row.get(10).at(step)?;
+        let (person, proof_case): (Id16, String) = (id(1)?, row.get(3).at(step)?);
         let unknown = || StoreError::Damaged { what: "an appointment", reason: "its share is unknown".to_owned() };
         found.push(Representative {
             id: id(0)?,
-            person: id(1)?,
             agent: id(2)?,
-            proof_case: row.get(3).at(step)?,
+            after_death: deaths::ends(connection, &proof_case, person)?,
+            person,
+            proof_case,
             institution: if code.is_empty() { None } else { Some(institution_from(&code)?) },
             share: Share::from_text(&share).ok_or_else(unknown)?,
             recorded_by: id(6)?,
@@ -319,7 +353,7 @@ fn listed(
     Ok(found)
 }
 
-/// The appointment of this id, where it is this account's and open.
+/// The appointment of this id, where it is this account's and open: most end with the person.
 pub(crate) fn open(
     connection: &Connection,
     account: Id16,
@@ -327,14 +361,17 @@ pub(crate) fn open(
     now_us: i64,
 ) -> Result<Option<Opened>, StoreError> {
     let step = "looking for an appointment";
-    let sql = "SELECT person, institution, share FROM representative WHERE id = ? AND agent = ? AND ended_us IS NULL \
-               AND from_us <= ?3 AND until_us > ?3";
+    let sql = "SELECT person, institution, share, proof_case FROM representative WHERE id = ? AND agent = ? \
+               AND ended_us IS NULL AND from_us <= ?3 AND until_us > ?3";
     let mut statement = connection.prepare_cached(sql).at(step)?;
-    let row: Option<([u8; 16], String, String)> = statement
-        .query_row(params![id.0, account.0, now_us], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    let row: Option<([u8; 16], String, String, String)> = statement
+        .query_row(params![id.0, account.0, now_us], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()
         .at(step)?;
-    let Some((person, institution, share)) = row else { return Ok(None) };
+    let Some((person, institution, share, proof_case)) = row else { return Ok(None) };
+    if deaths::ends(connection, &proof_case, Id16(person))? {
+        return Ok(None);
+    }
     Ok(Share::from_text(&share).map(|share| Opened {
         kind: GroundKind::Appointment,
         subject: Id16(person),

@@ -26,6 +26,9 @@ pub const DESTROY: &str = "store/shred/destroy";
 /// An erasure, when the key stores list its keys and the database has everything still.
 pub const LISTED: &str = "store/shred/listed";
 
+/// A time-stamp that is at the sites, before the database has its row.
+pub const STAMP_PLACED: &str = "store/stamp/placed";
+
 /// Before the sequencer of a log swaps the checkpoint in the database; its segment is at the sites.
 #[must_use]
 pub const fn before_swap(log: Log) -> &'static str {

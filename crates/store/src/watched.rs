@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Id16, Redacted, Timestamp};
+use base::{Clock, Id16, Redacted, Timestamp};
 use jiff::SignedDuration;
 use policy::{InstitutionCode, Owner, Permit, Scope};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -18,7 +18,7 @@ use crate::index::HOUSEHOLD;
 use crate::journal::{AccessEntry, AccessResult, drain};
 use crate::sequencer::KIND_ACCESS;
 use crate::types::{id16_from, owner_bytes, time_from};
-use crate::{grounds, keys, rights, sealed};
+use crate::{deaths, grounds, keys, named, rights, sealed};
 
 /// Most entries that are watched in one call.
 pub const WATCHED_MAX: usize = 2_000;
@@ -67,7 +67,7 @@ pub struct OverdueGlass {
 pub struct StatedReason {
     /// The reason.
     pub text: Redacted<String>,
-    /// About how many people they gave the very same, shortly before and with this one.
+    /// About how many people they gave the very same, shortly before and with this one; 1 where they asked about too few for it to matter.
     pub people: u64,
 }
 
@@ -108,11 +108,11 @@ pub enum Hole {
 
 impl Store {
     /// The next entries after a number, oldest first, whoever they are about. Takes a permit whose scope is accesses. Where one
-    /// cannot be read for now, none is given: whoever goes on behind it never sees it.
+    /// cannot be read for now, those before it are given and none behind it: whoever goes on behind it never sees it.
     ///
     /// # Errors
     /// [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`] beyond [`WATCHED_MAX`],
-    /// [`StoreError::Database`], [`StoreError::Seal`] where a key is not to be had.
+    /// [`StoreError::Database`], [`StoreError::Seal`] where the key of the first is not to be had ([`StoreError::missing_key`]).
     pub fn watched(&self, permit: &Permit, after: u64, limit: usize) -> Result<Vec<Watched>, StoreError> {
         check_scope(permit)?;
         check_count("entries in one call", limit, WATCHED_MAX)?;
@@ -121,8 +121,15 @@ impl Store {
             check_epoch(connection, permit.epoch())?;
             numbered(connection, after, limit)
         })?;
-        let open = |(number, row): (u64, Row)| Ok(Watched { number, entry: opened(core, permit, row)? });
-        rows.into_iter().map(open).collect()
+        let mut watched = Vec::with_capacity(rows.len());
+        for (number, row) in rows {
+            match opened(core, permit, row) {
+                Ok(entry) => watched.push(Watched { number, entry }),
+                Err(error) if watched.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(watched)
     }
 
     /// The number of the last entry before a time, as far as the newest entries tell; 0 where there is none. For a watch that
@@ -202,13 +209,23 @@ impl Store {
         kind: &str,
         act: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        self.note_use(permit, subject, kind)?;
+        let what = vec![(kind.to_owned(), 1)];
+        self.noted_as(AccessEntry { what, ..self.core().entry(permit, subject) }, act)
+    }
+
+    /// The same for an entry that is more than the use of a permit. One that says itself that it is in vain has no second.
+    pub(crate) fn noted_as<T, E: From<StoreError>>(
+        &self,
+        entry: AccessEntry,
+        act: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let core = self.core();
+        core.record(std::slice::from_ref(&entry))?;
         let done = act();
-        if done.is_err() {
-            let core = self.core();
+        if done.is_err() && entry.result == AccessResult::Granted {
             let result = AccessResult::Denied { reason: UNDONE.to_owned() };
-            let what = vec![(kind.to_owned(), 1)];
-            core.record(&[AccessEntry { result, what, ..core.entry(permit, subject) }])?;
+            let (id, time) = (Id16::random(&*core.random), core.clock.now());
+            core.record(&[AccessEntry { id, time, result, ..entry }])?;
         }
         done
     }
@@ -229,13 +246,7 @@ impl Store {
     /// [`StoreError::Scope`], [`StoreError::Database`].
     pub fn person_of_patient(&self, permit: &Permit, patient: Id16) -> Result<Option<Id16>, StoreError> {
         check_scope(permit)?;
-        self.core().readers.snapshot("finding who a patient is", |connection| {
-            let step = "finding who a patient is";
-            let mut statement =
-                connection.prepare_cached("SELECT person FROM person_patient WHERE patient = ?").at(step)?;
-            let person: Option<[u8; 16]> = statement.query_row([patient.0], |row| row.get(0)).optional().at(step)?;
-            Ok(person.map(Id16))
-        })
+        self.core().readers.snapshot("finding who a patient is", |connection| named::person_of(connection, patient))
     }
 
     /// The institutions at which an account holds a role. Takes a permit whose scope is accesses.
@@ -280,19 +291,6 @@ impl Store {
         })
     }
 
-    /// Whom a patient of an institution is: the person, or the patient where nobody is linked to it; `None` where there is no such
-    /// patient. Takes a permit whose scope is accesses.
-    ///
-    /// # Errors
-    /// [`StoreError::Scope`], [`StoreError::Database`].
-    pub fn subject_of_patient(&self, permit: &Permit, patient: Id16) -> Result<Option<Id16>, StoreError> {
-        if let Some(person) = self.person_of_patient(permit, patient)? {
-            return Ok(Some(person));
-        }
-        let known = |connection: &Connection| Ok(!grounds::patients_of(connection, patient, "")?.is_empty());
-        Ok(self.core().readers.snapshot("looking for a patient", known)?.then_some(patient))
-    }
-
     /// When whose record it is died, as the newest records of them say; where a record says only that they did, when it came here.
     /// Takes a permit whose scope is accesses.
     ///
@@ -300,21 +298,10 @@ impl Store {
     /// [`StoreError::Scope`], [`StoreError::Database`].
     pub fn died(&self, permit: &Permit, subject: Id16) -> Result<Option<Timestamp>, StoreError> {
         check_scope(permit)?;
-        let step = "finding when somebody died";
-        let died_us = self.core().readers.snapshot(step, |connection| {
-            let sql = "SELECT coalesce((SELECT min(d.low_us) FROM idx_date d WHERE d.owner = r.owner AND d.type = r.type \
-                       AND d.param = 'death-date' AND d.id = r.id), r.recorded_us) \
-                       FROM resource_current r JOIN idx_token t ON t.owner = r.owner AND t.type = r.type \
-                       AND t.param = 'deceased' AND t.code = 'true' AND t.id = r.id WHERE r.owner = ? AND r.type = 'Patient'";
-            let mut died_us = None::<i64>;
-            for own in grounds::patients_of(connection, subject, "")? {
-                let mut statement = connection.prepare_cached(sql).at(step)?;
-                let owner = owner_bytes(Owner::Patient(own.patient));
-                let found: Option<i64> = statement.query_row([owner], |row| row.get(0)).optional().at(step)?;
-                died_us = died_us.into_iter().chain(found).min();
-            }
-            Ok(died_us)
-        })?;
+        let died_us = self
+            .core()
+            .readers
+            .snapshot("finding when somebody died", |connection| deaths::died(connection, subject))?;
         died_us.map(time_from).transpose()
     }
 
@@ -351,8 +338,9 @@ impl Store {
     }
 
     /// The reason that an account gave for a ground, and about how many people it gave the same in so many days before; `None` where
-    /// the ground is none that it asked for: what a person consented to, or whom they appointed, is their own word. Takes a permit
-    /// whose scope is accesses.
+    /// the ground is none that it asked for: what a person consented to, or whom they appointed, is their own word. It matters from
+    /// `least` people on: who asked about fewer has no other reason opened, which would cost at each look. Takes a permit whose scope
+    /// is accesses.
     ///
     /// # Errors
     /// [`StoreError::Scope`], [`StoreError::Database`].
@@ -361,7 +349,7 @@ impl Store {
         permit: &Permit,
         account: Id16,
         ground: Id16,
-        days: i64,
+        (days, least): (i64, u64),
     ) -> Result<Option<StatedReason>, StoreError> {
         check_scope(permit)?;
         let core = self.core();
@@ -373,25 +361,25 @@ impl Store {
                        AND g.asked_us > own.asked_us - ?3 ORDER BY g.id <> ?2, g.asked_us DESC LIMIT ?4";
             let mut statement = connection.prepare_cached(sql).at(step)?;
             let mut rows = statement.query(params![account.0, ground.0, span_us, GROUNDS_MAX as i64]).at(step)?;
-            let (mut own, mut people) = (None, BTreeSet::new());
+            let mut asked: Vec<(Id16, Id16, Vec<u8>)> = Vec::new();
             while let Some(row) = rows.next().at(step)? {
-                let id = id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
-                let subject = id16_from(row.get_ref(1).at(step)?.as_blob().unwrap_or_default())?;
-                // What does not open says nothing, and holds nothing up. The ground itself comes first.
-                let Ok(text) =
-                    sealed::text::open(&core.text_key, &id.0, row.get_ref(2).at(step)?.as_blob().unwrap_or_default())
-                else {
-                    if id == ground {
-                        return Ok(None);
-                    }
-                    continue;
-                };
-                let own: &Redacted<String> = own.get_or_insert_with(|| text.clone());
-                if alike(own.expose()) == alike(text.expose()) {
-                    people.insert(subject);
-                }
+                let bytes = |at: usize| Ok::<_, StoreError>(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());
+                asked.push((id16_from(bytes(0)?)?, id16_from(bytes(1)?)?, bytes(2)?.to_vec()));
             }
-            Ok(own.map(|text| StatedReason { text, people: people.len() as u64 }))
+            // What does not open says nothing, and holds nothing up. The ground itself comes first.
+            let open = |id: &Id16, sealed: &[u8]| sealed::text::open(&core.text_key, &id.0, sealed).ok();
+            let own = asked.first().filter(|(id, ..)| *id == ground).and_then(|(id, _, sealed)| open(id, sealed));
+            let Some(text) = own else { return Ok(None) };
+            let about: BTreeSet<&Id16> = asked.iter().map(|(_, subject, _)| subject).collect();
+            if (about.len() as u64) < least {
+                return Ok(Some(StatedReason { text, people: 1 }));
+            }
+            let same = alike(text.expose());
+            let is_same = |id: &Id16, sealed: &[u8]| open(id, sealed).is_some_and(|one| alike(one.expose()) == same);
+            let people: BTreeSet<&Id16> =
+                asked.iter().filter(|(id, _, sealed)| is_same(id, sealed)).map(|(_, subject, _)| subject).collect();
+            let people = people.len() as u64;
+            Ok(Some(StatedReason { text, people }))
         })
     }
 
@@ -470,7 +458,7 @@ fn alike(text: &str) -> String {
     text.chars().filter(|each| each.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-fn check_scope(permit: &Permit) -> Result<(), StoreError> {
+pub(crate) fn check_scope(permit: &Permit) -> Result<(), StoreError> {
     if *permit.scope() == Scope::Accesses { Ok(()) } else { Err(StoreError::Scope { what: "the accesses of others" }) }
 }
 

@@ -8,9 +8,8 @@ use policy::Permit;
 use rusqlite::{Connection, params};
 use vault::{SiteError, Sites};
 
-use super::Rebuild;
 use super::staging::Staging;
-use super::witnesses;
+use super::{Rebuild, sites, witnesses};
 use crate::error::{AtStep, StoreError};
 use crate::types::Log;
 
@@ -26,6 +25,8 @@ pub(super) struct End {
     files: Vec<(TilePath, Vec<u8>)>,
     /// Partial tiles and the partial bundle at the end.
     edge: Vec<(TilePath, Vec<u8>)>,
+    /// Sites that do not tell how much of it they have, with why.
+    pub(super) silent: Vec<String>,
 }
 
 /// Reads a log and proves that its tiles and entries give its signed root. Leaves behind the newest checkpoint, written by a
@@ -40,7 +41,7 @@ pub(super) fn read(
     let trusted = [signer.verifier().clone()];
     let published = checkpoint(&with.from, permit, log, &trusted)?;
     let size = published.as_ref().map_or(0, |head| head.checkpoint.size);
-    not_behind(with, permit, log, &trusted, published.as_ref())?;
+    let silent = sites::ask(with, permit, log, &trusted, published.as_ref())?;
     let source = Source { sites: &with.from, permit, log, staging, fault: RefCell::new(None) };
     if let Some(head) = &published {
         let audited = ledger::audit(&head.checkpoint, &source);
@@ -67,12 +68,12 @@ pub(super) fn read(
     };
     // A drill makes no head, and the installation that it is beside goes on meanwhile.
     if let Some(witnessing) = with.witnessing.as_ref().filter(|_| !with.drill) {
-        witnesses::ask(witnessing, log, signer, head.as_ref(), with.without_witnesses)?;
+        witnesses::ask(witnessing, log, signer, head.as_ref(), with.without.witnesses)?;
     }
     let edge = edge(batch.size, &batch.files, &source)?;
     let files = if tail.is_empty() { Vec::new() } else { batch.files };
     staging.index(if log == Log::Access { "CREATE UNIQUE INDEX leaf_by_entry ON leaf (log, entry)" } else { "" })?;
-    Ok(End { head, published, files, edge })
+    Ok(End { head, published, files, edge, silent })
 }
 
 fn stage(staging: &Staging, log: Log, position: u64, entry: &[u8]) -> Result<(), StoreError> {
@@ -92,33 +93,6 @@ fn checkpoint(
         Err(SiteError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Refuses to go on from a site while another one that answers knows more.
-fn not_behind(
-    with: &Rebuild<'_>,
-    permit: &Permit,
-    log: Log,
-    trusted: &[ledger::VerifierKey],
-    here: Option<&SignedCheckpoint>,
-) -> Result<(), StoreError> {
-    let size = here.map_or(0, |head| head.checkpoint.size);
-    for (site, copy) in with.all.copies(permit, &log.path(CHECKPOINT_PATH))? {
-        let Ok(bytes) = copy else { continue };
-        let Ok(found) = SignedCheckpoint::open(&bytes, trusted) else { continue };
-        let other_root =
-            found.checkpoint.size == size && here.is_some_and(|head| head.checkpoint.root != found.checkpoint.root);
-        if found.checkpoint.size > size || other_root {
-            return Err(StoreError::Rebuild {
-                reason: format!(
-                    "site {site} has {} leaves of the log {} and this one {size}: rebuild from {site}, or repair the sites first",
-                    found.checkpoint.size,
-                    log.name()
-                ),
-            });
-        }
-    }
-    Ok(())
 }
 
 /// The leaves behind a size that stand in bundles at any site that answers.

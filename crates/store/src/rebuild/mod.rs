@@ -9,11 +9,16 @@ mod apply;
 mod documents;
 mod index;
 mod keys;
+mod late;
 mod log;
 mod scan;
 mod shut;
+mod sites;
 mod staging;
 mod witnesses;
+mod work;
+
+pub(crate) use work::{Work, clear_left};
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -36,9 +41,6 @@ use crate::types::Log;
 use crate::witnessing::Witnessing;
 use staging::Staging;
 
-/// Folder below the store's in which the new database is made.
-const WORK: &str = "rebuild";
-
 /// The keyed hash of an identity number or a CI, as [`crate::Store::ci_hash`].
 pub type CiHash<'a> = dyn Fn(&Redacted<String>) -> [u8; 32] + 'a;
 
@@ -52,7 +54,7 @@ pub struct Rebuild<'a> {
     pub folder: PathBuf,
     /// The site that it is made from.
     pub from: Sites,
-    /// All sites of the installation, as far as they answer: none may know more than the one it is made from.
+    /// All sites of the installation: none may know more than the one it is made from, and most of them must tell.
     pub all: Sites,
     /// The root key.
     pub key_provider: Arc<dyn KeyProvider>,
@@ -68,10 +70,19 @@ pub struct Rebuild<'a> {
     pub reindex: &'a Reindex<'a>,
     /// Who cosigned the logs, where anybody did: one of them may have seen more than any site that answers.
     pub witnessing: Option<Witnessing>,
-    /// Whether the operator has said that it is to be made although too few witnesses can be asked.
-    pub without_witnesses: bool,
+    /// What the operator has said that it goes on without.
+    pub without: Without,
     /// Whether everything is taken away again when it is proved: a restore drill, beside a running installation.
     pub drill: bool,
+}
+
+/// What a rebuild goes on without, since whoever could tell that there is more is lost for good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Without {
+    /// A quorum of witnesses.
+    pub witnesses: bool,
+    /// So many sites that one of those that tell has all that was sealed.
+    pub sites: bool,
 }
 
 /// What a rebuild found and made.
@@ -99,6 +110,8 @@ pub struct Rebuilt {
     pub stray: u64,
     /// Packs read, and their bytes.
     pub packs: [u64; 2],
+    /// Sites that do not tell how much of the logs they have, with why: whoever comes back may have more.
+    pub silent: Vec<String>,
     /// What every table holds, to compare with another installation.
     pub fingerprint: Fingerprint,
 }
@@ -114,44 +127,46 @@ impl Rebuild<'_> {
     /// Does it. On an error nothing stands in the folder that was not there before.
     ///
     /// # Errors
-    /// [`StoreError::Rebuild`] where a database is there already, where another site or a witness knows more of a log, where
-    /// fewer witnesses than a quorum can be asked, or where something of the log is not at the site, with what and how much;
+    /// [`StoreError::Rebuild`] where a database is there already, where another site or a witness knows more of a log, where too few
+    /// sites or fewer witnesses than a quorum can be asked, or where something of the log is not at the site, with what and how much;
     /// [`StoreError::Key`], [`StoreError::Site`], [`StoreError::Ledger`], [`StoreError::Database`], [`StoreError::File`].
     pub fn run(self) -> Result<Rebuilt, StoreError> {
         let locks = self.folder.join("locks");
         std::fs::create_dir_all(&locks).on("made", &locks)?;
-        let opening_path = locks.join(if self.drill { "drill.lock" } else { OPEN_LOCK });
+        // Whoever opens the store waits until the database is in place.
+        let opening_path = locks.join(OPEN_LOCK);
         let opening = std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(&opening_path);
         let opening = opening.on("opened", &opening_path)?;
-        opening.lock().on("locked", &opening_path)?;
         let path = self.folder.join(DATABASE);
-        if !self.drill && path.try_exists().on("looked for", &path)? {
-            return Err(StoreError::Rebuild {
-                reason: format!("{} is there; a rebuild never replaces a database: move it away first", path.display()),
-            });
-        }
-        let work = self.folder.join(if self.drill { "drill" } else { WORK });
-        let make = |left_out: &BTreeSet<KeyId>| {
-            if work.exists() {
-                std::fs::remove_dir_all(&work).on("removed", &work)?;
+        if !self.drill {
+            opening.lock().on("locked", &opening_path)?;
+            if path.try_exists().on("looked for", &path)? {
+                return Err(StoreError::Rebuild {
+                    reason: format!(
+                        "{} is there; a rebuild never replaces a database: move it away first",
+                        path.display()
+                    ),
+                });
             }
-            std::fs::create_dir_all(&work).on("made", &work)?;
-            self.make(&work.join(DATABASE), &work.join("staging.db"), left_out)
+        }
+        let work = Work::wait(&self.folder)?;
+        let place = work.path(self.drill);
+        let make = |left_out: &BTreeSet<KeyId>| {
+            work::remove(&place)?;
+            std::fs::create_dir_all(&place).on("made", &place)?;
+            self.make(&place.join(DATABASE), &place.join("staging.db"), left_out)
         };
         let made = match make(&BTreeSet::new()) {
             // The log says what the key stores have forgotten: made once more without those keys.
             Ok(Made::WithDestroyed(keys)) => make(&keys),
             made => made,
         };
-        let made = made.map(|made| match made {
-            Made::Whole(rebuilt) => *rebuilt,
+        let made = made.and_then(|made| match made {
+            Made::Whole(rebuilt) if self.drill => Ok(*rebuilt),
+            Made::Whole(rebuilt) => put_in_place(&place.join(DATABASE), &path).map(|()| *rebuilt),
             Made::WithDestroyed(_) => unreachable!("those keys were left out"),
         });
-        if let (Ok(_), false) = (&made, self.drill) {
-            put_in_place(&work.join(DATABASE), &path)?;
-        }
-        std::fs::remove_dir_all(&work).on("removed", &work)?;
-        drop(opening);
+        work.clear()?;
         made
     }
 
@@ -180,7 +195,7 @@ impl Rebuild<'_> {
         for (log, end) in Log::ALL.into_iter().zip(&ends) {
             end.write(&mut target, log, scanned.newest_change, self.clock.now().as_microsecond())?;
         }
-        let under_way = staging.explain_erased(&target, &destroyed)?;
+        let under_way = late::explain_erased(&staging, &target, &destroyed)?;
         let late = staging.all_explained(&scanned, &under_way)?;
         shut::take_out(&mut target, &staging, &destroyed, &under_way, &late)?;
         let objects = documents::prove(self, &permit, &keyring, &target, &staging)?;
@@ -204,6 +219,7 @@ impl Rebuild<'_> {
             back: left_out.len() as u64,
             stray: scanned.stray,
             packs: [scanned.packs, scanned.bytes],
+            silent: ends.iter().flat_map(|end| &end.silent).cloned().collect::<BTreeSet<_>>().into_iter().collect(),
             fingerprint,
         })))
     }

@@ -4,7 +4,7 @@ use base::wire::Reader;
 use ledger::{Commitment, EntryKind};
 use policy::Permit;
 use rusqlite::params;
-use vault::{FrameKind, KeyError, Keyring, OpenedFrame, SealError, SiteError, Sites};
+use vault::{CHUNK_BYTES, FrameKind, FrameOutside, KeyError, Keyring, OpenedFrame, SealError, SiteError, Sites};
 
 use super::staging::Staging;
 use crate::error::StoreError;
@@ -68,8 +68,9 @@ pub(super) fn packs(
                 Ok(opened) => scan.frame(&opened, sealed, start)?,
                 Err(SealError::Key(KeyError::Unknown { .. })) => {
                     scan.scanned.shut += 1;
-                    let sql = "INSERT INTO shut (tag, key, pack, start) VALUES (?, ?, ?, ?)";
-                    scan.staging.run(sql, params![tag(sealed), key(sealed), scan.pack, start as i64])?;
+                    let sql = "INSERT INTO shut (tag, key, pack, start, part) VALUES (?, ?, ?, ?, ?)";
+                    let values = params![tag(sealed), key(sealed), scan.pack, start as i64, part(sealed)?];
+                    scan.staging.run(sql, values)?;
                 }
                 Err(SealError::Key(error)) => return Err(error.into()),
                 Err(_) => scan.scanned.tampered += 1,
@@ -85,6 +86,33 @@ pub(super) fn packs(
          CREATE INDEX chunk_by_object ON chunk (owner, object, chunk)",
     )?;
     Ok(scanned)
+}
+
+/// What a frame that does not open can be of a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Everything or the end: a version, or a document's last chunk.
+    End = 0,
+    /// The first chunk of a document that goes on: beside its bytes it has what they are.
+    Begin = 1,
+    /// A full chunk of a document: the last one only by chance.
+    Full = 2,
+    /// Changes of rows.
+    Rows = 3,
+    /// Nothing.
+    None = 4,
+}
+
+fn part(frame: &[u8]) -> Result<i64, StoreError> {
+    let outside = FrameOutside::read(frame)?;
+    let part = match outside.kind {
+        FrameKind::Document if outside.body_bytes > CHUNK_BYTES => Part::Begin,
+        FrameKind::Document if outside.body_bytes == CHUNK_BYTES => Part::Full,
+        FrameKind::Document | FrameKind::Resource => Part::End,
+        FrameKind::Table => Part::Rows,
+        FrameKind::Access | FrameKind::Event => Part::None,
+    };
+    Ok(part as i64)
 }
 
 fn tag(frame: &[u8]) -> &[u8] {
@@ -163,8 +191,8 @@ impl Scan<'_> {
         }
         for change in changes {
             let layout: i64 = numbers[change.layout];
-            let sql = "INSERT INTO change (no, layout, bytes) VALUES (?, ?, ?)";
-            self.staging.run(sql, params![change.no as i64, layout, change.bytes])?;
+            let sql = "INSERT INTO change (no, layout, bytes, position) VALUES (?, ?, ?, ?)";
+            self.staging.run(sql, params![change.no as i64, layout, change.bytes, position])?;
             self.scanned.newest_change = self.scanned.newest_change.max(change.no);
         }
         Ok(())

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use ledger::Commitment;
 use rusqlite::{Connection, OptionalExtension, params};
-use vault::{Cause, Destroyed};
 
 use super::scan::Scanned;
 use crate::error::{AtStep, StoreError};
@@ -14,12 +13,13 @@ use crate::types::Log;
 /// Leaves named in the text of an error.
 const NAMED_MAX: usize = 5;
 
-/// Erasures that were not at their end.
-#[derive(Default)]
+/// Erasures that were not at their end, and what may have come when they had noted what they take: see [`super::late`].
 pub(super) struct UnderWay {
     pub(super) shreds: BTreeSet<[u8; 16]>,
-    /// How many frames they have shut: as many leaves may have come after they had noted them.
-    pub(super) shut: u64,
+    /// Leaves of that stand behind this place, where there is one before.
+    pub(super) behind: Option<i64>,
+    /// So many of them there are at most.
+    pub(super) late_max: u64,
 }
 
 pub(super) struct Staging {
@@ -35,11 +35,11 @@ impl Staging {
              CREATE TABLE leaf (log INTEGER, position INTEGER, entry BLOB, explained INTEGER, PRIMARY KEY (log, position)) WITHOUT ROWID; \
              CREATE TABLE pack (no INTEGER PRIMARY KEY, path TEXT); \
              CREATE TABLE frame (tag BLOB UNIQUE, position INTEGER, pack INTEGER, bytes BLOB); \
-             CREATE TABLE shut (tag BLOB, key BLOB, pack INTEGER, start INTEGER); \
+             CREATE TABLE shut (tag BLOB, key BLOB, pack INTEGER, start INTEGER, part INTEGER); \
              CREATE TABLE access (position INTEGER PRIMARY KEY, pack INTEGER, subject BLOB, time_us INTEGER, id BLOB, bytes BLOB); \
              CREATE TABLE layout (no INTEGER PRIMARY KEY, name TEXT, keys INTEGER, columns TEXT, UNIQUE (name, keys, columns)); \
              CREATE TABLE rows (position INTEGER PRIMARY KEY, pack INTEGER, key BLOB); \
-             CREATE TABLE change (no INTEGER PRIMARY KEY, layout INTEGER, bytes BLOB); \
+             CREATE TABLE change (no INTEGER PRIMARY KEY, layout INTEGER, bytes BLOB, position INTEGER); \
              CREATE TABLE chunk (pack INTEGER, start INTEGER, length INTEGER, owner BLOB, object BLOB, chunk INTEGER, last INTEGER, \
              position INTEGER, sha256 BLOB, whole INTEGER, PRIMARY KEY (pack, start)) WITHOUT ROWID; \
              BEGIN;",
@@ -87,43 +87,20 @@ impl Staging {
         statement.query_row([no], |row| row.get(0)).at(step)
     }
 
-    /// Explains the leaves whose frames were destroyed with their keys: those that an erasure noted before it destroyed anything.
-    /// `destroyed` are the keys that the key stores list. Gives the erasures that were not at their end.
-    pub(super) fn explain_erased(&self, target: &Connection, destroyed: &[Destroyed]) -> Result<UnderWay, StoreError> {
-        let step = "explaining what was erased";
-        let mut noted = target.prepare("SELECT position FROM shred_leaf WHERE shred = ?").at(step)?;
-        let mut ended = target
-            .prepare("SELECT 1 FROM shred WHERE id = ? AND state IN ('destroyed', 'compacted', 'cleaned', 'done')")
-            .at(step)?;
-        let mut known = target.prepare("SELECT DISTINCT by FROM destroyed_key WHERE cause = 1").at(step)?;
-        let known = known.query_map([], |row| row.get(0)).at(step)?;
-        // The log knows of an erasure also where the key stores were set back to a time before.
-        let mut shreds = known.collect::<Result<BTreeSet<[u8; 16]>, _>>().at(step)?;
-        shreds.extend(destroyed.iter().filter(|key| key.cause == Cause::Shred).map(|key| key.by.0));
-        let mut under_way = UnderWay::default();
-        for shred in shreds {
-            let places = noted.query_map([shred], |row| row.get(0)).at(step)?;
-            for position in places.collect::<Result<Vec<i64>, _>>().at(step)? {
-                let sql = "UPDATE leaf SET explained = 1 WHERE log = ? AND position = ?";
-                self.run(sql, params![Log::Records.place() as i64, position])?;
-            }
-            if !ended.exists([shred]).at(step)? {
-                under_way.shreds.insert(shred);
-            }
-        }
-        let mut shut = self.db.prepare("SELECT count(*) FROM shut WHERE key = ?").at(step)?;
-        for key in destroyed.iter().filter(|key| under_way.shreds.contains(&key.by.0)) {
-            under_way.shut += shut.query_row([key.id.0.0], |row| row.get::<_, i64>(0)).at(step)?.unsigned_abs();
-        }
-        Ok(under_way)
+    /// Explains a leaf of the log `records` by its place; whether nothing else had.
+    pub(super) fn explain_at(&self, position: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE leaf SET explained = 1 WHERE log = ? AND position = ? AND explained = 0";
+        let mut statement = self.db.prepare_cached(sql).at("explaining what was erased")?;
+        let changed =
+            statement.execute(params![Log::Records.place() as i64, position]).at("explaining what was erased")?;
+        Ok(changed > 0)
     }
 
     /// Gives the places of what came after an erasure under way had noted what it takes: nobody can tell any more what they are
     /// about.
     ///
     /// # Errors
-    /// [`StoreError::Rebuild`] where something was logged and is not there, but for as many records as an erasure under way has
-    /// shut.
+    /// [`StoreError::Rebuild`] where something was logged and is not there, but for what may be of an erasure under way.
     pub(super) fn all_explained(&self, scanned: &Scanned, under_way: &UnderWay) -> Result<Vec<i64>, StoreError> {
         let step = "counting what is not explained";
         let mut statement = self
@@ -139,7 +116,10 @@ impl Staging {
         let Some((_, _, count)) = rows.first().copied() else { return Ok(Vec::new()) };
         let records = Log::Records.place() as i64;
         let others = self.count("SELECT count(*) FROM leaf WHERE explained = 0 AND log <> ?", [records])?;
-        if others == 0 && count.unsigned_abs() <= under_way.shut {
+        // What is damaged may be anybody's.
+        let is_whole = scanned.damaged == 0 && scanned.tampered == 0;
+        let is_late = Some(rows[0].1) > under_way.behind && count.unsigned_abs() <= under_way.late_max;
+        if others == 0 && is_whole && is_late {
             tracing::warn!(leaves = count, "an erasure was under way: these leaves are of what it had destroyed");
             let mut late = self.db.prepare("SELECT position FROM leaf WHERE explained = 0").at(step)?;
             let late = late.query_map([], |row| row.get(0)).at(step)?;

@@ -54,7 +54,7 @@ pub enum DrillOutcome {
     Unequal,
     /// Every table is equal.
     Equal,
-    /// Every leaf is explained and what could be compared is equal; some tables were written to meanwhile.
+    /// Every leaf is explained and what could be compared is equal; some tables were written to meanwhile, or sites were silent.
     Partly,
 }
 

@@ -122,7 +122,10 @@ impl Store {
         let subject = self.check_handling_of(permit, "shred_withdraw", id)?;
         let judge = move |connection: &Connection| match state_of(connection, id)?.0 {
             ShredState::Requested | ShredState::Approved => Ok(()),
-            _ => Err(failed(id, "it was begun, or is over: it cannot be given up")),
+            _ => Err(failed(
+                id,
+                "it was begun, or is over: it cannot be given up; a hold stops it as long as no key is destroyed",
+            )),
         };
         self.judged(permit, subject, "erasure-withdrawn", &judge)?;
         let done = self.core().writer.run(1, move |transaction| {
@@ -179,7 +182,8 @@ impl Store {
         })
     }
 
-    /// Keeps an owner from being erased until the hold ends. Gives its id.
+    /// Keeps an owner from being erased until the hold ends, and stops erasures that were begun and have destroyed nothing: they are
+    /// approved as before they were begun, and can be given up. Gives its id.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Limit`], [`StoreError::Database`]; [`StoreError::Shred`] where an erasure that is about
@@ -197,12 +201,14 @@ impl Store {
         let (id, now_us) = (Id16::random(&*core.random), core.clock.now_us());
         let note = sealed::seal(&core.shred_key, "hold", &id.0, note.as_bytes(), &*core.random);
         core.writer.run(1, move |transaction| {
-            if let Some(shred) = certain_of(transaction, owner)? {
+            let under_way = under_way(transaction, owner)?;
+            if let Some((shred, _)) = under_way.iter().find(|(_, is_certain)| *is_certain) {
                 return Err(failed(
-                    shred,
+                    *shred,
                     "it erases this owner already, and there is no way back: no hold was placed",
                 ));
             }
+            under_way.iter().try_for_each(|(shred, _)| stop(transaction, *shred))?;
             let sql = "INSERT INTO legal_hold (owner, id, note, placed_us, until_us) VALUES (?, ?, ?, ?, ?)";
             let until_us = until.map(Timestamp::as_microsecond);
             let values = params![owner_bytes(owner), id.0, note, now_us, until_us];
@@ -348,27 +354,40 @@ pub(crate) fn lapse(transaction: &Transaction<'_>, now_us: i64) -> Result<(), St
     transaction.execute(sql, [APPROVALS as i64]).at(step).map(|_| ())
 }
 
-/// The erasure of this owner, or of something of it, that can be stopped no more: it is destroying keys, or the owner is erased.
-fn certain_of(connection: &Connection, owner: Owner) -> Result<Option<Id16>, StoreError> {
-    let step = "looking for erasures that can be stopped no more";
+/// That keys of an erasure in the table `shred` are destroyed, or may be: the key stores list them, whatever the row says.
+const IS_CERTAIN: &str =
+    "(destroyed_us IS NOT NULL OR EXISTS (SELECT 1 FROM destroyed_key WHERE by = shred.id AND cause = 1))";
+
+/// Erasures of this owner, or of something of it, that were begun, and whether each can be stopped no more: it is destroying keys, or
+/// the owner is erased.
+fn under_way(connection: &Connection, owner: Owner) -> Result<Vec<(Id16, bool)>, StoreError> {
+    let step = "looking for erasures that were begun";
     let bytes = owner_bytes(owner);
     let sql = "SELECT shred FROM erased_owner WHERE owner = ?";
     let erased: Option<[u8; 16]> = connection.query_row(sql, [bytes], |row| row.get(0)).optional().at(step)?;
-    if erased.is_some() {
-        return Ok(erased.map(Id16));
+    if let Some(shred) = erased {
+        return Ok(vec![(Id16(shred), true)]);
     }
     let keys = keys_of(connection, &bytes)?;
-    let sql = "SELECT id, scope FROM shred WHERE state = 'running' AND destroyed_us IS NOT NULL";
-    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let sql = format!("SELECT id, scope, {IS_CERTAIN} FROM shred WHERE state = 'running'");
+    let mut statement = connection.prepare_cached(&sql).at(step)?;
     let mut rows = statement.query([]).at(step)?;
+    let mut found = Vec::new();
     while let Some(row) = rows.next().at(step)? {
         let (id, scope): ([u8; 16], Vec<u8>) = (row.get(0).at(step)?, row.get(1).at(step)?);
         let scope = ShredScope::from_bytes(&scope)?;
         if scope.takes(&KeyName::Owner(owner)) || keys.iter().any(|(_, name)| scope.takes(name)) {
-            return Ok(Some(Id16(id)));
+            found.push((Id16(id), row.get(2).at(step)?));
         }
     }
-    Ok(None)
+    Ok(found)
+}
+
+/// Takes an erasure that was begun back to where it waits for being begun, unless there is no way back: then whoever asked and approved
+/// must still hold their roles, and it can be given up. What it noted for a rebuild stays, and says nothing without a destroyed key.
+pub(super) fn stop(transaction: &Transaction<'_>, id: Id16) -> Result<(), StoreError> {
+    let sql = format!("UPDATE shred SET state = 'approved' WHERE id = ? AND state = 'running' AND NOT {IS_CERTAIN}");
+    transaction.execute(&sql, [id.0]).at("stopping an erasure").map(|_| ())
 }
 
 fn read(core: &Core, connection: &Connection, row: &Row<'_>) -> Result<Shred, StoreError> {

@@ -1,4 +1,5 @@
-//! The database's own files after an erasure: nothing of what was deleted may be left in free space or in the write-ahead log.
+//! The database's own files after an erasure: nothing of what was deleted may be left in free space, in the write-ahead log, or in a
+//! copy that a drill was making.
 //!
 //! The search index and other rows stand in clear. Deleted rows are overwritten (`secure_delete`), but pages that were split or merged
 //! before keep copies of rows in their unused parts, which nobody can tell from others by looking at bytes. So the database is written
@@ -10,17 +11,22 @@ use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::time::Duration;
 
+use base::Id16;
 use rusqlite::Connection;
 use vault::KeyId;
 
+use super::failed;
 use crate::core::Core;
 use crate::error::{AtStep, OnFile, StoreError};
 use crate::open::DATABASE;
+use crate::rebuild::Work;
 
 /// How often the write-ahead log is tried to be emptied while somebody reads.
 const CHECKPOINT_TRIES: u32 = 100;
 /// How long between two tries.
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a drill's lock is waited for: a program that is being started has it for a moment.
+const WORK_PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes read at a time.
 const PIECE: usize = 1 << 20;
 
@@ -31,8 +37,20 @@ pub(crate) struct Cleaned {
     pub(crate) rewritten: bool,
 }
 
+/// Removes what a drill or a rebuild that was killed has left beside the database, and writes that anew.
+///
+/// # Errors
+/// [`StoreError::Shred`] where one is at work: it may have taken in what was erased before that went.
+pub(crate) fn clean(core: &Core, id: Id16, keys: &[KeyId]) -> Result<Cleaned, StoreError> {
+    let work = Work::take(&core.folder, WORK_PATIENCE)?.ok_or_else(|| {
+        failed(id, "a restore drill is at work, and may have taken in what was erased: wait until it has ended, and run this again")
+    })?;
+    work.clear()?;
+    write_anew(core, keys)
+}
+
 /// Writes the database anew, empties the write-ahead log into it, and looks for what must not be there.
-pub(crate) fn clean(core: &Core, keys: &[KeyId]) -> Result<Cleaned, StoreError> {
+pub(crate) fn write_anew(core: &Core, keys: &[KeyId]) -> Result<Cleaned, StoreError> {
     clean_file(&core.folder, keys)
 }
 
@@ -119,7 +137,6 @@ fn file_holds(path: &Path, needles: &[[u8; NEEDLE]]) -> Result<bool, StoreError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::Id16;
 
     #[test]
     fn rows_that_were_deleted_are_in_no_page_of_the_database() {

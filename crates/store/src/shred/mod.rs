@@ -5,7 +5,7 @@
 //! |---|---|
 //! | requested | who asks, for what, why, on which legal basis |
 //! | approved | two other people have said yes, and the waiting period runs |
-//! | running | begun; once it has a time of destruction, its keys are being destroyed and no hold can be placed any more |
+//! | running | begun; a hold takes it back to approved, until it has a time of destruction: then its keys are being destroyed |
 //! | destroyed | the key stores list the keys as destroyed; rows, index and keys are out of the database; the leaf is accepted |
 //! | compacted | no key store has a record of the keys any more |
 //! | cleaned | no file of the database has anything that was sealed under them |

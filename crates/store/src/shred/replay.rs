@@ -55,7 +55,7 @@ pub(crate) fn replay(core: &Core) -> Result<(), StoreError> {
         end(core, &permit, shred, &of)?;
     }
     core.keyring.forget();
-    files::clean(core, &erased)?;
+    files::write_anew(core, &erased)?;
     Ok(())
 }
 

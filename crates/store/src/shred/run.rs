@@ -17,7 +17,7 @@ use policy::{Action, Owner, Permit};
 use rusqlite::{Connection, params};
 use vault::{Cause, Destroyed, KeyId, KeyName, WrappedKey};
 
-use super::ask::{check_asked, lapse, unreadable};
+use super::ask::{check_asked, lapse, stop, unreadable};
 use super::erase::{Doing, Going, announce, each_group, erase, forget_key, keys_of};
 use super::outlook::holds;
 use super::{
@@ -48,8 +48,8 @@ impl Store {
     /// a crash, it goes on.
     ///
     /// # Errors
-    /// [`StoreError::Shred`] where it is not approved, its time has not come, a legal hold keeps it, or a key store cannot be
-    /// cleaned yet; [`StoreError::Rotation`] while keys are rotated; [`StoreError::Key`], [`StoreError::Site`],
+    /// [`StoreError::Shred`] where it is not approved, its time has not come, a legal hold keeps it, or a key store or the
+    /// data folder cannot be cleaned yet; [`StoreError::Rotation`] while keys are rotated; [`StoreError::Key`], [`StoreError::Site`],
     /// [`StoreError::NotSealed`], [`StoreError::Database`].
     pub fn shred_step(&self, permit: &Permit, id: Id16) -> Result<ShredState, StoreError> {
         check_action(permit, "shred_step", &[Action::Repair])?;
@@ -109,7 +109,7 @@ impl Store {
     }
 
     /// Begins, where those who asked and approved still may and no hold lasts: from here on it is settled who they were, and it can be
-    /// given up no more. So one that is held stays as it was.
+    /// given up no more, unless a hold stops it before its keys go. So one that is held stays as it was.
     fn begin(&self, shred: &Shred) -> Result<ShredState, StoreError> {
         let (core, id, asked) = (self.core(), shred.id, shred.requester);
         let now_us = core.clock.now_us();
@@ -257,18 +257,35 @@ impl Store {
     /// Refuses before anything is prepared. What counts is [`Store::make_certain`].
     fn refuse_held(&self, shred: &Shred, keys: &[(KeyId, KeyName)], now_us: i64) -> Result<(), StoreError> {
         let (owners, step) = (owners(shred, keys), "looking for holds");
-        self.core().readers.snapshot(step, |connection| check_held(connection, shred.id, &owners, now_us))
+        let held = self.core().readers.snapshot(step, |connection| check_held(connection, shred.id, &owners, now_us));
+        self.or_stopped(shred.id, held)
     }
 
     /// From the commit of this transaction on there is no way back: it looks for holds once more, and behind it none can be placed
     /// on whom the erasure is about.
     fn make_certain(&self, shred: &Shred, keys: &[(KeyId, KeyName)], at_us: i64) -> Result<(), StoreError> {
         let (owners, id) = (owners(shred, keys), shred.id);
-        self.core().writer.run(1, move |transaction| {
+        let certain = self.core().writer.run(1, move |transaction| {
             check_held(transaction, id, &owners, at_us)?;
-            let sql = "UPDATE shred SET destroyed_us = coalesce(destroyed_us, ?) WHERE id = ?";
-            transaction.execute(sql, params![at_us, id.0]).at("making an erasure certain").map(|_| ())
-        })
+            // A hold that was placed and ended meanwhile took it back all the same, and it may have been given up since.
+            let sql = "UPDATE shred SET destroyed_us = coalesce(destroyed_us, ?) WHERE id = ? AND state = 'running'";
+            match transaction.execute(sql, params![at_us, id.0]).at("making an erasure certain")? {
+                0 => Err(failed(
+                    id,
+                    "a legal hold stopped it meanwhile: nothing was destroyed; run it again if it still is to be",
+                )),
+                _ => Ok(()),
+            }
+        });
+        self.or_stopped(shred.id, certain)
+    }
+
+    /// What is held is stopped, so that it can be given up, and is judged anew where it goes on.
+    fn or_stopped(&self, id: Id16, done: Result<(), StoreError>) -> Result<(), StoreError> {
+        if matches!(done, Err(StoreError::Shred { .. })) {
+            self.core().writer.run(1, move |transaction| stop(transaction, id))?;
+        }
+        done
     }
 
     /// Lists keys as destroyed in the key stores.
@@ -353,7 +370,7 @@ impl Store {
         let core = self.core();
         let step = "reading what was destroyed";
         let keys = core.readers.snapshot(step, |connection| keys_by(connection, id))?;
-        let cleaned = files::clean(core, &keys)?;
+        let cleaned = files::clean(core, id, &keys)?;
         let (left, before): (Vec<(&str, u64)>, Vec<u8>) = core.readers.snapshot(step, |connection| {
             let mut left = owned::left_under(connection, &keys)?;
             for owner in erased_by(connection, id)? {

@@ -1,9 +1,10 @@
 //! Nobody reads by role alone: grounds that are asked for and confirmed, broken glass and its review, representatives.
 
 use base::{Clock, Id16, Redacted};
-use policy::{Action, DenialReason, InstitutionCode, Permit, Purpose, Role, Share, Target};
+use policy::{Action, DenialReason, InstitutionCode, Owner, Permit, Purpose, Role, Share, Target};
 use store::{
-    AccessEntry, AccessPage, AccessResult, IndexRow, NewGround, NewRepresentative, Right, StoreError, Verdict,
+    AccessEntry, AccessPage, AccessResult, GroundPage, IndexRow, NamedPatient, NewGround, NewRepresentative, Right,
+    StoreError, Verdict,
 };
 
 use crate::staff::*;
@@ -35,7 +36,7 @@ fn a_ground_opens_when_another_confirms_it_and_ends_when_it_is_closed() {
     let own = ward.office(Role::Steward, DOCTOR, Action::ConfirmGround);
     assert!(matches!(ward.store.confirm_ground(&own, VISIT), Err(StoreError::Missing { .. })), "one's own");
     let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
-    let waiting = ward.store.grounds(&steward).expect("a list");
+    let waiting = ward.store.grounds(&steward, &GroundPage::default()).expect("a list").grounds;
     assert_eq!((waiting.len(), waiting[0].confirmed), (1, None));
     assert_eq!(waiting[0].reason.expose(), ward.reason().expose());
     ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
@@ -132,18 +133,73 @@ fn what_staff_do_with_grounds_is_in_the_log_of_whom_they_are_about() {
     ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
     ward.store.close_ground(&steward, VISIT).expect("closed");
     assert!(ward.store.close_ground(&steward, Id16([9; 16])).is_err());
-    let ask = ward.ask(Role::Clinician, DOCTOR, Action::AskGround, Target::Patient(Id16([9; 16])), care());
-    let missed = ward.store.subject_of(&ask.expect("a permit"), Id16([9; 16]));
+    let nobody = NamedPatient::new(institution(), "nobody");
+    let ask = ward.ask(Role::Clinician, DOCTOR, Action::AskGround, Target::Patient(nobody.by_id()), care());
+    let missed = ward.store.subject_of(&ask.expect("a permit"), &nobody);
     assert!(matches!(missed, Err(StoreError::Missing { .. })));
     let log = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
     let mut done: Vec<&str> = log.entries.iter().map(|logged| logged.entry.action.as_str()).collect();
     done.sort_unstable();
     assert_eq!(done, ["ask-ground", "confirm-ground", "confirm-ground"]);
-    let denied = count(
-        &ward.house,
-        "SELECT count(*) FROM access_entry WHERE subject = zeroblob(16) OR subject = x'09090909090909090909090909090909'",
-    );
-    assert_eq!(denied, 1, "who tries numbers is seen");
+    assert!(log.entries.iter().all(|logged| logged.entry.result == AccessResult::Granted), "each was done");
+    let denied = format!("SELECT count(*) FROM access_entry WHERE subject IN (zeroblob(16), x'{}')", nobody.by_id());
+    assert_eq!(count(&ward.house, &denied), 1, "who tries numbers is seen");
+}
+
+/// How often a person finds in their log that an action was noted, and that it came to nothing.
+fn told_of(ward: &Ward, subject: Id16, action: &str) -> (usize, usize) {
+    let permit = person(&ward.store, subject, &[], Action::ReadAccessLog);
+    let log = ward.store.access_log(&permit, &AccessPage::default()).expect("the log");
+    let undone = AccessResult::Denied { reason: "undone".to_owned() };
+    let with = |result: &AccessResult| {
+        log.entries.iter().filter(|one| one.entry.action == action && one.entry.result == *result).count()
+    };
+    (with(&AccessResult::Granted), with(&undone))
+}
+
+#[test]
+fn what_staff_tried_with_grounds_and_did_not_do_is_told_as_such() {
+    let ward = Ward::new();
+    let ask = asked_visit(&ward);
+    let new = NewGround { subject: ward.person, institution: None, share: Share::Whole, reason: ward.reason() };
+    assert!(ward.store.ask_ground(&ask, new).is_err(), "there is one of this id");
+    assert_eq!(told_of(&ward, ward.person, "ask-ground"), (2, 1));
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, VISIT).expect("confirmed");
+    assert!(ward.store.confirm_ground(&steward, VISIT).is_err(), "once");
+    assert_eq!(told_of(&ward, ward.person, "confirm-ground"), (2, 1));
+    ward.store.close_ground(&steward, VISIT).expect("closed");
+    // Closing ended what the permit was made on.
+    assert!(matches!(ward.store.close_ground(&steward, VISIT), Err(StoreError::StaleEpoch { .. })));
+    assert_eq!(told_of(&ward, ward.person, "confirm-ground"), (4, 2), "a permit to confirm closes");
+    let anew = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    assert!(ward.store.close_ground(&anew, Id16([9; 16])).is_err(), "there is none");
+    let log = ward.store.access_log(&person(&ward.store, STEWARD, &[], Action::ReadAccessLog), &AccessPage::default());
+    let tried = log.expect("the log").entries.iter().filter(|one| one.entry.action == "confirm-ground").count();
+    assert_eq!(tried, 1, "what is in vain from the first is told once");
+
+    let emergency = Purpose::Emergency { ground: GLASS };
+    let permit = ward.ask(Role::Clinician, DOCTOR, Action::BreakGlass, ward.about(), emergency).expect("a permit");
+    let break_it = || ward.store.break_glass(&permit, ward.person, ward.reason(), OFFICER);
+    break_it().expect("broken");
+    assert!(break_it().is_err(), "once");
+    assert_eq!(told_of(&ward, ward.person, "break-glass"), (2, 1));
+    let silent = Redacted::new(String::new());
+    for (reason, second) in [(silent, OFFICER), (ward.reason(), DOCTOR), (ward.reason(), CLERK)] {
+        assert!(matches!(
+            ward.store.break_glass(&permit, ward.person, reason, second),
+            Err(StoreError::Missing { .. })
+        ));
+    }
+    assert_eq!(told_of(&ward, ward.person, "break-glass"), (5, 4), "whatever was wrong with it");
+    let review = ward.office(Role::SecurityOfficer, OFFICER, Action::ReviewGlass);
+    let empty = Redacted::new(String::new());
+    assert!(ward.store.review_glass(&review, GLASS, Verdict::Justified, &empty).is_err());
+    assert_eq!(told_of(&ward, ward.person, "review-glass"), (0, 0), "nothing was begun");
+    ward.store.review_glass(&review, GLASS, Verdict::Justified, &ward.reason()).expect("reviewed");
+    let review = ward.office(Role::SecurityOfficer, OFFICER, Action::ReviewGlass);
+    assert!(ward.store.review_glass(&review, GLASS, Verdict::NotJustified, &ward.reason()).is_err(), "once");
+    assert_eq!(told_of(&ward, ward.person, "review-glass"), (2, 1));
 }
 
 #[test]
@@ -188,7 +244,7 @@ fn a_broken_glass_is_told_at_once_and_reviewed() {
     for told in [other, OFFICER] {
         assert_eq!(ward.store.glass_notices(told).expect("notices").len(), 1);
     }
-    ward.store.glass_notices_seen(other).expect("noted");
+    ward.store.glass_notices_seen(other, &[GLASS]).expect("noted");
     assert!(ward.store.glass_notices(other).expect("notices").is_empty());
     let log = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
     assert!(log.entries.iter().any(|logged| logged.entry.action == "break-glass"), "the person sees it");
@@ -347,6 +403,74 @@ fn who_turns_out_to_be_a_patient_sees_and_ends_what_was_recorded_before() {
     assert_eq!(asked.expect_err("ended"), DenialReason::Ground);
 }
 
+/// Hands in a Patient that says whether they died.
+fn say_of_death(ward: &Ward, owner: Owner, code: &InstitutionCode, id: &str, is_dead: bool) {
+    let bytes = format!(r#"{{"resourceType":"Patient","id":"{id}","deceasedBoolean":{is_dead}}}"#);
+    let row = IndexRow::Token { param: "deceased", system: String::new(), code: is_dead.to_string() };
+    ward.write_indexed(owner, code, ("Patient", id), (&bytes, vec![row]), None);
+}
+
+#[test]
+fn an_appointment_ends_once_the_records_say_that_the_person_died_but_in_the_case_that_is_made_for_it() {
+    let ward = Ward::new();
+    let agent = ward.store.person_for_ci(&[8; 32]).expect("a person");
+    let papers = ["own-id", "family-proof", "patient-consent", "patient-id"];
+    let by_word = || appointment(&ward, agent, "appointed", &["own-word"]);
+    let by_papers = || appointment(&ward, agent, "spouse-or-lineal", &papers);
+    let permit = recording(&ward);
+    let own = || ward.own(Action::Appoint);
+    let named = ward.store.appoint(&own(), by_word()).expect("named");
+    let recorded = ward.store.appoint(&permit, by_papers()).expect("recorded");
+    let ask = |ground| {
+        let purpose = Purpose::Representation { ground };
+        ward.ask(Role::Representative, agent, Action::ReadRecord, ward.about(), purpose)
+    };
+    let is_dead = || ward.store.is_recorded_dead(&permit, ward.person).expect("read");
+    say_of_death(&ward, ward.here, &institution(), "p1", false);
+    assert!(ask(named).is_ok() && ask(recorded).is_ok() && !is_dead());
+
+    // Another hospital says it, whose records the appointments do not reach.
+    say_of_death(&ward, ward.there, &other_institution(), "p1", true);
+    assert!(is_dead());
+    for id in [named, recorded] {
+        assert_eq!(ask(id).expect_err("over"), DenialReason::Ground);
+    }
+    for listed in [ward.store.represented_by(agent), ward.store.representatives(&own(), ward.person)] {
+        let listed = listed.expect("a list");
+        assert!(listed.len() == 2 && listed.iter().all(|one| one.after_death && one.ended.is_none()), "{listed:?}");
+    }
+    for (permit, new) in [(&own(), by_word()), (&permit, by_papers())] {
+        let refused = ward.store.appoint(permit, new).expect_err("nobody begins in such a case");
+        assert!(matches!(&refused, StoreError::AfterDeath { lasting, .. } if lasting == "deceased"), "{refused}");
+    }
+    let of_death = ["own-id", "family-proof", "death-certificate"];
+    let family = ward.store.appoint(&permit, appointment(&ward, agent, "deceased", &of_death)).expect("recorded");
+    assert_eq!(ward.read(&ask(family).expect("it lasts")).expect("an answer"), ["c1"]);
+
+    // It was a mistake, and the hospital mends it.
+    say_of_death(&ward, ward.there, &other_institution(), "p1", false);
+    assert!(ask(named).is_ok() && ask(family).is_ok() && !is_dead());
+    let other = ward.store.person_for_ci(&[9; 32]).expect("a person");
+    assert!(matches!(ward.store.is_recorded_dead(&permit, other), Err(StoreError::Scope { .. })));
+    assert!(matches!(ward.store.is_recorded_dead(&own(), ward.person), Err(StoreError::Action { .. })));
+}
+
+#[test]
+fn what_was_recorded_for_a_patient_ends_with_the_person_whom_they_turn_out_to_be() {
+    let ward = Ward::new();
+    let (agent, unlinked) = (ward.store.person_for_ci(&[8; 32]).expect("a person"), patient("p9"));
+    ward.write(unlinked, "Patient", "p9", "아무개", None);
+    let permit = recording_about(&ward, unlinked.id());
+    let papers = ["own-id", "family-proof", "patient-consent", "patient-id"];
+    let new = appointment(&ward, agent, "spouse-or-lineal", &papers);
+    ward.store.appoint(&permit, NewRepresentative { person: unlinked.id(), ..new }).expect("recorded");
+    let is_over = || ward.store.represented_by(agent).expect("a list")[0].after_death;
+    say_of_death(&ward, ward.there, &other_institution(), "p1", true);
+    assert!(!is_over(), "nobody knows yet whose it is");
+    ward.link(unlinked, &institution());
+    assert!(is_over(), "what another hospital says of the same person counts");
+}
+
 /// A clerk's permit to record proofs about the person, on a request that a steward confirmed.
 fn recording(ward: &Ward) -> Permit {
     recording_about(ward, ward.person)
@@ -406,7 +530,8 @@ fn an_administrator_gives_rights_to_others_and_opens_nothing() {
     let nowhere = Right::Appointed { role: Role::Clinician, institution: None };
     assert!(matches!(ward.store.ask_right(&permit, CLERK, &nowhere), Err(StoreError::Scope { .. })));
 
-    let confirm = |permit: &policy::Permit, account| ward.store.confirm_rights(Some(permit), account);
+    let confirm =
+        |permit: &policy::Permit, account| ward.store.confirm_rights(Some(permit), account, None, |_| Ok(true));
     assert!(matches!(confirm(&permit, CLERK), Err(StoreError::Missing { .. })), "not by who asked");
     assert!(!ward.store.rights(CLERK).expect("a list").contains(&auditor), "it gives nothing yet");
     let second = Id16([0xb2; 16]);
@@ -424,7 +549,16 @@ fn an_administrator_gives_rights_to_others_and_opens_nothing() {
     let gone = ward.store.revoke_all(None, administrator, "test", |_| Ok(Some(()))).expect("ended");
     assert!(gone.is_some());
     assert_eq!(ward.store.rights_asked().expect("a list"), [], "what they asked for goes with them");
+    assert_eq!(told_of(&ward, CLERK, "manage-rights").1, 2, "confirmed in vain, twice");
     assert!(matches!(ward.store.ask_right(&permit, CLERK, &auditor), Err(StoreError::StaleEpoch { .. })));
+    assert_eq!(told_of(&ward, CLERK, "manage-rights").1, 3, "what was asked for by who may no more");
+    let seconds = manage(second).expect("a permit");
+    let none = ward.store.revoke_all(Some(&seconds), CLERK, "test", |_| Ok(None::<()>)).expect("nothing");
+    assert_eq!((none, told_of(&ward, CLERK, "manage-rights").1), (None, 4), "they stay, and no end of them is told");
+    let fails = |_: &rusqlite::Transaction<'_>| Err::<Option<()>, _>(rusqlite::Error::InvalidQuery);
+    assert!(ward.store.revoke_all(Some(&seconds), CLERK, "test", fails).is_err());
+    assert_eq!(told_of(&ward, CLERK, "manage-rights").1, 5);
+    assert!(ward.store.rights(CLERK).expect("a list").contains(&auditor), "all as it was");
     let patient = Right::Appointed { role: Role::Patient, institution: None };
     assert!(ward.store.grant(CLERK, &patient).is_err());
     assert!(ward.read(&permit).is_err());

@@ -7,6 +7,7 @@ use base::{Id16, Random, SystemClock, SystemRandom};
 use policy::{Action, Owner, Permit, Role, Target};
 use store::{
     EntryKind, Fingerprint, IndexRow, Outcome, Rebuild, Rebuilt, Right, ShredScope, ShredState, Store, StoreError,
+    Without,
 };
 use vault::{FileKeyProvider, GroupName, KeyError, KeyStores, Sites};
 
@@ -37,10 +38,13 @@ fn reindex(bytes: &[u8]) -> Vec<IndexRow> {
 }
 
 pub fn rebuild(house: &House, from: &str, drill: bool) -> Result<Rebuilt, StoreError> {
-    rebuild_with(house, from, drill, false)
+    rebuild_with(house, from, drill, Without::default())
 }
 
-pub fn rebuild_with(house: &House, from: &str, drill: bool, without_witnesses: bool) -> Result<Rebuilt, StoreError> {
+/// Where the other sites are lost.
+pub const ALONE: Without = Without { witnesses: false, sites: true };
+
+pub fn rebuild_with(house: &House, from: &str, drill: bool, without: Without) -> Result<Rebuilt, StoreError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let one: Vec<_> = sites(&house.root).into_iter().filter(|site| site.name == from).collect();
     let rebuild = Rebuild {
@@ -54,7 +58,7 @@ pub fn rebuild_with(house: &House, from: &str, drill: bool, without_witnesses: b
         random,
         reindex: &|_, bytes, _| Ok(reindex(bytes)),
         witnessing: house.witnessing.clone(),
-        without_witnesses,
+        without,
         drill,
     };
     rebuild.run()
@@ -136,9 +140,9 @@ fn a_rebuilt_installation_is_equal_and_goes_on() {
     lose_database(&house);
     house.hide_site("site-a");
     house.hide_site("site-c");
-    let rebuilt = rebuild(&house, "site-b", false).expect("everything is there");
+    let rebuilt = rebuild_with(&house, "site-b", false, ALONE).expect("everything is there");
     assert_eq!(different(&before, &rebuilt.fingerprint), Vec::<String>::new());
-    assert_eq!((rebuilt.objects, rebuilt.shut), (3, 0));
+    assert_eq!((rebuilt.objects, rebuilt.shut, rebuilt.silent.len()), (3, 0, 2), "{:?}", rebuilt.silent);
     house.show_site("site-a");
     house.show_site("site-c");
 
@@ -202,12 +206,12 @@ fn what_is_missing_at_the_site_is_told_and_nothing_is_made() {
             bytes[middle] ^= 1;
             std::fs::write(pack, bytes).expect("damaged");
         }
-        let error = rebuild(&house, "site-a", false).expect_err("something is missing");
+        let error = rebuild_with(&house, "site-a", false, ALONE).expect_err("something is missing");
         assert!(matches!(error, StoreError::Rebuild { .. }), "{error}");
         assert!(!house.folder().join("hanmaru.db").exists() && !house.folder().join("rebuild").exists());
         std::fs::write(pack, sound).expect("mended");
     }
-    rebuild(&house, "site-a", false).expect("and nothing else was wrong");
+    rebuild_with(&house, "site-a", false, ALONE).expect("and nothing else was wrong");
 }
 
 #[test]
@@ -225,6 +229,79 @@ fn another_site_that_knows_more_is_told() {
     let error = rebuild(&house, "site-a", false).expect_err("it is behind");
     assert!(error.to_string().contains("rebuild from site-b"), "{error}");
     rebuild(&house, "site-b", false).expect("that one has everything");
+}
+
+#[test]
+fn what_may_be_at_sites_that_are_silent_is_not_passed_over() {
+    let house = House::new();
+    lived_in(&house);
+    settled(&house);
+    house.hide_site("site-a");
+    let store = house.open();
+    let written = write(&store, patient("p1"), &[("Patient", "late", "늦게 0")]);
+    store.wait_sealed(written.ticket, PATIENCE).expect("sealed at two sites");
+    drop(store);
+    lose_database(&house);
+    house.show_site("site-a");
+    for site in ["site-b", "site-c"] {
+        house.hide_site(site);
+    }
+    for drill in [true, false] {
+        let said = rebuild(&house, "site-a", drill).expect_err("two are silent").to_string();
+        let words = ["--without-sites", "site site-b: folder", "site site-c: folder", "1 sites tell"];
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+    // A head that cannot be read is no answer.
+    house.show_site("site-b");
+    let checkpoint = house.site("site-b").join("log/records/checkpoint");
+    let sound = std::fs::read(&checkpoint).expect("a checkpoint");
+    std::fs::write(&checkpoint, "something else").expect("damaged");
+    let said = rebuild(&house, "site-a", false).expect_err("one is silent and one is damaged").to_string();
+    assert!(said.contains("--without-sites"), "{said}");
+    std::fs::write(&checkpoint, sound).expect("mended");
+    for without in [Without::default(), ALONE] {
+        let said = rebuild_with(&house, "site-a", false, without).expect_err("it is behind").to_string();
+        assert!(said.contains("rebuild from site-b"), "{said}");
+    }
+    let rebuilt = rebuild(&house, "site-b", false).expect("two of three tell");
+    assert_eq!(rebuilt.silent.len(), 1, "{:?}", rebuilt.silent);
+    assert!(rebuilt.silent[0].starts_with("site site-c: "), "{:?}", rebuilt.silent);
+}
+
+#[test]
+fn what_a_killed_drill_left_is_gone_before_an_erasure_is_certified() {
+    let house = House::new();
+    let store = two_people(&house);
+    let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
+    let permit = repair(&store);
+    let left = ["drill", "rebuild"].map(|name| house.folder().join(name));
+    let plant = || {
+        for folder in &left {
+            std::fs::create_dir_all(folder).expect("made");
+            std::fs::copy(house.folder().join("hanmaru.db"), folder.join("hanmaru.db")).expect("planted");
+        }
+    };
+    let is_left = || left.iter().any(|folder| folder.exists());
+    plant();
+    let lock = std::fs::File::create(house.folder().join("locks/drill.lock")).expect("made");
+    lock.lock().expect("locked");
+    // Whoever opens the store leaves a drill alone that is at work.
+    drop(house.open());
+    assert!(left.iter().all(|folder| folder.exists()));
+    while store.shred_step(&permit, id).expect("a step") != ShredState::Compacted {}
+    let said = store.shred_step(&permit, id).expect_err("a drill is at work").to_string();
+    assert!(said.contains("a restore drill is at work"), "{said}");
+    assert!(is_left() && store.shred_certificate(&permit, id, &RULES).is_err());
+    drop(lock);
+    run(&store, id);
+    assert!(!is_left());
+    drop(store);
+    plant();
+    until(|| {
+        // A program that another test starts may have had the lock for a moment.
+        drop(house.open());
+        !is_left()
+    });
 }
 
 #[test]
@@ -405,7 +482,7 @@ fn killed_anywhere_in_an_erasure_it_is_made_again_and_goes_on() {
     }
 }
 
-fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+pub fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

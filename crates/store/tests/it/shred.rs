@@ -427,12 +427,67 @@ fn a_hold_that_comes_at_the_last_moment_stops_it_and_one_that_comes_later_is_ref
     let stores = vault::KeyStores::open_as_they_are(key_stores(&house.root), 2).expect("opened");
     assert_eq!(stores.destroyed().expect("read"), []);
     let hold = seam.placed.lock().expect("no panics").take().expect("it was placed");
+    let stopped = store.shreds(&permit).expect("read").remove(0);
+    assert_eq!((stopped.state, stopped.destroyed), (ShredState::Approved, None), "it may be given up");
     store.end_hold(&permit, hold).expect("ended");
+    assert_eq!(store.shred_step(&permit, id).expect("begun anew"), ShredState::Running);
     assert_eq!(store.shred_step(&permit, id).expect("destroyed"), ShredState::Destroyed);
     let late = store.place_hold(&permit, patient("p1"), "order of a court", None).expect_err("too late").to_string();
     assert!(late.contains("no way back"), "{late}");
     store.place_hold(&permit, patient("p2"), "order of a court", None).expect("others can be held");
     run(&store, id);
+}
+
+#[test]
+fn what_a_hold_stops_is_judged_anew_and_can_be_given_up() {
+    let house = House::new();
+    let store = house.open();
+    two_patients(&store);
+    let permit = repair(&store);
+    let scope = ShredScope::Patient(patient("p1").id());
+    let says = |error: StoreError| error.to_string();
+    let state =
+        |id: Id16| store.shreds(&permit).expect("read").into_iter().find(|one| one.id == id).map(|one| one.state);
+    let id = approved(&store, &scope);
+    assert_eq!(store.shred_step(&permit, id).expect("begun"), ShredState::Running);
+    assert!(says(store.shred_withdraw(&permit, id).expect_err("it is begun")).contains("a hold stops it"));
+    store.place_hold(&permit, patient("p2"), "about another", None).expect("placed");
+    assert_eq!(state(id), Some(ShredState::Running), "whom it is not about holds nothing up");
+    let hold = store.place_hold(&permit, patient("p1"), "order of a court", None).expect("placed");
+    assert_eq!(state(id), Some(ShredState::Approved));
+    assert!(says(store.shred_step(&permit, id).expect_err("held")).contains("legal hold"));
+    // One who approved has left since: what was settled when it was begun is settled no more.
+    let right = Right::of(ShredRole::SecurityOfficer.name(), None).expect("a role of staff");
+    store.revoke(Id16([3; 16]), &right).expect("revoked");
+    store.end_hold(&permit, hold).expect("ended");
+    assert!(says(store.shred_step(&permit, id).expect_err("one approval")).contains("waits for approvals"));
+    store.shred_approve(&permit, id, actor(&store, 4, ShredRole::SecurityOfficer), &RULES).expect("approved");
+    assert_eq!(store.shred_step(&permit, id).expect("begun anew"), ShredState::Running);
+    store.place_hold(&permit, patient("p1"), "order of a court", None).expect("placed");
+    store.shred_withdraw(&permit, id).expect("given up");
+    assert!(says(store.shred_step(&permit, id).expect_err("given up")).contains("given up"));
+    assert_eq!(read_all(&store, "p1").expect("read"), 3, "nothing was destroyed");
+    let stores = vault::KeyStores::open_as_they_are(key_stores(&house.root), 2).expect("opened");
+    assert_eq!(stores.destroyed().expect("read"), []);
+    let again = request(&store, &scope);
+    assert_eq!(state(again), Some(ShredState::Requested));
+}
+
+#[test]
+fn a_hold_stops_nothing_of_which_the_key_stores_know_already() {
+    let house = House::new();
+    let store = house.open();
+    two_patients(&store);
+    let permit = repair(&store);
+    let id = approved(&store, &ShredScope::Patient(patient("p1").id()));
+    assert_eq!(store.shred_step(&permit, id).expect("begun"), ShredState::Running);
+    // As a database is that was made again from what the sites had a moment before.
+    let listed = "INSERT INTO destroyed_key (id, cause, by, at_us) SELECT randomblob(16), 1, id, 0 FROM shred";
+    look(&house).execute_batch(listed).expect("written");
+    let late = store.place_hold(&permit, patient("p1"), "order of a court", None).expect_err("too late").to_string();
+    assert!(late.contains("no way back"), "{late}");
+    assert_eq!(store.shreds(&permit).expect("read")[0].state, ShredState::Running);
+    assert!(store.shred_withdraw(&permit, id).is_err(), "keys are gone");
 }
 
 #[test]

@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex};
 use base::{Id16, Seam, Seams};
 use policy::{Action, Owner};
 use rusqlite::params;
-use store::{Edition, NewVersion, PreparedObject, ShredScope, ShredState, Store, StoreError};
+use store::{Edition, EntryKind, NewVersion, PreparedObject, ShredScope, ShredState, Store, StoreError};
 use vault::GroupName;
 
 use crate::objects::{bytes, head, put};
-use crate::rebuild::{different, lose_database, operator, rebuild, sealed, settled, two_people, until};
+use crate::rebuild::{
+    ALONE, different, files, lose_database, operator, rebuild, rebuild_with, sealed, settled, two_people, until,
+};
 use crate::shred::{RULES, approved, read_all, repair, run};
 use crate::support::*;
 
@@ -202,6 +204,37 @@ fn an_installation_whose_database_is_lost_in_the_middle_is_made_again_without_th
 }
 
 #[test]
+fn a_pack_that_is_missing_is_not_taken_for_what_an_erasure_had_destroyed() {
+    let [of_patient, _, of_class] = scopes();
+    for (scope, _) in [of_patient, of_class] {
+        let (mut house, told) = (House::new(), format!("{scope:?}"));
+        broken_off(&mut house, &scope);
+        settled(&house);
+        // The others would bring what is missing.
+        house.hide_site("site-b");
+        house.hide_site("site-c");
+        let made = || rebuild_with(&house, "site-a", true, ALONE);
+        let whole = made().unwrap_or_else(|error| panic!("{told}: {error}")).fingerprint;
+        let (away, mut unexplained) = (house.root.join("pack.away"), 0);
+        let packs = files(&house.site("site-a").join("pack"));
+        for pack in &packs {
+            std::fs::rename(pack, &away).expect("away");
+            match made() {
+                // It had nothing but what was destroyed.
+                Ok(rebuilt) => assert_eq!(different(&whole, &rebuilt.fingerprint), Vec::<String>::new(), "{told}"),
+                Err(StoreError::Rebuild { reason }) => {
+                    unexplained += u32::from(reason.contains("have nothing at this site"));
+                }
+                Err(error) => panic!("{told}: {error}"),
+            }
+            std::fs::rename(&away, pack).expect("there again");
+        }
+        assert!(unexplained > 2, "{told}: {unexplained} of {} packs", packs.len());
+        made().unwrap_or_else(|error| panic!("{told}: {error}"));
+    }
+}
+
+#[test]
 fn killed_anywhere_over_documents_it_is_done_in_the_end_and_can_be_made_again() {
     for (scope, erased) in scopes() {
         for number in 0..3 {
@@ -262,7 +295,7 @@ fn an_older_database_loses_the_documents_before_it_serves_anything() {
     }
 }
 
-/// Writes an object when the key stores list its key already, and then goes on, or ends as if it were killed.
+/// Writes an object and issues documents when the key stores list the keys already, and then goes on, or ends as if it were killed.
 struct Late {
     other: Mutex<Option<(Store, Vec<PreparedObject>)>>,
     is_killed: bool,
@@ -274,12 +307,40 @@ impl Seam for Late {
             && let Some((other, prepared)) = self.other.lock().expect("no panics").take()
         {
             deposit(&other, patient("p1"), prepared);
+            // More leaves than frames: what tells of these is in one frame of rows.
+            let issue = person(&other, Id16([7; 16]), &[patient("p1")], Action::Issue);
+            for _ in 0..3 {
+                other.commit_leaf(&issue, EntryKind::Issued, patient("p1"), b"a document").expect("sealed");
+            }
             if self.is_killed {
                 return Err(std::io::Error::other("killed here"));
             }
         }
         Ok(())
     }
+}
+
+/// What was there before an erasure began is missed, although something came behind what that had noted.
+fn misses_none_of(house: &House, packs: &[std::path::PathBuf]) {
+    house.hide_site("site-b");
+    house.hide_site("site-c");
+    let made = || rebuild_with(house, "site-a", true, ALONE);
+    let whole = made().expect("everything is there").fingerprint;
+    let (away, mut refused) = (house.root.join("pack.away"), 0);
+    for pack in packs {
+        std::fs::rename(pack, &away).expect("away");
+        match made() {
+            // It had nothing but what was destroyed.
+            Ok(rebuilt) => assert_eq!(different(&whole, &rebuilt.fingerprint), Vec::<String>::new()),
+            Err(error) => refused += u32::from(error.to_string().contains("have nothing at this site")),
+        }
+        std::fs::write(pack, "something else").expect("damaged");
+        assert!(made().is_err(), "what is damaged may be what is missing");
+        std::fs::rename(&away, pack).expect("there again");
+    }
+    assert!(refused > 0, "{} packs", packs.len());
+    house.show_site("site-b");
+    house.show_site("site-c");
 }
 
 #[test]
@@ -291,6 +352,8 @@ fn a_document_that_comes_at_the_last_moment_goes_with_the_others() {
         let other = house.open();
         house.config.seams = Seams::with(Arc::<Late>::clone(&seam) as Arc<dyn Seam>);
         let mut store = two_with_documents(&house);
+        settled(&house);
+        let early = files(&house.site("site-a").join("pack"));
         let id = approved(&store, &scope);
         sealed(&store, 0);
         let late = bytes(9, 900);
@@ -304,6 +367,9 @@ fn a_document_that_comes_at_the_last_moment_goes_with_the_others() {
             drop(store);
             settled(&house);
             lose_database(&house);
+            if matches!(scope, ShredScope::Patient(_)) {
+                misses_none_of(&house, &early);
+            }
             rebuild(&house, "site-b", false).unwrap_or_else(|error| panic!("{told}: {error}"));
             store = house.open();
             goes_on(&house, store, id, erased, &told);

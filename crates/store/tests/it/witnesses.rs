@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use ledger::witness::{AddCheckpoint, Refusal, WitnessHead, answer};
 use ledger::{CosignerKey, PolicyWitness, TrustPolicy, VerifierKey};
-use store::{Log, Store, StoreError, Ticket, WitnessReply, WitnessTransport, Witnessing};
+use store::{Log, Store, StoreError, Ticket, Without, WitnessReply, WitnessTransport, Witnessing};
 
-use crate::rebuild::{lose_database, rebuild, rebuild_with, settled, until};
+use crate::rebuild::{ALONE, lose_database, rebuild, rebuild_with, settled, until};
 use crate::support::*;
 
 /// How a witness behaves.
@@ -242,7 +242,7 @@ fn what_was_witnessed_is_witnessed_in_a_rebuilt_database_though_no_witness_answe
         assert!(refused.contains("too few witnesses tell") && refused.contains("--without-witnesses"), "{refused}");
     }
     net.set(&[DOWN, DOWN, DOWN]);
-    rebuild_with(&house, "site-a", false, true).expect("everything is there");
+    rebuild_with(&house, "site-a", false, NOBODY).expect("everything is there");
     let store = house.open();
     until(|| store.witnessed(Log::Records).expect("read").is_some_and(|witnessed| witnessed.size == size));
     let proof = store.proof(Log::Records, size - 1).expect("a proof");
@@ -312,11 +312,38 @@ fn nothing_is_rebuilt_behind_what_a_witness_has_seen() {
     net.set(&[UP, DOWN, UP]);
     let refused = rebuild(&house, "site-b", false).expect_err("a witness has seen more").to_string();
     assert!(refused.contains("has seen") && refused.contains("rebuild from that"), "{refused}");
-    let refused = rebuild_with(&house, "site-b", false, true).expect_err("whatever the operator says").to_string();
+    let refused = rebuild_with(&house, "site-b", false, NOBODY).expect_err("whatever the operator says").to_string();
     assert!(refused.contains("has seen"), "{refused}");
     assert!((0..3).any(|place| net.held(place, "hanmaru.test/records") >= size));
     assert!(!house.folder().join("hanmaru.db").exists());
     rebuild(&house, "site-b", true).expect("a drill makes no head");
+}
+
+/// Where too few witnesses answer.
+const NOBODY: Without = Without { witnesses: true, sites: false };
+
+#[test]
+fn witnesses_do_not_make_up_for_sites_that_are_silent() {
+    let (house, net, _) = witnessed_house();
+    let store = house.open();
+    store.wait_witnessed(write_some(&store, 0, 3), PATIENCE).expect("witnessed");
+    drop(store);
+    settled(&house);
+    // What follows is sealed, at two sites, and no witness hears of it.
+    net.set(&[DOWN, DOWN, DOWN]);
+    house.hide_site("site-a");
+    let store = house.open();
+    store.wait_sealed(write_some(&store, 3, 3), PATIENCE).expect("sealed");
+    drop(store);
+    lose_database(&house);
+    house.show_site("site-a");
+    house.hide_site("site-b");
+    house.hide_site("site-c");
+    net.set(&[UP, UP, UP]);
+    let refused = rebuild(&house, "site-a", false).expect_err("two sites are silent").to_string();
+    assert!(refused.contains("--without-sites"), "{refused}");
+    // It is for the operator to say that those two are lost.
+    rebuild_with(&house, "site-a", false, ALONE).expect("everything that is left is there");
 }
 
 /// Takes two sites away when a head was swapped and its tiles are not written yet.

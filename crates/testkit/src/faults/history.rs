@@ -131,6 +131,8 @@ impl History {
         }
         verdict.forks = self.forks(house, &store)?;
         can_be_made_again(house, &store)?;
+        drop(store);
+        burns_while_it_seals(house)?;
         Ok(verdict)
     }
 
@@ -274,6 +276,24 @@ fn can_be_made_again(house: &FaultyHouse, store: &Store) -> Result<(), String> {
     if other.is_empty() { Ok(()) } else { Err(format!("made again from one site, these differ: {other:?}")) }
 }
 
+/// The database is lost while much of what it holds is not sealed yet: what is sealed makes an installation all the same.
+fn burns_while_it_seals(house: &mut FaultyHouse) -> Result<(), String> {
+    const WRITES: u32 = 6;
+    house.cut_short(|store| {
+        (0..WRITES).try_for_each(|number| work::write(store, &format!("burning{number}"), "one").map(drop))
+    })?;
+    let sql = "SELECT count(*) FROM outbox_records";
+    let waiting: i64 = database(house)?.query_row(sql, [], |row| row.get(0)).map_err(text)?;
+    if waiting == 0 {
+        return Err("everything was sealed in one round".to_owned());
+    }
+    let sites = Sites::open(work::sites(&house.path("")), 2).map_err(text)?;
+    if !sites.settle(SOON) {
+        return Err("the sites do not come to rest".to_owned());
+    }
+    make_again(house, sites).map(drop).map_err(|error| format!("lost while it sealed: {error}"))
+}
+
 /// Waits until nothing is on its way: entries of accesses from the journal into the database, everything from there into the logs,
 /// and from site to site.
 fn settle(house: &FaultyHouse, store: &Store, sites: &Sites) -> Result<(), String> {
@@ -297,7 +317,7 @@ fn make_again(house: &FaultyHouse, all: Sites) -> Result<store::Fingerprint, Str
     let from = work::sites(&root).swap_remove((house.plan().seed % 3) as usize);
     let made = Rebuild {
         witnessing: None,
-        without_witnesses: false,
+        without: store::Without::default(),
         folder: house.path("data"),
         from: Sites::open(vec![from], 1).map_err(text)?,
         all,

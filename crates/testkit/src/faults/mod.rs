@@ -37,6 +37,9 @@
 //! | a sequencer is stopped past its lease | [`What::Pause`] at a place of [`store::seams`], its lock taken away, another process |
 //! | commits out of order | [`FaultyHouse::overtaken`] |
 //!
+//! At the end of a run the database is lost once more while much of what it holds waits for its seal, and made again from one site
+//! ([`FaultyHouse::cut_short`]).
+//!
 //! What this cannot show: pages torn or reordered under SQLite. The seam for that is [`store::StoreConfig::vfs`].
 
 pub mod columns;
@@ -45,6 +48,7 @@ mod house;
 mod life;
 mod plan;
 mod site;
+pub mod tables;
 mod witness;
 mod work;
 

@@ -1,41 +1,63 @@
-//! What a witness has seen: size and root of the newest head of each log that it cosigned, in one small file. What it answers
-//! it has written durably before.
+//! What a witness has seen: the newest head of each log that it cosigned, and the log's own signature on it, in one small file.
+//! What it answers it has written durably before.
 //!
 //! ```text
-//! hanmaru witness 1
-//! <size> <root in base64> <origin>
+//! hanmaru witness 2
+//! <size> <root in base64> <checkpoint signed by the log, in base64, or -> <origin>
 //! check <SHA-256 of everything before, in hexadecimal>
 //! ```
 //!
 //! The file is replaced whole: written beside, synced, renamed, and the folder synced. So after a crash it is the one before or
-//! the one after, and never older than an answer that left.
+//! the one after, and never older than an answer that left. A file of the first form, which has no checkpoints, is read; the
+//! checkpoint of such a head is there as soon as its log asks again.
 
 use crate::Failure;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ledger::witness::{Refusal, WitnessHead};
-use ledger::{Checkpoint, Hash};
+use ledger::{Checkpoint, Hash, Note, SignedCheckpoint};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
+use std::io::{Error, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-const FIRST_LINE: &str = "hanmaru witness 1";
+/// What the file begins with.
+const FIRST_LINE: &str = "hanmaru witness 2";
+/// The same before checkpoints were kept.
+const FIRST_LINE_BARE: &str = "hanmaru witness 1";
+/// Stands for a checkpoint that is not known.
+const NO_NOTE: &str = "-";
 const FILE: &str = "heads";
 const NEW_FILE: &str = "heads.new";
 const LOCK: &str = "lock";
-/// Folder of signed checkpoints that contradict what was cosigned.
-const EVIDENCE: &str = "evidence";
-/// Most pieces of evidence that are kept: one is enough to convict a log.
-const EVIDENCE_MAX: usize = 100;
-/// Largest state file that is read, in bytes.
-const STATE_BYTES_MAX: u64 = 1 << 20;
+/// Largest state file, in bytes: as many logs as there may be, with the longest checkpoints that they can sign.
+const STATE_BYTES_MAX: u64 = 128 << 20;
+
+/// What is held of one log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The newest head that was cosigned.
+    pub head: WitnessHead,
+    /// The checkpoint with that head and the log's signature; `None` where the head is from before they were kept, or there is none.
+    pub note: Option<Vec<u8>>,
+}
+
+/// A request that was refused, and what was held at that moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// What it was judged against.
+    pub held: Held,
+}
 
 /// The heads, in memory and in their file.
 pub struct Heads {
     folder: PathBuf,
-    held: Mutex<BTreeMap<String, WitnessHead>>,
+    held: Mutex<BTreeMap<String, Held>>,
     /// Held as long as this process is the one that writes.
     _lock: File,
 }
@@ -81,84 +103,95 @@ impl Heads {
         Ok(Self { folder: folder.to_owned(), held: Mutex::new(held), _lock: lock })
     }
 
-    /// Judges a request against the head of its log, and makes what follows from it durable. Nothing comes in between.
+    /// Judges a checkpoint against the head of its log, and makes what follows from it durable. Nothing comes in between. Its note
+    /// is to be [bare](SignedCheckpoint::bare).
     ///
     /// # Errors
     /// The file cannot be written; then the head is what it was.
     pub fn advance(
         &self,
-        origin: &str,
+        signed: &SignedCheckpoint,
         judge: impl FnOnce(&WitnessHead) -> Result<WitnessHead, Refusal>,
-    ) -> std::io::Result<Result<WitnessHead, Refusal>> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = held.get(origin).copied();
-        let next = match judge(&before.unwrap_or_default()) {
-            Ok(next) => next,
-            Err(refusal) => return Ok(Err(refusal)),
+    ) -> std::io::Result<Result<(), Refused>> {
+        let origin = &signed.checkpoint.origin;
+        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.get(origin);
+        let head = match judge(&before.map(|before| before.head).unwrap_or_default()) {
+            Ok(head) => head,
+            Err(refusal) => return Ok(Err(Refused { refusal, held: before.cloned().unwrap_or_default() })),
         };
-        if before != Some(next) {
-            let mut after = held.clone();
-            after.insert(origin.to_owned(), next);
+        if before.is_none_or(|before| before.head != head || before.note.is_none()) {
+            let mut after = all.clone();
+            after.insert(origin.clone(), Held { head, note: Some(signed.note.clone()) });
             replace(&self.folder, &after)?;
-            *held = after;
+            *all = after;
         }
-        Ok(Ok(next))
-    }
-
-    /// The head of a log as it is held.
-    pub fn head(&self, origin: &str) -> WitnessHead {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(origin).copied().unwrap_or_default()
-    }
-
-    /// Keeps a request with a signed checkpoint that contradicts what was cosigned. One that cannot be kept is lost.
-    pub fn keep_evidence(&self, request: &[u8], checkpoint: &Checkpoint) {
-        let folder = self.folder.join(EVIDENCE);
-        let kept = std::fs::create_dir_all(&folder).and_then(|()| {
-            if std::fs::read_dir(&folder)?.count() >= EVIDENCE_MAX {
-                return Ok(());
-            }
-            let name = format!("{}-{}", checkpoint.size, &base::hex(&base::sha256(request))[..16]);
-            write_synced(&folder.join(name), request)
-        });
-        if let Err(error) = kept {
-            tracing::error!(%error, "a contradiction cannot be kept");
-        }
+        Ok(Ok(()))
     }
 }
 
-fn text(heads: &BTreeMap<String, WitnessHead>) -> String {
-    let mut text = format!("{FIRST_LINE}\n");
-    for (origin, head) in heads {
-        writeln!(text, "{} {} {origin}", head.size, head.root).expect("writing to a string cannot fail");
+fn text(all: &BTreeMap<String, Held>, first_line: &str) -> String {
+    let mut text = format!("{first_line}\n");
+    for (origin, Held { head, note }) in all {
+        write!(text, "{} {} ", head.size, head.root).expect("writing to a string cannot fail");
+        match note {
+            _ if first_line == FIRST_LINE_BARE => {}
+            Some(note) => {
+                STANDARD.encode_string(note, &mut text);
+                text.push(' ');
+            }
+            None => {
+                text.push_str(NO_NOTE);
+                text.push(' ');
+            }
+        }
+        text.push_str(origin);
+        text.push('\n');
     }
     let check = base::hex(&base::sha256(text.as_bytes()));
     writeln!(text, "check {check}").expect("writing to a string cannot fail");
     text
 }
 
-fn parse(found: &str) -> Option<BTreeMap<String, WitnessHead>> {
-    let mut heads = BTreeMap::new();
+fn parse(found: &str) -> Option<BTreeMap<String, Held>> {
+    let mut all = BTreeMap::new();
     let mut lines = found.lines();
-    if lines.next()? != FIRST_LINE {
-        return None;
-    }
+    let first_line = lines.next().filter(|first| [FIRST_LINE, FIRST_LINE_BARE].contains(first))?;
     for line in lines.take_while(|line| !line.starts_with("check ")) {
         let (size, rest) = line.split_once(' ')?;
-        let (root, origin) = rest.split_once(' ')?;
-        heads.insert(origin.to_owned(), WitnessHead { size: size.parse().ok()?, root: Hash::from_base64(root)? });
+        let (root, rest) = rest.split_once(' ')?;
+        let (note, origin) = if first_line == FIRST_LINE { rest.split_once(' ')? } else { (NO_NOTE, rest) };
+        let head = WitnessHead { size: size.parse().ok()?, root: Hash::from_base64(root)? };
+        let note = if note == NO_NOTE { None } else { Some(STANDARD.decode(note).ok()?) };
+        if note.as_ref().is_some_and(|note| !is_of(note, origin, &head)) {
+            return None;
+        }
+        all.insert(origin.to_owned(), Held { head, note });
     }
     // There is one way to write each state, its checksum included.
-    (text(&heads) == found).then_some(heads)
+    (text(&all, first_line) == found).then_some(all)
 }
 
-fn replace(folder: &Path, heads: &BTreeMap<String, WitnessHead>) -> std::io::Result<()> {
+/// Whether a checkpoint is the one with this head. Its signature was checked when it came.
+fn is_of(note: &[u8], origin: &str, head: &WitnessHead) -> bool {
+    let checkpoint = Note::parse(note).and_then(|note| Checkpoint::parse(note.text()));
+    checkpoint.is_ok_and(|found| (found.origin.as_str(), found.size, found.root) == (origin, head.size, head.root))
+}
+
+fn replace(folder: &Path, all: &BTreeMap<String, Held>) -> std::io::Result<()> {
+    let text = text(all, FIRST_LINE);
+    if text.len() as u64 > STATE_BYTES_MAX {
+        // It could not be read again.
+        return Err(Error::other(format!("it would be larger than {STATE_BYTES_MAX} bytes")));
+    }
     let new = folder.join(NEW_FILE);
-    write_synced(&new, text(heads).as_bytes())?;
+    write_synced(&new, text.as_bytes())?;
     std::fs::rename(&new, folder.join(FILE))?;
     File::open(folder)?.sync_all()
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file that its owner alone reads, durable but for its name.
+pub fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
@@ -167,10 +200,32 @@ fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ledger::leaf_hash;
+    use ledger::{SignerKey, leaf_hash};
 
     fn head(size: u64) -> WitnessHead {
         WitnessHead { size, root: leaf_hash(&size.to_be_bytes()) }
+    }
+
+    /// The checkpoint of such a head, signed by its log.
+    fn signed(origin: &str, size: u64) -> SignedCheckpoint {
+        let log = SignerKey::from_seed(origin, &[1; 32]).expect("good name");
+        Checkpoint::new(origin, size, head(size).root).sign(&log).expect("own key")
+    }
+
+    fn held(origin: &str, size: u64) -> Held {
+        Held { head: head(size), note: Some(signed(origin, size).note) }
+    }
+
+    /// Has a head taken, whatever is held.
+    fn take(heads: &Heads, origin: &str, size: u64) {
+        let judged = heads.advance(&signed(origin, size), |_| Ok(head(size))).expect("written");
+        assert_eq!(judged, Ok(()));
+    }
+
+    /// What is held of a log.
+    fn of(heads: &Heads, origin: &str) -> Held {
+        let refuse = |_: &WitnessHead| Err(Refusal::Inconsistent);
+        heads.advance(&signed(origin, 1), refuse).expect("nothing to write").expect_err("refused").held
     }
 
     #[test]
@@ -182,17 +237,44 @@ mod tests {
         assert!(Heads::make(&folder).is_err(), "and never replaced");
         let heads = Heads::open(&folder).expect("opened");
         assert!(Heads::open(&folder).is_err(), "another process would be refused as well");
-        assert_eq!(heads.head("log.example/a"), WitnessHead::default());
+        assert_eq!(of(&heads, "log.example/a"), Held::default());
         for size in [3, 7, 7] {
-            let judged = heads.advance("log.example/a", |_| Ok(head(size))).expect("written");
-            assert_eq!(judged, Ok(head(size)));
+            take(&heads, "log.example/a", size);
         }
-        heads.advance("log with spaces", |_| Ok(head(1))).expect("written").expect("taken");
-        let refused = heads.advance("log.example/a", |held| Err(Refusal::Conflict { size: held.size }));
-        assert_eq!(refused.expect("nothing to write"), Err(Refusal::Conflict { size: 7 }));
+        take(&heads, "log.example/b", 1);
+        let refused = heads.advance(&signed("log.example/a", 8), |held| Err(Refusal::Conflict { size: held.size }));
+        let refused = refused.expect("nothing to write").expect_err("refused");
+        assert_eq!(refused, Refused { refusal: Refusal::Conflict { size: 7 }, held: held("log.example/a", 7) });
         drop(heads);
         let heads = Heads::open(&folder).expect("opened again");
-        assert_eq!((heads.head("log.example/a"), heads.head("log with spaces")), (head(7), head(1)));
+        for (origin, size) in [("log.example/a", 7), ("log.example/b", 1)] {
+            assert_eq!(of(&heads, origin), held(origin, size));
+        }
+    }
+
+    #[test]
+    fn a_state_without_checkpoints_is_read_and_has_them_when_its_logs_ask_again() {
+        // As the program before this one wrote it.
+        let bare = "hanmaru witness 1\n5 kn8n6kWnPRYCIvNWfBY7kuoiJjSdYCfT9z8dV+HNoXg= log with spaces\n";
+        let bare = format!("{bare}check {}\n", base::hex(&base::sha256(bare.as_bytes())));
+        let read = parse(&bare).expect("it is read");
+        assert_eq!(read.len(), 1);
+        let found = &read["log with spaces"];
+        assert_eq!((found.head.size, found.note.as_ref()), (5, None));
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().join("state");
+        Heads::make(&folder).expect("made");
+        let old =
+            ["log.example/a", "log.example/b"].map(|origin| (origin.to_owned(), Held { head: head(7), note: None }));
+        std::fs::write(folder.join(FILE), text(&old.into(), FIRST_LINE_BARE)).expect("written");
+        let heads = Heads::open(&folder).expect("opened");
+        assert_eq!(of(&heads, "log.example/a"), Held { head: head(7), note: None });
+        take(&heads, "log.example/a", 7);
+        drop(heads);
+        let heads = Heads::open(&folder).expect("opened again");
+        assert_eq!(of(&heads, "log.example/a"), held("log.example/a", 7));
+        assert_eq!(of(&heads, "log.example/b"), Held { head: head(7), note: None }, "it has not asked yet");
     }
 
     #[test]
@@ -201,18 +283,20 @@ mod tests {
         let folder = folder.path().join("state");
         Heads::make(&folder).expect("made");
         let heads = Heads::open(&folder).expect("opened");
-        heads.advance("log", |_| Ok(head(1))).expect("written").expect("taken");
+        take(&heads, "log", 1);
         // A folder stands where the new file would be written.
         std::fs::create_dir(folder.join(NEW_FILE)).expect("made");
-        assert!(heads.advance("log", |_| Ok(head(2))).is_err());
-        assert_eq!(heads.head("log"), head(1));
+        assert!(heads.advance(&signed("log", 2), |_| Ok(head(2))).is_err());
+        assert_eq!(of(&heads, "log"), held("log", 1));
     }
 
     #[test]
     fn any_damage_is_noticed() {
-        let heads = BTreeMap::from([("log.example/a".to_owned(), head(5)), ("log.example/b".to_owned(), head(9))]);
-        let whole = text(&heads);
-        assert_eq!(parse(&whole), Some(heads));
+        let mut all: BTreeMap<String, Held> =
+            ["log.example/a", "log.example/b"].map(|origin| (origin.to_owned(), held(origin, 5))).into();
+        all.insert("log.example/c".to_owned(), Held { head: head(9), note: None });
+        let whole = text(&all, FIRST_LINE);
+        assert_eq!(parse(&whole), Some(all.clone()));
         for position in 0..whole.len() {
             for bit in 0..7 {
                 let mut changed = whole.clone().into_bytes();
@@ -220,6 +304,11 @@ mod tests {
                 assert_eq!(parse(std::str::from_utf8(&changed).expect("ASCII")), None, "byte {position}, bit {bit}");
             }
             assert_eq!(parse(&whole[..position]), None, "cut at {position}");
+        }
+        // The sum fits, and the checkpoint is that of another head or log.
+        for other in [held("log.example/a", 6), held("log.example/b", 5)] {
+            all.insert("log.example/a".to_owned(), Held { head: head(5), ..other });
+            assert_eq!(parse(&text(&all, FIRST_LINE)), None);
         }
     }
 
@@ -229,15 +318,21 @@ mod tests {
         const TARGET: fuzzing::Target = fuzzing::Target {
             name: "witness_heads",
             seeds: || {
-                let heads = [("log.example/a", 5), ("log with spaces", u64::MAX)];
-                let text = text(&heads.map(|(log, size)| (log.to_owned(), head(size))).into());
-                vec![text.clone().into_bytes(), text.as_bytes()[..text.rfind("check ").expect("a sum")].to_vec()]
+                let heads = [("log.example/a", held("log.example/a", 5)), ("log with spaces", Held::default())];
+                let heads: BTreeMap<String, Held> = heads.map(|(log, held)| (log.to_owned(), held)).into();
+                let texts = [FIRST_LINE, FIRST_LINE_BARE].map(|first_line| text(&heads, first_line));
+                let bare = |text: &String| text.as_bytes()[..text.rfind("check ").expect("a sum")].to_vec();
+                texts.iter().flat_map(|text| [text.clone().into_bytes(), bare(text)]).collect()
             },
             run: |bytes| {
                 let Ok(lines) = std::str::from_utf8(bytes) else { return };
                 let summed = format!("{lines}check {}\n", base::hex(&base::sha256(bytes)));
                 for found in [lines, &summed] {
-                    assert!(parse(found).is_none_or(|heads| text(&heads) == found), "a state has one spelling");
+                    let first_line = found.lines().next().unwrap_or_default();
+                    assert!(
+                        parse(found).is_none_or(|heads| text(&heads, first_line) == found),
+                        "a state has one spelling"
+                    );
                 }
             },
             bytes_max: 1 << 12,

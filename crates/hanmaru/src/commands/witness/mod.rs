@@ -1,6 +1,7 @@
 //! `hanmaru witness`: an independent witness of logs (C2SP `tlog-witness`), with a key and a state of its own. It knows nothing
 //! of records: run it on a machine that whoever runs the log has no say over.
 
+mod evidence;
 mod heads;
 mod server;
 
@@ -9,10 +10,11 @@ use crate::config::Tls;
 use crate::hall::log_lines;
 use base::{Clock, Random, SystemClock, SystemRandom};
 use clap::ValueEnum;
+use evidence::Evidence;
 use heads::Heads;
 use ledger::{CosignerKey, VerifierKey};
 use serde::Deserialize;
-use server::Witness;
+use server::{Seldom, Witness};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -172,7 +174,8 @@ fn serve(config: &Config) -> Result<ExitCode, Failure> {
         Err(TryLockError::Error(error)) => return Err(format!("cannot lock {}: {error}", config.key.display()).into()),
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let witness = Witness { key, logs: config.logs()?, heads: Heads::open(&config.state)?, clock };
+    let (heads, evidence) = (Heads::open(&config.state)?, Evidence::below(&config.state));
+    let witness = Witness { key, logs: config.logs()?, heads, evidence, seldom: Seldom::default(), clock };
     if witness.logs.is_empty() {
         tracing::warn!("no logs are configured, so nothing is cosigned");
     }

@@ -1,0 +1,33 @@
+//! That somebody died, as their records say: what appointments end with, and what the watch asks about.
+
+use base::Id16;
+use policy::{Owner, ProofRules};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::{AtStep, StoreError};
+use crate::types::owner_bytes;
+use crate::{grounds, named};
+
+/// When a person died, or the person who a patient is, as the newest records of them say; where a record says only that they did,
+/// when it came here.
+pub(crate) fn died(connection: &Connection, subject: Id16) -> Result<Option<i64>, StoreError> {
+    let step = "finding when somebody died";
+    let sql = "SELECT coalesce((SELECT min(d.low_us) FROM idx_date d WHERE d.owner = r.owner AND d.type = r.type \
+               AND d.param = 'death-date' AND d.id = r.id), r.recorded_us) \
+               FROM resource_current r JOIN idx_token t ON t.owner = r.owner AND t.type = r.type \
+               AND t.param = 'deceased' AND t.code = 'true' AND t.id = r.id WHERE r.owner = ? AND r.type = 'Patient'";
+    let mut statement = connection.prepare_cached(sql).at(step)?;
+    let subject = named::person_of(connection, subject)?.unwrap_or(subject);
+    let mut died_us = None::<i64>;
+    for own in grounds::patients_of(connection, subject, "")? {
+        let owner = owner_bytes(Owner::Patient(own.patient));
+        let found: Option<i64> = statement.query_row([owner], |row| row.get(0)).optional().at(step)?;
+        died_us = died_us.into_iter().chain(found).min();
+    }
+    Ok(died_us)
+}
+
+/// Whether an appointment of this case is over since the person died.
+pub(crate) fn ends(connection: &Connection, proof_case: &str, person: Id16) -> Result<bool, StoreError> {
+    Ok(!ProofRules::standard().lasts_after_death(proof_case) && died(connection, person)?.is_some())
+}

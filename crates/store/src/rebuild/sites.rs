@@ -1,0 +1,78 @@
+//! Before a log goes on from what one site holds: whether another one has more of it, and whether so many tell that nothing which was
+//! sealed can be at the silent ones alone. Witnesses do not stand in for sites: while they were away, heads were sealed that they have
+//! not seen.
+
+use ledger::tiles::CHECKPOINT_PATH;
+use ledger::{SignedCheckpoint, VerifierKey};
+use policy::Permit;
+use vault::Fault;
+
+use super::Rebuild;
+use crate::error::StoreError;
+use crate::types::Log;
+
+/// Asks every site for its head, and gives those that do not tell, with why.
+///
+/// # Errors
+/// [`StoreError::Rebuild`] where one has more than this head, or another of the same size; where too few tell and the operator has not
+/// said that it is to be made all the same.
+pub(super) fn ask(
+    with: &Rebuild<'_>,
+    permit: &Permit,
+    log: Log,
+    trusted: &[VerifierKey],
+    here: Option<&SignedCheckpoint>,
+) -> Result<Vec<String>, StoreError> {
+    let size = here.map_or(0, |head| head.checkpoint.size);
+    let (mut heard, mut silent) = (0, Vec::new());
+    for (site, copy) in with.all.copies(permit, &log.path(CHECKPOINT_PATH))? {
+        let found = match copy {
+            Ok(bytes) => SignedCheckpoint::open(&bytes, trusted).map_err(|error| error.to_string()),
+            // It has none, and says so.
+            Err(Fault::Absent(_)) => {
+                heard += 1;
+                continue;
+            }
+            Err(fault) => Err(fault.to_string()),
+        };
+        let found = match found {
+            Ok(found) => found.checkpoint,
+            Err(why) => {
+                silent.push(format!("site {site}: {why}"));
+                continue;
+            }
+        };
+        heard += 1;
+        if found.size > size || (found.size == size && here.is_some_and(|head| head.checkpoint.root != found.root)) {
+            return Err(StoreError::Rebuild {
+                reason: format!(
+                    "site {site} has {} leaves of the log {} and this one {size}: rebuild from {site}, or repair the sites first",
+                    found.size,
+                    log.name()
+                ),
+            });
+        }
+    }
+    are_enough(with, log, heard, &silent)?;
+    Ok(silent)
+}
+
+/// What is sealed is at a quorum of sites: one of them is among those that tell, unless as many are silent as a quorum has.
+fn are_enough(with: &Rebuild<'_>, log: Log, heard: usize, silent: &[String]) -> Result<(), StoreError> {
+    let (why, quorum) = (silent.join("; "), with.all.quorum());
+    if silent.len() >= quorum && !with.without.sites {
+        return Err(StoreError::Rebuild {
+            reason: format!(
+                "{heard} sites tell how much of the log {} they have, and {} are silent ({why}): {quorum} sites may have what the others \
+                 have not. Run this again when more of them answer, or with --without-sites where you are certain that those which are \
+                 silent are lost",
+                log.name(),
+                silent.len()
+            ),
+        });
+    }
+    if !silent.is_empty() {
+        tracing::warn!(log = log.name(), why, "not every site could be asked: whoever is silent may have a later head");
+    }
+    Ok(())
+}
