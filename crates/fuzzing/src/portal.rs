@@ -61,7 +61,7 @@ pub fn request(bytes: &[u8]) {
 }
 
 /// What somebody asks for who has signed in, with a place for a part of the address.
-const ASKED: [&str; 26] = [
+const ASKED: [&str; 28] = [
     "GET /records?{}",
     "POST /records",
     "GET /records/visit/{}",
@@ -88,6 +88,8 @@ const ASKED: [&str; 26] = [
     "GET /sign-in/return?{}",
     "GET /staff/access?{}",
     "POST /verify?{}",
+    "POST /account/app/new",
+    "POST /account/app/remove",
 ];
 
 pub fn form_seeds() -> Vec<Vec<u8>> {
@@ -129,6 +131,8 @@ pub fn form_seeds() -> Vec<Vec<u8>> {
         seed("GET /account/notices", "page=1", ""),
         seed("POST /account/passkeys/add", "", &format!("name={markup}&answer=%7B%22id%22%3A%22AA%22%7D")),
         seed("POST /account/passkeys/remove", "", "passkey=AA"),
+        seed("POST /account/app/new", "", "code=000000"),
+        seed("POST /account/app/remove", "", ""),
         seed("GET /sign-in/second-step", "to=//x", ""),
         seed("POST /sign-in/second-step", "", "code=000000"),
         seed("POST /sign-in/recover", "", "code=AAAA-BBBB"),

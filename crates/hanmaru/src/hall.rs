@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{OpenStore, Rebuilt, Store, StoreConfig};
+use store::{OpenStore, Rebuilt, Store, StoreConfig, Without};
 use vault::{FileKeyProvider, KdfCost, KeyStoreConfig, KeyStores, ProtectedKeyProvider, SitePlace, Sites, open_root};
 
 /// How many of three sites and of three key stores must hold what is acknowledged.
@@ -216,12 +216,12 @@ impl Hall {
         Ok(Self { archive, door, sites, key_stores, clock })
     }
 
-    /// Makes the database again from one site; with `drill`, proves that it can be done and keeps nothing. `without_witnesses` says
-    /// that it is to be made although too few witnesses can be asked whether they have seen more.
+    /// Makes the database again from one site; with `drill`, proves that it can be done and keeps nothing. `without` says what it goes
+    /// on without: too few of who could tell whether there is more.
     ///
     /// # Errors
     /// There is no such site, or what [`store::Rebuild::run`] refuses.
-    pub fn rebuild(config: &Config, site: &str, drill: bool, without_witnesses: bool) -> Result<Rebuilt, HallError> {
+    pub fn rebuild(config: &Config, site: &str, drill: bool, without: Without) -> Result<Rebuilt, HallError> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let places = config.site_places()?;
         let from: Vec<SitePlace> = places.iter().filter(|one| one.name() == site).cloned().collect();
@@ -244,7 +244,7 @@ impl Hall {
             random,
             reindex: &|institution, bytes, hash| archive::deposit::reindex(&limits, institution, bytes, hash),
             witnessing: witnessing.map_err(HallError::Witnesses)?,
-            without_witnesses,
+            without,
             drill,
         };
         Ok(rebuild.run()?)

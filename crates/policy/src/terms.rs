@@ -81,6 +81,8 @@ pub struct ProofCase {
     pub age_from: Option<i64>,
     /// The person is younger than this; the appointment ends with the day they no longer are.
     pub age_below: Option<i64>,
+    /// Whether it lasts once the records say that the person died; the others end with that.
+    pub after_death: bool,
 }
 
 /// Why somebody may not act for a person as told.
@@ -131,6 +133,12 @@ impl ProofRules {
         self.cases.iter().find(|case| case.slug == slug)
     }
 
+    /// Whether an appointment of this case lasts once the records say that the person died. One that nobody knows any more does not.
+    #[must_use]
+    pub fn lasts_after_death(&self, slug: &str) -> bool {
+        self.case(slug).is_some_and(|case| case.after_death)
+    }
+
     /// Whether what was seen is enough in a case, for a person of this age in full years (`None` where it is not known, which
     /// is enough for no case that asks for one).
     ///
@@ -162,6 +170,7 @@ impl ProofRules {
                 by_person: row.by_person,
                 age_from: row.age_from,
                 age_below: row.age_below,
+                after_death: row.after_death,
             });
         }
         Ok(Self { edition: file.version, days_max: file.days_max, cases })
@@ -208,6 +217,8 @@ struct CaseRow {
     by_person: bool,
     age_from: Option<i64>,
     age_below: Option<i64>,
+    #[serde(default)]
+    after_death: bool,
 }
 
 #[cfg(test)]
@@ -242,6 +253,23 @@ mod tests {
         let missing = vec!["death-certificate".to_owned()];
         assert_eq!(check("deceased", None, &["own-id", "family-proof"]), Err(ProofFault::Missing { missing }));
         assert_eq!(check("friend", Some(40), &family), Err(ProofFault::Case));
+    }
+
+    #[test]
+    fn nothing_outlasts_the_person_but_what_is_for_those_who_died() {
+        let rules = ProofRules::standard();
+        let lasting: Vec<&str> =
+            rules.cases().iter().map(|case| &*case.slug).filter(|slug| rules.lasts_after_death(slug)).collect();
+        assert_eq!(lasting, ["deceased"]);
+        assert!(
+            rules.cases().iter().filter(|case| case.after_death).all(|case| !case.by_person),
+            "no word of the dead"
+        );
+        assert!(!rules.lasts_after_death("friend"), "a case that nobody knows");
+        let misspelt = "version = \"1\"\nvalid_from = \"2026-01-01\"\ndays_max = 1\n[[case]]\nslug = \"a\"\nsource = \"b\"\n\
+                        proofs = [\"own-id\"]\nafter_deth = true\n";
+        assert!(ProofRules::parse(misspelt).is_err());
+        assert!(ProofRules::parse(&misspelt.replace("deth", "death")).is_ok());
     }
 
     #[test]

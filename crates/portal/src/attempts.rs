@@ -3,7 +3,8 @@
 //! says who it is, and of the patient whom the address names. Whoever sends no session is led to sign-in and tried nothing.
 //!
 //! Anybody could fill the disk with such requests: the same one is journalled once a minute, and only so many a minute by
-//! source (an IPv4 address, or an IPv6 /64), by account and in all. What is beyond is counted in metrics and nowhere else.
+//! source (an IPv4 address, or an IPv6 /64), by account and in all. What is beyond is counted in metrics; of strangers, one entry a
+//! minute says besides how many were.
 //!
 //! What is asked for is what the table of contents asks the door for at the same address, so that no page is left out.
 
@@ -15,9 +16,11 @@ use archive::ArchiveError;
 use axum::http::Method;
 use base::{Id16, Redacted, source_bytes};
 use identity::Session;
-use policy::{Action, Actor, Assurance, Purpose, Request, Role, Target};
+use policy::{Action, Actor, Assurance, DenialReason, Purpose, Request, Role, Target};
 use std::collections::{HashMap, HashSet};
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+use store::Act;
 
 /// Attempts of strangers that are journalled in a minute, from everywhere: 20 MB of journal a day at the most.
 const STRANGERS_MAX: usize = 30;
@@ -27,6 +30,11 @@ const SOURCE_MAX: usize = 5;
 const ACCOUNT_MAX: usize = 10;
 /// Accounts with attempts that are journalled in a minute.
 const ACCOUNTS_MAX: usize = 1_000;
+
+/// Seconds of the window in which attempts are counted.
+const WINDOW_S: i64 = 60;
+/// Where those came from who are counted together, if it was not one place.
+const SEVERAL: &str = "several";
 
 /// The table of contents.
 static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(routes);
@@ -102,7 +110,7 @@ impl Wish {
             Guard::Acting(action) => Some(wish(action, Role::Representative)),
             Guard::Role(roles, action) => Some(wish(action, *roles.first()?)),
             Guard::Staff => Some(Self::of_staff()),
-            Guard::Anyone | Guard::Session | Guard::Member => None,
+            Guard::Anyone | Guard::Session | Guard::Member | Guard::Person => None,
         }
     }
 
@@ -153,11 +161,17 @@ pub(crate) async fn note(portal: &Portal, asker: Asker<'_>, source: &str, wish: 
         source,
         wish,
     };
-    let minute = portal.archive().clock().now().as_second().div_euclid(60);
-    let is_kept = portal.attempts().is_kept(minute, &attempt);
-    let outcome = if is_kept { "journalled" } else { "counted" };
+    let now_s = portal.archive().clock().now().as_second();
+    let judged = portal.attempts().judge(now_s.div_euclid(WINDOW_S), &attempt);
+    let outcome = if judged.is_kept { "journalled" } else { "counted" };
     metrics::counter!("hanmaru_portal_attempts", "outcome" => outcome).increment(1);
-    if !is_kept {
+    if let Some(beyond) = judged.before {
+        tell_beyond(portal, beyond).await;
+    }
+    if judged.is_first_beyond {
+        tell_later(portal, now_s);
+    }
+    if !judged.is_kept {
         return;
     }
     let request = match (wish.patient, asker) {
@@ -184,6 +198,50 @@ pub(crate) async fn note(portal: &Portal, asker: Asker<'_>, source: &str, wish: 
     let _ = asking.await;
 }
 
+/// Tells of those beyond the limits once the minute is over, also where nobody comes any more. A program that ends before it does not.
+fn tell_later(portal: &Portal, now_s: i64) {
+    let (weak, window) = (portal.weak(), now_s.div_euclid(WINDOW_S));
+    let rest = Duration::from_secs((WINDOW_S - now_s.rem_euclid(WINDOW_S)).unsigned_abs());
+    tokio::spawn(async move {
+        tokio::time::sleep(rest).await;
+        let Some(portal) = weak.upgrade() else { return };
+        if let Some(beyond) = portal.attempts().take_beyond(window) {
+            tell_beyond(&portal, beyond).await;
+        }
+    });
+}
+
+/// One entry for all the attempts of strangers that were not journalled one by one: under nobody, since they may have been at anybody.
+async fn tell_beyond(portal: &Portal, beyond: Beyond) {
+    let source = beyond.from.clone().unwrap_or_else(|| SEVERAL.to_owned());
+    let account = Id16::derived(&["nobody", "many"]);
+    let actor = Actor {
+        account,
+        role: Role::Patient,
+        assurance: Assurance::None,
+        name: Redacted::new("many".to_owned()),
+        source: Redacted::new(source),
+    };
+    let act = Act {
+        actor,
+        subject: account,
+        action: "turn-away",
+        purpose: Purpose::Operation.name(),
+        explanation: "attempts-beyond".to_owned(),
+        refused: Some(DenialReason::Assurance.name().to_owned()),
+        count: Some(("attempt", beyond.attempts)),
+    };
+    let telling = portal.blocking(move |portal| {
+        if let Err(error) = portal.archive().store().journal_act(act) {
+            tracing::error!(%error, "attempts before the door cannot be journalled");
+            portal.attempts().add_beyond(&beyond);
+        }
+        Ok(())
+    });
+    // It has said so itself.
+    let _ = telling.await;
+}
+
 /// An attempt as the limits see it.
 #[derive(Debug, Clone, Copy)]
 struct Attempt<'a> {
@@ -207,16 +265,76 @@ struct Held {
     strangers: usize,
     by_source: HashMap<Vec<u8>, usize>,
     by_account: HashMap<Id16, usize>,
+    /// Those of strangers that were not kept.
+    beyond: Option<Beyond>,
+}
+
+/// Attempts of strangers that were not journalled one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Beyond {
+    /// How many.
+    attempts: u32,
+    /// Where all of them came from; `None` where it was not one place.
+    from: Option<String>,
+}
+
+/// What becomes of an attempt.
+#[derive(Debug, PartialEq, Eq)]
+struct Judged {
+    /// Whether it is journalled.
+    is_kept: bool,
+    /// Whether it is the first of its minute that is not, and of which is to be told later.
+    is_first_beyond: bool,
+    /// What was beyond the limits of a minute before, and was not told.
+    before: Option<Beyond>,
 }
 
 impl Attempts {
-    /// Whether an attempt is journalled. Bounded memory: what is held is emptied every minute, and holds what was kept alone.
-    fn is_kept(&self, minute: i64, attempt: &Attempt<'_>) -> bool {
+    /// Says what becomes of an attempt. Bounded memory: what is held is emptied every minute, and holds what was kept alone.
+    fn judge(&self, minute: i64, attempt: &Attempt<'_>) -> Judged {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = None;
         if held.minute != minute {
+            before = held.beyond.take();
             *held = Held { minute, ..Held::default() };
         }
-        let held = &mut *held;
+        let is_kept = held.keep(attempt);
+        let is_beyond = attempt.stranger && !is_kept;
+        let is_first_beyond = is_beyond && held.beyond.is_none();
+        if is_beyond {
+            held.add_beyond(&Beyond { attempts: 1, from: Some(attempt.source.to_owned()) });
+        }
+        Judged { is_kept, is_first_beyond, before }
+    }
+
+    /// What was beyond the limits of a minute, where that was not told since.
+    fn take_beyond(&self, minute: i64) -> Option<Beyond> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.minute == minute { held.beyond.take() } else { None }
+    }
+
+    /// Counts with the next ones what could not be told.
+    fn add_beyond(&self, more: &Beyond) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).add_beyond(more);
+    }
+}
+
+impl Held {
+    fn add_beyond(&mut self, more: &Beyond) {
+        let Some(known) = &mut self.beyond else {
+            self.beyond = Some(more.clone());
+            return;
+        };
+        known.attempts = known.attempts.saturating_add(more.attempts);
+        let bytes = |from: &Option<String>| from.as_deref().map(source_bytes);
+        if bytes(&known.from) != bytes(&more.from) {
+            known.from = None;
+        }
+    }
+
+    /// Whether an attempt is journalled, and remembers it then.
+    fn keep(&mut self, attempt: &Attempt<'_>) -> bool {
+        let held = self;
         let source = source_bytes(attempt.source);
         let key = (attempt.account, source.clone(), attempt.wish);
         if held.seen.contains(&key) && !attempt.guess {
@@ -247,6 +365,12 @@ mod tests {
 
     fn visit(number: usize) -> Wish {
         Wish { patient: Some(Id16::derived(&[&number.to_string()])), action: Action::ReadRecord, ..Wish::timeline() }
+    }
+
+    impl Attempts {
+        fn is_kept(&self, minute: i64, attempt: &Attempt<'_>) -> bool {
+            self.judge(minute, attempt).is_kept
+        }
     }
 
     fn stranger(source: &str, wish: Wish) -> Attempt<'_> {
@@ -293,6 +417,38 @@ mod tests {
         assert_eq!(kept(1, &|n| n.to_string()), STRANGERS_MAX - SOURCE_MAX);
         assert!(attempts.held.lock().expect("no holder panics").seen.len() <= STRANGERS_MAX);
         assert!(attempts.is_kept(2, &stranger("192.0.2.1", visit(0))), "the next minute is counted anew");
+    }
+
+    #[test]
+    fn those_beyond_the_limits_are_counted_and_told_of_once() {
+        let attempts = Attempts::default();
+        let from = |minute: i64, source: &str, number: usize| attempts.judge(minute, &stranger(source, visit(number)));
+        assert_eq!(from(1, "192.0.2.1", 0), Judged { is_kept: true, is_first_beyond: false, before: None });
+        for again in 0..3 {
+            let expected = Judged { is_kept: false, is_first_beyond: again == 0, before: None };
+            assert_eq!(from(1, "192.0.2.1", 0), expected);
+        }
+        let beyond = Beyond { attempts: 3, from: Some("192.0.2.1".to_owned()) };
+        assert_eq!(from(2, "192.0.2.1", 0), Judged { is_kept: true, is_first_beyond: false, before: Some(beyond) });
+        assert_eq!((attempts.take_beyond(1), attempts.take_beyond(2)), (None, None), "it was told");
+        assert!(from(2, "192.0.2.1", 0).is_first_beyond);
+        for number in 1..1_000 {
+            assert!(!from(2, &number.to_string(), number).is_first_beyond);
+        }
+        let kept = STRANGERS_MAX - 1;
+        let beyond = attempts.take_beyond(2).expect("they are told when the minute is over");
+        assert_eq!((beyond.attempts as usize, &beyond.from), (1_000 - kept, &None), "from several places");
+        assert!(from(2, "1", 1).is_first_beyond, "what comes after that is told of as well");
+        attempts.add_beyond(&beyond);
+        let again = from(3, "192.0.2.1", 0).before.expect("what could not be told is told with the next");
+        assert_eq!(again.attempts, beyond.attempts + 1);
+        let half = Attempt { stranger: false, ..stranger("192.0.2.1", visit(0)) };
+        assert_eq!(
+            (0..100).filter(|_| attempts.judge(4, &half).is_first_beyond).count(),
+            0,
+            "people have logs of their own"
+        );
+        assert_eq!(attempts.take_beyond(4), None);
     }
 
     #[test]

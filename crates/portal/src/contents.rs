@@ -21,6 +21,8 @@ pub enum Guard {
     Session,
     /// Somebody who proved themselves twice, a person or a member of staff: their own account.
     Member,
+    /// A person who proved themselves twice: what of their own account staff have nothing of.
+    Person,
     /// A person who proved themselves twice; the door is asked for this about what is their own.
     Own(Action),
     /// A person who proved themselves twice, acting for another; the door is asked for this on the appointment.

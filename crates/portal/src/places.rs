@@ -4,7 +4,6 @@
 
 use crate::fields::HeldForm;
 use base::Id16;
-use identity::TotpEnrolment;
 use jiff::civil::Date;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -35,13 +34,14 @@ impl Filter {
 pub(crate) struct Place {
     /// The path to go to after sign-in.
     pub return_to: Option<String>,
-    /// A second factor that is being set up, so that a wrong code or another language does not void what was scanned.
-    pub enrolment: Option<TotpEnrolment>,
     pub filter: Filter,
     /// Something that was sent and waits for the second factor to be given again.
     pub held: Option<HeldForm>,
     /// Where the pages of the access log after the first begin.
     pub access_pages: Vec<store::AccessCursor>,
+    /// The same of everybody's grounds, and of the account's own.
+    pub ground_pages: Vec<store::GroundCursor>,
+    pub own_ground_pages: Vec<store::GroundCursor>,
 }
 
 /// The places of all sessions.

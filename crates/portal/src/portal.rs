@@ -10,7 +10,7 @@ use base::Id16;
 use base::limits::Limits;
 use identity::Identity;
 use ledger::{StampAuthority, TrustPolicy, VerifierKey};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use store::{Condition, ShredRules};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use watch::Watch;
@@ -79,6 +79,15 @@ pub struct Portal {
     inner: Arc<Inner>,
 }
 
+/// A portal that may have ended: what waits for long holds nothing open.
+pub(crate) struct WeakPortal(Weak<Inner>);
+
+impl WeakPortal {
+    pub(crate) fn upgrade(&self) -> Option<Portal> {
+        self.0.upgrade().map(|inner| Portal { inner })
+    }
+}
+
 struct Inner {
     archive: Archive,
     identity: Identity,
@@ -129,6 +138,10 @@ impl Portal {
             watch,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    pub(crate) fn weak(&self) -> WeakPortal {
+        WeakPortal(Arc::downgrade(&self.inner))
     }
 
     pub(crate) fn archive(&self) -> &Archive {

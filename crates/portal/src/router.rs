@@ -6,7 +6,7 @@ use crate::pages::oversight::{REVIEWING, WATCHING};
 use crate::pages::recovery::RECOVERING;
 use crate::pages::staff_access::ASKING;
 use crate::pages::{
-    access, account, assets, audit_events, consents, erasure, erasures, granted, help, home, institutions, issue,
+    access, account, app, assets, audit_events, consents, erasure, erasures, granted, help, home, institutions, issue,
     language, marks, notices, oversight, passkey, people, proof, proofs, prove, questions, records, recovery,
     representatives, review, second_step, sign_in, staff, staff_access, status, verify, visit, watch, watch_case,
 };
@@ -134,6 +134,10 @@ fn account_pages() -> Contents {
         .get("/account/passkeys/add", Guard::Member, passkey::add)
         .post("/account/passkeys/add", Guard::Member, passkey::added)
         .post("/account/passkeys/remove", Guard::Member, passkey::remove)
+        .get("/account/app", Guard::Person, app::show)
+        .get("/account/app/new", Guard::Person, app::begin)
+        .post("/account/app/new", Guard::Person, app::set_up)
+        .post("/account/app/remove", Guard::Person, app::remove)
 }
 
 fn staff_pages() -> Contents {
@@ -142,6 +146,7 @@ fn staff_pages() -> Contents {
         .get("/staff/access", Guard::Staff, staff_access::show)
         .post("/staff/access/ask", Guard::Role(ASKING, Action::AskGround), staff_access::ask)
         .post("/staff/access/break", Guard::Role(&[Role::Clinician], Action::BreakGlass), staff_access::break_glass)
+        .post("/staff/access/close", Guard::Role(ASKING, Action::AskGround), staff_access::close)
         .post("/staff/access/seen", Guard::Staff, staff_access::seen)
         .get("/staff/records/{ground}", Guard::Role(ASKING, Action::ReadTimeline), granted::staff)
         .get("/staff/representatives", PROOFS, proofs::show)
@@ -158,6 +163,8 @@ fn staff_pages() -> Contents {
         .post("/staff/people/invite", RIGHTS, people::invite)
         .post("/staff/people/invite-again", RIGHTS, people::invite_again)
         .post("/staff/people/confirm", RIGHTS, people::confirm)
+        .post("/staff/people/give", RIGHTS, people::give)
+        .post("/staff/people/take", RIGHTS, people::take)
         .post("/staff/people/off-board", RIGHTS, people::off_board)
         .post("/staff/people/recover", RIGHTS, recovery::ask_for)
         .get("/staff/recovery", RECOVERS, recovery::form)

@@ -5,6 +5,7 @@ use crate::error::{ErrorPage, PageError};
 use crate::frame::Frame;
 use crate::pages::access::AccessListPage;
 use crate::pages::account::AccountPage;
+use crate::pages::app::{AppPage, NewAppPage};
 use crate::pages::assets;
 use crate::pages::consents::ConsentsPage;
 use crate::pages::erasure::{CertificatePage, ErasurePage};
@@ -72,6 +73,7 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("account-ended", &AccountPage::sample_ended(locale))?,
         sample("passkeys", &PasskeysPage::sample(locale))?,
         sample("passkeys-empty", &PasskeysPage::sample_empty(locale))?,
+        sample("app-new", &NewAppPage::sample(locale))?,
         sample("notices", &NoticesPage::sample(locale))?,
         sample("notices-none", &NoticesPage::sample_none(locale))?,
         sample("prove", &ProvePage::sample(locale))?,
@@ -82,22 +84,17 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("questions-none", &QuestionsPage::sample_none(locale))?,
         sample("review", &ReviewPage::sample(locale))?,
         sample("review-signed", &ReviewPage::sample_signed(locale))?,
-        sample("consents", &ConsentsPage::sample(locale))?,
-        sample("consents-change", &ConsentsPage::sample_change(locale))?,
-        sample("representatives", &RepresentativesPage::sample(locale))?,
-        sample("representatives-faulty", &RepresentativesPage::sample_faulty(locale))?,
-        sample("granted", &GrantedPage::sample(locale))?,
-        sample("granted-seen", &GrantedPage::sample_seen(locale))?,
-        sample("granted-empty", &GrantedPage::sample_empty(locale))?,
         sample("staff-access", &StaffAccessPage::sample(locale))?,
         sample("staff-access-none", &StaffAccessPage::sample_none(locale))?,
         sample("staff-proofs", &ProofsPage::sample(locale))?,
         sample("staff-proofs-found", &ProofsPage::sample_found(locale))?,
         sample("staff-proofs-form", &ProofsPage::sample_form(locale))?,
+        sample("staff-proofs-unknown", &ProofsPage::sample_unknown(locale))?,
         sample("staff-grounds", &GroundsPage::sample(locale))?,
         sample("staff-reviews", &ReviewsPage::sample(locale))?,
         sample("staff-reviews-none", &ReviewsPage::sample_none(locale))?,
     ];
+    samples.extend(shared(locale)?);
     samples.extend(open_pages(locale)?);
     samples.extend(recovery(locale)?);
     samples.extend(watch_pages(locale)?);
@@ -107,6 +104,9 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
     }
     for (name, page) in PasskeyStepPage::samples(locale) {
         samples.push(sample(&format!("passkey-{name}"), &page)?);
+    }
+    for (name, page) in AppPage::samples(locale) {
+        samples.push(sample(name, &page)?);
     }
     for (name, page) in StatusPage::samples(locale) {
         samples.push(sample(&format!("status-{name}"), &page)?);
@@ -119,6 +119,19 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         samples.push(sample(&format!("error-{number:02}"), &ErrorPage::new(frame, error))?);
     }
     Ok(samples)
+}
+
+/// What a person lets others see, and what is seen so.
+fn shared(locale: Locale) -> Result<[Sample; 7], askama::Error> {
+    Ok([
+        sample("consents", &ConsentsPage::sample(locale))?,
+        sample("consents-change", &ConsentsPage::sample_change(locale))?,
+        sample("representatives", &RepresentativesPage::sample(locale))?,
+        sample("representatives-faulty", &RepresentativesPage::sample_faulty(locale))?,
+        sample("granted", &GrantedPage::sample(locale))?,
+        sample("granted-seen", &GrantedPage::sample_seen(locale))?,
+        sample("granted-empty", &GrantedPage::sample_empty(locale))?,
+    ])
 }
 
 /// What is open to everybody, and the same for all.

@@ -126,12 +126,13 @@ fn on_ground(portal: &Portal, account: Id16, ground: Id16) -> Result<(Role, &'st
     if let Some(own) = store.own_ground(account, ground)? {
         return Ok((own.role, own.kind.purposes().first().copied().unwrap_or_default(), own.subject));
     }
-    let (role, name) = if store.facts(account)?.holds.contains(&Role::Pharmacist) {
-        (Role::Pharmacist, "dispensing")
-    } else {
+    let role = match store.role_on_consent(account, ground)? {
+        Some(role) => role,
+        None if store.facts(account)?.holds.contains(&Role::Pharmacist) => Role::Pharmacist,
         // Whoever is no clinician is told so by the door.
-        (Role::Clinician, "care")
+        None => Role::Clinician,
     };
+    let name = if role == Role::Pharmacist { "dispensing" } else { "care" };
     debug_assert!(GroundKind::Consent.purposes().contains(&name));
     // Of a consent the asker knows the id and not whose it is; where there is none, it is nobody's.
     Ok((role, name, store.subject_of_consent(ground)?.unwrap_or(ground)))

@@ -251,6 +251,7 @@ fn here(uri: &Uri) -> String {
         "/account/end-others" | "/account/end" => "/account".to_owned(),
         "/account/notices/object" => "/account/notices".to_owned(),
         "/account/passkeys/remove" => "/account/passkeys".to_owned(),
+        "/account/app/remove" => "/account/app".to_owned(),
         path if path.starts_with("/staff/recovery/") => "/staff/recovery".to_owned(),
         path if path.starts_with("/staff/people/") => "/staff/people".to_owned(),
         "/consents/give" | "/consents/change" | "/consents/withdraw" => "/consents".to_owned(),

@@ -21,6 +21,9 @@ pub enum WatchError {
     /// Somebody wants to handle a case about themselves.
     #[error("nobody handles a case about what they did themselves: another security officer does")]
     OwnCase,
+    /// Somebody wants to mark their own records, or to take a mark from them.
+    #[error("nobody marks their own records: another security officer does")]
+    OwnRecords,
     /// A text is empty or too long.
     #[error("the text has {found} characters: write between 1 and {limit}")]
     Text {
@@ -43,6 +46,16 @@ pub enum WatchError {
         /// What.
         what: &'static str,
     },
+}
+
+impl WatchError {
+    /// As [`StoreError::missing_key`].
+    pub(crate) fn missing_key(&self) -> Option<&str> {
+        match self {
+            Self::Store(error) => error.missing_key(),
+            _ => None,
+        }
+    }
 }
 
 impl From<AskError> for WatchError {

@@ -135,6 +135,11 @@ pub enum Gap {
         /// Its number.
         number: u64,
     },
+    /// Entries cannot be read, and none behind them is watched, for want of a key that somebody has to restore.
+    NoKey {
+        /// The key, or the root that it needs.
+        key: String,
+    },
     /// The chain of a journal file breaks off before its end.
     Journal {
         /// The file's name, which tells nothing of a person.

@@ -43,6 +43,11 @@ impl Message {
         Self { key: format!("watch-finding-{}", rule.name()), values: Vec::new() }
     }
 
+    /// The sentence on what stops the watch.
+    pub(crate) fn no_key() -> Self {
+        Self::of(Rule::LogGap).variant("no-key")
+    }
+
     /// Another sentence of the same rule.
     #[must_use]
     pub fn variant(mut self, name: &str) -> Self {
@@ -68,6 +73,8 @@ impl Finding {
         let subject = match self.rule {
             // Whose records they were does not matter to these.
             Rule::OffHours | Rule::NewDevice | Rule::DormantAccount | Rule::AfterRevocation | Rule::RoleMismatch => "",
+            // What stops the watch is no hole among others: somebody is told of it, whatever case is open about those.
+            Rule::LogGap if self.message.key == Message::no_key().key => self.message.key.as_str(),
             _ => subject.as_str(),
         };
         Id16::derived(&["watch-topic", self.rule.name(), &actor, subject])

@@ -9,7 +9,7 @@
 //!
 //! watching   reader() -> Reader     Reader::step() -> Step{ entries, findings, more }
 //!            mark(subject, Flag)    works_at(account, person, institution)    set_hours(institution, weekday, Hours)
-//! marks      marks(&Permit) -> Marks    mark_patient(&Permit, patient, Flag, reason)    unmark_as(&Permit, subject, Flag, reason)
+//! marks      marks(&Permit) -> Marks    mark_patient(&Permit, &NamedPatient, Flag, reason)    unmark_as(&Permit, subject, Flag, reason)
 //! cases      cases(&Permit, &CaseQuery) -> Vec<Case>             case(&Permit, id) -> CaseFile
 //!            assign  ask  remark  close  fulfil                  changes(&Permit, after) -> (newest, Vec<Case>)
 //!            questions(&Permit) -> Vec<Question>                 answer(&Permit, id, text)

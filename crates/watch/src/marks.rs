@@ -8,6 +8,7 @@ use crate::watch::{Flag, Watch};
 use base::{Id16, Redacted, Timestamp};
 use identity::sealed;
 use policy::{Action, Permit};
+use store::{Act, NamedPatient, StoreError};
 
 /// Most marks in one list.
 pub const MARKS_MAX: usize = 500;
@@ -54,13 +55,26 @@ impl Watch {
     }
 
     /// Marks whose records a patient's of an institution are, wherever else they are a patient. Takes a permit for
-    /// [`Action::MarkRecords`]; journalled under them before it is done.
+    /// [`Action::MarkRecords`]; journalled under them before it is done, and where there is no such patient as tried in vain.
     ///
     /// # Errors
-    /// [`WatchError::NoCase`] where there is no such patient, [`WatchError::Text`] for the reason, [`WatchError::Store`].
-    pub fn mark_patient(&self, permit: &Permit, patient: Id16, flag: Flag, reason: &str) -> Result<(), WatchError> {
+    /// [`WatchError::NoCase`] where there is no such patient, [`WatchError::Text`] for the reason, [`WatchError::OwnRecords`],
+    /// [`WatchError::Store`].
+    pub fn mark_patient(
+        &self,
+        permit: &Permit,
+        patient: &NamedPatient,
+        flag: Flag,
+        reason: &str,
+    ) -> Result<(), WatchError> {
         cases::check(permit, &[Action::MarkRecords])?;
-        let subject = self.inner.store.subject_of_patient(permit, patient)?.ok_or(WatchError::NoCase)?;
+        // Nobody is looked for before all else is right: who finds somebody sets a mark, and that is journalled.
+        let reason = cases::checked(reason)?;
+        let subject = match self.inner.store.subject_of_patient(permit, patient) {
+            Ok(known) => known.subject(),
+            Err(StoreError::Missing { .. }) => return Err(WatchError::NoCase),
+            Err(error) => return Err(error.into()),
+        };
         self.set_mark(permit, subject, flag, true, reason)
     }
 
@@ -70,7 +84,21 @@ impl Watch {
     /// As [`Watch::mark_patient`], where there is no such mark.
     pub fn unmark_as(&self, permit: &Permit, subject: Id16, flag: Flag, reason: &str) -> Result<(), WatchError> {
         cases::check(permit, &[Action::MarkRecords])?;
-        self.set_mark(permit, subject, flag, false, reason)
+        self.set_mark(permit, subject, flag, false, cases::checked(reason)?)
+    }
+
+    /// Refuses, and journals so, where the records are those of who marks, as far as it was said which person that is.
+    fn refuse_own(&self, permit: &Permit, subject: Id16) -> Result<(), WatchError> {
+        let store = &self.inner.store;
+        let Some(own) = self.person_of(permit.actor().account)? else { return Ok(()) };
+        if own != subject && store.person_of_patient(permit, subject)? != Some(own) {
+            return Ok(());
+        }
+        let (actor, explanation) = (permit.actor().clone(), permit.explanation().to_owned());
+        let (action, purpose) = (permit.action().name(), permit.purpose().name());
+        let refused = Some("own".to_owned());
+        store.journal_act(Act { actor, subject, action, purpose, explanation, refused, count: None })?;
+        Err(WatchError::OwnRecords)
     }
 
     fn set_mark(
@@ -79,9 +107,9 @@ impl Watch {
         subject: Id16,
         flag: Flag,
         is_set: bool,
-        reason: &str,
+        reason: String,
     ) -> Result<(), WatchError> {
-        let reason = cases::checked(reason)?;
+        self.refuse_own(permit, subject)?;
         let name = flag.name();
         self.inner.store.note_use(permit, subject, if is_set { "mark" } else { "mark-taken" })?;
         let (account, at_us) = (permit.actor().account, self.inner.clock.now().as_microsecond());

@@ -77,7 +77,8 @@ impl<'a> Batch<'a> {
         if let Some(stated) = self.stated.get(&key) {
             return Ok(stated.clone());
         }
-        let stated = self.store.stated_reason(self.permit, key.0, ground, self.params.reason.days)?;
+        let params = &self.params.reason;
+        let stated = self.store.stated_reason(self.permit, key.0, ground, (params.days, params.people))?;
         self.stated.insert(key, stated.clone());
         Ok(stated)
     }
@@ -134,7 +135,13 @@ impl Source for Batch<'_> {
     fn facts(&mut self, entry: &AccessEntry) -> Result<Facts, StoreError> {
         let linked = self.store.person_of_patient(self.permit, entry.subject)?;
         let person = linked.unwrap_or(entry.subject);
-        let (died, lost) = (self.store.died(self.permit, person)?, self.store.lost_before(self.permit, entry)?);
+        let died = self.store.died(self.permit, person)?;
+        // Who is known and not signed in came in no role: what the page takes is not what they claim. Only whoever left has none to
+        // come for.
+        let lost = match entry.actor.assurance {
+            0 => None,
+            _ => self.store.lost_before(self.permit, entry)?,
+        };
         let facts = self.store.tables().read("facts for the watch", |connection| {
             let flags = tables::flags(connection, [entry.subject, person], entry.time)?;
             let left = tables::left(connection, entry.actor.account)?;

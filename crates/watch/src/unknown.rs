@@ -5,8 +5,9 @@ use crate::error::WatchError;
 use crate::tables;
 use crate::watch::Watch;
 use base::Id16;
-use policy::{Action, InstitutionCode, Owner, Permit};
+use policy::{Action, InstitutionCode, Permit};
 use std::collections::BTreeSet;
+use store::NamedPatient;
 
 /// What is not known. Nothing about a patient.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,12 +45,13 @@ impl Watch {
         Ok(Unknown { accounts, institutions })
     }
 
-    /// The person whom an institution knows under a number, where that is known.
+    /// The person whom an institution knows under a number, on their chart or in its record system, where that is known. For the
+    /// command line.
     ///
     /// # Errors
     /// [`WatchError::Store`].
     pub fn person_known_as(&self, institution: &InstitutionCode, number: &str) -> Result<Option<Id16>, WatchError> {
-        let patient = Owner::patient(institution, number).id();
-        Ok(self.store().person_of_patient(&self.permit()?, patient)?)
+        let named = NamedPatient::new(institution.clone(), number);
+        Ok(self.store().patient_named(&self.permit()?, &named)?.and_then(|known| known.person))
     }
 }

@@ -26,6 +26,8 @@ const LOOK_STEPS: u32 = 10;
 const DUE_MAX: usize = 200;
 /// After which the log is looked through from its beginning again: what was there yesterday may be gone today.
 const AGAIN: SignedDuration = SignedDuration::from_hours(24);
+/// After which a key that is missing is told of: until then somebody may be restarting or restoring something.
+const KEYLESS: SignedDuration = SignedDuration::from_mins(1);
 /// The job's name.
 const JOB: &str = "watch";
 /// New cases that destinations are told of in one go.
@@ -93,6 +95,8 @@ pub struct Reader {
     day_at: Option<u64>,
     steps: u32,
     again: Again,
+    /// The key for want of which nothing can be read, and since when.
+    keyless: Option<(String, Timestamp)>,
 }
 
 /// The look through what had no hole when it was looked through first: from the beginning to there, once a day and after a start.
@@ -152,6 +156,7 @@ impl Watch {
             day_at: None,
             steps: 0,
             again: Again::default(),
+            keyless: None,
         }
     }
 
@@ -251,22 +256,49 @@ impl Watch {
 
 impl Reader {
     /// Looks at the next entries, and from time to time at what is due and at what is missing. After an error the next step
-    /// begins where the log was watched to: no entry is passed over.
+    /// begins where the log was watched to: no entry is passed over. Where the error stays, for want of a key, that is found once.
     ///
     /// # Errors
     /// [`WatchError::Store`], [`WatchError::Denied`].
     pub fn step(&mut self) -> Result<Step, WatchError> {
         let permit = self.watch.permit()?;
-        let at = match self.at {
-            Some(at) => at,
-            None => self.start(&permit)?,
-        };
-        let mut step = self.entries(&permit, at)?;
+        let mut step = self.next(&permit);
+        match &step {
+            Ok(_) => self.keyless = None,
+            Err(error) => match error.missing_key() {
+                // Whatever else is found goes on being found.
+                Some(key) => self.without(key)?,
+                None => return step,
+            },
+        }
         if self.steps.is_multiple_of(LOOK_STEPS) {
-            step.findings += self.due(&permit)? + self.missing(&permit)?;
+            let findings = self.due(&permit)? + self.missing(&permit)?;
+            step = step.map(|step| Step { findings: step.findings + findings, ..step });
         }
         self.steps = self.steps.wrapping_add(1);
-        Ok(step)
+        step
+    }
+
+    fn next(&mut self, permit: &Permit) -> Result<Step, WatchError> {
+        let at = match self.at {
+            Some(at) => at,
+            None => self.start(permit)?,
+        };
+        self.entries(permit, at)
+    }
+
+    /// Tells of a key for want of which the log cannot be read, where it has been missing for a while.
+    fn without(&mut self, key: &str) -> Result<(), WatchError> {
+        let now = self.watch.inner.clock.now();
+        let since = match &self.keyless {
+            Some((known, since)) if known == key => *since,
+            _ => now,
+        };
+        self.keyless = Some((key.to_owned(), since));
+        if now.duration_since(since) >= KEYLESS {
+            self.find_gaps([Gap::NoKey { key: key.to_owned() }], now, None)?;
+        }
+        Ok(())
     }
 
     /// Finds where the log was watched to, and tells the rules what came shortly before.
@@ -387,7 +419,19 @@ impl Reader {
         holes.extend(gone);
         let torn = inner.store.torn_journals()?;
         let gaps = holes.into_iter().map(gap_of).chain(torn.into_iter().map(|file| Gap::Journal { file }));
-        let mut work = Work { now_us: now.as_microsecond(), ..Work::default() };
+        let found = self.find_gaps(gaps, now, (now_checked != checked).then_some(now_checked))?;
+        self.again = again;
+        Ok(found)
+    }
+
+    /// Writes down gaps that are not known, and up to where the log was looked through where that is new.
+    fn find_gaps(
+        &self,
+        gaps: impl IntoIterator<Item = Gap>,
+        now: Timestamp,
+        checked: Option<Checked>,
+    ) -> Result<usize, WatchError> {
+        let mut work = Work { now_us: now.as_microsecond(), checked, ..Work::default() };
         for gap in gaps {
             let finding = self.rules.gap(&gap, now);
             let known =
@@ -397,13 +441,7 @@ impl Reader {
                 work.add(&self.watch, finding, None);
             }
         }
-        let mut found = 0;
-        if !work.findings.is_empty() || now_checked != checked {
-            work.checked = Some(now_checked);
-            found = self.commit(0, work)?;
-        }
-        self.again = again;
-        Ok(found)
+        if work.findings.is_empty() && work.checked.is_none() { Ok(0) } else { self.commit(0, work) }
     }
 
     /// The next stretch of what was looked through before, up to `checked`.

@@ -7,7 +7,8 @@ use crate::web::{Web, WebAnswer, is_safe};
 use ledger::note::NOTE_LEN_MAX;
 use ledger::tiles::{CHECKPOINT_PATH, TILE_WIDTH, TileId, TilePath, entries_path, parse_path, path};
 use ledger::{
-    BundleSource, Error, SignedCheckpoint, TileSource, TrustPolicy, WitnessedCheckpoint, audit_file, audit_since,
+    BundleSource, EARLIER_ROOT, Error, SignedCheckpoint, TileSource, TrustPolicy, WitnessedCheckpoint, audit_file,
+    audit_since,
 };
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -165,44 +166,49 @@ impl AuditLog {
             )));
         }
         if new.size < old.size {
-            return Err(self.convicted(
-                found,
-                &format!("ROLLED BACK: it has {} entries, and had {} when it was seen before", new.size, old.size),
-            ));
+            // It has signed both, as every log has: an old copy of its files looks the same.
+            return Err(Trouble::Found(format!(
+                "ROLLED BACK: it has {} entries, and had {} when it was seen before",
+                new.size, old.size
+            )));
         }
         if new.size == old.size && new.root != old.root {
-            return Err(self.convicted(
-                found,
-                &format!("SPLIT VIEW: at {} entries it has signed another root than when it was seen before", new.size),
-            ));
+            let what =
+                format!("SPLIT VIEW: at {} entries it has signed another root than when it was seen before", new.size);
+            return Err(self.convicted(earlier, found, &what, "are signed by it and prove that"));
         }
         Ok(())
     }
 
     /// What went wrong while the files were checked.
     fn trouble(&self, error: Error, earlier: Option<&SignedCheckpoint>, head: &WitnessedCheckpoint) -> Trouble {
-        let is_earlier = matches!(&error, Error::RootMismatch { what, .. } if what.contains("earlier head"));
-        match error {
-            Error::Source { path, source } => Trouble::Unchecked(format!("{path} cannot be read: {source}")),
-            error if is_earlier => {
-                let size = earlier.map_or(0, |earlier| earlier.checkpoint.size);
+        match (error, earlier) {
+            (Error::Source { path, source }, _) => Trouble::Unchecked(format!("{path} cannot be read: {source}")),
+            (error @ Error::RootMismatch { what: EARLIER_ROOT, .. }, Some(earlier)) => {
+                let size = earlier.checkpoint.size;
                 let what = format!("FORKED: its first {size} entries are not those that were seen before ({error})");
-                self.convicted(&head.signed, &what)
+                self.convicted(earlier, &head.signed, &what, "are signed by it and prove that together with its files")
             }
-            error => Trouble::Found(error.to_string()),
+            (error, _) => Trouble::Found(error.to_string()),
         }
     }
 
-    /// Keeps the head that contradicts the one seen before: both together convict whoever signed them.
-    fn convicted(&self, found: &SignedCheckpoint, what: &str) -> Trouble {
+    /// Keeps the head that contradicts the one seen before, and that one too: the state file goes on to the next.
+    fn convicted(&self, earlier: &SignedCheckpoint, found: &SignedCheckpoint, what: &str, proves: &str) -> Trouble {
         let Some(state) = &self.state else { return Trouble::Found(what.to_owned()) };
-        let mut evidence = state.clone().into_os_string();
-        evidence.push(format!(".contradiction-{}", &base::hex(&base::sha256(&found.note))[..16]));
-        let kept = replace(Path::new(&evidence), &found.note);
-        let (state, evidence) = (state.display(), Path::new(&evidence).display());
+        // Named by what was signed, so that the same with other signatures beside it is no other.
+        let name = base::hex(&base::sha256(found.checkpoint.to_string().as_bytes()));
+        let beside = |more: &str| {
+            let mut path = state.clone().into_os_string();
+            path.push(format!(".contradiction-{}{more}", &name[..16]));
+            PathBuf::from(path)
+        };
+        let (seen, other) = (beside("-seen"), beside(""));
+        let kept = replace(&seen, &earlier.note).and_then(|()| replace(&other, &found.note));
+        let (seen, other) = (seen.display(), other.display());
         Trouble::Found(match kept {
-            Ok(()) => format!("{what}; {state} and {evidence} are signed by it and prove that"),
-            Err(error) => format!("{what}; {evidence} cannot be written: {error}"),
+            Ok(()) => format!("{what}; {seen} and {other} {proves}"),
+            Err(error) => format!("{what}; {seen} and {other} cannot be written: {error}"),
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::hall::{Hall, configured};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use store::{Drill, DrillOutcome, Fingerprint, Rebuilt};
+use store::{Drill, DrillOutcome, Fingerprint, Rebuilt, Without};
 
 /// Arguments of `hanmaru rebuild`.
 #[derive(clap::Args)]
@@ -23,6 +23,9 @@ pub struct Rebuild {
     /// Goes on although fewer witnesses than a quorum can be asked whether they have seen more of a log than the sites hold.
     #[arg(long)]
     without_witnesses: bool,
+    /// Goes on although so many sites are silent that some of what was sealed may be at those alone.
+    #[arg(long)]
+    without_sites: bool,
 }
 
 impl Rebuild {
@@ -30,10 +33,11 @@ impl Rebuild {
     pub fn run(self) -> Result<ExitCode, Failure> {
         let config = configured(&self.config)?;
         let begin = Instant::now();
+        let without = Without { witnesses: self.without_witnesses, sites: self.without_sites };
         let rebuilt = if self.drill {
-            drill(&config, &self.from)?
+            drill(&config, &self.from, without)?
         } else {
-            Hall::rebuild(&config, &self.from, false, self.without_witnesses)?
+            Hall::rebuild(&config, &self.from, false, without)?
         };
         say(&rebuilt);
         let seconds = begin.elapsed().as_secs();
@@ -55,17 +59,17 @@ impl Rebuild {
 }
 
 /// A restore drill, of which the running installation keeps what came of it, for its status.
-fn drill(config: &Config, site: &str) -> Result<Rebuilt, Failure> {
+fn drill(config: &Config, site: &str, without: Without) -> Result<Rebuilt, Failure> {
     let hall = Hall::look(config)?;
     let permit = hall.operate("rebuild", policy::Action::ReadStatus)?;
     let begun = hall.machine_time();
     let is_at_rest = hall.store().health().waiting == [0, 0];
     let before = hall.store().fingerprint(&permit)?;
-    let made = Hall::rebuild(config, site, true, false);
+    let made = Hall::rebuild(config, site, true, without);
     let after = hall.store().fingerprint(&permit)?;
     let (outcome, result) = match &made {
         Err(error) => (DrillOutcome::Unequal, error.to_string()),
-        Ok(made) => compared(&made.fingerprint, &before, &after, is_at_rest),
+        Ok(made) => unless_silent(compared(&made.fingerprint, &before, &after, is_at_rest), &made.silent),
     };
     let (resources, objects) = made.as_ref().map_or((0, 0), |made| (made.versions, made.objects));
     let rows = made.as_ref().map_or(0, |made| made.fingerprint.iter().map(|table| table.rows).sum());
@@ -115,6 +119,15 @@ fn compared(made: &Fingerprint, before: &Fingerprint, after: &Fingerprint, is_at
     (DrillOutcome::Partly, said)
 }
 
+/// What a site has that does not tell was not compared.
+fn unless_silent((outcome, said): (DrillOutcome, String), silent: &[String]) -> (DrillOutcome, String) {
+    if silent.is_empty() {
+        return (outcome, said);
+    }
+    let outcome = if outcome == DrillOutcome::Equal { DrillOutcome::Partly } else { outcome };
+    (outcome, format!("{said}; silent, and not asked whether they have more: {}", silent.join("; ")))
+}
+
 fn say(rebuilt: &Rebuilt) {
     for (place, log) in ["records", "access"].into_iter().enumerate() {
         println!("log {log}: {} leaves, all explained; root {}", rebuilt.leaves[place], rebuilt.roots[place]);
@@ -132,6 +145,9 @@ fn say(rebuilt: &Rebuilt) {
         rebuilt.packs[1] >> 20
     );
     println!("{} frames whose key was destroyed, {} of interrupted writes", rebuilt.shut, rebuilt.stray);
+    for silent in &rebuilt.silent {
+        println!("{silent}: it could not be asked whether it has more");
+    }
     if rebuilt.back > 0 {
         println!(
             "{} keys that an erasure had destroyed were in the key stores again, which were set back to a time before it: \

@@ -1,5 +1,5 @@
-//! `hanmaru staff`: the first member of staff, further ones, and the end of an account at once. The portal does the same for
-//! administrators who are signed in.
+//! `hanmaru staff`: the first member of staff, further ones, what they may do, and the end of an account at once. The portal does the
+//! same for administrators who are signed in.
 
 use crate::Failure;
 use crate::hall::{Hall, configured};
@@ -10,7 +10,7 @@ use policy::InstitutionCode;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use store::Right;
+use store::{Right, Store};
 
 /// How long is waited until what was done is at the sites.
 const SEAL_PATIENCE: Duration = Duration::from_secs(5);
@@ -47,18 +47,36 @@ enum What {
         /// The account, as `hanmaru staff list` tells it.
         account: Id16,
     },
-    /// Gives the rights that an administrator asked for somebody: where there is no second administrator to confirm them.
+    /// Gives the rights that an administrator asked for somebody who has set up a passkey: where there is no second administrator to
+    /// confirm them.
     Confirm {
         /// The account, as `hanmaru staff list` tells it.
         account: Id16,
     },
-    /// Lists every member of staff.
+    /// Gives a member of staff a further right, at once.
+    Give(Wished),
+    /// Takes a right of a member of staff away, or one that was asked for: at once.
+    Take(Wished),
+    /// Lists every member of staff, with their rights.
     List,
     /// Ends an account for good: its sessions, passkeys, invitations and rights, at once.
     OffBoard {
         /// The account, as `hanmaru staff list` tells it.
         account: Id16,
     },
+}
+
+/// A right of somebody.
+#[derive(clap::Args)]
+struct Wished {
+    /// The account, as `hanmaru staff list` tells it.
+    account: Id16,
+    /// The role, as policies name it.
+    #[arg(long)]
+    role: String,
+    /// The institution's code, for a role that belongs to one.
+    #[arg(long)]
+    institution: Option<String>,
 }
 
 impl Staff {
@@ -79,25 +97,44 @@ impl Staff {
                 }
             }
             What::Confirm { account } => {
-                let given = hall.store().confirm_rights(None, account)?;
+                let given = identity.confirm_rights(None, account, None)?;
                 println!("{given} rights are given");
             }
-            What::List => list(&identity)?,
+            What::Give(wished) => {
+                let right = right(&wished.role, wished.institution.as_deref())?;
+                match identity.staff_state(wished.account)? {
+                    Some(StaffState::Invited | StaffState::Active) => hall.store().grant(wished.account, &right)?,
+                    _ => return Err("no member of staff has this account, or they have left".into()),
+                }
+                println!("the right is given");
+            }
+            What::Take(wished) => {
+                let right = right(&wished.role, wished.institution.as_deref())?;
+                identity.take_right(None, wished.account, &right)?;
+                println!("the right is taken away");
+                warn_unsealed(&hall, "the right");
+            }
+            What::List => list(&identity, hall.store())?,
             What::OffBoard { account } => {
                 let ended = identity.off_board(account)?;
                 println!(
                     "the account is ended: {} sessions, {} passkeys, {} invitations and {} rights are gone",
                     ended.sessions, ended.passkeys, ended.invitations, ended.rights
                 );
-                if !is_sealed_soon(&hall) {
-                    println!(
-                        "it holds here at once, and is NOT at the sites yet: until `hanmaru status` says that nothing waits, an \
-                         installation that is made again from them has the account. Let `hanmaru serve` run."
-                    );
-                }
+                warn_unsealed(&hall, "the account");
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Says so where what has ended here would come back with a rebuild.
+fn warn_unsealed(hall: &Hall, what: &str) {
+    if !is_sealed_soon(hall) {
+        println!(
+            "it holds here at once, and is NOT at the sites yet: until `hanmaru status` says that nothing waits, an \
+             installation that is made again from them has {what}. Let `hanmaru serve` run."
+        );
     }
 }
 
@@ -132,7 +169,8 @@ fn told(invitation: &Invitation, public_url: &str) {
     println!("the link is good once, until {}: hand it to its person and to nobody else", invitation.ends);
 }
 
-fn list(identity: &Identity) -> Result<(), Failure> {
+fn list(identity: &Identity, store: &Store) -> Result<(), Failure> {
+    let held = store.rights_held()?;
     for staff in identity.staff()? {
         let state = match staff.state {
             StaffState::Invited => "invited",
@@ -140,6 +178,12 @@ fn list(identity: &Identity) -> Result<(), Failure> {
             StaffState::Left => "left",
         };
         println!("{} {state} since {} {}", staff.account, staff.changed, staff.name.expose());
+        for (_, right) in held.iter().filter(|(account, _)| *account == staff.account) {
+            match right.institution() {
+                Some(institution) => println!("    {} at {institution}", right.role().name()),
+                None => println!("    {}", right.role().name()),
+            }
+        }
     }
     Ok(())
 }

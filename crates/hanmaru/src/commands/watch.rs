@@ -58,8 +58,8 @@ enum What {
     Staff {
         /// The account.
         account: Id16,
-        /// The person.
-        #[arg(long)]
+        /// The person: their user code, as they see it under representatives once they are signed in.
+        #[arg(long, value_parser = user_code)]
         person: Option<Id16>,
         /// The person, as an institution knows them: its code and their number there, such as 31100001/p1.
         #[arg(long, value_name = "CODE/NUMBER", conflicts_with = "person")]
@@ -120,6 +120,12 @@ impl Watch {
                     Some(number) => Some(known(&watch, &number)?),
                     None => person,
                 };
+                // A code of nobody would tell nothing, and let pass what is refused to whoever has a part in it.
+                if let Some(person) = person
+                    && hall.store().facts(person)?.person.is_none()
+                {
+                    return Err(format!("{person} is the user code of nobody").into());
+                }
                 person.map(note).transpose()?;
                 watch.works_at(account, person, institution.as_deref().map(code).transpose()?)?;
             }
@@ -140,6 +146,12 @@ fn flag(mark: Mark, since: Option<Timestamp>) -> Flag {
 
 fn code(text: &str) -> Result<InstitutionCode, Failure> {
     InstitutionCode::new(text).ok_or_else(|| format!("{text:?} is no institution's code").into())
+}
+
+/// A user code, with or without the spaces that it is shown with.
+fn user_code(text: &str) -> Result<Id16, String> {
+    let code: String = text.split_whitespace().collect();
+    code.parse().map_err(|_| "a user code has 32 letters and digits".to_owned())
 }
 
 /// The person whom an institution knows under a number: `CODE/NUMBER`.

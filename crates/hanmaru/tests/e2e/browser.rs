@@ -325,21 +325,41 @@ impl Browser {
 
     /// Invites a member of staff on the command line: the link.
     pub async fn invite(&self, name: &str, role: &str) -> Result<String, Fault> {
+        Ok(self.invite_with(name, role, &[]).await?.1)
+    }
+
+    /// The same, with the account: it and the link.
+    pub async fn employ(&self, name: &str, role: &str) -> Result<(String, String), Fault> {
         self.invite_with(name, role, &[]).await
     }
 
     /// The same, to an institution.
     pub async fn invite_at(&self, name: &str, role: &str, institution: &str) -> Result<String, Fault> {
-        self.invite_with(name, role, &["--institution", institution]).await
+        Ok(self.invite_with(name, role, &["--institution", institution]).await?.1)
     }
 
-    async fn invite_with(&self, name: &str, role: &str, more: &[&str]) -> Result<String, Fault> {
+    /// Says on the command line which person a member of staff is, by the user code that the person is shown.
+    pub async fn register(&self, account: &str, code: &str) -> Result<(), Fault> {
+        let config = self.world.scratch("data/hanmaru.toml");
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hanmaru"));
+        command.arg("watch").arg("--config").arg(config).args(["staff", account, "--person", code]);
+        let said = command.output().await?;
+        if said.status.success() {
+            return Ok(());
+        }
+        Err(format!("nobody was registered: {}", String::from_utf8_lossy(&said.stderr)).into())
+    }
+
+    async fn invite_with(&self, name: &str, role: &str, more: &[&str]) -> Result<(String, String), Fault> {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_hanmaru"));
         command.args(["staff", "invite", "--name", name, "--role", role]).args(more);
         let made = command.arg("--config").arg(self.world.scratch("data/hanmaru.toml")).output().await?;
         let said = String::from_utf8_lossy(&made.stdout).into_owned();
+        let account = said.lines().find_map(|line| line.strip_prefix("account "));
         let link = said.lines().find(|line| line.contains("/staff/enrol/"));
-        link.map(ToOwned::to_owned)
+        account
+            .zip(link)
+            .map(|(account, link)| (account.to_owned(), link.to_owned()))
             .ok_or_else(|| format!("no invitation: {said} {}", String::from_utf8_lossy(&made.stderr)).into())
     }
 

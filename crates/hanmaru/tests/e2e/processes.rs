@@ -16,8 +16,9 @@ const PATIENTS: &str = "30";
 const START_WAIT: Duration = Duration::from_secs(120);
 /// Longest wait for a program to end once it was told to.
 const STOP_WAIT: Duration = Duration::from_secs(30);
-/// People of the agency whom no hospital knows: one for each view who looks for records, and one who acts for another.
-const STRANGERS: usize = 8;
+/// People of the agency whom no hospital knows: one for each view who looks for records, one who acts for another, and one who is
+/// a member of staff.
+const STRANGERS: usize = 12;
 
 /// The code of the hospital whose deposit has begun and not ended.
 pub const HALFWAY: &str = "99510004";
@@ -46,7 +47,7 @@ pub struct Running {
     pub people: Vec<Person>,
     /// People the agency knows and no hospital does.
     pub strangers: Vec<Person>,
-    /// The code of a hospital, and its numbers of patients.
+    /// The code of a hospital, and the numbers on the charts of its patients.
     pub hospital: (String, Vec<String>),
 }
 
@@ -107,16 +108,20 @@ fn generate(bags: &Path) -> (Vec<Person>, Vec<Person>) {
     (people, strangers)
 }
 
-/// The code of a hospital and its numbers of patients, from its own file of them.
+/// The code of a hospital and the numbers that stand on its charts and documents, from its own file of patients.
 fn numbers(patients: &Path) -> (String, Vec<String>) {
     let lines = std::fs::read_to_string(patients).expect("a bag has its patients");
-    let ids: BTreeSet<String> = lines
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a resource is JSON"))
-        .map(|patient| patient["id"].as_str().expect("a patient has an id").to_owned())
-        .collect();
-    let code = ids.first().and_then(|id| id.split_once('-')).expect("ids begin with the hospital's code").0.to_owned();
-    (code, ids.into_iter().collect())
+    let patients: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("a resource is JSON")).collect();
+    let id = patients[0]["id"].as_str().expect("a patient has an id");
+    let code = id.split_once('-').expect("ids begin with the hospital's code").0.to_owned();
+    let of_chart = |identifier: &&serde_json::Value| identifier["type"]["coding"][0]["code"] == "MR";
+    let number = |patient: &serde_json::Value| {
+        let chart = patient["identifier"].as_array().expect("a patient has identifiers").iter().find(of_chart);
+        chart.expect("one stands on the chart")["value"].as_str().expect("a number").to_owned()
+    };
+    let numbers: BTreeSet<String> = patients.iter().map(number).collect();
+    (code, numbers.into_iter().collect())
 }
 
 /// Begins the deposit of a fourth hospital, which cannot end because the agency is away: it is migrating from then on.

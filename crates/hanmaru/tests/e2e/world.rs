@@ -139,7 +139,7 @@ impl World {
         strangers.pop_front().expect("there is a stranger for each view")
     }
 
-    /// The number of a patient of [`World::hospital`] whom no member of staff has looked for.
+    /// The number on the chart of a patient of [`World::hospital`] whom no member of staff has looked for.
     pub fn number(&self) -> String {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         numbers.pop_back().expect("the hospital has patients enough for every journey")
@@ -156,7 +156,7 @@ impl World {
         self.folder.join(name)
     }
 
-    /// The code of the first hospital, and the numbers of its patients.
+    /// The code of the first hospital, and the ids of its patients in its record system: another number than on the chart.
     pub fn patients(&self) -> (String, Vec<String>) {
         let bag = self.scratch("data/bags/hospital-01");
         let info = std::fs::read_to_string(bag.join("bag-info.txt")).expect("a bag");

@@ -79,6 +79,26 @@ fn a_restore_drill_is_in_the_status_whether_it_went_well_or_not() {
     assert!(said.out.contains("from site c") && said.out.contains("NOT equal"), "{said:?}");
 }
 
+#[test]
+fn a_drill_says_which_sites_it_could_not_ask() {
+    let program = deposited();
+    // Two sites are enough to deposit, and the third catches up while a program runs.
+    let drill = |from: &str, more: &[&str]| program.run(&[&["rebuild", "--from", from, "--drill"], more].concat());
+    let from = ["b", "a", "c"].into_iter().find(|from| drill(from, &[]).code == Some(0)).expect("one has everything");
+    let others: Vec<_> = ["a", "b", "c"].into_iter().filter(|name| *name != from).collect();
+    let away = |name: &str| fs::rename(program.path(&format!("sites/{name}")), program.path(name)).expect("unmounted");
+    away(others[0]);
+    let named = format!("silent, and not asked whether they have more: site {}: ", others[0]);
+    says(&drill(from, &[]), 0, &[&named, "nothing was kept"]);
+    away(others[1]);
+    let refused = drill(from, &[]);
+    assert!(refused.code != Some(0) && refused.err.contains("--without-sites"), "{refused:?}");
+    assert!(program.run(&["status"]).out.contains("NOT equal"));
+    says(&drill(from, &["--without-sites"]), 0, &[&named, &format!("; site {}: ", others[1])]);
+    let said = program.run(&["status"]);
+    assert!(said.out.contains("what was compared came out equal: every "), "{said:?}");
+}
+
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     paths.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()

@@ -17,6 +17,18 @@ fn staff_are_invited_listed_and_off_boarded() {
     let listed = program.run(&["staff", "list"]).out;
     assert!(listed.contains(&account) && listed.contains("invited") && listed.contains("박도윤"), "{listed}");
 
+    assert!(listed.contains("    operator\n"), "with their rights: {listed}");
+    let at = ["--role", "clinician", "--institution", "31100001"];
+    let given = program.run(&[&["staff", "give", &account], &at[..]].concat());
+    assert_eq!(given.code, Some(0), "{given:?}");
+    assert!(program.run(&["staff", "list"]).out.contains("    clinician at 31100001\n"));
+    let take = || program.run(&[&["staff", "take", &account], &at[..]].concat());
+    let taken = take();
+    assert!(taken.code == Some(0) && taken.out.contains("NOT at the sites yet"), "{taken:?}");
+    assert!(!program.run(&["staff", "list"]).out.contains("clinician"));
+    assert_ne!(take().code, Some(0), "it is held no more");
+    assert_ne!(program.run(&["staff", "confirm", &account]).code, Some(0), "nobody came yet");
+
     let ended = program.run(&["staff", "off-board", &account]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.out.contains("0 passkeys, 1 invitations and 1 rights are gone"), "{ended:?}");
@@ -25,6 +37,7 @@ fn staff_are_invited_listed_and_off_boarded() {
     for wrong in [
         ["staff", "off-board", &account].as_slice(),
         &["staff", "invite-again", &account],
+        &["staff", "give", &account, "--role", "operator"],
         &["staff", "invite", "--name", "x", "--role", "king"],
         &["staff", "invite", "--name", "x", "--role", "depositor"],
         &["staff", "invite", "--name", " ", "--role", "operator"],
@@ -34,4 +47,20 @@ fn staff_are_invited_listed_and_off_boarded() {
         assert_ne!(said.code, Some(0), "{wrong:?}: {said:?}");
         assert!(!said.err.is_empty(), "{wrong:?} says why");
     }
+}
+
+#[test]
+fn the_watch_is_not_told_that_a_member_of_staff_is_nobody() {
+    let program = Program::new(&[]);
+    let invited = program.run(&["staff", "invite", "--name", "박도윤", "--role", "support"]);
+    let account = invited.out.lines().find_map(|line| line.strip_prefix("account ")).expect("it is told").to_owned();
+    for (wrong, why) in [("09".repeat(16), "nobody"), ("09090909 09090909".to_owned(), "32 letters")] {
+        let said = program.run(&["watch", "staff", &account, "--person", &wrong]);
+        assert_ne!(said.code, Some(0), "{wrong}: {said:?}");
+        assert!(said.err.contains(why), "{said:?}");
+    }
+    let place = program.run(&["watch", "staff", &account, "--institution", "31100001"]);
+    assert_eq!(place.code, Some(0), "{place:?}");
+    let missing = program.run(&["watch", "unknown"]);
+    assert!(missing.code == Some(1) && missing.out.contains(&account), "still nobody in particular: {missing:?}");
 }

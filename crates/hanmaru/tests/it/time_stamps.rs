@@ -61,6 +61,14 @@ impl Authority {
         fs::read(self.0.join("reply.tsr")).expect("a reply")
     }
 
+    /// A token over a text, and its time.
+    fn stamp(&self, text: &str, pinned: &StampAuthority, nonce: u8) -> (Vec<u8>, i64) {
+        let request = StampRequest::new(text.as_bytes(), [nonce; 8]);
+        let reply = self.reply(&request.to_der());
+        let (token, stamp) = request.verify_response(&reply, pinned).expect("a genuine reply");
+        (token, stamp.time_s)
+    }
+
     /// Serves requests until the test ends; gives its port.
     fn serve(&self) -> u16 {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
@@ -162,6 +170,15 @@ fn a_served_installation_has_its_checkpoints_stamped_and_proofs_carry_the_token(
     assert!(other.verify_time_stamp(&pinned).is_err(), "a token is over its own checkpoint alone");
 }
 
+/// As a run leaves a token that ends when it is at two of three sites and not in the database.
+fn leave_at_the_sites(world: &World, stamp: &Stamp) {
+    for place in 0..2 {
+        let beside = world.site(place).join("log/records/stamp");
+        fs::create_dir_all(&beside).expect("made");
+        fs::write(beside.join(format!("{}-test.tst", stamp.size)), &stamp.token).expect("written");
+    }
+}
+
 #[test]
 fn a_document_is_shown_to_be_older_than_a_time_stamp_and_fits_a_square() {
     let world = World::new();
@@ -177,20 +194,20 @@ fn a_document_is_shown_to_be_older_than_a_time_stamp_and_fits_a_square() {
 
     let store = world.store();
     let head = store.checkpoint_to_stamp(Log::Records, 3_600).expect("read").expect("something is sealed");
-    let request = StampRequest::new(head.checkpoint.to_string().as_bytes(), [5; 8]);
+    let text = head.checkpoint.to_string();
     let pinned = StampAuthority::from_pem(&fs::read(authority.certificate()).expect("a certificate")).expect("PEM");
-    let reply = authority.reply(&request.to_der());
-    let (token, stamp) = request.verify_response(&reply, &pinned).expect("a genuine reply");
-    let kept = Stamp {
-        note: head.note.clone(),
-        size: head.checkpoint.size,
-        authority: "test".to_owned(),
-        time_s: stamp.time_s,
-        token,
-    };
-    store.keep_stamp(Log::Records, kept.clone()).expect("kept");
-    store.keep_stamp(Log::Records, kept.clone()).expect("the same again changes nothing");
-    assert!(store.keep_stamp(Log::Records, Stamp { authority: "../x".to_owned(), ..kept.clone() }).is_err());
+    let (token, time_s) = authority.stamp(&text, &pinned, 5);
+    let kept =
+        Stamp { note: head.note.clone(), size: head.checkpoint.size, authority: "test".to_owned(), time_s, token };
+    leave_at_the_sites(&world, &kept);
+    let genuine = |token: &[u8]| Some(pinned.verify(token, text.as_bytes()).ok()?.time_s);
+    let (token, time_s) = authority.stamp(&text, &pinned, 6);
+    let later = Stamp { time_s, token, ..kept.clone() };
+    assert_ne!(later.token, kept.token);
+    store.keep_stamp(Log::Records, later, genuine).expect("kept");
+    store.keep_stamp(Log::Records, kept.clone(), genuine).expect("the same again changes nothing");
+    let elsewhere = Stamp { authority: "../x".to_owned(), ..kept.clone() };
+    assert!(store.keep_stamp(Log::Records, elsewhere, genuine).is_err());
     assert_eq!(store.newest_stamp(Log::Records).expect("read"), Some(kept));
     assert_eq!(store.stamped_proof(Log::Records, head.checkpoint.size).expect("read"), None, "it came later");
     let index = world.archive().verify(&document.bytes).expect("genuine").index;

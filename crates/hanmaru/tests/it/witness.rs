@@ -317,22 +317,40 @@ fn forks_rollbacks_and_split_views_are_found_from_outside() {
     let check = |at: &Path| audit(text(at), &["--key", &key, "--state", text(&state)]);
     says(&check(&ours), 0, &["300 entries of log.test/own", "seen for the first time"]);
     // Earlier: what the log had once, or shows to somebody else.
+    let said = check(&theirs);
+    says(&said, 1, &["NOT in order: ROLLED BACK: it has 290 entries, and had 300"]);
+    assert!(!said.out.contains("prove"), "an old copy of its files looks the same: {said:?}");
+    fork.grow(9, 10, &theirs);
     says(
         &check(&theirs),
         1,
-        &["NOT in order: ROLLED BACK: it has 290 entries, and had 300", "are signed by it and prove that"],
+        &["SPLIT VIEW: at 300 entries it has signed another root", "are signed by it and prove that"],
     );
-    fork.grow(9, 10, &theirs);
-    says(&check(&theirs), 1, &["SPLIT VIEW: at 300 entries it has signed another root"]);
     fork.grow(9, 100, &theirs);
-    says(&check(&theirs), 1, &["FORKED: its first 300 entries are not those that were seen before"]);
-    // None of this was believed, and each was kept.
+    says(
+        &check(&theirs),
+        1,
+        &["FORKED: its first 300 entries are not those that were seen before", "prove that together with its files"],
+    );
+    // None of this was believed, and what convicts was kept, also of what the state file has no longer.
     log.grow(1, 250, &ours);
     says(&check(&ours), 0, &["550 entries", "it continues the head of 300 entries"]);
-    let kept = fs::read_dir(folder.path()).expect("a folder").filter(|entry| {
-        entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with("seen.contradiction-"))
-    });
-    assert_eq!(kept.count(), 3);
+    let open = |path: &Path| {
+        let note = fs::read(path).expect("it is kept");
+        SignedCheckpoint::open(&note, &[log.key.verifier().clone()]).expect("the log has signed it").checkpoint
+    };
+    let mut pairs: Vec<(u64, u64)> = Vec::new();
+    for entry in fs::read_dir(folder.path()).expect("a folder") {
+        let path = entry.expect("listed").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+        if let Some(other) = name.strip_suffix("-seen") {
+            let (seen, other) = (open(&path), open(&path.with_file_name(other)));
+            assert_ne!(seen.root, other.root);
+            pairs.push((seen.size, other.size));
+        }
+    }
+    pairs.sort_unstable();
+    assert_eq!(pairs, [(300, 300), (300, 400)]);
 
     // Bits that changed, in a file that readers need and in one that none needs any more.
     for path in ["tile/0/001", "tile/0/001.p/44", "tile/entries/000", "tile/1/000.p/1", "checkpoint"] {
@@ -342,7 +360,9 @@ fn forks_rollbacks_and_split_views_are_found_from_outside() {
         let middle = changed.len() / 2;
         changed[middle] ^= 0x10;
         fs::write(&path, changed).expect("written");
-        says(&check(&ours), 1, &["NOT in order"]);
+        let said = check(&ours);
+        says(&said, 1, &["NOT in order"]);
+        assert!(!said.out.contains("prove"), "a damaged copy convicts nobody: {said:?}");
         fs::write(&path, whole).expect("written");
     }
     fs::rename(ours.join("tile/1"), folder.path().join("away")).expect("moved");
@@ -384,11 +404,17 @@ fn a_witness_answers_each_request_with_its_status_and_forgets_nothing_when_it_is
     assert_eq!(status(unsigned.replace("log.test/own", "log.test/other").into_bytes()), 404);
     let (code, kind, body) = ask(log.request(0, &second)).expect("it answers");
     assert_eq!((code, kind.as_str(), parse_size(&body).expect("a size")), (409, "text/x.tlog.size", 10));
+    // A genuine newer head with proofs that somebody made up accuses nobody, and takes no room.
+    for n in 0..120_u64 {
+        let made_up = AddCheckpoint { old: 10, proof: vec![leaf_hash(&n.to_be_bytes())], note: second.note.clone() };
+        assert_eq!(status(made_up.to_bytes()), 422);
+    }
+    assert!(!witness.folder.join("state/evidence").exists());
     let (code, _, body) = ask(fork.request(10, &forked)).expect("it answers");
     assert_eq!((code, parse_size(&body).expect("a size")), (409, 10), "another root at the same size");
     let forked = fork.grow(2, 300, folder.path());
     assert_eq!(status(fork.request(10, &forked)), 422);
-    assert_eq!(fs::read_dir(witness.folder.join("state/evidence")).expect("kept").count(), 2);
+    assert_eq!(convicted(&witness, &log.key), [10]);
 
     // Killed when the head is durable and the answer has not been read: it knows the head when it is back.
     let heads = witness.folder.join("state/heads");
@@ -406,6 +432,7 @@ fn a_witness_answers_each_request_with_its_status_and_forgets_nothing_when_it_is
     let (code, _, body) = ask(log.request(10, &second)).expect("it answers");
     assert_eq!((code, parse_size(&body).expect("a size")), (409, 310));
     assert_eq!(status(fork.request(310, &forked)), 409);
+    assert_eq!(convicted(&witness, &log.key), [10, 310], "what was cosigned is known with the log's signature");
     assert_eq!(status(log.request(310, &second)), 200);
     killed_often(&mut witness, &mut log, folder.path(), &ask);
 
@@ -413,6 +440,25 @@ fn a_witness_answers_each_request_with_its_status_and_forgets_nothing_when_it_is
     witness.kill();
     fs::rename(witness.folder.join("state/heads"), folder.path().join("heads")).expect("lost");
     says(&command(&witness.folder, &[]), 1, &["make a new witness with a key of its own"]);
+}
+
+/// At which sizes a witness can show two roots that the log has signed. It keeps nothing else as evidence.
+fn convicted(witness: &Witness, log: &SignerKey) -> Vec<u64> {
+    let keys = [log.verifier().clone()];
+    let mut sizes = Vec::new();
+    for piece in fs::read_dir(witness.folder.join("state/evidence")).expect("kept") {
+        let piece = piece.expect("listed").path();
+        let open = |name: &str| {
+            let note = fs::read(piece.join(name)).expect("both are there");
+            SignedCheckpoint::open(&note, &keys).expect("the log has signed it").checkpoint
+        };
+        let (cosigned, other) = (open("cosigned.note"), open("contradicts.note"));
+        assert_eq!(cosigned.size, other.size);
+        assert_ne!(cosigned.root, other.root);
+        sizes.push(cosigned.size);
+    }
+    sizes.sort_unstable();
+    sizes
 }
 
 type Asked<'a> = dyn Fn(Vec<u8>) -> Result<(u16, String, Vec<u8>), reqwest::Error> + 'a;

@@ -312,7 +312,8 @@ pub(crate) fn refuse_theirs(portal: &Portal, permit: &Permit, target: &Target) -
     let Target::Person(subject) = *target else { return Ok(()) };
     let (actor, explanation) = (permit.actor().clone(), permit.explanation().to_owned());
     let (action, purpose, refused) = ("handle-erasures", "operation", Some("erasure".to_owned()));
-    Ok(portal.archive().store().journal_act(Act { actor, subject, action, purpose, explanation, refused })?)
+    let act = Act { actor, subject, action, purpose, explanation, refused, count: None };
+    Ok(portal.archive().store().journal_act(act)?)
 }
 
 /// Whether it was done, or the rules of erasure refuse it.

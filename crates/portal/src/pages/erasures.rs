@@ -17,7 +17,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use base::{Id16, Redacted, Timestamp};
 use policy::{Action, Actor, InstitutionCode, Permit, Purpose, Role, Target};
 use std::collections::BTreeMap;
-use store::{HeldBy, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredOutlook, ShredScope, ShredState, StoreError};
+use store::{
+    HeldBy, NamedPatient, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredOutlook, ShredScope, ShredState, StoreError,
+};
 
 /// Roles that ask for erasures and approve them.
 pub(crate) const ERASING: &[Role] = &[Role::Administrator, Role::Steward, Role::SecurityOfficer];
@@ -206,14 +208,23 @@ impl Wish {
     }
 }
 
+/// Whose records a form names.
+#[derive(Debug, PartialEq)]
+enum Whose {
+    Patient(NamedPatient),
+    Class(ShredScope),
+}
+
+/// What a form is about, and the fields that say so.
+type Named = (Whose, Vec<(&'static str, String)>);
+
 /// Reads whose records a form names: a patient's, or those of a class.
-fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
+fn named(t: &Texts, fields: &Fields) -> Result<Named, Faults> {
     let mut faults = Faults::default();
     let field = |name: &'static str| (name, fields.text(name).trim().to_owned());
     if fields.text("what") != "class" {
-        let scope = patient_named(t, fields, &mut faults).map(|(_, patient)| ShredScope::Patient(patient));
-        let named = ["what", "institution", "number"].map(field).into();
-        return scope.filter(|_| faults.is_empty()).map(|scope| Wish { scope, named }).ok_or(faults);
+        let patient = patient_named(t, fields, &mut faults).filter(|_| faults.is_empty()).map(Whose::Patient);
+        return patient.map(|patient| (patient, ["what", "institution", "number"].map(field).into())).ok_or(faults);
     }
     let mut fault = |field: &'static str, key: &str| faults.0.push(Fault { field, text: t.t(key) });
     let institution = InstitutionCode::new(fields.text("class-institution").trim());
@@ -231,7 +242,7 @@ fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
     match (institution, class, year) {
         (Some(institution), Some(class), Some(expiry_year)) => {
             let scope = ShredScope::Class { institution, class: class.name.clone(), expiry_year };
-            Ok(Wish { scope, named: ["what", "class-institution", "class", "year"].map(field).into() })
+            Ok((Whose::Class(scope), ["what", "class-institution", "class", "year"].map(field).into()))
         }
         _ => Err(faults),
     }
@@ -249,24 +260,25 @@ struct Looked {
 fn look_at(portal: &Portal, actor: &Actor, t: &Texts, fields: &Fields) -> Result<Result<Looked, Faults>, PageError> {
     // Whoever may not ask learns nothing of who is a patient.
     let (permit, by) = handling(portal, actor, Target::Installation)?;
-    let wish = match wish(t, fields) {
-        Ok(wish) => wish,
+    let (whose, named) = match named(t, fields) {
+        Ok(named) => named,
         Err(faults) => return Ok(Err(faults)),
     };
-    let permit = match wish.scope {
-        ShredScope::Patient(patient) => {
+    let (permit, scope) = match whose {
+        Whose::Patient(patient) => {
             let role = Role::from_name(by.role.name()).ok_or(PageError::StaffDenied)?;
-            let found = about(portal, actor, (role, Action::HandleErasures), &Purpose::Operation, patient)?;
-            let Some((permit, subject)) = found else { return Ok(Err(no_patient(t))) };
-            let target = Target::Person(subject);
+            let found = about(portal, actor, (role, Action::HandleErasures), &Purpose::Operation, &patient)?;
+            let Some((permit, known)) = found else { return Ok(Err(no_patient(t))) };
+            let target = Target::Person(known.subject());
             if is_theirs(portal, by.account, &target)? {
                 refuse_theirs(portal, &permit, &target)?;
                 return Ok(Err(Faults::one("number", t.t("erasure-theirs"))));
             }
-            permit
+            (permit, ShredScope::Patient(known.patient))
         }
-        _ => permit,
+        Whose::Class(scope) => (permit, scope),
     };
+    let wish = Wish { scope, named };
     let outlook = portal.archive().store().shred_outlook(&permit, &wish.scope)?;
     if outlook.is_asked {
         return Ok(Err(wish.fault(t, "erasure-asked-already")));
@@ -373,24 +385,23 @@ pub(crate) async fn ask(form: Fresh<StaffForm>) -> Result<Response, PageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use policy::Owner;
 
     #[test]
     fn a_wish_names_a_patient_or_a_class() {
         let read = |fields: &[(&str, &str)]| {
-            let wished = wish(Locale::Korean.texts(), &Fields::of(fields));
+            let wished = named(Locale::Korean.texts(), &Fields::of(fields));
             wished
-                .map(|wish| wish.scope)
+                .map(|(whose, _)| whose)
                 .map_err(|faults| faults.0.into_iter().map(|fault| fault.field).collect::<Vec<_>>())
         };
         let code = InstitutionCode::new("31100001").expect("a code");
-        let patient = Owner::patient(&code, "p1").id();
-        assert_eq!(read(&[("institution", "31100001"), ("number", " p1 ")]), Ok(ShredScope::Patient(patient)));
+        let patient = Whose::Patient(NamedPatient::new(code, "p1"));
+        assert_eq!(read(&[("institution", "31100001"), ("number", " p1 ")]), Ok(patient));
         assert_eq!(read(&[]).expect_err("nothing"), ["institution", "number"]);
         let class = |year: &str, slug: &str| {
             read(&[("what", "class"), ("class-institution", "31100001"), ("class", slug), ("year", year)])
         };
-        assert!(matches!(class("2020", "chart"), Ok(ShredScope::Class { expiry_year: 2020, .. })));
+        assert!(matches!(class("2020", "chart"), Ok(Whose::Class(ShredScope::Class { expiry_year: 2020, .. }))));
         assert_eq!(class("1", "king").expect_err("neither"), ["class", "year"]);
         assert_eq!(read(&[("what", "class")]).expect_err("nothing"), ["class-institution", "class", "year"]);
     }

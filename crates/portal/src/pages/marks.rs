@@ -15,7 +15,8 @@ use askama::Template;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use policy::{Action, Permit};
-use watch::{Flag, Mark, Marks, WatchError};
+use store::NamedPatient;
+use watch::{Flag, Mark, Marks, TEXT_MAX, WatchError};
 
 /// Marks that people set, by their names.
 const FLAGS: [Flag; 2] = [Flag::Vip, Flag::Decoy];
@@ -101,7 +102,7 @@ impl Line {
 
 /// Whose records are to be marked, as what, and why.
 struct Wish {
-    patient: Id16,
+    patient: NamedPatient,
     flag: Flag,
     reason: Redacted<String>,
 }
@@ -113,9 +114,13 @@ fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
     if flag.is_none() {
         faults.0.push(Fault { field: "flag", text: t.t("marks-flag-fault") });
     }
+    let reason = fields.text("reason").trim();
+    if !(1..=TEXT_MAX).contains(&reason.chars().count()) {
+        faults.0.push(Fault { field: "reason", text: t.t("marks-reason-fault") });
+    }
     match (named, flag) {
-        (Some((_, patient)), Some(flag)) if faults.is_empty() => {
-            Ok(Wish { patient, flag, reason: Redacted::new(fields.text("reason").to_owned()) })
+        (Some(patient), Some(flag)) if faults.is_empty() => {
+            Ok(Wish { patient, flag, reason: Redacted::new(reason.to_owned()) })
         }
         _ => Err(faults),
     }
@@ -163,6 +168,7 @@ async fn change(
     });
     let faults = match changing.await? {
         Ok(()) => return Ok(Besides { done: Some(done), ..Besides::default() }),
+        Err(WatchError::OwnRecords) => Faults::one("number", t.t("marks-theirs")),
         Err(WatchError::NoCase) => Faults::one("number", t.t("ground-patient-unknown")),
         Err(WatchError::Text { .. }) => Faults::one("reason", t.t("marks-reason-fault")),
         Err(error) => return Err(error.into()),
@@ -179,7 +185,7 @@ pub(crate) async fn set(form: Fresh<StaffForm>) -> Result<Response, PageError> {
         Err(faults) => return shown(&staff, Besides { faults, filled: fields, ..Besides::default() }).await,
     };
     let setting = change(&staff, "marks-set", move |portal, permit| {
-        Ok(portal.watch()?.mark_patient(permit, patient, flag, reason.expose()))
+        Ok(portal.watch()?.mark_patient(permit, &patient, flag, reason.expose()))
     });
     let came = setting.await?;
     let filled = if came.faults.is_empty() { Fields::default() } else { fields };
@@ -204,18 +210,19 @@ pub(crate) async fn take(form: Fresh<StaffForm>) -> Result<Response, PageError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use policy::{InstitutionCode, Owner};
+    use policy::InstitutionCode;
 
     #[test]
     fn a_wish_names_a_patient_and_a_mark_that_people_set() {
-        let at = |institution: &str, number: &str, flag: &str| {
-            let fields = Fields::of(&[("institution", institution), ("number", number), ("flag", flag)]);
-            wish(Locale::Korean.texts(), &fields)
+        let at = |institution: &str, number: &str, flag: &str, reason: &str| {
+            let named = [("institution", institution), ("number", number), ("flag", flag), ("reason", reason)];
+            wish(Locale::Korean.texts(), &Fields::of(&named))
                 .map(|wish| wish.patient)
                 .map_err(|faults| faults.0.into_iter().map(|fault| fault.field).collect::<Vec<_>>())
         };
         let code = InstitutionCode::new("31100001").expect("a code");
-        assert_eq!(at("31100001", " p1 ", "vip"), Ok(Owner::patient(&code, "p1").id()));
-        assert_eq!(at("", "", "deceased").expect_err("nothing"), ["institution", "number", "flag"]);
+        assert_eq!(at("31100001", " p1 ", "vip", "언론 보도"), Ok(NamedPatient::new(code, "p1")));
+        let faulty = at("", "", "deceased", " ").expect_err("nothing");
+        assert_eq!(faulty, ["institution", "number", "flag", "reason"]);
     }
 }

@@ -2,12 +2,14 @@
 
 pub(crate) mod access;
 pub(crate) mod account;
+pub(crate) mod app;
 pub(crate) mod assets;
 pub(crate) mod audit_events;
 pub(crate) mod consents;
 pub(crate) mod erasure;
 pub(crate) mod erasures;
 pub(crate) mod granted;
+pub(crate) mod ground;
 pub(crate) mod help;
 pub(crate) mod home;
 pub(crate) mod institutions;

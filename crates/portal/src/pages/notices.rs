@@ -88,7 +88,8 @@ pub(crate) async fn object(form: MemberForm) -> Result<Response, PageError> {
     let stopping = member.visitor.portal.blocking(move |portal| {
         let explanation = "whoever has both factors stops a reset that they did not ask for".to_owned();
         let (subject, action, purpose) = (session.account, "refuse-recovery", "own-records");
-        portal.archive().store().journal_act(Act { actor, subject, action, purpose, explanation, refused: None })?;
+        let act = Act { actor, subject, action, purpose, explanation, refused: None, count: None };
+        portal.archive().store().journal_act(act)?;
         Ok(portal.identity().recovery_object(&session)?)
     });
     let done = stopping.await?.then_some("notices-recovery-stopped");

@@ -3,12 +3,15 @@
 
 use crate::Portal;
 use crate::error::{PageError, form_page, page};
-use crate::fields::{Fields, StaffForm};
+use crate::fields::{Asked, Fields, StaffForm};
 use crate::frame::{Choice, Frame};
+use crate::pages::access::Numbered;
+use crate::pages::ground::{GroundLine, PlaceNames, Turn, place_names};
 use crate::pages::staff_access::{StaffNames, staff_names, staff_permit};
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use askama::Template;
+use axum::extract::Query;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use policy::{Action, Actor, GroundKind, InstitutionCode, Permit, Purpose, Role, Share, Target};
@@ -26,18 +29,22 @@ pub(crate) struct GroundsPage {
     csrf: String,
     confirms: bool,
     grounds: Vec<Line>,
+    /// Addresses of the pages before and after this.
+    before: Option<String>,
+    after: Option<String>,
 }
 
-/// A ground in words.
+/// A ground in words, and whose it is.
 struct Line {
-    id: String,
-    title: String,
+    ground: GroundLine,
     who: String,
-    reason: String,
-    until: String,
-    state: String,
-    waits: bool,
     is_own: bool,
+}
+
+/// Names that grounds are told with: of staff, and of institutions.
+struct GroundNames {
+    staff: StaffNames,
+    places: PlaceNames,
 }
 
 #[derive(Template)]
@@ -74,10 +81,17 @@ pub(crate) fn name_of(names: &StaffNames, account: Id16) -> String {
 }
 
 impl GroundsPage {
-    fn new(frame: Frame, csrf: String, confirms: bool, grounds: &[GroundEntry], names: &StaffNames, own: Id16) -> Self {
+    fn new(
+        frame: Frame,
+        csrf: String,
+        confirms: bool,
+        grounds: &[GroundEntry],
+        names: &GroundNames,
+        own: Id16,
+    ) -> Self {
         let t = frame.t;
         let grounds = grounds.iter().map(|ground| Line::new(t, ground, names, own)).collect();
-        Self { frame, csrf, confirms, grounds }
+        Self { frame, csrf, confirms, grounds, before: None, after: None }
     }
 
     pub fn sample(locale: Locale) -> Self {
@@ -99,23 +113,22 @@ impl GroundsPage {
             closed: None,
         };
         let grounds = [ground("a", None), ground("b", Some(moment(1_795_331_000)))];
-        let names = StaffNames::from([(doctor, "박도윤".to_owned())]);
-        Self::new(frame, "sample-token".to_owned(), true, &grounds, &names, Id16::default())
+        let names = GroundNames {
+            staff: StaffNames::from([(doctor, "박도윤".to_owned())]),
+            places: PlaceNames::from([("31100001".to_owned(), "한빛의원".to_owned())]),
+        };
+        let shown = Self::new(frame, "sample-token".to_owned(), true, &grounds, &names, Id16::default());
+        let (before, after) = ("/staff/grounds?page=1", "/staff/grounds?page=3");
+        Self { before: Some(before.to_owned()), after: Some(after.to_owned()), ..shown }
     }
 }
 
 impl Line {
-    fn new(t: &Texts, ground: &GroundEntry, names: &StaffNames, own: Id16) -> Self {
+    fn new(t: &Texts, ground: &GroundEntry, names: &GroundNames, own: Id16) -> Self {
         let role = t.t(&format!("role-{}", ground.role.name()));
-        let waits = ground.confirmed.is_none();
         Self {
-            id: ground.id.to_string(),
-            title: t.t(&format!("ground-{}", ground.kind.name())),
-            who: t.tn("access-by", &[("name", &name_of(names, ground.account)), ("role", &role)]),
-            reason: ground.reason.expose().clone(),
-            until: t.t1("ground-until", "date", t.moment(ground.until)),
-            state: t.t(if waits { "ground-waiting" } else { "ground-open" }),
-            waits,
+            ground: GroundLine::new(t, ground, &names.places),
+            who: t.tn("access-by", &[("name", &name_of(&names.staff, ground.account)), ("role", &role)]),
             is_own: ground.account == own,
         }
     }
@@ -209,22 +222,31 @@ fn office(portal: &Portal, actor: &Actor, role: Role, action: Action) -> Result<
     staff_permit(portal, actor, role, action, Target::Installation, Purpose::Oversight)
 }
 
-async fn grounds_shown(staff: &StaffMember) -> Result<Response, PageError> {
+async fn grounds_shown(staff: &StaffMember, number: usize) -> Result<Response, PageError> {
     let actor = staff.session.actor_as(Role::Steward, &staff.visitor.source);
+    let (places, session) = (staff.visitor.portal.places(), staff.session.id);
+    let turn = Turn::to(&places.of(session).ground_pages, number);
+    let wanted = turn.page;
     let reading = staff.visitor.portal.blocking(move |portal| {
         let role = role_among(portal, actor.account, WATCHING)?;
         let action = if role == Role::Steward { Action::ConfirmGround } else { Action::Oversee };
         let permit = office(portal, &actor, role, action)?;
-        Ok((role == Role::Steward, portal.archive().store().grounds(&permit)?, staff_names(portal)?))
+        let list = portal.archive().store().grounds(&permit, &wanted)?;
+        let names = GroundNames { staff: staff_names(portal)?, places: place_names(portal, &list.grounds)? };
+        Ok((role == Role::Steward, list, names))
     });
-    let (confirms, grounds, names) = reading.await?;
+    let (confirms, list, names) = reading.await?;
+    places.with(session, |place| turn.remember(&mut place.ground_pages, list.next));
+    let (before, after) = turn.around("/staff/grounds", list.next);
     let frame = staff.visitor.frame("grounds-title", "staff");
-    page(&GroundsPage::new(frame, staff.csrf(), confirms, &grounds, &names, staff.session.account))
+    let shown = GroundsPage::new(frame, staff.csrf(), confirms, &list.grounds, &names, staff.session.account);
+    page(&GroundsPage { before, after, ..shown })
 }
 
-/// `GET /staff/grounds`
-pub(crate) async fn grounds(staff: StaffMember) -> Result<Response, PageError> {
-    grounds_shown(&staff).await
+/// `GET /staff/grounds?page=`
+pub(crate) async fn grounds(staff: StaffMember, numbered: Asked<Numbered>) -> Result<Response, PageError> {
+    let Query(numbered) = numbered.unwrap_or_default();
+    grounds_shown(&staff, numbered.page).await
 }
 
 /// Does something with a ground as a steward.
@@ -244,7 +266,7 @@ async fn with_ground(
         })
     });
     doing.await?;
-    grounds_shown(&staff).await
+    grounds_shown(&staff, 1).await
 }
 
 /// `POST /staff/grounds/confirm`

@@ -1,4 +1,4 @@
-//! Members of staff, for administrators: inviting them, and ending their accounts at once.
+//! Members of staff, for administrators: inviting them, giving them roles and taking them away, and ending their accounts at once.
 
 use crate::Portal;
 use crate::error::{PageError, form_page};
@@ -10,8 +10,9 @@ use crate::visitor::StaffMember;
 use askama::Template;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
-use identity::{IdentityError, Invitation, Staff, StaffState, is_staff_name};
+use identity::{IdentityError, Invitation, PasskeyInfo, Staff, StaffState, is_staff_name};
 use policy::{Action, InstitutionCode, Permit, Purpose, Role, Target};
+use std::collections::BTreeMap;
 use store::{Act, AskedRight, Right, StoreError};
 
 /// Roles that can be given here, and whether each is for one institution.
@@ -31,6 +32,27 @@ const ROLES: [(&str, bool); 10] = [
 /// States of those who have not left.
 const HERE: &[StaffState] = &[StaffState::Invited, StaffState::Active];
 
+/// Staff, what they may do and what waits, as it stands.
+struct Standing {
+    people: Vec<Staff>,
+    held: Vec<(Id16, Right)>,
+    asked: Vec<AskedRight>,
+    /// The passkeys of those for whom something waits.
+    passkeys: BTreeMap<Id16, Vec<PasskeyInfo>>,
+}
+
+impl Standing {
+    fn read(portal: &Portal) -> Result<Self, PageError> {
+        let (identity, store) = (portal.identity(), portal.archive().store());
+        let (people, held, asked) = (identity.staff()?, store.rights_held()?, store.rights_asked()?);
+        let mut passkeys = BTreeMap::new();
+        for one in &asked {
+            passkeys.insert(one.account, identity.passkeys_of(one.account)?);
+        }
+        Ok(Self { people, held, asked, passkeys })
+    }
+}
+
 #[derive(Template)]
 #[template(path = "staff_people.html")]
 pub(crate) struct PeoplePage {
@@ -42,6 +64,11 @@ pub(crate) struct PeoplePage {
     people: Vec<Line>,
     roles: Vec<Choice>,
     filled: Fields,
+    /// Who can be given a further role by the one who looks.
+    others: Vec<Choice>,
+    given_roles: Vec<Choice>,
+    /// What was sent to give one, where it is to be mended.
+    given: Fields,
 }
 
 /// An invitation as it is shown, once.
@@ -60,19 +87,35 @@ struct Line {
     is_active: bool,
     is_left: bool,
     is_self: bool,
+    held: Vec<RightLine>,
     /// Rights that wait for a second administrator.
-    asked: Vec<String>,
-    /// Whether one of them waits for the one who looks.
+    asked: Vec<RightLine>,
+    /// Where something waits: what has to be done, and when they set up which passkey.
+    to_do: Option<String>,
+    enrolled: Vec<String>,
+}
+
+/// A right of somebody, held or asked for.
+struct RightLine {
+    text: String,
+    role: &'static str,
+    institution: String,
+    /// Whether it waits for the one who looks.
     confirms: bool,
 }
 
 impl PeoplePage {
-    fn new(frame: Frame, csrf: String, people: &[Staff], asked: &[AskedRight], own: Id16, filled: Fields) -> Self {
+    fn new(frame: Frame, csrf: String, standing: &Standing, own: Id16, (filled, given): (Fields, Fields)) -> Self {
         let t = frame.t;
-        let role = |(role, _): &(&str, bool)| Choice::new(role, &t.t(&format!("role-{role}")), filled.text("role"));
-        let roles = ROLES.iter().map(role).collect();
-        let people = people.iter().map(|staff| Line::new(t, staff, asked, own)).collect();
-        Self { frame, csrf, faults: Faults::default(), done: None, link: None, people, roles, filled }
+        let roles = |current: &str| -> Vec<Choice> {
+            let role = |(role, _): &(&str, bool)| Choice::new(role, &t.t(&format!("role-{role}")), current);
+            ROLES.iter().map(role).collect()
+        };
+        let (others, given_roles) = (others(&standing.people, own, given.text("account")), roles(given.text("role")));
+        let people = standing.people.iter().map(|staff| Line::new(t, staff, standing, own)).collect();
+        let roles = roles(filled.text("role"));
+        let (faults, done, link) = (Faults::default(), None, None);
+        Self { frame, csrf, faults, done, link, people, roles, filled, others, given_roles, given }
     }
 
     pub fn sample(locale: Locale) -> Self {
@@ -83,52 +126,105 @@ impl PeoplePage {
             state,
             made: moment(1_795_330_000),
             changed: moment(1_795_340_000),
+            shown_to: None,
         };
-        let people = [
+        let people = vec![
             staff("박도윤", StaffState::Active),
+            staff("이서준", StaffState::Active),
             staff("최서아", StaffState::Invited),
             staff("한지우", StaffState::Left),
         ];
+        let [own, colleague, invited] = [people[0].account, people[1].account, people[2].account];
+        let at = |role| Right::Appointed { role, institution: InstitutionCode::new("31100001") };
+        let asked = |account, right| AskedRight { account, right, by: Id16::default() };
+        let passkey = PasskeyInfo {
+            id: String::new(),
+            name: Redacted::new("보안 열쇠".to_owned()),
+            made: moment(1_795_335_000),
+            used: moment(1_795_340_000),
+            copyable: false,
+            suspect: false,
+        };
+        let standing = Standing {
+            people,
+            held: vec![(colleague, Right::Operator)],
+            asked: vec![asked(colleague, at(Role::Clinician)), asked(invited, Right::Operator)],
+            passkeys: BTreeMap::from([(colleague, vec![passkey])]),
+        };
         let frame = Frame::sample(locale, "people-title", "staff", "/staff/people", true);
         let link = Link::new(frame.t, "https://records.example", "c2FtcGxl", moment(1_795_420_000));
-        let asked = [AskedRight { account: people[1].account, right: Right::Operator, by: Id16::default() }];
-        let (csrf, filled) = ("sample-token".to_owned(), Fields::default());
-        let shown = Self::new(frame, csrf, &people, &asked, people[0].account, filled);
-        Self { link: Some(link), ..shown }
+        let (csrf, sent) = ("sample-token".to_owned(), (Fields::default(), Fields::default()));
+        Self { link: Some(link), ..Self::new(frame, csrf, &standing, own, sent) }
     }
 }
 
+/// Those who can be given a further role: nobody gives themselves one.
+fn others(people: &[Staff], own: Id16, current: &str) -> Vec<Choice> {
+    let others = people.iter().filter(|one| one.account != own && HERE.contains(&one.state));
+    others.map(|one| Choice::new(&one.account.to_string(), one.name.expose(), current)).collect()
+}
+
 impl Line {
-    fn new(t: &Texts, staff: &Staff, asked: &[AskedRight], own: Id16) -> Self {
-        let asked: Vec<_> = asked.iter().filter(|one| one.account == staff.account).collect();
+    fn new(t: &Texts, staff: &Staff, standing: &Standing, own: Id16) -> Self {
+        let account = staff.account;
         let (state, since) = match staff.state {
             StaffState::Invited => ("people-invited", "people-invited-since"),
             StaffState::Active => ("people-active", "people-active-since"),
             StaffState::Left => ("people-left", "people-left-since"),
         };
+        let is_active = staff.state == StaffState::Active;
+        // Whoever was shown the link by which they came may have come by it.
+        let knew_link = staff.shown_to == Some(own);
+        let held = standing.held.iter().filter(|(whose, _)| *whose == account);
+        let asked = standing.asked.iter().filter(|one| one.account == account);
+        let may_confirm = |one: &AskedRight| is_active && !knew_link && account != own && one.by != own;
+        let asked: Vec<_> = asked.map(|one| RightLine::new(t, "people-asked", &one.right, may_confirm(one))).collect();
+        let to_do = match staff.state {
+            StaffState::Invited => "people-not-come",
+            _ if asked.iter().any(|one| one.confirms) => "people-compare",
+            _ => "people-other-confirms",
+        };
+        let passkeys = standing.passkeys.get(&account).into_iter().flatten();
         Self {
-            id: staff.account.to_string(),
+            id: account.to_string(),
             name: staff.name.expose().clone(),
             state: t.t(state),
             since: t.t1(since, "date", t.moment(staff.changed)),
             is_invited: staff.state == StaffState::Invited,
-            is_active: staff.state == StaffState::Active,
+            is_active,
             is_left: staff.state == StaffState::Left,
-            is_self: staff.account == own,
-            confirms: staff.account != own && asked.iter().any(|one| one.by != own),
-            asked: asked.iter().map(|one| t.t1("people-asked", "role", role_words(t, &one.right))).collect(),
+            is_self: account == own,
+            held: held.map(|(_, right)| RightLine::new(t, "people-holds", right, false)).collect(),
+            to_do: (!asked.is_empty() && account != own).then(|| t.t(to_do)),
+            asked,
+            enrolled: passkeys.map(|passkey| enrolled(t, passkey)).collect(),
         }
+    }
+}
+
+impl RightLine {
+    fn new(t: &Texts, key: &str, right: &Right, confirms: bool) -> Self {
+        let text = t.t1(key, "role", role_words(t, right));
+        let institution = right.institution().map(ToString::to_string).unwrap_or_default();
+        Self { text, role: right.role().name(), institution, confirms }
+    }
+}
+
+/// When and with what somebody came, to be compared with what they say themselves.
+fn enrolled(t: &Texts, passkey: &PasskeyInfo) -> String {
+    let made = t.moment(passkey.made);
+    match passkey.name.expose().as_str() {
+        "" => t.t1("people-enrolled", "date", made),
+        name => t.t2("people-enrolled-named", ("name", name.to_owned()), ("date", made)),
     }
 }
 
 /// A role, and the institution that it is held at.
 fn role_words(t: &Texts, right: &Right) -> String {
     let role = t.t(&format!("role-{}", right.role().name()));
-    match right {
-        Right::Depositor(at) | Right::Appointed { institution: Some(at), .. } => {
-            t.t2("people-role-at", ("role", role), ("institution", at.to_string()))
-        }
-        _ => role,
+    match right.institution() {
+        Some(at) => t.t2("people-role-at", ("role", role), ("institution", at.to_string())),
+        None => role,
     }
 }
 
@@ -145,18 +241,15 @@ impl Link {
 #[derive(Default)]
 struct Said {
     faults: Faults,
-    /// What was sent, where it is to be mended.
+    /// What was sent to invite somebody, and to give them a role, where it is to be mended.
     filled: Fields,
+    given: Fields,
     done: Option<String>,
     invitation: Option<Invitation>,
 }
 
 async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
-    let reading = staff
-        .visitor
-        .portal
-        .blocking(|portal| Ok((portal.identity().staff()?, portal.archive().store().rights_asked()?)));
-    let (people, asked) = reading.await?;
+    let standing = staff.visitor.portal.blocking(Standing::read).await?;
     let mut frame = staff.visitor.frame("people-title", "staff");
     let t = frame.t;
     let is_faulty = !said.faults.is_empty();
@@ -165,7 +258,7 @@ async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
     }
     let url = &staff.visitor.portal.config().public_url;
     let link = said.invitation.map(|invitation| Link::new(t, url, invitation.token.expose(), invitation.ends));
-    let shown = PeoplePage::new(frame, staff.csrf(), &people, &asked, staff.session.account, said.filled);
+    let shown = PeoplePage::new(frame, staff.csrf(), &standing, staff.session.account, (said.filled, said.given));
     form_page(&PeoplePage { faults: said.faults, done: said.done, link, ..shown }, is_faulty)
 }
 
@@ -208,6 +301,7 @@ pub(crate) async fn managing_account<T: Send + 'static>(
             purpose: permit.purpose().name(),
             explanation: permit.explanation().to_owned(),
             refused: Some("unfit".to_owned()),
+            count: None,
         })?;
         Err(PageError::Bad)
     });
@@ -244,9 +338,7 @@ fn wish(t: &Texts, fields: &Fields) -> Result<(String, Right), Faults> {
     if !is_staff_name(name) {
         faults.0.push(Fault { field: "name", text: t.t("people-name-fault") });
     }
-    let needs = ROLES.iter().find(|(role, _)| *role == fields.text("role")).is_some_and(|(_, needs)| *needs);
-    let institution = InstitutionCode::new(fields.text("institution").trim()).filter(|_| needs);
-    let right = Right::of(fields.text("role"), institution.as_ref());
+    let right = wished_right(fields);
     if right.is_none() {
         faults.0.push(Fault { field: "institution", text: t.t("people-institution-fault") });
     }
@@ -254,6 +346,13 @@ fn wish(t: &Texts, fields: &Fields) -> Result<(String, Right), Faults> {
         Some(right) if faults.is_empty() => Ok((name.to_owned(), right)),
         _ => Err(faults),
     }
+}
+
+/// The right that a form names; what stands beside a role of no institution is not looked at.
+fn wished_right(fields: &Fields) -> Option<Right> {
+    let needs = ROLES.iter().find(|(role, _)| *role == fields.text("role")).is_some_and(|(_, needs)| *needs);
+    let institution = InstitutionCode::new(fields.text("institution").trim()).filter(|_| needs);
+    Right::of(fields.text("role"), institution.as_ref())
 }
 
 /// `POST /staff/people/invite-again`
@@ -275,18 +374,60 @@ pub(crate) async fn invite_again(form: Fresh<StaffForm>) -> Result<Response, Pag
     shown(&staff, Said { invitation, faults, ..Said::default() }).await
 }
 
-/// `POST /staff/people/confirm`: what another administrator asked for somebody is given.
+/// `POST /staff/people/confirm`: what another administrator asked for somebody is given, once they came.
 pub(crate) async fn confirm(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let confirming = managing_account(&staff, &fields, HERE, |portal, permit, account| {
-        portal.archive().store().confirm_rights(Some(permit), account).map_err(|error| match error {
-            // Somebody else was faster, or it is the asker's own.
-            StoreError::Missing { .. } => PageError::Bad,
-            other => other.into(),
-        })
+    let right = wished_right(&fields);
+    let confirming = managing_account(&staff, &fields, &[StaffState::Active], move |portal, permit, account| {
+        // What stood on the page, and nothing that was asked for since.
+        let right = right.ok_or(PageError::Bad)?;
+        portal.identity().confirm_rights(Some(permit), account, Some(&right)).map_err(no_right)
     });
     confirming.await?;
     let done = Some(staff.visitor.t().t("people-confirmed"));
+    shown(&staff, Said { done, ..Said::default() }).await
+}
+
+/// `POST /staff/people/give`: a further role is asked for somebody; another administrator confirms it.
+pub(crate) async fn give(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    let (own, right) = (staff.session.account, wished_right(&fields));
+    let giving = managing_account(&staff, &fields, HERE, move |portal, permit, account| {
+        if account == own {
+            return Err(PageError::StaffDenied);
+        }
+        let Some(right) = right else { return Ok(Some("people-institution-fault")) };
+        let store = portal.archive().store();
+        if store.rights(account)?.contains(&right) {
+            return Ok(Some("people-give-held"));
+        }
+        store.ask_right(permit, account, &right)?;
+        Ok(None)
+    });
+    let t = staff.visitor.t();
+    match giving.await? {
+        None => shown(&staff, Said { done: Some(t.t("people-give-asked")), ..Said::default() }).await,
+        Some(fault) => {
+            let faults = Faults::one("give-institution", t.t(fault));
+            shown(&staff, Said { faults, given: fields, ..Said::default() }).await
+        }
+    }
+}
+
+/// `POST /staff/people/take`: a role of somebody is taken away at once, or what was asked for.
+pub(crate) async fn take(form: Fresh<StaffForm>) -> Result<Response, PageError> {
+    let Fresh(StaffForm { staff, fields }) = form;
+    let (own, right) = (staff.session.account, wished_right(&fields));
+    let taking = managing_account(&staff, &fields, HERE, move |portal, permit, account| {
+        // As with ending an account: another administrator, or the command line, can.
+        if account == own {
+            return Err(PageError::StaffDenied);
+        }
+        let right = right.ok_or(PageError::Bad)?;
+        portal.identity().take_right(Some(permit), account, &right).map_err(no_right)
+    });
+    taking.await?;
+    let done = Some(staff.visitor.t().t("people-taken"));
     shown(&staff, Said { done, ..Said::default() }).await
 }
 
@@ -308,6 +449,14 @@ pub(crate) async fn off_board(form: Fresh<StaffForm>) -> Result<Response, PageEr
         &[("sessions", &count(ended.sessions)), ("passkeys", &count(ended.passkeys)), ("rights", &count(ended.rights))],
     );
     shown(&staff, Said { done: Some(done), ..Said::default() }).await
+}
+
+/// A right that is not there any more, or not for who asks: somebody else was faster.
+fn no_right(error: IdentityError) -> PageError {
+    match error {
+        IdentityError::Store(StoreError::Missing { .. }) => PageError::Bad,
+        other => other.into(),
+    }
 }
 
 /// Somebody who has left, or was never there, in a form.

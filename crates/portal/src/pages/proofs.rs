@@ -22,7 +22,7 @@ use policy::{
     Action, Actor, GroundKind, InstitutionCode, Permit, ProofCase, ProofFault, ProofRules, Purpose, Role, Share, Target,
 };
 use std::collections::BTreeSet;
-use store::{NewRepresentative, Representative, StoreError, full_years, latest_end};
+use store::{Act, NewRepresentative, Representative, StoreError, full_years, latest_end};
 
 /// Who records proofs.
 const ROLE: Role = Role::Support;
@@ -49,6 +49,8 @@ struct Found {
     /// Cases to choose from, where none is chosen.
     cases: Vec<Case>,
     form: Option<RecordForm>,
+    /// Why this member of staff records nobody, whomever it is about.
+    who: Option<String>,
 }
 
 /// A case in which somebody may act, in words.
@@ -78,6 +80,7 @@ impl ProofsPage {
         // What a case itself is wrong with is said beside the choice of cases.
         let case = said.case.filter(|_| said.faults.of("case").is_none());
         let found = known.map(|known| Found {
+            who: known.own.is_none().then(|| t.t("proofs-who")),
             ground: known.ground.to_string(),
             person: known.profile.as_ref().map(|profile| compared(t, profile)).unwrap_or_default(),
             appointments: known.list.iter().map(|one| Told::agent(t, one, &known.names, known.now)).collect(),
@@ -105,6 +108,11 @@ impl ProofsPage {
         let said = Said { case: Some(case), filled, faults, done: None };
         Self::new(sample_frame(locale).faulty(), "sample-token".to_owned(), Some(&known), said)
     }
+
+    pub fn sample_unknown(locale: Locale) -> Self {
+        let known = Known { own: None, ..sample_known() };
+        Self::new(sample_frame(locale), "sample-token".to_owned(), Some(&known), Said::default())
+    }
 }
 
 fn sample_frame(locale: Locale) -> Frame {
@@ -120,10 +128,12 @@ fn sample_known() -> Known {
         gender: identity::Gender::Unstated.into(),
     };
     Known {
+        own: Some(Id16::derived(&["sample clerk"])),
         ground: Id16::derived(&["sample request"]),
         institution: InstitutionCode::new("31100001"),
         profile: Some(profile),
         birth: Some(birth),
+        is_dead: false,
         list,
         names,
         now: sample_now(),
@@ -179,11 +189,15 @@ fn latest_day(latest: Timestamp) -> Date {
 
 /// What is known of the patient whom a request is about.
 struct Known {
+    /// Which person the member of staff is, where that was said.
+    own: Option<Id16>,
     ground: Id16,
     /// The institution that the request is about.
     institution: Option<InstitutionCode>,
     profile: Option<Profile>,
     birth: Option<Date>,
+    /// Whether the records say that the patient died.
+    is_dead: bool,
     list: Vec<Representative>,
     names: Names,
     now: Timestamp,
@@ -191,7 +205,8 @@ struct Known {
 
 impl Known {
     fn about(&self, person: Id16) -> About<'_> {
-        About { person, birth: self.birth, institution: self.institution.as_ref(), now: self.now }
+        let Self { birth, is_dead, now, .. } = *self;
+        About { person, birth, is_dead, institution: self.institution.as_ref(), now }
     }
 }
 
@@ -199,6 +214,7 @@ impl Known {
 struct About<'a> {
     person: Id16,
     birth: Option<Date>,
+    is_dead: bool,
     /// The institution that the request is about.
     institution: Option<&'a InstitutionCode>,
     now: Timestamp,
@@ -241,16 +257,15 @@ fn request_named(
 ) -> Result<Result<Id16, Faults>, PageError> {
     let mut faults = Faults::default();
     let named = patient_named(t, fields, &mut faults);
-    let Some((_, patient)) = named.filter(|_| faults.is_empty()) else { return Ok(Err(faults)) };
+    let Some(patient) = named.filter(|_| faults.is_empty()) else { return Ok(Err(faults)) };
     let none = || Ok(Err(Faults::one("number", t.t("proofs-no-request"))));
     let nobodys = Id16::random(portal.archive().random());
     let purpose = Purpose::Application { ground: nobodys };
-    let found = about(portal, actor, (ROLE, Action::AskGround), &purpose, patient)?;
-    let Some((_, subject)) = found else { return none() };
-    let own = portal.archive().store().own_grounds(actor.account)?.into_iter().find(|one| {
-        (one.role, one.kind, one.subject) == (ROLE, GroundKind::Request, subject) && one.confirmed.is_some()
-    });
-    let ground = own.map_or(nobodys, |own| own.id);
+    let found = about(portal, actor, (ROLE, Action::AskGround), &purpose, &patient)?;
+    let Some((_, known)) = found else { return none() };
+    let subject = known.subject();
+    let own = portal.archive().store().own_ground_about(actor.account, (ROLE, GroundKind::Request), subject)?;
+    let ground = own.unwrap_or(nobodys);
     match permit(portal, actor, ground, subject) {
         Ok(_) => Ok(Ok(ground)),
         Err(PageError::StaffDenied) => none(),
@@ -276,9 +291,11 @@ fn known(portal: &Portal, actor: &Actor, ground: Id16) -> Result<Known, PageErro
     let list = portal.archive().store().representatives(&permit, subject)?;
     let profile = portal.identity().profile(subject)?;
     Ok(Known {
+        own: portal.watch()?.person_of(actor.account)?,
         ground,
         institution,
         birth: birth_of(portal, &permit, subject, profile.as_ref())?,
+        is_dead: portal.archive().store().is_recorded_dead(&permit, subject)?,
         profile,
         names: Names::of(portal, &list)?,
         list,
@@ -286,8 +303,17 @@ fn known(portal: &Portal, actor: &Actor, ground: Id16) -> Result<Known, PageErro
     })
 }
 
-/// Why the person is not of the age that a case is for; `None` where they are, or it is for people of any age.
-fn unfit(t: &Texts, case: &ProofCase, age: Option<i64>) -> Option<String> {
+/// Why nobody acts for a person who died in a case that ends with that, and in which they may.
+fn after_death(t: &Texts) -> String {
+    let lasting = cases().filter(|case| case.after_death).map(|case| word(t, "proof-case", &case.slug));
+    t.t1("proofs-after-death", "case", lasting.collect::<Vec<_>>().join(", "))
+}
+
+/// Why a case is none for this person: they died, or are not of the age that it is for. `None` where it is.
+fn unfit(t: &Texts, case: &ProofCase, age: Option<i64>, is_dead: bool) -> Option<String> {
+    if is_dead && !case.after_death {
+        return Some(after_death(t));
+    }
     let all: BTreeSet<String> = case.proofs.iter().cloned().collect();
     let Err(ProofFault::Age) = ProofRules::standard().check(&case.slug, age, &all) else { return None };
     Some(match (age, case.age_from, case.age_below) {
@@ -302,11 +328,11 @@ fn read(
     t: &Texts,
     fields: &Fields,
     case: &'static ProofCase,
-    &About { person, birth, institution: at, now }: &About<'_>,
+    &About { person, birth, is_dead, institution: at, now }: &About<'_>,
     is_known: impl Fn(&InstitutionCode) -> bool,
 ) -> Result<NewRepresentative, Faults> {
     let age = birth.and_then(|birth| full_years(birth, now));
-    if let Some(text) = unfit(t, case, age) {
+    if let Some(text) = unfit(t, case, age, is_dead) {
         return Err(Faults::one("case", text));
     }
     let mut faults = Faults::default();
@@ -405,7 +431,7 @@ pub(crate) async fn find(form: StaffForm) -> Result<Response, PageError> {
     let case = cases().find(|case| case.slug == fields.text("case"));
     let age = known.birth.and_then(|birth| full_years(birth, known.now));
     let fault = match case {
-        Some(case) => unfit(t, case, age),
+        Some(case) => unfit(t, case, age, known.is_dead),
         None => (!fields.text("choose").is_empty()).then(|| t.t("proofs-case-fault")),
     };
     let faults = fault.map(|text| Faults::one("case", text)).unwrap_or_default();
@@ -420,34 +446,65 @@ pub(crate) async fn record(form: Fresh<StaffForm>) -> Result<Response, PageError
         entitled(portal, &actor)?;
         let ground = fields.text("ground").parse().map_err(|_| PageError::Bad)?;
         let case = cases().find(|case| case.slug == fields.text("case")).ok_or(PageError::Bad)?;
-        let (permit, subject, institution) = on_request(portal, &actor, ground)?;
-        let profile = portal.identity().profile(subject)?;
-        let birth = birth_of(portal, &permit, subject, profile.as_ref())?;
-        let archive = portal.archive();
-        let is_known = |code: &InstitutionCode| matches!(archive.institution(code), Ok(Some(_)));
-        let own = portal.watch()?.person_of(actor.account)?;
-        let about = About { person: subject, birth, institution: institution.as_ref(), now: archive.clock().now() };
-        let faults = match read(t, &fields, case, &about, is_known) {
-            // Papers are seen by somebody who has no part in it.
-            Ok(new) if own.is_some_and(|own| own == subject || own == new.agent) => {
-                Faults::one("code", t.t("proofs-theirs"))
-            }
-            Ok(new) => match archive.store().appoint(&permit, new) {
-                Ok(_) => {
-                    portal.identity().tell(subject, NoticeKind::RepresentativeRecorded)?;
-                    return Ok((ground, Said { done: Some("proofs-recorded"), ..Said::default() }));
-                }
-                // The agent is nobody: all else was checked.
-                Err(StoreError::Missing { .. }) => Faults::one("code", t.t("proofs-code-fault")),
-                Err(StoreError::Limit { .. }) => Faults::one("code", t.t("proofs-too-many")),
-                Err(error) => return Err(error.into()),
-            },
-            Err(faults) => faults,
+        let said = match recorded(portal, &actor, t, &fields, (ground, case))? {
+            Ok(()) => Said { done: Some("proofs-recorded"), ..Said::default() },
+            Err(faults) => Said { case: Some(case), filled: fields, faults, done: None },
         };
-        Ok((ground, Said { case: Some(case), filled: fields, faults, done: None }))
+        Ok((ground, said))
     });
     let (ground, said) = recording.await?;
     shown(&staff, Some(ground), said).await
+}
+
+/// Writes down what a form says, where the papers were seen by somebody who has no part in it: nobody takes that on trust from a
+/// member of staff of whom it is not known which person they are.
+fn recorded(
+    portal: &Portal,
+    actor: &Actor,
+    t: &Texts,
+    fields: &Fields,
+    (ground, case): (Id16, &'static ProofCase),
+) -> Result<Result<(), Faults>, PageError> {
+    let (permit, subject, institution) = on_request(portal, actor, ground)?;
+    let Some(own) = portal.watch()?.person_of(actor.account)? else {
+        return Ok(Err(Faults::one("who", t.t("proofs-who"))));
+    };
+    let profile = portal.identity().profile(subject)?;
+    let birth = birth_of(portal, &permit, subject, profile.as_ref())?;
+    let archive = portal.archive();
+    let is_known = |code: &InstitutionCode| matches!(archive.institution(code), Ok(Some(_)));
+    let is_dead = archive.store().is_recorded_dead(&permit, subject)?;
+    let now = archive.clock().now();
+    let about = About { person: subject, birth, is_dead, institution: institution.as_ref(), now };
+    let new = match read(t, fields, case, &about, is_known) {
+        Ok(new) => new,
+        Err(faults) => return Ok(Err(faults)),
+    };
+    if own == subject || own == new.agent {
+        refuse_part(portal, &permit, subject)?;
+        return Ok(Err(Faults::one("code", t.t("proofs-theirs"))));
+    }
+    match archive.store().appoint(&permit, new) {
+        Ok(_) => {
+            portal.identity().tell(subject, NoticeKind::RepresentativeRecorded)?;
+            Ok(Ok(()))
+        }
+        // The agent is nobody: all else was checked.
+        Err(StoreError::Missing { .. }) => Ok(Err(Faults::one("code", t.t("proofs-code-fault")))),
+        Err(StoreError::Limit { .. }) => Ok(Err(Faults::one("code", t.t("proofs-too-many")))),
+        // A record that says so came just now.
+        Err(StoreError::AfterDeath { .. }) => Ok(Err(Faults::one("case", after_death(t)))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Journals that a member of staff tried to record papers in which they have a part, for the patient to see.
+fn refuse_part(portal: &Portal, permit: &Permit, subject: Id16) -> Result<(), PageError> {
+    let (actor, explanation) = (permit.actor().clone(), permit.explanation().to_owned());
+    let (action, purpose) = (permit.action().name(), permit.purpose().name());
+    let refused = Some("part".to_owned());
+    let act = Act { actor, subject, action, purpose, explanation, refused, count: None };
+    Ok(portal.archive().store().journal_act(act)?)
 }
 
 /// `POST /staff/representatives/end`
@@ -495,7 +552,7 @@ mod tests {
     ) -> Result<NewRepresentative, Vec<&'static str>> {
         let case = cases().find(|case| case.slug == slug).expect("a case");
         let is_known = |code: &InstitutionCode| code.as_str() == "31100001";
-        let about = About { person: PERSON, birth, institution, now: now() };
+        let about = About { person: PERSON, birth, is_dead: false, institution, now: now() };
         let read = read(Locale::Korean.texts(), &Fields::of(fields), case, &about, is_known);
         read.map_err(|faults| faults.0.into_iter().map(|fault| fault.field).collect())
     }
@@ -571,11 +628,19 @@ mod tests {
             assert_eq!(at("legal-representative-of-child", birth, &with(&papers)).expect_err("no child"), ["case"]);
         }
         let t = Locale::Korean.texts();
-        let why = |age| unfit(t, case, age).expect("unfit");
+        let why = |age| unfit(t, case, age, false).expect("unfit");
         assert!(why(Some(14)).contains("만 14세 미만") && why(None).contains("생년월일"), "{}", why(Some(14)));
         let adult = cases().find(|case| case.slug == "agent").expect("a case");
-        assert!(unfit(t, adult, Some(13)).is_some_and(|why| why.contains("만 14세 이상")));
-        assert_eq!((unfit(t, adult, Some(14)), unfit(t, case, Some(13))), (None, None));
+        assert!(unfit(t, adult, Some(13), false).is_some_and(|why| why.contains("만 14세 이상")));
+        assert_eq!((unfit(t, adult, Some(14), false), unfit(t, case, Some(13), false)), (None, None));
+    }
+
+    #[test]
+    fn for_whoever_died_no_case_is_left_but_the_one_that_is_made_for_it() {
+        let t = Locale::Korean.texts();
+        let fit = cases().filter(|case| unfit(t, case, None, true).is_none()).map(|case| &*case.slug);
+        assert_eq!(fit.collect::<Vec<_>>(), ["deceased"]);
+        assert!(after_death(t).contains("돌아가신 환자의 친족"), "{}", after_death(t));
     }
 
     #[test]

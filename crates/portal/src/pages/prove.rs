@@ -5,14 +5,14 @@ use crate::error::{PageError, form_page, page};
 use crate::fields::{Asked, HeldForm, MemberForm};
 use crate::frame::{Faults, Frame};
 use crate::pages::passkey::{Ask, answered, asked, asking, fault_of};
-use crate::texts::Locale;
+use crate::texts::{Locale, Texts};
 use crate::visitor::Member;
 use crate::words::is_path_here;
 use askama::Template;
 use axum::extract::Query;
 use axum::http::header;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use base::Redacted;
+use base::{Id16, Redacted};
 use identity::{Holder, IdentityError, PasskeyAsk, PasskeyFault, SESSION_COOKIE, SecondFactor};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -46,6 +46,8 @@ impl ProvePage {
 pub(crate) struct OnwardPage {
     frame: Frame,
     csrf: String,
+    /// What is done when they go on: another window of theirs may have sent something since.
+    act: String,
     held: HeldForm,
 }
 
@@ -54,8 +56,16 @@ impl OnwardPage {
         let frame = Frame::sample(locale, "onward-title", "account", "/account/prove", true);
         let held =
             HeldForm { action: "/records/issue".to_owned(), fields: vec![("what".to_owned(), "all".to_owned())] };
-        Self { frame, csrf: "sample-token".to_owned(), held }
+        Self { act: act_of(frame.t, &held.action), frame, csrf: "sample-token".to_owned(), held }
     }
+}
+
+/// What a form does that is sent to a path, in words.
+fn act_of(t: &Texts, path: &str) -> String {
+    let is_id = |part: &str| part.parse::<Id16>().is_ok();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && !is_id(part)).collect();
+    let key = format!("onward-{}", parts.join("-"));
+    t.t(if t.has(&key) { &key } else { "onward-other" })
 }
 
 /// Where to go afterwards.
@@ -170,5 +180,34 @@ async fn proved(member: &Member, token: &str, to: &str) -> Result<Response, Page
     if let Some(bar) = &mut frame.signed_in {
         bar.csrf.clone_from(&csrf);
     }
-    Ok((set, page(&OnwardPage { frame, csrf, held })?).into_response())
+    let act = act_of(frame.t, &held.action);
+    Ok((set, page(&OnwardPage { frame, csrf, act, held })?).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The addresses that ask for the second factor once more say so in the authorisation matrix.
+    const MATRIX: &str = include_str!("../../tests/it/matrix.txt");
+
+    #[test]
+    fn whatever_waits_for_the_second_factor_is_called_by_its_name() {
+        let id = Id16([7; 16]).to_string();
+        let waiting = MATRIX.lines().filter(|line| line.starts_with("POST ") && line.contains(" late=prove"));
+        let paths = waiting.filter_map(|line| line.split(' ').nth(1)).filter(|path| !path.starts_with("/account/"));
+        let mut seen = 0;
+        for path in paths {
+            let path = path.replace("{ground}", &id).replace("{id}", &id);
+            for locale in Locale::ALL {
+                let (t, act) = (locale.texts(), act_of(locale.texts(), &path));
+                assert!(!act.is_empty() && act != t.t("onward-other"), "{path}: {act}");
+            }
+            seen += 1;
+        }
+        assert!(seen > 20, "{seen}");
+        let t = Locale::Korean.texts();
+        assert_eq!(act_of(t, "/consents/withdraw"), "동의 거두기");
+        assert_eq!(act_of(t, "/somewhere/else"), t.t("onward-other"));
+    }
 }

@@ -326,6 +326,7 @@ pub(crate) fn item_key(kind: &str) -> &'static str {
         "DiagnosticReport" | "ImagingStudy" => "item-reports",
         "DocumentReference" | "document" => "item-documents",
         "access-entry" => "item-accesses",
+        "attempt" => "item-attempts",
         "case" | "review" | "question" => "item-cases",
         kind if kind.starts_with("case-") => "item-cases",
         "appointment" => "item-appointment",

@@ -385,7 +385,7 @@ fn journal(
 ) -> Result<(), PageError> {
     let explanation = "two members of staff reset the second factors of somebody who shows who they are".to_owned();
     let (actor, refused) = (actor.clone(), refused.map(str::to_owned));
-    let act = Act { actor, subject, action, purpose: "operation", explanation, refused };
+    let act = Act { actor, subject, action, purpose: "operation", explanation, refused, count: None };
     Ok(portal.archive().store().journal_act(act)?)
 }
 

@@ -86,7 +86,7 @@ impl RepresentativesPage {
     pub fn sample(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "representatives-title", "representatives", "/representatives", true);
         let (mine, names) = sample_appointments();
-        let others = vec![mine[0].clone()];
+        let others = vec![mine[0].clone(), mine[3].clone()];
         let known = Known { mine, others, names, now: sample_now() };
         Self::new(frame, "sample-token".to_owned(), Id16::derived(&["sample person"]), &known, &Fields::default())
     }
@@ -112,7 +112,7 @@ pub(crate) fn sample_now() -> Timestamp {
     Timestamp::from_second(1_795_330_000).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// One by the person's own word, one that staff recorded, one that ended.
+/// One by the person's own word, one that staff recorded, one that ended, one that is over since the person died.
 pub(crate) fn sample_appointments() -> (Vec<Representative>, Names) {
     let [person, staff] = ["sample person", "sample staff"].map(|name| Id16::derived(&[name]));
     let now = sample_now();
@@ -128,6 +128,7 @@ pub(crate) fn sample_appointments() -> (Vec<Representative>, Names) {
         from: now,
         until: Timestamp::from_second(1_799_330_000).unwrap_or(now),
         ended: None,
+        after_death: false,
     };
     let recorded = Representative {
         id: Id16::derived(&["sample", "recorded"]),
@@ -140,11 +141,12 @@ pub(crate) fn sample_appointments() -> (Vec<Representative>, Names) {
         ..own.clone()
     };
     let ended = Representative { id: Id16::derived(&["sample", "ended"]), ended: Some(now), ..recorded.clone() };
+    let died = Representative { id: Id16::derived(&["sample", "died"]), after_death: true, ..own.clone() };
     let names = Names {
         institutions: [("31100001".to_owned(), "한빛의원".to_owned())].into(),
         staff: [(staff, "한지우".to_owned())].into(),
     };
-    (vec![own, recorded, ended], names)
+    (vec![own, recorded, ended, died], names)
 }
 
 impl Told {
@@ -177,13 +179,14 @@ impl Told {
         let state = match one.ended {
             Some(_) => "representatives-ended",
             None if one.until <= now => "representatives-over",
+            None if one.after_death => "representatives-died",
             None => "representatives-open",
         };
         Self {
             id: one.id.to_string(),
             title: t.t1("representatives-code-of", "code", spaced(other)),
             state: t.t(state),
-            is_open: one.ended.is_none() && one.until > now,
+            is_open: one.ended.is_none() && one.until > now && !one.after_death,
             lines: Vec::new(),
         }
     }
@@ -204,6 +207,9 @@ fn reach(t: &Texts, one: &Representative, names: &Names) -> Vec<(String, String)
         line("representatives-last", t.weekday(last_day(one.until))),
     ];
     lines.extend(one.ended.map(|ended| line("representatives-ended-at", t.moment(ended))));
+    if one.after_death && one.ended.is_none() {
+        lines.push(line("representatives-why", t.t("representatives-died-why")));
+    }
     lines
 }
 
@@ -315,6 +321,7 @@ pub(crate) async fn appoint(form: Fresh<PersonForm>) -> Result<Response, PageErr
                 Ok(Err(Faults::one("code", t.t("representatives-age-fault"))))
             }
             Err(StoreError::Missing { .. }) => Ok(Err(Faults::one("code", t.t("representatives-code-fault")))),
+            Err(StoreError::AfterDeath { .. }) => Ok(Err(Faults::one("code", t.t("representatives-died-fault")))),
             Err(error) => Err(error.into()),
         }
     });

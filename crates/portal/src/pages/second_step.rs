@@ -33,12 +33,12 @@ pub(crate) struct SecondStepPage {
 }
 
 /// What is scanned or typed into an authenticator.
-struct Picture {
-    square: Square,
+pub(crate) struct Picture {
+    pub square: Square,
     /// The secret for typing.
-    secret: String,
+    pub secret: String,
     /// Opens an authenticator on the phone that shows the page, which cannot scan its own screen.
-    uri: String,
+    pub uri: String,
 }
 
 impl SecondStepPage {
@@ -100,7 +100,7 @@ impl SecondStepPage {
 }
 
 impl Picture {
-    fn of(enrolment: &TotpEnrolment) -> Result<Self, PageError> {
+    pub fn of(enrolment: &TotpEnrolment) -> Result<Self, PageError> {
         let uri = enrolment.uri.expose().clone();
         let square = Square::of(&uri).map_err(|error| {
             tracing::error!(%error, "a QR code cannot be drawn");
@@ -133,18 +133,13 @@ fn other_way(session: &Session) -> Option<&'static str> {
     }
 }
 
-/// What a person without a second factor sets up: the same until it is confirmed, so that what was scanned stays good.
+/// What a person without a second factor sets up: the session's own until it is confirmed, so that what was scanned stays good.
 async fn enrolment(visitor: &Visitor, session: &Arc<Session>) -> Result<Option<TotpEnrolment>, PageError> {
     if !session.second_factor.is_to_enrol() {
         return Ok(None);
     }
-    if let Some(begun) = visitor.portal.places().of(session.id).enrolment {
-        return Ok(Some(begun));
-    }
     let asking = Arc::clone(session);
-    let new = visitor.portal.blocking(move |portal| Ok(portal.identity().totp_enrol(&asking)?)).await?;
-    visitor.portal.places().with(session.id, |place| place.enrolment = Some(new.clone()));
-    Ok(Some(new))
+    visitor.portal.blocking(move |portal| Ok(Some(portal.identity().totp_enrol(&asking)?))).await
 }
 
 /// `POST /sign-in/second-step`

@@ -17,9 +17,10 @@ use askama::Template;
 use axum::extract::Path;
 use axum::http::header;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use base::{Redacted, Timestamp};
+use base::{Id16, Redacted, Timestamp};
 use identity::{DEVICE_COOKIE, DEVICE_S, PasskeyAsk, SESSION_COOKIE, SignedIn};
 use policy::Role;
+use store::GlassNotice;
 
 #[derive(Template)]
 #[template(path = "staff_home.html")]
@@ -27,7 +28,7 @@ pub(crate) struct StaffHomePage {
     frame: Frame,
     csrf: String,
     /// What they were told of broken glass and have not seen.
-    notices: Vec<String>,
+    notices: Vec<Notice>,
     name: String,
     tasks: Vec<Task>,
 }
@@ -59,14 +60,21 @@ impl StaffHomePage {
             ("account", "/account"),
         ];
         let tasks = tasks.into_iter().map(|(id, href)| Task::new(t, id, href)).collect();
-        let notices = vec![told(t, Timestamp::from_second(1_795_331_000).unwrap_or(Timestamp::UNIX_EPOCH))];
+        let at = Timestamp::from_second(1_795_331_000).unwrap_or(Timestamp::UNIX_EPOCH);
+        let notices = vec![told(t, &GlassNotice { ground: Id16::default(), told: at })];
         Self { csrf: "sample-token".to_owned(), notices, name: t.t1("staff-name", "name", "박도윤"), frame, tasks }
     }
 }
 
+/// What somebody is told of a broken glass, and of which: so that they have seen that one and no other.
+pub(crate) struct Notice {
+    pub ground: String,
+    pub text: String,
+}
+
 /// What a notice of broken glass says.
-pub(crate) fn told(t: &Texts, at: Timestamp) -> String {
-    t.t1("ground-notice", "date", t.moment(at))
+pub(crate) fn told(t: &Texts, notice: &GlassNotice) -> Notice {
+    Notice { ground: notice.ground.to_string(), text: t.t1("ground-notice", "date", t.moment(notice.told)) }
 }
 
 /// `GET /staff`
@@ -115,7 +123,7 @@ pub(crate) async fn home(staff: StaffMember) -> Result<Response, PageError> {
     tasks.push(Task::new(t, "questions", "/staff/questions"));
     tasks.push(Task::new(t, "account", "/account"));
     let name = t.t1("staff-name", "name", staff.session.name.expose().as_str());
-    let notices = notices.iter().map(|one| told(t, one.told)).collect();
+    let notices = notices.iter().map(|one| told(t, one)).collect();
     page(&StaffHomePage { csrf: staff.csrf(), notices, frame, name, tasks })
 }
 

@@ -3,21 +3,26 @@
 
 use crate::Portal;
 use crate::error::{PageError, form_page};
-use crate::fields::{Fields, Fresh, StaffForm};
+use crate::fields::{Asked, Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
-use crate::pages::staff::told;
+use crate::pages::access::Numbered;
+use crate::pages::ground::{GroundLine, PlaceNames, Turn, place_names};
+use crate::pages::oversight::role_among;
+use crate::pages::staff::{Notice, told};
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use archive::ArchiveError;
 use askama::Template;
+use axum::extract::Query;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
 use identity::StaffState;
-use policy::{
-    Action, Actor, DataKind, GroundKind, InstitutionCode, Owner, Permit, Purpose, Request, Role, Share, Target,
-};
+use policy::{Action, Actor, DataKind, GroundKind, InstitutionCode, Permit, Purpose, Request, Role, Share, Target};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{ConsentOffer, GlassNotice, GroundEntry, NewGround, REASON_BYTES_MAX, StoreError, kind_asked_by};
+use store::{
+    ConsentOffer, GROUNDS_MAX, GlassNotice, GroundCursor, GroundEntry, GroundList, GroundPage, KnownPatient,
+    NamedPatient, NewGround, REASON_BYTES_MAX, StoreError, kind_asked_by,
+};
 
 /// Longest number of a patient that is read.
 const NUMBER_BYTES_MAX: usize = 64;
@@ -34,23 +39,16 @@ pub(crate) struct StaffAccessPage {
     filled: Fields,
     broken: Fields,
     done: Option<String>,
-    notices: Vec<String>,
-    grounds: Vec<Line>,
+    notices: Vec<Notice>,
+    grounds: Vec<GroundLine>,
+    /// Addresses of the pages of grounds before and after this.
+    before: Option<String>,
+    after: Option<String>,
     offers: Vec<Offer>,
     roles: Vec<Choice>,
     /// Who may be told of a broken glass; nobody where the asker breaks none.
     seconds: Vec<Choice>,
     breaks: bool,
-}
-
-/// A ground in words.
-struct Line {
-    id: String,
-    title: String,
-    state: String,
-    until: String,
-    reason: String,
-    is_open: bool,
 }
 
 /// A consent that can be used.
@@ -73,8 +71,10 @@ impl StaffAccessPage {
             csrf,
             faults: Faults::default(),
             done: None,
-            notices: known.notices.iter().map(|one| told(t, one.told)).collect(),
-            grounds: known.grounds.iter().map(|ground| Line::new(t, ground)).collect(),
+            notices: known.notices.iter().map(|one| told(t, one)).collect(),
+            grounds: known.grounds.iter().map(|ground| GroundLine::new(t, ground, &known.places)).collect(),
+            before: None,
+            after: None,
             offers: Vec::new(),
             roles: roles.map(role).collect(),
             seconds: known.seconds.iter().map(second).collect(),
@@ -108,13 +108,16 @@ impl StaffAccessPage {
                 ground("a", GroundKind::Visit, Some(moment(1_795_331_000))),
                 ground("b", GroundKind::Request, None),
             ],
+            next: None,
+            places: PlaceNames::from([("31100001".to_owned(), "한빛의원".to_owned())]),
             notices: vec![GlassNotice { ground: Id16::default(), told: moment(1_795_331_000) }],
             seconds: [(Id16::derived(&["x"]), "한지우".to_owned())].into(),
         };
         let offers =
             vec![Offer { id: Id16::derived(&["c"]).to_string(), until: frame.t.moment(moment(1_795_440_000)) }];
         let (filled, broken) = (Fields::default(), Fields::default());
-        Self { offers, ..Self::new(frame, "sample-token".to_owned(), &known, filled, broken) }
+        let after = Some("/staff/access?page=2".to_owned());
+        Self { offers, after, ..Self::new(frame, "sample-token".to_owned(), &known, filled, broken) }
     }
 
     pub fn sample_none(locale: Locale) -> Self {
@@ -126,25 +129,14 @@ impl StaffAccessPage {
     }
 }
 
-impl Line {
-    fn new(t: &Texts, ground: &GroundEntry) -> Self {
-        let is_open = ground.confirmed.is_some();
-        Self {
-            id: ground.id.to_string(),
-            title: t.t(&format!("ground-{}", ground.kind.name())),
-            state: t.t(if is_open { "ground-open" } else { "ground-waiting" }),
-            until: t.t1("ground-until", "date", t.moment(ground.until)),
-            reason: ground.reason.expose().clone(),
-            is_open,
-        }
-    }
-}
-
 /// What is known for the page.
 #[derive(Default)]
 struct Known {
     holds: BTreeSet<Role>,
     grounds: Vec<GroundEntry>,
+    /// Where the page of grounds after this begins.
+    next: Option<GroundCursor>,
+    places: PlaceNames,
     notices: Vec<GlassNotice>,
     seconds: StaffNames,
 }
@@ -161,19 +153,22 @@ fn active_staff(portal: &Portal) -> Result<BTreeSet<Id16>, PageError> {
     Ok(all.into_iter().filter(|one| one.state == StaffState::Active).map(|one| one.account).collect())
 }
 
-fn known(portal: &Portal, account: Id16) -> Result<Known, PageError> {
+/// Whom an account may name to be told of a broken glass.
+fn seconds(portal: &Portal, account: Id16) -> Result<StaffNames, PageError> {
+    let (names, active) = (staff_names(portal)?, active_staff(portal)?);
+    // Who has no passkey yet, or has left, would not hear of it.
+    let officers = portal.archive().store().holders(Role::SecurityOfficer)?.into_iter();
+    let officers = officers.filter(|officer| active.contains(officer) && *officer != account);
+    Ok(officers.filter_map(|officer| Some((officer, names.get(&officer)?.clone()))).collect())
+}
+
+fn known(portal: &Portal, account: Id16, page: &GroundPage) -> Result<Known, PageError> {
     let store = portal.archive().store();
     let holds = store.facts(account)?.holds;
-    let mut seconds = StaffNames::new();
-    if holds.contains(&Role::Clinician) {
-        let names = staff_names(portal)?;
-        // Who has no passkey yet, or has left, would not hear of it.
-        let active: BTreeSet<Id16> = active_staff(portal)?;
-        let officers = store.holders(Role::SecurityOfficer)?.into_iter().filter(|officer| active.contains(officer));
-        let officers = officers.filter(|officer| *officer != account);
-        seconds.extend(officers.filter_map(|officer| Some((officer, names.get(&officer)?.clone()))));
-    }
-    Ok(Known { holds, grounds: store.own_grounds(account)?, notices: store.glass_notices(account)?, seconds })
+    let seconds = if holds.contains(&Role::Clinician) { seconds(portal, account)? } else { StaffNames::new() };
+    let GroundList { grounds, next } = store.own_grounds(account, page)?;
+    let places = place_names(portal, &grounds)?;
+    Ok(Known { holds, grounds, next, places, notices: store.glass_notices(account)?, seconds })
 }
 
 /// Asks the door for a member of staff; who is not appointed is told so.
@@ -195,6 +190,8 @@ pub(crate) fn staff_permit(
 /// What is said besides the list.
 #[derive(Default)]
 struct Besides {
+    /// Which page of their grounds.
+    page: usize,
     faults: Faults,
     filled: Fields,
     broken: Fields,
@@ -203,8 +200,12 @@ struct Besides {
 }
 
 async fn shown(staff: &StaffMember, besides: Besides) -> Result<Response, PageError> {
-    let account = staff.session.account;
-    let known = staff.visitor.portal.blocking(move |portal| known(portal, account)).await?;
+    let (account, session, places) = (staff.session.account, staff.session.id, staff.visitor.portal.places());
+    let turn = Turn::to(&places.of(session).own_ground_pages, besides.page);
+    let wanted = turn.page;
+    let known = staff.visitor.portal.blocking(move |portal| known(portal, account, &wanted)).await?;
+    places.with(session, |place| turn.remember(&mut place.own_ground_pages, known.next));
+    let (before, after) = turn.around("/staff/access", known.next);
     let mut frame = staff.visitor.frame("staff-access-title", "staff");
     let t = frame.t;
     let is_faulty = !besides.faults.is_empty();
@@ -215,23 +216,23 @@ async fn shown(staff: &StaffMember, besides: Besides) -> Result<Response, PageEr
     let offers = besides.offers.into_iter().map(offer).collect();
     let shown = StaffAccessPage::new(frame, staff.csrf(), &known, besides.filled, besides.broken);
     let done = besides.done.map(|key| t.t(key));
-    form_page(&StaffAccessPage { faults: besides.faults, done, offers, ..shown }, is_faulty)
+    form_page(&StaffAccessPage { faults: besides.faults, done, offers, before, after, ..shown }, is_faulty)
 }
 
-/// `GET /staff/access`
-pub(crate) async fn show(staff: StaffMember) -> Result<Response, PageError> {
-    shown(&staff, Besides::default()).await
+/// `GET /staff/access?page=`
+pub(crate) async fn show(staff: StaffMember, numbered: Asked<Numbered>) -> Result<Response, PageError> {
+    let Query(Numbered { page }) = numbered.unwrap_or_default();
+    shown(&staff, Besides { page, ..Besides::default() }).await
 }
 
 /// Whom a form is about, and why.
 struct Wish {
-    institution: InstitutionCode,
-    patient: Id16,
+    patient: NamedPatient,
     reason: Redacted<String>,
 }
 
 /// The patient whom a form names by institution and number; what is to be mended comes to the faults.
-pub(crate) fn patient_named(t: &Texts, fields: &Fields, faults: &mut Faults) -> Option<(InstitutionCode, Id16)> {
+pub(crate) fn patient_named(t: &Texts, fields: &Fields, faults: &mut Faults) -> Option<NamedPatient> {
     let mut fault = |field: &'static str, key: &str| faults.0.push(Fault { field, text: t.t(key) });
     let institution = InstitutionCode::new(fields.text("institution").trim());
     if institution.is_none() {
@@ -242,10 +243,7 @@ pub(crate) fn patient_named(t: &Texts, fields: &Fields, faults: &mut Faults) -> 
         fault("number", "ground-patient-fault");
         return None;
     }
-    institution.map(|institution| {
-        let patient = Owner::patient(&institution, number).id();
-        (institution, patient)
-    })
+    institution.map(|institution| NamedPatient::new(institution, number))
 }
 
 fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
@@ -256,29 +254,28 @@ fn wish(t: &Texts, fields: &Fields) -> Result<Wish, Faults> {
         faults.0.push(Fault { field: "reason", text: t.t("ground-reason-fault") });
     }
     match named {
-        Some((institution, patient)) if faults.is_empty() => {
-            Ok(Wish { institution, patient, reason: Redacted::new(reason.to_owned()) })
-        }
+        Some(patient) if faults.is_empty() => Ok(Wish { patient, reason: Redacted::new(reason.to_owned()) }),
         _ => Err(faults),
     }
 }
 
-/// The permit about whom a form is about, once it is known who that is; a fault where it is nobody.
+/// The permit about whom a form is about, once it is known who that is; nothing where it is nobody. That it is nobody is journalled;
+/// that it is somebody is with what is done about them, so all else that may be wrong with a form is looked at before.
 pub(crate) fn about(
     portal: &Portal,
     actor: &Actor,
     (role, action): (Role, Action),
     purpose: &Purpose,
-    patient: Id16,
-) -> Result<Option<(Permit, Id16)>, PageError> {
-    let permit = staff_permit(portal, actor, role, action, Target::Patient(patient), purpose.clone())?;
-    let subject = match portal.archive().store().subject_of(&permit, patient) {
-        Ok(subject) => subject,
+    patient: &NamedPatient,
+) -> Result<Option<(Permit, KnownPatient)>, PageError> {
+    let permit = staff_permit(portal, actor, role, action, Target::Patient(patient.by_id()), purpose.clone())?;
+    let known = match portal.archive().store().subject_of(&permit, patient) {
+        Ok(known) => known,
         Err(StoreError::Missing { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let permit = staff_permit(portal, actor, role, action, Target::Person(subject), purpose.clone())?;
-    Ok(Some((permit, subject)))
+    let permit = staff_permit(portal, actor, role, action, Target::Person(known.subject()), purpose.clone())?;
+    Ok(Some((permit, known)))
 }
 
 pub(crate) fn no_patient(t: &Texts) -> Faults {
@@ -304,15 +301,21 @@ pub(crate) async fn ask(form: StaffForm) -> Result<Response, PageError> {
             Ok(wish) => wish,
             Err(faults) => return Ok(Err(faults)),
         };
-        let found = about(portal, &actor, (role, Action::AskGround), &purpose, wish.patient)?;
-        let Some((permit, subject)) = found else { return Ok(Err(no_patient(t))) };
-        let (institution, share) = reach(role, wish.institution);
+        let found = about(portal, &actor, (role, Action::AskGround), &purpose, &wish.patient)?;
+        let Some((permit, known)) = found else { return Ok(Err(no_patient(t))) };
+        let subject = known.subject();
+        let (institution, share) = reach(role, wish.patient.institution);
         let new = NewGround { subject, institution, share, reason: wish.reason };
-        portal.archive().store().ask_ground(&permit, new)?;
-        Ok(Ok(portal.archive().store().consent_offers(&permit, subject)?))
+        let done = match portal.archive().store().ask_ground(&permit, new) {
+            Ok(_) => "ground-asked",
+            Err(StoreError::GroundWaits) => "ground-asked-before",
+            Err(StoreError::Limit { .. }) => return Ok(Err(Faults::one("number", t.t("ground-asked-too-many")))),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Ok((done, portal.archive().store().consent_offers(&permit, subject)?)))
     });
     match asking.await? {
-        Ok(offers) => shown(&staff, Besides { offers, done: Some("ground-asked"), ..Besides::default() }).await,
+        Ok((done, offers)) => shown(&staff, Besides { offers, done: Some(done), ..Besides::default() }).await,
         Err(faults) => shown(&staff, Besides { faults, filled, ..Besides::default() }).await,
     }
 }
@@ -339,19 +342,21 @@ pub(crate) async fn break_glass(form: Fresh<StaffForm>) -> Result<Response, Page
         let purpose = Purpose::Emergency { ground: Id16::random(portal.archive().random()) };
         let nobody = Target::Patient(Id16::default());
         staff_permit(portal, &actor, role, action, nobody, purpose.clone())?;
-        let (wish, second) = match (wish(t, &fields), fields.text("second").parse::<Id16>()) {
-            (Ok(wish), Ok(second)) => (wish, second),
-            (Err(faults), _) => return Ok(Err(faults)),
-            (_, Err(_)) => return Ok(Err(Faults::one("second", t.t("ground-second-fault")))),
+        let wish = match wish(t, &fields) {
+            Ok(wish) => wish,
+            Err(faults) => return Ok(Err(faults)),
         };
-        let found = about(portal, &actor, (role, action), &purpose, wish.patient)?;
-        let Some((permit, subject)) = found else { return Ok(Err(no_patient(t))) };
-        if !active_staff(portal)?.contains(&second) {
-            return Ok(Err(Faults::one("second", t.t("ground-second-fault"))));
-        }
-        match portal.archive().store().break_glass(&permit, subject, wish.reason, second) {
+        let no_second = || Faults::one("second", t.t("ground-second-fault"));
+        let second = fields.text("second").parse::<Id16>().ok();
+        // Before anybody is looked for: else who is a patient would show without the glass being broken.
+        let seconds = seconds(portal, actor.account)?;
+        let Some(second) = second.filter(|second| seconds.contains_key(second)) else { return Ok(Err(no_second())) };
+        let found = about(portal, &actor, (role, action), &purpose, &wish.patient)?;
+        let Some((permit, known)) = found else { return Ok(Err(no_patient(t))) };
+        match portal.archive().store().break_glass(&permit, known.subject(), wish.reason, second) {
             Ok(_) => Ok(Ok(())),
-            Err(StoreError::Missing { .. }) => Ok(Err(Faults::one("second", t.t("ground-second-fault")))),
+            // They lost the role at this very moment.
+            Err(StoreError::Missing { .. }) => Ok(Err(no_second())),
             Err(error) => Err(error.into()),
         }
     });
@@ -368,25 +373,57 @@ pub(crate) async fn break_glass(form: Fresh<StaffForm>) -> Result<Response, Page
     }
 }
 
+/// `POST /staff/access/close`: whoever is done with a ground of theirs closes it.
+pub(crate) async fn close(form: StaffForm) -> Result<Response, PageError> {
+    let StaffForm { staff, fields } = form;
+    let actor = staff.session.actor_as(Role::Clinician, &staff.visitor.source);
+    let id = fields.text("id").parse::<Id16>().ok();
+    let closing = staff.visitor.portal.blocking(move |portal| {
+        // Of what is nobody's or another's they ask in a role of theirs, in vain.
+        let ground = id.unwrap_or_default();
+        let own = portal.archive().store().own_ground(actor.account, ground)?;
+        let role = own.as_ref().map_or_else(|| role_among(portal, actor.account, ASKING), |own| Ok(own.role))?;
+        let kind = kind_asked_by(role).ok_or(PageError::StaffDenied)?;
+        let name = kind.purposes().first().copied().unwrap_or_default();
+        let purpose = Purpose::with_ground(name, ground).ok_or(PageError::Bad)?;
+        let target = own.map_or(Target::Patient(ground), |own| Target::Person(own.subject));
+        let permit = staff_permit(portal, &actor, role, Action::AskGround, target, purpose)?;
+        match portal.archive().store().close_ground(&permit, id.ok_or(PageError::Bad)?) {
+            Ok(()) => Ok(()),
+            // It was closed already, or is another's.
+            Err(StoreError::Missing { .. }) => Err(PageError::Bad),
+            Err(error) => Err(error.into()),
+        }
+    });
+    closing.await?;
+    shown(&staff, Besides { done: Some("ground-closed"), ..Besides::default() }).await
+}
+
 /// `POST /staff/access/seen`
 pub(crate) async fn seen(form: StaffForm) -> Result<Response, PageError> {
-    let account = form.staff.session.account;
-    let noting =
-        form.staff.visitor.portal.blocking(move |portal| Ok(portal.archive().store().glass_notices_seen(account)?));
+    let StaffForm { staff, fields } = form;
+    let account = staff.session.account;
+    let shown_to_them: Result<Vec<Id16>, _> = fields.all("shown").map(str::parse).collect();
+    let notices = shown_to_them.ok().filter(|notices| notices.len() <= GROUNDS_MAX).ok_or(PageError::Bad)?;
+    let noting = staff
+        .visitor
+        .portal
+        .blocking(move |portal| Ok(portal.archive().store().glass_notices_seen(account, &notices)?));
     noting.await?;
-    shown(&form.staff, Besides::default()).await
+    shown(&staff, Besides::default()).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use policy::Owner;
 
     #[test]
     fn a_wish_names_a_patient_and_a_reason() {
         let at = |institution: &str, number: &str, reason: &str| {
             let fields = Fields::of(&[("institution", institution), ("number", number), ("reason", reason)]);
             wish(Locale::Korean.texts(), &fields)
-                .map(|wish| wish.patient)
+                .map(|wish| wish.patient.by_id())
                 .map_err(|faults| faults.0.into_iter().map(|fault| fault.field).collect::<Vec<_>>())
         };
         let code = InstitutionCode::new("31100001").expect("a code");

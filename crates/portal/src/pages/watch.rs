@@ -207,7 +207,7 @@ pub(crate) fn permit(portal: &Portal, actor: Actor, action: Action) -> Result<Pe
 impl From<WatchError> for PageError {
     fn from(error: WatchError) -> Self {
         match error {
-            WatchError::Denied(_) | WatchError::OwnCase => Self::StaffDenied,
+            WatchError::Denied(_) | WatchError::OwnCase | WatchError::OwnRecords => Self::StaffDenied,
             WatchError::NoCase => Self::NotFound,
             WatchError::Store(error) => error.into(),
             WatchError::Text { .. } | WatchError::Month { .. } => Self::Bad,

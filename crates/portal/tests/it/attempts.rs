@@ -1,5 +1,8 @@
 //! Attempts before the door: what somebody tries with half a sign-in, or with a session that is no good, is told to the person
-//! whose records they are.
+//! whose records they are; and of how many nobody is told one by one.
+
+use policy::{Action, Door};
+use store::{AccessEntry, AccessResult};
 
 use crate::browser::Browser;
 use crate::site::Site;
@@ -111,4 +114,49 @@ fn the_journal_grows_by_few_entries_however_many_ask() {
     }
     let told = log(&site, &app, &site.kim);
     assert_eq!(told.matches(FORGED).count(), 1, "of one patient and one minute, one is kept: {told}");
+}
+
+/// The entries that say how many were not journalled one by one, once there are so many.
+fn turned_away(site: &Site, entries: usize) -> Vec<AccessEntry> {
+    let store = site.world.store();
+    let permit = store.ask_job(&Door::standard().expect("the door"), "watch", Action::WatchAccesses).expect("a permit");
+    let begun = std::time::Instant::now();
+    loop {
+        let watched = store.watched(&permit, 0, 1_000).expect("the log");
+        let told = watched.into_iter().filter_map(|one| one.entry).filter(|entry| entry.action == "turn-away");
+        let told: Vec<_> = told.collect();
+        if told.len() >= entries {
+            return told;
+        }
+        assert!(begun.elapsed().as_secs() < 20, "{} of {entries} entries came", told.len());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn one_entry_a_minute_says_how_many_attempts_were_too_many() {
+    let site = Site::new();
+    let stranger = site.browser();
+    let forged = |times: usize| {
+        for _ in 0..times {
+            with_session(&stranger, &"A".repeat(43));
+            assert_eq!(stranger.get("/records").status, 401);
+        }
+    };
+    forged(50);
+    site.world.clock.advance(60);
+    forged(1);
+    let told = turned_away(&site, 1);
+    assert_eq!(told[0].what, [("attempt".to_owned(), 49)], "one of them was journalled itself");
+    assert_eq!(told[0].result, AccessResult::Denied { reason: "assurance".to_owned() });
+    assert_ne!(told[0].actor.source.expose(), "several", "one place");
+    site.world.clock.advance(60);
+    forged(1);
+    site.world.clock.advance(60);
+    forged(31);
+    site.world.clock.advance(60);
+    forged(1);
+    let told = turned_away(&site, 2);
+    assert_eq!(told.len(), 2, "none of a minute in which none was beyond");
+    assert_eq!(told[1].what, [("attempt".to_owned(), 30)]);
 }

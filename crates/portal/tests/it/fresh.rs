@@ -17,7 +17,10 @@ fn a_document_asks_for_the_second_factor_when_it_was_given_long_ago() {
     browser.post("/account/prove", &[("csrf", &prove.csrf()), ("code", &wrong)]).says(422, "code-fault");
     let code = app.code(&site.world.clock);
     let onward = browser.post("/account/prove", &[("csrf", &prove.csrf()), ("code", &code)]);
-    onward.says(200, "action=\"/records/issue\"").says(200, "name=\"what\" value=\"all\"");
+    onward
+        .says(200, "내 진료기록 PDF로 받기")
+        .says(200, "action=\"/records/issue\"")
+        .says(200, "name=\"what\" value=\"all\"");
     assert_eq!(issue(&onward.csrf()).header("content-type"), "application/pdf");
     // Reading asks for nothing, and neither does what was proved just now.
     browser.get("/records").says(200, "id=\"all-form\"");

@@ -58,9 +58,10 @@ fn every_cell_of_the_matrix_is_as_expected() {
         let key = (route.method.to_owned(), route.path.to_owned(), thing.to_owned());
         for column in &cast::COLUMNS[3..] {
             // Of the others' pages somebody learns nothing new by it: they are not let in, whatever their second factor.
-            let theirs = match route.path {
-                path if path.starts_with("/account") => true,
-                path => path.starts_with("/staff") != (*column == "patient"),
+            let theirs = match (route.guard, route.path) {
+                (Guard::Person, _) => *column == "patient",
+                (_, path) if path.starts_with("/account") => true,
+                (_, path) => path.starts_with("/staff") != (*column == "patient"),
             };
             let wanted = line.get(LATE).filter(|_| theirs).unwrap_or(&line[column]);
             let outcome = cast.ask(column, &route, thing, &address);
@@ -120,7 +121,7 @@ fn what_a_line_says_of_its_guard_is_what_it_expects() {
             Guard::Anyone => 0,
             Guard::Session => outside(&cast::COLUMNS[2..]),
             Guard::Member => outside(&cast::COLUMNS[3..]),
-            Guard::Own(_) | Guard::Acting(_) => outside(&["patient"]),
+            Guard::Person | Guard::Own(_) | Guard::Acting(_) => outside(&["patient"]),
             Guard::Staff => outside(&cast::COLUMNS[4..]),
             Guard::Role(roles, _) => outside(&roles.iter().map(|role| role.name()).collect::<Vec<_>>()),
         };

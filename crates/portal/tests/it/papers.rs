@@ -2,10 +2,12 @@
 
 use crate::browser::{Answer, Browser, between};
 use crate::site::{CODE, Site};
-use crate::watch::member;
+use crate::watch::{member, watch};
 use policy::Role;
+use serde_json::json;
 use store::Right;
 use synth::people::Person;
+use testkit::BagBuilder;
 
 const PAGE: &str = "/staff/representatives";
 /// The papers of a brother or sister.
@@ -16,7 +18,14 @@ fn appointed(role: Role) -> Right {
 }
 
 fn clerk(site: &Site) -> Browser {
-    member(site, "한지우", appointed(Role::Support)).0
+    support(site, "한지우")
+}
+
+/// Support staff of whom it was said which person they are: somebody with no part in anything here.
+fn support(site: &Site, name: &str) -> Browser {
+    let (clerk, account) = member(site, name, appointed(Role::Support));
+    watch(site).works_at(account, Some(account), None).expect("written");
+    clerk
 }
 
 /// Has a clerk ask for a request about a patient, which a steward confirms.
@@ -161,7 +170,7 @@ fn without_an_open_request_a_patient_is_like_one_who_is_not_there() {
     find(&clerk, "", "").says(422, "id=\"institution-fault\"").says(422, "id=\"number-fault\"");
     nobody.says(422, "value=\"p99\"");
 
-    let colleague = member(&site, "최서아", appointed(Role::Support)).0;
+    let colleague = support(&site, "최서아");
     request(&site, &colleague, "p1");
     let theirs = ground_of(&find(&colleague, CODE, "p1"));
     let page = clerk.get(PAGE);
@@ -218,13 +227,87 @@ fn nobody_sees_the_papers_of_themselves() {
     let site = Site::new();
     let (_, code) = signed_in(&site, &site.lee);
     let (clerk, account) = member(&site, "한지우", appointed(Role::Support));
-    let watch = ::watch::Watch::new(site.world.store().clone(), site.world.archive().shared_door()).expect("a watch");
+    let watch = watch(&site);
     watch.works_at(account, Some(site.world.visitor(&site.lee).account), None).expect("written");
     request(&site, &clerk, "p1");
     let found = find(&clerk, CODE, "p1");
     record(&clerk, &found, &code, &PAPERS).says(422, "id=\"code-fault\"").says(422, "다른 직원이 서류를");
     watch.works_at(account, Some(site.world.visitor(&site.kim).account), None).expect("written");
     record(&clerk, &found, &code, &PAPERS).says(422, "다른 직원이 서류를");
-    watch.works_at(account, None, None).expect("written");
+    let (patient, _) = signed_in(&site, &site.kim);
+    patient.get("/access").says(200, "대리인 서류 확인").says(200, "직원 본인이 관련된 서류여서");
+    watch.works_at(account, Some(account), None).expect("written");
     record(&clerk, &found, &code, &PAPERS).says(200, "id=\"done\"");
+}
+
+#[test]
+fn nobody_records_papers_of_whom_it_is_not_known_which_person_they_are() {
+    let site = Site::new();
+    let (sister, code) = signed_in(&site, &site.lee);
+    let (clerk, account) = member(&site, "한지우", appointed(Role::Support));
+    let watch = watch(&site);
+    watch.works_at(account, Some(account), None).expect("written");
+    request(&site, &clerk, "p1");
+    let found = find(&clerk, CODE, "p1");
+    watch.works_at(account, None, None).expect("written");
+    // The form was there before; without it, the page offers none.
+    record(&clerk, &found, &code, &PAPERS).says(422, "href=\"#who\"").says(422, "운영자에게 등록을");
+    let unknown = find(&clerk, CODE, "p1");
+    unknown.says(200, "id=\"who\"").says(200, "id=\"none\"");
+    assert!(!unknown.text().contains("id=\"case-form\"") && !unknown.text().contains("id=\"record-form\""));
+    let choosing = choose(&clerk, &found, "sibling");
+    assert!(choosing.text().contains("id=\"who\"") && !choosing.text().contains("id=\"record-form\""));
+    assert!(!sister.get("/representatives").text().contains("/acting/"), "nothing was recorded");
+
+    watch.works_at(account, Some(account), None).expect("written");
+    let recorded = record(&clerk, &found, &code, &PAPERS);
+    recorded.says(200, "id=\"done\"");
+    let address = format!("/acting/{}", appointment(&recorded));
+    sister.get(&address).says(200, "대리인으로서");
+    // To end something, nobody has to be told who they are.
+    watch.works_at(account, None, None).expect("written");
+    let id = appointment(&recorded);
+    let fields = [("csrf", &*recorded.csrf()), ("ground", &*ground_of(&recorded)), ("id", &*id)];
+    clerk.post("/staff/representatives/end", &fields).says(200, "id=\"done\"").says(200, "id=\"who\"");
+    assert_eq!(sister.get(&address).status, 403, "on the next request");
+}
+
+#[test]
+fn whoever_acted_for_a_patient_acts_no_more_once_the_records_say_that_they_died() {
+    let site = Site::new();
+    let (patient, _) = signed_in(&site, &site.kim);
+    let (sister, code) = signed_in(&site, &site.lee);
+    let clerk = clerk(&site);
+    request(&site, &clerk, "p1");
+    let found = find(&clerk, CODE, "p1");
+    let address = format!("/acting/{}", appointment(&record(&clerk, &found, &code, &PAPERS)));
+    sister.get(&address).says(200, "대리인으로서");
+
+    let later = BagBuilder::new("11100002").patient_with("q1", &site.kim, &json!({"deceasedDateTime": "2026-11-01"}));
+    site.world
+        .deposit(&later.visit("q1", "w1", "2026-10-01").write(&site.world.path("later")).root)
+        .expect("a good bag");
+    assert_eq!(sister.get(&address).status, 403, "on the next request");
+    let why = "기록에 환자가 돌아가신 것으로 되어 있어 대리가 끝났습니다";
+    for browser in [&sister, &patient] {
+        let listed = browser.get("/representatives");
+        listed.says(200, why).says(200, "대리가 끝남");
+        assert!(!listed.text().contains("/acting/") && !listed.text().contains("id=\"end-"), "nothing is open");
+    }
+    find(&clerk, CODE, "p1").says(200, why);
+
+    choose(&clerk, &found, "agent").says(422, "id=\"case-fault\"").says(422, "돌아가신 환자의 친족");
+    record(&clerk, &found, &code, &PAPERS).says(422, "id=\"case-fault\"").says(422, "이 자격으로는 대리할 수 없습니다");
+    let own = patient.get("/representatives");
+    let fields = [("csrf", &*own.csrf()), ("code", &*code), ("share", "whole"), ("until", "2026-12-31")];
+    patient.post("/representatives/appoint", &fields).says(422, "대리인을 정할 수 없습니다");
+
+    let (csrf, ground) = (found.csrf(), ground_of(&found));
+    choose(&clerk, &found, "deceased").says(200, "id=\"death-certificate\"");
+    let mut fields = vec![("csrf", &*csrf), ("ground", &*ground), ("case", "deceased"), ("code", &*code)];
+    fields.extend([("reach", "one"), ("only", CODE), ("share", "whole"), ("until", "2026-12-31")]);
+    fields.extend(["own-id", "family-proof", "death-certificate"].map(|paper| ("seen", paper)));
+    clerk.post("/staff/representatives/record", &fields).says(200, "id=\"done\"");
+    let list = between(&sister.get("/representatives").text(), "href=\"/acting/", "\"");
+    sister.get(&format!("/acting/{list}")).says(200, "대리인으로서");
 }

@@ -81,7 +81,7 @@ fn a_proof_file_carries_the_time_stamp_that_is_over_its_document() {
         time_s: 1_795_340_000,
         token: b"made up".to_vec(),
     };
-    store.keep_stamp(Log::Records, stamp).expect("kept");
+    store.keep_stamp(Log::Records, stamp, |_| None).expect("kept");
     let file = stranger.post("/verify/proof", &[("what", "file"), ("proof", &proof)]);
     let written = TlogProof::parse(&file.bytes).expect("a proof file");
     assert_eq!(written.time_stamp(), Some(&b"made up"[..]));

@@ -16,6 +16,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 pub const CODE: &str = "31100001";
+/// The number on the chart of the first patient, whose id in the record system is another.
+pub const CHART: &str = "10000001";
 const SECRET: &str = "a secret of the tests";
 
 pub struct Site {
@@ -46,7 +48,7 @@ impl Site {
         world.agency.add(&kim);
         world.agency.add(&lee);
         let bag = BagBuilder::new(CODE)
-            .patient("p1", &kim)
+            .patient_with("p1", &kim, &numbers(&kim))
             .visit("p1", "v1", "2024-03-31")
             .visit("p1", "v2", "2023-05-20")
             .document("p1", "d1", "one.pdf", "application/pdf", &testkit::one_page_pdf("one"))
@@ -117,6 +119,16 @@ impl Site {
         let patient = Id16::derived(&["patient", CODE, patient]);
         format!("{patient}-{}", Id16::derived(&["resource", CODE, "Encounter", source_id]))
     }
+}
+
+/// What the record of the first patient says of their numbers.
+fn numbers(person: &Person) -> serde_json::Value {
+    let chart =
+        serde_json::json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]});
+    serde_json::json!({"identifier": [
+        {"system": testkit::NATIONAL_NUMBERS, "value": person.rrn},
+        {"type": chart, "system": "urn:chart", "value": CHART}
+    ]})
 }
 
 fn agency(runtime: &Runtime, world: &World, people: &[Person], url: &str, away: bool) -> String {

@@ -157,9 +157,10 @@ fn in_the_log_of_whoever_is_no_colleague_stands_that_it_was_tried_and_nothing_el
     let csrf = admin.get("/staff/people").csrf();
     let send = |path: &str, account: base::Id16| {
         let account = account.to_string();
-        admin.post(&format!("/staff/people/{path}"), &[("csrf", &csrf), ("account", &account)]).status
+        let fields = [("csrf", &*csrf), ("account", &*account), ("role", "operator")];
+        admin.post(&format!("/staff/people/{path}"), &fields).status
     };
-    let paths = ["recover", "invite-again", "confirm", "off-board"];
+    let paths = ["recover", "invite-again", "confirm", "give", "take", "off-board"];
     for path in paths {
         assert_eq!((send(path, kim), send(path, nobody)), (400, 400), "{path}");
     }
@@ -238,16 +239,111 @@ fn a_right_that_one_administrator_asks_for_is_given_once_another_confirms() {
     let invited = site.identity.staff().expect("a list").into_iter().find(|one| one.name.expose() == "한지우");
     let invited = invited.expect("invited").account;
     let rights = || site.world.store().rights(invited).expect("a list");
-    let own = [("csrf", &*page.csrf()), ("account", &*invited.to_string())];
+    let send = |browser: &Browser, path: &str, role: &str| {
+        let csrf = browser.get("/staff/people").csrf();
+        let fields = [("csrf", &*csrf), ("account", &*invited.to_string()), ("role", role)];
+        browser.post(&format!("/staff/people/{path}"), &fields)
+    };
     assert!(!first.get("/staff/people").text().contains("id=\"confirm-"), "not by who asked");
-    assert_eq!(first.post("/staff/people/confirm", &own).status, 400);
+    assert_eq!(send(&first, "confirm", "support").status, 400);
+    second.get("/staff/people").says(200, "본인이 패스키를 만든 다음에");
+    assert!(!second.get("/staff/people").text().contains("id=\"confirm-"), "nobody came yet");
+    assert_eq!(send(&second, "confirm", "support").status, 400);
+    // Whoever is shown a link may come by it, and says nothing to who came.
+    let link = between(&send(&second, "invite-again", "").text(), "id=\"link\" translate=\"no\">", "<");
+    come(&site, &link, &mut SoftKey::new(&site.url));
+    assert_eq!(send(&first, "confirm", "support").status, 400, "they asked");
+    second.get("/staff/people").says(200, "다른 관리자가 확인해야 합니다");
+    assert_eq!(send(&second, "confirm", "support").status, 400, "they were shown the link");
     assert_eq!(rights(), []);
-    let shown = second.get("/staff/people");
-    shown.says(200, &format!("id=\"confirm-{invited}\""));
-    let others = [("csrf", &*shown.csrf()), ("account", &*invited.to_string())];
-    second.post("/staff/people/confirm", &others).says(200, "id=\"done\"");
-    assert_eq!(rights().len(), 1);
-    assert_eq!(second.post("/staff/people/confirm", &others).status, 400, "once");
+    let third = member(&site, "강은우", &mut SoftKey::new(&site.url));
+    let shown = third.get("/staff/people");
+    shown.says(200, &format!("id=\"confirm-{invited}-1\"")).says(200, "패스키를 만든 때").says(200, "열쇠");
+    // Asked for since the page was shown.
+    send(&first, "give", "administrator").says(200, "id=\"done\"");
+    send(&third, "confirm", "support").says(200, "id=\"done\"");
+    assert_eq!(rights(), [Right::of("support", None).expect("a right")], "what stood on the page and nothing else");
+    assert_eq!(send(&third, "confirm", "support").status, 400, "once");
+}
+
+/// Takes an invitation up.
+fn come(site: &Site, link: &str, key: &mut SoftKey) -> Browser {
+    let browser = site.browser();
+    let answer = key.create(&options(&browser.get(link)));
+    browser.post(link, &[("answer", &answer), ("name", "열쇠")]).leads_to("/staff");
+    browser
+}
+
+#[test]
+fn an_invitation_does_not_outlive_whoever_was_shown_it() {
+    let site = Site::new();
+    let (mut one, mut two) = (SoftKey::new(&site.url), SoftKey::new(&site.url));
+    let (first, second) = (member(&site, "박도윤", &mut one), member(&site, "최서아", &mut two));
+    let of = |name: &str| {
+        let staff = site.identity.staff().expect("a list").into_iter().find(|one| one.name.expose() == name);
+        staff.expect("there").account
+    };
+    let csrf = first.get("/staff/people").csrf();
+    let wish = [("csrf", &*csrf), ("name", "한지우"), ("role", "support")];
+    let link = between(&first.post("/staff/people/invite", &wish).text(), "id=\"link\" translate=\"no\">", "<");
+    let csrf = second.get("/staff/people").csrf();
+    let leaver = [("csrf", &*csrf), ("account", &*of("박도윤").to_string())];
+    second.post("/staff/people/off-board", &leaver).says(200, "id=\"done\"");
+    site.browser().get(&link).says(410, "초대");
+    let invited = [("csrf", &*csrf), ("account", &*of("한지우").to_string()), ("role", "support")];
+    assert_eq!(second.post("/staff/people/confirm", &invited).status, 400, "what they asked for is gone too");
+    second.post("/staff/people/invite-again", &invited).says(200, "id=\"link\"");
+}
+
+#[test]
+fn a_role_is_taken_from_who_stays_and_another_is_given_once_it_is_confirmed() {
+    let site = Site::new();
+    let mut keys: [SoftKey; 3] = std::array::from_fn(|_| SoftKey::new(&site.url));
+    let [one, two, three] = &mut keys;
+    let (first, second) = (member(&site, "박도윤", one), member(&site, "최서아", two));
+    let clerk = member_with(&site, "한지우", three, Right::Operator);
+    let of = |name: &str| {
+        let staff = site.identity.staff().expect("a list").into_iter().find(|one| one.name.expose() == name);
+        staff.expect("there").account
+    };
+    let (account, own) = (of("한지우"), of("박도윤"));
+    let send = |browser: &Browser, path: &str, account: base::Id16, role: &str| {
+        let csrf = browser.get("/staff/people").csrf();
+        let (path, account) = (format!("/staff/people/{path}"), account.to_string());
+        browser.post(&path, &[("csrf", &csrf), ("account", &account), ("role", role)])
+    };
+    let rights = || site.world.store().rights(account).expect("a list");
+    assert_eq!(clerk.get("/staff/recovery").status, 200);
+    let shown = first.get("/staff/people");
+    shown.says(200, &format!("id=\"take-{account}-1\"")).says(200, "맡은 일: 한마루 운영자");
+    assert!(!shown.text().contains(&format!("id=\"take-{own}")), "nobody takes their own");
+    for path in ["take", "give"] {
+        assert_eq!(send(&first, path, own, "administrator").status, 403, "{path}");
+        assert_eq!(send(&first, path, account, "king").status, if path == "take" { 400 } else { 422 }, "{path}");
+    }
+    send(&first, "take", account, "operator").says(200, "그 일에서 뺐습니다");
+    assert_eq!(rights(), []);
+    assert_eq!(clerk.get("/staff/recovery").status, 403, "at the next request");
+    clerk.get("/staff").says(200, "한지우");
+    assert_eq!(send(&first, "take", account, "operator").status, 400, "it is gone");
+
+    send(&first, "give", account, "steward").says(200, "id=\"done\"");
+    assert_eq!(rights(), [], "it waits");
+    assert_eq!(send(&first, "confirm", account, "steward").status, 400);
+    send(&second, "confirm", account, "steward").says(200, "id=\"done\"");
+    assert_eq!(rights(), [Right::of("steward", None).expect("a right")]);
+    let held = send(&first, "give", account, "steward");
+    held.says(422, "id=\"give-institution-fault\"").says(422, "이미 맡고 있는 일입니다");
+    // What was asked for by a slip is withdrawn.
+    send(&first, "give", account, "auditor").says(200, "id=\"done\"");
+    second.get("/staff/people").says(200, &format!("id=\"unask-{account}-1\""));
+    send(&first, "take", account, "auditor").says(200, "id=\"done\"");
+    assert_eq!(send(&second, "confirm", account, "auditor").status, 400);
+    let about = logged(&site).into_iter().filter(|entry| entry.subject == account && entry.action == "manage-rights");
+    let taken = about.filter(|entry| entry.what == [("right-taken".to_owned(), 1)]).map(|entry| entry.result);
+    let undone = AccessResult::Denied { reason: "undone".to_owned() };
+    let granted = AccessResult::Granted;
+    assert_eq!(taken.collect::<Vec<_>>(), [granted.clone(), granted.clone(), undone, granted]);
 }
 
 #[test]

@@ -34,7 +34,8 @@ fn clinician(site: &Site) -> (Browser, Id16) {
     member(site, "이서준", Right::Appointed { role: Role::Clinician, institution })
 }
 
-fn watch(site: &Site) -> Watch {
+/// The watch over a site.
+pub fn watch(site: &Site) -> Watch {
     Watch::new(site.world.store().clone(), site.world.archive().shared_door()).expect("a watch")
 }
 

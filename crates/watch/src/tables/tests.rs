@@ -193,7 +193,7 @@ fn whoever_signed_in_on_a_device_not_seen_before_is_found_at_the_first_use() {
         let actor = Actor { account: OFFICER, role: Role::SecurityOfficer, assurance: Assurance::Two, name, source };
         let (action, target, purpose) = (Action::Oversee, Target::Installation, Purpose::Oversight);
         let permit = world.archive().ask(Request { actor, action, target, purpose }).expect("an officer");
-        world.store().grounds(&permit).expect("read");
+        world.store().grounds(&permit, &store::GroundPage::default()).expect("read");
     };
     let mut found = || {
         let begun = Instant::now();

@@ -192,7 +192,10 @@ fn the_same_reason_is_counted_by_people_and_not_by_visits() {
         let ask = ward.ask(DOCTOR, Role::Clinician, Action::AskGround, Target::Person(subject), purpose);
         let reason = Redacted::new(text.to_owned());
         let new = NewGround { subject, institution: None, share: Share::Whole, reason };
-        ward.world.store().ask_ground(&ask.expect("may ask"), new).expect("asked")
+        let ground = ward.world.store().ask_ground(&ask.expect("may ask"), new).expect("asked");
+        let steward = ward.ask(STEWARD, Role::Steward, Action::ConfirmGround, Target::Installation, Purpose::Oversight);
+        ward.world.store().confirm_ground(&steward.expect("a steward"), ground).expect("confirmed");
+        ground
     };
     ask(subjects[0], Id16([1; 16]), "복통으로  오심.");
     ask(subjects[0], Id16([2; 16]), "복통으로 오심");
@@ -201,9 +204,13 @@ fn the_same_reason_is_counted_by_people_and_not_by_visits() {
     let last = ask(subjects[1], Id16([4; 16]), "복통으로 오심");
     let door = ward.world.archive().shared_door();
     let permit = ward.world.store().ask_job(&door, "watch", Action::WatchAccesses).expect("a job may watch");
-    let stated = |account, ground| ward.world.store().stated_reason(&permit, account, ground, 1).expect("read");
+    let stated_from =
+        |least, account, ground| ward.world.store().stated_reason(&permit, account, ground, (1, least)).expect("read");
+    let stated = |account, ground| stated_from(2, account, ground);
     let said = stated(DOCTOR, last).expect("it was asked for");
     assert_eq!((said.text.expose().as_str(), said.people), ("복통으로 오심", 2));
+    let few = stated_from(3, DOCTOR, last).expect("it was asked for");
+    assert_eq!((few.text, few.people), (said.text, 1), "who asked about two people cannot have said it of three");
     assert_eq!(stated(DOCTOR, Id16([3; 16])).map(|said| said.people), Some(1), "another reason");
     assert_eq!(stated(STEWARD, last), None, "somebody else's");
     ward.world.clock.advance(24 * 3_600);

@@ -1,11 +1,13 @@
 //! The watch over a real store: what is done through the door is found, once, whatever stops and begins again in between.
 
 use base::Id16;
-use policy::{Action, Actor, Purpose, Request, Target};
+use policy::{Action, Actor, Assurance, Purpose, Request, Role, Target};
 use std::time::{Duration, Instant};
+use store::Act;
 use synth::people::Person;
+use testkit::faults::tables;
 use testkit::{BagBuilder, World, person};
-use watch::{Flag, Reader, Watch};
+use watch::{Flag, Reader, Watch, WatchError};
 
 const CODE: &str = "31100001";
 /// How long an entry may take until it is found.
@@ -198,7 +200,7 @@ fn two_watches_find_everything_once() {
                             found += step.findings;
                             quiet = if step.entries > 0 { 0 } else { quiet + 1 };
                         }
-                        Err(watch::WatchError::Overtaken) => {}
+                        Err(WatchError::Overtaken) => {}
                         Err(error) => panic!("{error}"),
                     }
                     std::thread::sleep(Duration::from_millis(10));
@@ -223,12 +225,13 @@ fn rights_that_ended_are_known() {
     let institution = policy::InstitutionCode::new("31100001");
     let right = store::Right::Appointed { role: policy::Role::Clinician, institution };
     let account = hospital.thief.account;
-    let come_as_clinician = || {
-        let actor = Actor { role: policy::Role::Clinician, ..hospital.thief.clone() };
+    let come_with = |assurance| {
+        let actor = Actor { role: policy::Role::Clinician, assurance, ..hospital.thief.clone() };
         let (target, purpose) = (Target::Patient(hospital.patient(0)), Purpose::Care { ground: Id16([9; 16]) });
         let request = Request { actor, action: Action::ReadRecord, target, purpose };
         hospital.world.archive().ask(request).expect_err("there is no such visit");
     };
+    let come_as_clinician = || come_with(Assurance::Two);
     let mut after_revocation = || {
         read(&mut reader, 1);
         hospital.cases(&watch).iter().filter(|rule| *rule == "after-revocation").count()
@@ -237,6 +240,8 @@ fn rights_that_ended_are_known() {
     come_as_clinician();
     assert_eq!(after_revocation(), 0, "the right is held");
     hospital.world.store().revoke(account, &right).expect("revoked");
+    come_with(Assurance::None);
+    assert_eq!(after_revocation(), 0, "a session of theirs was over, and the page took the role");
     come_as_clinician();
     assert_eq!(after_revocation(), 1, "and now it is not");
     hospital.world.store().grant(account, &right).expect("granted again");
@@ -262,4 +267,107 @@ fn a_journal_that_broke_off_is_found() {
         assert!(begun.elapsed() < PATIENCE);
     }
     assert_eq!(hospital.cases(&watch), ["log-gap"]);
+}
+
+/// The file of the database.
+fn database(world: &World) -> std::path::PathBuf {
+    world.path("data/hanmaru.db")
+}
+
+/// Waits until so many entries are in the table.
+fn arrived(world: &World, entries: i64) {
+    let begun = Instant::now();
+    while tables::entries(&database(world)) < entries {
+        assert!(begun.elapsed() < PATIENCE, "the entries came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// An officer is shown the records of somebody else each time, slowly.
+fn shown(world: &World, people: std::ops::Range<usize>) {
+    let actor = Actor {
+        account: Id16([0xf1; 16]),
+        role: Role::SecurityOfficer,
+        assurance: Assurance::Two,
+        name: "한지우".to_owned().into(),
+        source: "192.0.2.7".to_owned().into(),
+    };
+    for number in people {
+        world.clock.advance(5);
+        let subject = Id16::derived(&["somebody", &number.to_string()]);
+        let explanation = "officer-oversight".to_owned();
+        let (actor, action, purpose) = (actor.clone(), Action::ReadRecord.name(), "oversight");
+        let act = Act { actor, subject, action, purpose, explanation, refused: None, count: None };
+        world.store().journal_act(act).expect("journalled");
+    }
+}
+
+/// A step while what it finds cannot be written.
+fn step_in_vain(world: &World, reader: &mut Reader) {
+    let step = || assert!(matches!(reader.step(), Err(WatchError::Store(_))), "nothing can be written");
+    tables::without_room(&database(world), step);
+}
+
+#[test]
+fn what_could_not_be_written_is_counted_once_and_told_once() {
+    let world = World::new();
+    let watch = Watch::new(world.store().clone(), world.archive().shared_door()).expect("a watch");
+    let mut reader = watch.reader();
+    let most = i64::try_from(watch.params().velocity_day.people).expect("a number") - 1;
+    let last = usize::try_from(most).expect("a number");
+    shown(&world, 0..last);
+    arrived(&world, most);
+    step_in_vain(&world, &mut reader);
+    assert_eq!(read(&mut reader, last), 0, "as many people as somebody may see in a day, whoever counted them twice");
+    shown(&world, last..last + 1);
+    arrived(&world, most + 1);
+    step_in_vain(&world, &mut reader);
+    step_in_vain(&world, &mut reader);
+    assert_eq!(watch.untold().expect("read"), [], "nothing was written");
+    assert_eq!(read(&mut reader, 1), 1, "what the rules had told of is told of again");
+    let told = watch.untold().expect("read");
+    assert_eq!(told.iter().map(|new| new.rule.as_str()).collect::<Vec<_>>(), ["velocity"]);
+    watch.told(told[0].incident).expect("written");
+    shown(&world, last + 1..last + 2);
+    assert_eq!(read(&mut reader, 1), 0, "it is known for the day");
+    assert_eq!(watch.untold().expect("read"), [], "told once");
+    assert_eq!(tables::watched(&database(&world)), (1, most + 2), "no access is lost or counted twice");
+}
+
+#[test]
+fn a_key_that_stays_missing_is_told_of_once_and_what_waited_is_looked_at_when_it_is_back() {
+    let hospital = hospital();
+    let world = &hospital.world;
+    hospital.watch().mark(hospital.patient(2), Flag::Decoy).expect("marked");
+    hospital.try_to_read(Target::Patient(hospital.patient(2)));
+    arrived(world, 1);
+    // Another program, which has opened no entry yet.
+    let archive = world.opened_again().expect("a second program");
+    let watch = Watch::new(archive.store().clone(), archive.shared_door()).expect("a watch");
+    let whole = tables::year_key(&database(world));
+    let write = |bytes: &[u8]| tables::set_year_key(&database(world), bytes);
+    let mut changed = whole.clone();
+    *changed.last_mut().expect("bytes") ^= 1;
+    write(&changed);
+    let mut reader = watch.reader();
+    for wait_s in [0, 59] {
+        world.clock.advance(wait_s);
+        reader.step().expect_err("no entry opens");
+        assert_eq!(hospital.cases(&watch), Vec::<String>::new(), "somebody may be restoring it");
+    }
+    world.clock.advance(1);
+    reader.step().expect_err("no entry opens");
+    assert_eq!(hospital.cases(&watch), ["log-gap"]);
+    watch.told(watch.untold().expect("read")[0].incident).expect("written");
+    for mut reader in [reader, watch.reader()] {
+        for _ in 0..20 {
+            world.clock.advance(60);
+            reader.step().expect_err("no entry opens");
+        }
+    }
+    assert_eq!(hospital.cases(&watch), Vec::<String>::new(), "told once, also after a restart");
+    write(&whole);
+    let mut reader = watch.reader();
+    assert_eq!(read(&mut reader, 1), 1, "nothing was passed over");
+    assert_eq!(hospital.cases(&watch), ["decoy"]);
 }

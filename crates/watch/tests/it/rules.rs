@@ -469,6 +469,7 @@ fn the_same_gap_is_the_same_finding_and_another_is_another() {
         Gap::NotInLog { from: 7, to: 9 },
         Gap::Leaves { from: 7, to: 9 },
         Gap::Unreadable { number: 7 },
+        Gap::NoKey { key: "00000000000000000000000000000007".to_owned() },
         Gap::Journal { file: "000-a.jrn.torn".to_owned() },
     ];
     let mut ids: Vec<Id16> = gaps.iter().map(|gap| rules.gap(gap, now).entry).collect();
@@ -477,6 +478,10 @@ fn the_same_gap_is_the_same_finding_and_another_is_another() {
     ids.dedup();
     assert_eq!(ids.len(), gaps.len());
     assert!(gaps.iter().all(|gap| rules.gap(gap, now).rule == Rule::LogGap));
+    let mut topics: Vec<Id16> = gaps.iter().map(|gap| rules.gap(gap, now).topic()).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    assert_eq!(topics.len(), 2, "holes are one case, and what stops the watch another");
 }
 
 #[test]

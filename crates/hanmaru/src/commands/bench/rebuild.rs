@@ -8,6 +8,7 @@ use super::{Failure, How};
 use crate::hall::Hall;
 use policy::Action;
 use std::time::{Duration, Instant};
+use store::Without;
 
 /// How long the last entries may take until they are sealed.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -38,7 +39,7 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let (bytes, files) = size_of(&installation.site(1))?;
     let site = config.sites[1].name.clone();
     let begun = Instant::now();
-    let rebuilt = Hall::rebuild(&config, &site, false, false)?;
+    let rebuilt = Hall::rebuild(&config, &site, false, Without { sites: true, ..Without::default() })?;
     let took = begun.elapsed();
     let same = before.iter().filter(|table| rebuilt.fingerprint.contains(table)).count();
     let peer = format!(

@@ -1,13 +1,14 @@
 //! Passkeys of people, with the browser's own authenticator: instead of an app, again at the next sign-in, and those refused.
 
 use crate::Done;
+use crate::authenticator::Somebody;
 use crate::browser::Browser;
 use crate::texts::text;
 use identity::PASSKEY_COOKIE;
 
 /// Sets a passkey up instead of an app, comes again with it, makes another and removes the first.
 pub async fn instead_of_an_app(browser: Browser) -> Done {
-    let person = browser.world.anybody();
+    let mut person = browser.world.anybody();
     browser.authenticator(true).await?;
     browser.goto("/records").await?;
     browser.follow("#start").await?;
@@ -33,6 +34,7 @@ pub async fn instead_of_an_app(browser: Browser) -> Done {
     browser.follow("#passkeys li:first-child button").await?;
     browser.look("passkey-removed", "passkeys-title").await?;
     assert_eq!(browser.count("#passkeys li").await?, 1);
+    an_app_beside(&browser, &mut person).await?;
     browser.sign_out().await?;
 
     browser.goto("/access").await?;
@@ -44,9 +46,34 @@ pub async fn instead_of_an_app(browser: Browser) -> Done {
     assert_eq!(browser.path().await?, "/access", "sign-in leads to what was asked for");
     browser.goto("/account/notices").await?;
     browser.look("notices", "notices-title").await?;
-    assert!(browser.count("#notices li").await? >= 2, "a passkey came and one went");
+    assert!(browser.count("#notices li").await? >= 5, "passkeys and apps came and went");
     browser.goto("/account/sessions").await?;
     browser.look("account-sessions", "account-title").await
+}
+
+/// Sets an app up beside the passkey, puts another in its place, and removes it.
+async fn an_app_beside(browser: &Browser, person: &mut Somebody) -> Done {
+    browser.goto("/account").await?;
+    browser.follow("#go-app").await?;
+    browser.look("app-none", "app-title").await?;
+    browser.follow("#set-up").await?;
+    browser.look("app-new", "enrol-title").await?;
+    person.enrol(&browser.text("#secret").await?)?;
+    browser.give_code(&person.wrong_code()?).await?;
+    browser.look("app-faulty", "enrol-title").await?;
+    let code = person.code().await?;
+    browser.give_code(&code).await?;
+    browser.look("app", "app-title").await?;
+    browser.follow("#replace").await?;
+    person.enrol(&browser.text("#secret").await?)?;
+    let code = person.code().await?;
+    browser.give_code(&code).await?;
+    browser.click("#sure").await?;
+    browser.look("app-sure", "app-title").await?;
+    browser.follow("#remove").await?;
+    browser.look("app-removed", "app-title").await?;
+    assert!(browser.has("#none").await?, "it is gone");
+    Ok(())
 }
 
 /// The same answer twice, and a page at another address.

@@ -1,9 +1,10 @@
 //! Support staff record a representative by the papers that they saw, and end it; the patient and the representative see it.
 
 use super::others::day_in;
-use crate::Done;
+use crate::authenticator::Somebody;
 use crate::browser::Browser;
 use crate::texts::text;
+use crate::{Done, Fault};
 
 /// The papers of a brother or sister.
 const PAPERS: [&str; 5] = ["own-id", "family-proof", "no-nearer-family", "patient-consent", "patient-id"];
@@ -21,12 +22,10 @@ async fn clerk_and_others(clerk: &Browser, elsewhere: &Browser) -> Done {
     let (institution, number) = super::granted::chart_of(clerk, &patient)?;
     elsewhere.sign_in(&mut patient).await?;
     elsewhere.sign_out().await?;
-    elsewhere.sign_in(&mut agent).await?;
-    elsewhere.goto("/representatives").await?;
-    let code = elsewhere.text("#own-code").await?;
-    elsewhere.sign_out().await?;
+    let code = code_of(elsewhere, &mut agent).await?;
+    let own_code = code_of(elsewhere, &mut clerk.world.stranger()).await?;
 
-    arrive(clerk, "한지우", "support").await?;
+    let account = arrive(clerk, "한지우", "support").await?;
     clerk.follow("#go-representatives").await?;
     clerk.look("proofs", "proofs-title").await?;
     find(clerk, &institution, &number).await?;
@@ -38,6 +37,11 @@ async fn clerk_and_others(clerk: &Browser, elsewhere: &Browser) -> Done {
     clerk.goto("/staff/representatives").await?;
     find(clerk, &institution, &number).await?;
     assert!(clerk.text("#person").await?.contains(&patient.name));
+    clerk.look("proofs-unknown", "proofs-title").await?;
+    assert_eq!(clerk.text("#who").await?, text(clerk.language(), "proofs-who"));
+    clerk.register(&account, &own_code).await?;
+    clerk.follow("#another").await?;
+    find(clerk, &institution, &number).await?;
     record(clerk, &code).await?;
 
     elsewhere.sign_in(&mut patient).await?;
@@ -69,13 +73,23 @@ async fn clerk_and_others(clerk: &Browser, elsewhere: &Browser) -> Done {
     Ok(())
 }
 
-/// A member of staff comes by an invitation.
-async fn arrive(browser: &Browser, name: &str, role: &str) -> Done {
+/// The code that somebody is shown once they are signed in.
+async fn code_of(elsewhere: &Browser, person: &mut Somebody) -> Result<String, Fault> {
+    elsewhere.sign_in(person).await?;
+    elsewhere.goto("/representatives").await?;
+    let code = elsewhere.text("#own-code").await?;
+    elsewhere.sign_out().await?;
+    Ok(code)
+}
+
+/// A member of staff comes by an invitation. Gives their account.
+async fn arrive(browser: &Browser, name: &str, role: &str) -> Result<String, Fault> {
     browser.authenticator(false).await?;
-    let link = browser.invite(name, role).await?;
+    let (account, link) = browser.employ(name, role).await?;
     browser.goto(&link).await?;
     browser.follow("#passkey").await?;
-    browser.look(&format!("staff-{role}"), "staff-title").await
+    browser.look(&format!("staff-{role}"), "staff-title").await?;
+    Ok(account)
 }
 
 async fn find(clerk: &Browser, institution: &str, number: &str) -> Done {

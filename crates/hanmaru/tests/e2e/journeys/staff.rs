@@ -1,5 +1,5 @@
-//! Staff: the first passkey by an invitation, signing in with it alone, inviting another whose role a second administrator confirms,
-//! and ending that one's account. And a reset of second factors that the person stops.
+//! Staff: the first passkey by an invitation, signing in with it alone, inviting another whose role a second administrator confirms
+//! once they came, giving and taking a further role, and ending that one's account. And a reset of second factors that the person stops.
 
 use crate::browser::Browser;
 use crate::texts::text;
@@ -8,12 +8,14 @@ use crate::{Done, Fault};
 /// From the invitation on the command line to the end of a colleague's account.
 pub async fn come_and_go(browser: Browser) -> Done {
     let elsewhere = browser.another().await?;
-    let walked = two_members(&browser, &elsewhere).await;
+    let third = browser.another().await?;
+    let walked = three_members(&browser, &elsewhere, &third).await;
     elsewhere.close().await;
+    third.close().await;
     walked
 }
 
-async fn two_members(browser: &Browser, elsewhere: &Browser) -> Done {
+async fn three_members(browser: &Browser, elsewhere: &Browser, third: &Browser) -> Done {
     let link = browser.invite("박도윤", "administrator").await?;
     browser.authenticator(true).await?;
     browser.goto(&link).await?;
@@ -54,12 +56,12 @@ async fn two_members(browser: &Browser, elsewhere: &Browser) -> Done {
     let link = browser.text("#link").await?;
     let form = form_of(browser, &name, "confirm").await?;
     assert_eq!(form, None, "who asked for a role does not confirm it");
-    second_administrator(elsewhere, &name).await?;
-
     elsewhere.authenticator(false).await?;
     elsewhere.goto(&link).await?;
     elsewhere.follow("#passkey").await?;
     elsewhere.look("staff-colleague", "staff-title").await?;
+    second_administrator(third, &name).await?;
+    further_role(browser, &name).await?;
     browser.goto("/staff/people").await?;
     let form = form_of(browser, &name, "off-board").await?.ok_or("the colleague is not listed")?;
     browser.follow(&format!("[id='{form}'] button")).await?;
@@ -87,6 +89,31 @@ async fn second_administrator(browser: &Browser, name: &str) -> Done {
     assert_eq!(browser.text("#done").await?, text(browser.language(), "people-confirmed"));
     assert_eq!(form_of(browser, name, "confirm").await?, None, "it is confirmed once");
     browser.sign_out().await
+}
+
+/// A further role is asked for and withdrawn, and the one that was given is taken away.
+async fn further_role(browser: &Browser, name: &str) -> Done {
+    let language = browser.language();
+    browser.goto("/staff/people").await?;
+    let off = form_of(browser, name, "off-board").await?.ok_or("the colleague is not listed")?;
+    browser.choose("#give-account", off.trim_start_matches("off-")).await?;
+    browser.choose("#give-role", "operator").await?;
+    browser.follow("#give").await?;
+    assert_eq!(browser.status().await?, 422);
+    browser.look("staff-give-faulty", "people-title").await?;
+    assert_eq!(browser.text("#give-institution-fault").await?, text(language, "people-give-held"));
+    browser.choose("#give-role", "auditor").await?;
+    browser.follow("#give").await?;
+    browser.look("staff-give-asked", "people-title").await?;
+    assert_eq!(browser.text("#done").await?, text(language, "people-give-asked"));
+    for _ in ["the operator", "the auditor"] {
+        let form = form_of(browser, name, "take").await?.ok_or("there is nothing to take")?;
+        browser.follow(&format!("[id='{form}'] button")).await?;
+        assert_eq!(browser.text("#done").await?, text(language, "people-taken"));
+    }
+    browser.look("staff-taken", "people-title").await?;
+    assert_eq!(form_of(browser, name, "take").await?, None);
+    Ok(())
 }
 
 /// The id of the form beside somebody in the list of staff that leads there.

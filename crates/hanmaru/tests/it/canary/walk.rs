@@ -151,7 +151,9 @@ pub fn patient(browser: &Browser, forms: &Forms) -> Vec<u8> {
     let answer = SoftKey::new(&origin(&page)).copyable().create(&options(&page));
     let name = forms.text("name of a passkey");
     browser.submit(&page, "/account/passkeys/add", &[("answer", &answer), ("name", name)]).is(200);
-    for path in ["/account", "/account/passkeys", "/account/notices", "/account/sessions"] {
+    for path in
+        ["/account", "/account/passkeys", "/account/app", "/account/app/new", "/account/notices", "/account/sessions"]
+    {
         browser.get(path).is(200);
     }
     pdf.bytes

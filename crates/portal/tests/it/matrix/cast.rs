@@ -49,6 +49,8 @@ const NOTHING: &str = "00000000000000000000000000000000";
 pub struct Cast<'a> {
     site: &'a Site,
     facts: Facts,
+    /// Who is told of a broken glass.
+    officer: Id16,
     /// Each with the token of its forms.
     browsers: BTreeMap<&'static str, (Browser, String)>,
     /// What each browser has for a session.
@@ -65,6 +67,7 @@ impl<'a> Cast<'a> {
             keys.insert(column, key);
             accounts.insert(column, account);
         }
+        let officer = accounts["security-officer"];
         // Time goes on while what is over is made: sessions begin after that.
         let facts = Maker::new(site, &accounts).finish();
         let mut browsers = BTreeMap::new();
@@ -95,7 +98,7 @@ impl<'a> Cast<'a> {
         };
         let mut tokens: BTreeMap<&'static str, String> = browsers.iter().filter_map(held).collect();
         tokens.insert("forged", "A".repeat(43));
-        Self { site, facts, browsers, tokens }
+        Self { site, facts, officer, browsers, tokens }
     }
 
     /// What an address is asked about: a name, and the address with it in place.
@@ -129,6 +132,8 @@ impl<'a> Cast<'a> {
                 let roles = ["as support", "as clinician", "as pharmacist", "as steward"];
                 std::iter::once("-").chain(roles).map(|name| (name, route.path.to_owned())).collect()
             }
+            // A form with nothing in it opens nothing, whoever sends it.
+            "/staff/access/break" => ["-", "with all in it"].map(|name| (name, route.path.to_owned())).into(),
             path => self.sent(path).iter().map(|(name, _)| (*name, path.to_owned())).collect(),
         }
     }
@@ -203,9 +208,9 @@ impl<'a> Cast<'a> {
             ("GET", "/staff/watch/events") => browser.begin(address),
             ("GET", _) => browser.get(address),
             (_, "/verify") => browser.upload(address, b"no document"),
-            _ => browser.post(
-                address,
-                &[
+            _ => {
+                let second = self.officer.to_string();
+                let mut fields = vec![
                     ("csrf", csrf),
                     ("what", "all"),
                     ("account", NOTHING),
@@ -213,8 +218,14 @@ impl<'a> Cast<'a> {
                     ("passkey", NOTHING),
                     ("id", id.as_str()),
                     ("role", thing.strip_prefix("as ").unwrap_or_default()),
-                ],
-            ),
+                ];
+                if thing == "with all in it" {
+                    let (institution, number) = (crate::site::CODE, crate::site::CHART);
+                    fields.extend([("institution", institution), ("number", number)]);
+                    fields.extend([("reason", "응급 이송"), ("second", second.as_str())]);
+                }
+                browser.post(address, &fields)
+            }
         };
         outcome(&answer)
     }

@@ -49,6 +49,8 @@ impl<'a> Maker<'a> {
     /// Everything whose time is not over.
     pub fn finish(mut self) -> Facts {
         let (kim, lee) = (self.kim, self.lee);
+        // Before the one that waits, of which there is one at a time.
+        let closed = self.ground("clinician", Role::Clinician, "care", true);
         for (name, column, role, purpose, confirmed) in [
             ("visit", "clinician", Role::Clinician, "care", true),
             ("visit that waits", "clinician", Role::Clinician, "care", false),
@@ -59,7 +61,6 @@ impl<'a> Maker<'a> {
             let id = self.ground(column, role, purpose, confirmed);
             self.facts.grounds.push((name, id));
         }
-        let closed = self.ground("clinician", Role::Clinician, "care", true);
         let permit = self.steward();
         self.site.world.store().close_ground(&permit, closed).expect("closed");
         self.facts.grounds.push(("visit that was closed", closed));
