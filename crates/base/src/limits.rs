@@ -3,7 +3,7 @@
 /// Limits of a deposit and of single things in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest NDJSON line, and so the largest resource, in bytes.
+    /// Largest NDJSON line, and so the largest resource, in bytes. The store takes no more than 15 MiB.
     pub resource_bytes: usize,
     /// Deepest nesting of a resource.
     pub resource_depth: usize,

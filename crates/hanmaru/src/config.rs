@@ -403,6 +403,11 @@ impl Config {
         let sizes =
             [limits.resource_bytes, limits.resource_depth, limits.bag_files, limits.request_bytes, limits.verify_bytes];
         need(sizes.iter().all(|size| *size > 0) && limits.document_bytes > 0, "[limits] must be more than 0");
+        let most = store::RESOURCE_BYTES_MAX;
+        need(
+            limits.resource_bytes <= most,
+            &format!("[limits] resource_bytes must not be more than {most}: a larger resource does not fit one frame"),
+        );
         if !self.demo {
             self.need_real(&mut need);
         }
@@ -541,6 +546,18 @@ mod tests {
         let config = Config::read(&path).expect("whole");
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.session.idle_minutes, 15);
+    }
+
+    #[test]
+    fn resources_larger_than_a_frame_are_not_promised() {
+        for (bytes, is_taken) in [(store::RESOURCE_BYTES_MAX, true), (store::RESOURCE_BYTES_MAX + 1, false)] {
+            let (_folder, path) =
+                written(&format!("{WHOLE}\n[limits]\nresource_bytes = {bytes}\n"), "9f86d081884c7d659a2feaa0c55ad015");
+            match Config::read(&path) {
+                Ok(_) => assert!(is_taken, "{bytes}"),
+                Err(error) => assert!(!is_taken && error.to_string().contains("resource_bytes"), "{error}"),
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::tables::{self, AccountRow, CounterNames, SessionRow};
 use crate::throttle::{self, Counters, MINUTE_US, SECOND_US};
 use crate::{IdentityError, sealed, token_text};
 use base::{Clock, Id16, Random, Redacted, hmac_sha256, source_bytes};
+use policy::{Action, Permit};
 use rusqlite::Transaction;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -315,8 +316,19 @@ impl Inner {
         name: &'static str,
         write: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<Result<T, IdentityError>> + Send + 'static,
     ) -> Result<T, IdentityError> {
+        self.write_by(None, name, write)
+    }
+
+    /// As [`Inner::write`], by whoever has a permit for an action: what is written in a role ends with it, and so does what still
+    /// waits for its turn.
+    pub fn write_by<T: Send + 'static>(
+        &self,
+        by: Option<(&Permit, Action)>,
+        name: &'static str,
+        write: impl FnOnce(&Transaction<'_>, i64) -> rusqlite::Result<Result<T, IdentityError>> + Send + 'static,
+    ) -> Result<T, IdentityError> {
         let known_us = self.known_us();
-        let (newest_us, result) = self.tables.write(name, move |transaction| {
+        let (newest_us, result) = self.tables.write_by(by, name, move |transaction| {
             let newest_us = tables::raise_newest(transaction, known_us)?;
             Ok((newest_us, write(transaction, newest_us)?))
         })?;
@@ -357,8 +369,14 @@ impl Inner {
 
     /// Under what a counter is kept: neither addresses nor accounts can be read from it.
     pub fn counter_name(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.derived("throttle", parts)
+    }
+
+    /// What belongs to these parts and nobody computes without the secret. What is derived under another label has nothing to do with
+    /// it.
+    pub fn derived(&self, label: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut writer = base::wire::Writer::new();
-        writer.text("throttle");
+        writer.text(label);
         for part in parts {
             writer.bytes(part);
         }

@@ -1,5 +1,5 @@
-//! What an account's person is told: a sign-in from a device not seen before, a passkey or an authenticator app that came or went. Each is told on every
-//! device until it is read there, so that whoever got in cannot hide it from the one whose account it is.
+//! What an account's person is told: a sign-in from a device not seen before, a passkey or an authenticator app that came or went.
+//! Each is told on every device until it is read there, so that whoever got in cannot hide it from the one whose account it is.
 
 use crate::IdentityError;
 use crate::error::moment;

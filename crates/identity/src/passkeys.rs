@@ -11,7 +11,7 @@ use crate::sessions::live;
 use crate::tables::passkeys::PasskeyRow;
 use crate::tables::{self, SessionRow};
 use base::{Id16, Redacted, Timestamp};
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use std::sync::Arc;
 use webauthn_rs::prelude::Passkey;
 
@@ -343,9 +343,9 @@ impl Inner {
     }
 
     /// Whether an account has any second factor, good or not: who has one that is suspect sets up no other with one factor.
-    pub(crate) fn has_second_factor(&self, transaction: &Transaction<'_>, account: Id16) -> rusqlite::Result<bool> {
-        let totp = tables::totp(transaction, account)?.is_some_and(|totp| totp.secret.is_some());
-        Ok(totp || !tables::passkeys::of(transaction, account)?.is_empty())
+    pub(crate) fn has_second_factor(&self, connection: &Connection, account: Id16) -> rusqlite::Result<bool> {
+        let totp = tables::totp(connection, account)?.is_some_and(|totp| totp.secret.is_some());
+        Ok(totp || !tables::passkeys::of(connection, account)?.is_empty())
     }
 
     fn open_all(&self, rows: &[PasskeyRow]) -> Result<Vec<Passkey>, IdentityError> {

@@ -8,7 +8,7 @@ use crate::error::moment;
 use crate::identity::{Identity, Inner};
 use crate::notices::NoticeKind;
 use crate::sealed::same;
-use crate::session::{Holder, SecondFactor, Session};
+use crate::session::{Holder, SecondFactor, Session, TokenHash};
 use crate::sessions::{end_where, live};
 use crate::staff::{INVITATION_S, Invitation, STAFF_NAME};
 use crate::tables::recovery::{RecoveryRow, WordRow};
@@ -18,6 +18,7 @@ use crate::token_text;
 use base::wire::{Malformed, Reader, Writer};
 use base::{Id16, Redacted, Timestamp, sha256};
 use jiff::civil::Date;
+use policy::{Action, Permit};
 use rusqlite::{Connection, Transaction};
 use std::sync::Arc;
 
@@ -127,19 +128,18 @@ impl Identity {
         Ok(self.inner.recovery_asked(id, made_us))
     }
 
-    /// Asks for the passkeys of a member of staff to be reset. Whether `by` may do so is the door's business. An open request of the
-    /// same colleague is kept, with what others said to it: asking again shows its code and word again.
+    /// Asks for the passkeys of a member of staff to be reset. `by` is the permit for [`Action::ManageRights`] of who does. An open
+    /// request of the same colleague is kept, with what others said to it: asking again shows its code and word again.
     ///
     /// # Errors
     /// [`IdentityError::NotStaff`]; [`IdentityError::RecoveryOpen`] where another colleague's request is open, whose word is theirs to
-    /// hand over; and as [`Identity::recovery_ask`].
-    pub fn recovery_ask_for(&self, by: &Session, account: Id16) -> Result<RecoveryAsked, IdentityError> {
-        let (inner, token, asked_by) = (Arc::clone(&self.inner), by.token_hash, by.account);
+    /// hand over; [`IdentityError::Unusable`] where too many were made today; [`IdentityError::Store`], with a stale epoch where rights
+    /// were narrowed meanwhile.
+    pub fn recovery_ask_for(&self, by: &Permit, account: Id16) -> Result<RecoveryAsked, IdentityError> {
+        let (inner, asked_by) = (Arc::clone(&self.inner), by.actor().account);
         let id = Id16::random(&*inner.random);
-        let (id, made_us) = self.inner.write("identity-recovery-ask-for", move |transaction, now_us| {
-            if let Err(error) = live(transaction, token, &inner.lifetimes, now_us)? {
-                return Ok(Err(error));
-            }
+        let by = Some((by, Action::ManageRights));
+        let (id, made_us) = self.inner.write_by(by, "identity-recovery-ask-for", move |transaction, now_us| {
             if staff::get(transaction, account)?.is_none_or(|staff| staff.state != "active") {
                 return Ok(Err(IdentityError::NotStaff));
             }
@@ -252,26 +252,29 @@ impl Identity {
     }
 
     /// Approves a request as a member of staff who saw proof of who asks. The second approval, by somebody else, takes effect at
-    /// once: second factors are gone, sessions ended, and the person is told. Whether staff may do so is the door's business.
+    /// once: second factors are gone, sessions ended, and the person is told. `permit` is theirs for [`Action::DecideRecovery`].
     ///
     /// # Errors
     /// [`IdentityError::RecoveryOver`], [`IdentityError::RecoveryOwn`], [`IdentityError::RecoveryTwice`],
-    /// [`IdentityError::RecoveryEarly`], [`IdentityError::NotStaff`], [`IdentityError::SecondFactorNeeded`],
-    /// [`IdentityError::Unusable`] for the texts, [`IdentityError::SessionOver`], [`IdentityError::Store`].
+    /// [`IdentityError::RecoveryEarly`], [`IdentityError::NotStaff`] for a permit of somebody else,
+    /// [`IdentityError::SecondFactorNeeded`], [`IdentityError::Unusable`] for the texts, [`IdentityError::SessionOver`],
+    /// [`IdentityError::Store`], with a stale epoch where rights were narrowed meanwhile.
     pub fn recovery_approve(
         &self,
+        permit: &Permit,
         by: &Session,
         code: &str,
         reason: &str,
         proof: &str,
     ) -> Result<Recovered, IdentityError> {
         let inner = Arc::clone(&self.inner);
-        let (hash, token) = (inner.recovery_hash(&tidied(code)), by.token_hash);
+        let (hash, deciding) = (inner.recovery_hash(&tidied(code)), (permit.actor().account, by.token_hash));
         let (reason, proof) = (checked("the reason", reason)?, checked("the proof", proof)?);
         let link = token_text(&*inner.random);
         let link_hash = sha256(link.as_bytes());
-        let ends_us = self.inner.write("identity-recovery-approve", move |transaction, now_us| {
-            let staff_row = match inner.approving(transaction, token, now_us)? {
+        let by = Some((permit, Action::DecideRecovery));
+        let ends_us = self.inner.write_by(by, "identity-recovery-approve", move |transaction, now_us| {
+            let staff_row = match inner.approving(transaction, deciding, now_us)? {
                 Ok(account) => account,
                 Err(error) => return Ok(Err(error)),
             };
@@ -321,12 +324,19 @@ impl Identity {
     ///
     /// # Errors
     /// As [`Identity::recovery_approve`].
-    pub fn recovery_refuse(&self, by: &Session, code: &str, reason: &str) -> Result<(), IdentityError> {
+    pub fn recovery_refuse(
+        &self,
+        permit: &Permit,
+        by: &Session,
+        code: &str,
+        reason: &str,
+    ) -> Result<(), IdentityError> {
         let inner = Arc::clone(&self.inner);
-        let (hash, token) = (inner.recovery_hash(&tidied(code)), by.token_hash);
+        let (hash, deciding) = (inner.recovery_hash(&tidied(code)), (permit.actor().account, by.token_hash));
         let reason = checked("the reason", reason)?;
-        self.inner.write("identity-recovery-refuse", move |transaction, now_us| {
-            let staff_row = match inner.approving(transaction, token, now_us)? {
+        let by = Some((permit, Action::DecideRecovery));
+        self.inner.write_by(by, "identity-recovery-refuse", move |transaction, now_us| {
+            let staff_row = match inner.approving(transaction, deciding, now_us)? {
                 Ok(account) => account,
                 Err(error) => return Ok(Err(error)),
             };
@@ -448,19 +458,18 @@ impl Inner {
         Ok(found.filter(|row| row.state == "open" && now_us < self.recovery_span(row.made_us).1))
     }
 
-    /// The account of a member of staff who is signed in now and gave their passkey just now.
+    /// The account of whoever has the permit, is signed in now, and gave their passkey just now.
     fn approving(
         &self,
         transaction: &Transaction<'_>,
-        token: crate::session::TokenHash,
+        (permitted, token): (Id16, TokenHash),
         now_us: i64,
     ) -> rusqlite::Result<Result<Id16, IdentityError>> {
         let session = match live(transaction, token, &self.lifetimes, now_us)? {
             Ok(session) => session,
             Err(error) => return Ok(Err(error)),
         };
-        let is_active = staff::get(transaction, session.account)?.is_some_and(|staff| staff.state == "active");
-        Ok(match (is_active, self.is_fresh(session.factor_us, now_us)) {
+        Ok(match (session.account == permitted, self.is_fresh(session.factor_us, now_us)) {
             (false, _) => Err(IdentityError::NotStaff),
             (true, false) => Err(IdentityError::SecondFactorNeeded),
             (true, true) => Ok(session.account),

@@ -7,13 +7,13 @@ use crate::identity::{Identity, Inner, throttled};
 use crate::notices::NoticeKind;
 use crate::recovery::Regained;
 use crate::session::{Session, SessionToken, TRIES_PER_SESSION};
-use crate::sessions::{end_where, live};
+use crate::sessions::{end_where, live, looked_up};
 use crate::tables::{self, CounterNames, SessionRow, TotpRow};
 use crate::throttle::Counters;
 use crate::throttle::SECOND_US;
 use crate::totp::{self, CodeCheck, SECRET_BYTES, TotpEnrolment};
 use base::{Id16, Redacted, Timestamp};
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use std::sync::Arc;
 
 const LABEL: &str = "totp";
@@ -26,20 +26,19 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::TotpEnrolled`], [`IdentityError::SessionUnknown`], [`IdentityError::SessionOver`], [`IdentityError::Store`].
     pub fn totp_enrol(&self, session: &Session) -> Result<TotpEnrolment, IdentityError> {
-        let inner = Arc::clone(&self.inner);
-        let token = session.token_hash;
-        let secret = self.inner.write("identity-totp-enrol", move |transaction, now_us| {
-            let row = match live(transaction, token, &inner.lifetimes, now_us)? {
+        let (inner, token) = (&*self.inner, session.token_hash);
+        let secret = inner.read("identity-totp-enrol", |connection, now_us| {
+            let row = match looked_up(connection, token, &inner.lifetimes, now_us)? {
                 Ok(row) => row,
                 Err(error) => return Ok(Err(error)),
             };
-            let stored = tables::totp(transaction, row.account)?;
-            if !inner.may_replace(transaction, &row, stored.as_ref(), now_us)? {
+            let stored = tables::totp(connection, row.account)?;
+            if !inner.may_replace(connection, &row, stored.as_ref(), now_us)? {
                 return Ok(Err(IdentityError::TotpEnrolled));
             }
             Ok(Ok(inner.own_secret(&row, stored.as_ref())))
-        })?;
-        Ok(totp::enrolment(secret, &self.inner.config.service_name, session.name.expose()))
+        })??;
+        Ok(totp::enrolment(secret, &inner.config.service_name, session.name.expose()))
     }
 
     /// Confirms the secret that [`Identity::totp_enrol`] gave this session, with its first code. The session goes on with two
@@ -166,17 +165,17 @@ impl Inner {
     /// that was given just now. Staff have none.
     fn may_replace(
         &self,
-        transaction: &Transaction<'_>,
+        connection: &Connection,
         row: &SessionRow,
         stored: Option<&TotpRow>,
         now_us: i64,
     ) -> rusqlite::Result<bool> {
-        if tables::staff::get(transaction, row.account)?.is_some() {
+        if tables::staff::get(connection, row.account)?.is_some() {
             return Ok(false);
         }
         let has_totp = stored.is_some_and(|stored| stored.secret.is_some());
         let proved = row.assurance >= 2 && self.is_fresh(row.factor_us, now_us);
-        Ok(proved || !(has_totp || self.has_second_factor(transaction, row.account)?))
+        Ok(proved || !(has_totp || self.has_second_factor(connection, row.account)?))
     }
 }
 
@@ -218,11 +217,11 @@ impl Inner {
 
     /// What a session sets up. It is kept nowhere, so that nobody with one factor of the account voids it by beginning another, and
     /// belongs to the session as to what it replaces or comes after: once confirmed it is set up no second time, also after it was
-    /// removed, and no code of it comes back.
+    /// removed, and no code of it comes back. Whoever was watched while it was shown gets another by signing in anew.
     fn own_secret(&self, row: &SessionRow, stored: Option<&TotpRow>) -> [u8; SECRET_BYTES] {
         let replaced = stored.and_then(|stored| stored.secret.as_deref()).unwrap_or_default();
         let changed = stored.map_or(0, |stored| stored.made_us).to_be_bytes();
-        let name = self.counter_name(&[b"totp-own", &row.account.0, &row.id.0, replaced, &changed]);
+        let name = self.derived("totp-own", &[&row.account.0, &row.id.0, replaced, &changed]);
         std::array::from_fn(|at| name[at])
     }
 

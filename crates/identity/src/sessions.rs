@@ -298,15 +298,23 @@ pub(crate) fn live(
     lifetimes: &crate::session::Lifetimes,
     now_us: i64,
 ) -> rusqlite::Result<Result<SessionRow, IdentityError>> {
-    let Some(row) = tables::session(transaction, token)? else { return Ok(Err(IdentityError::SessionUnknown)) };
-    if let Some(why) = row.ended {
-        return Ok(Err(IdentityError::SessionOver { why }));
+    let found = looked_up(transaction, token, lifetimes, now_us)?;
+    if let Err(IdentityError::SessionOver { why }) = &found {
+        tables::end_session(transaction, token, *why, now_us)?;
     }
-    if let Some(why) = lifetimes.ending(row.began_us, row.seen_us, now_us) {
-        tables::end_session(transaction, token, why, now_us)?;
-        return Ok(Err(IdentityError::SessionOver { why }));
-    }
-    Ok(Ok(row))
+    Ok(found)
+}
+
+/// The same where nothing is written: one whose time is over is left to be ended.
+pub(crate) fn looked_up(
+    connection: &Connection,
+    token: TokenHash,
+    lifetimes: &crate::session::Lifetimes,
+    now_us: i64,
+) -> rusqlite::Result<Result<SessionRow, IdentityError>> {
+    let Some(row) = tables::session(connection, token)? else { return Ok(Err(IdentityError::SessionUnknown)) };
+    let over = row.ended.or_else(|| lifetimes.ending(row.began_us, row.seen_us, now_us));
+    Ok(over.map_or(Ok(row), |why| Err(IdentityError::SessionOver { why })))
 }
 
 /// Ends the sessions of an account that `which` picks, and says how many.

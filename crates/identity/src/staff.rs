@@ -11,10 +11,10 @@ use crate::tables::{self, AccountRow};
 use crate::throttle::Counters;
 use crate::{IdentityError, sessions, token_text};
 use base::{Id16, Redacted, Timestamp, sha256, source_bytes};
-use policy::{Permit, Role};
+use policy::{Action, Permit, Role};
 use rusqlite::Transaction;
 use std::sync::Arc;
-use store::{Right, StoreError};
+use store::Right;
 
 /// How long an invitation is good, in seconds: a day.
 pub const INVITATION_S: i64 = 24 * 3600;
@@ -104,29 +104,36 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Unusable`] for the name, [`IdentityError::Store`].
     pub fn staff_invite(&self, name: &str, rights: &[Right]) -> Result<Invitation, IdentityError> {
-        self.invite_with(name, None, |account| {
-            rights.iter().try_for_each(|right| self.inner.store.grant(account, right))
-        })
+        let (new, token) = self.newcomer(name)?;
+        let account = new.account;
+        // Rights first: an account without a way in may have them, and no way in is given out without them.
+        rights.iter().try_for_each(|right| self.inner.store.grant(account, right))?;
+        let add = move |transaction: &Transaction<'_>, now_us| new.add(transaction, None, now_us).map(Ok);
+        let ends_us = self.inner.write("identity-staff-invite", add)?;
+        Ok(Invitation { account, token, ends: moment(ends_us) })
     }
 
     /// As [`Identity::staff_invite`], by an administrator: takes a permit for [`policy::Action::ManageRights`], and is journalled
     /// under the new account. The right is asked for, and given once a second administrator confirms who took the invitation up
-    /// ([`Identity::confirm_rights`]): whoever invites could have done that too.
+    /// ([`Identity::confirm_rights`]): whoever invites could have done that too. Both are written at once, or neither: whoever gives no
+    /// rights any more is shown no link.
     ///
     /// # Errors
     /// As [`Identity::staff_invite`], with those of [`store::Store::ask_right`].
     pub fn staff_invite_as(&self, permit: &Permit, name: &str, right: &Right) -> Result<Invitation, IdentityError> {
-        let by = permit.actor().account;
-        self.invite_with(name, Some(by), |account| self.inner.store.ask_right(permit, account, right))
+        let (new, token) = self.newcomer(name)?;
+        let (account, by, known_us) = (new.account, permit.actor().account, self.inner.known_us());
+        let add = move |transaction: &Transaction<'_>| {
+            let now_us = tables::raise_newest(transaction, known_us)?;
+            new.add(transaction, Some(by), now_us)
+        };
+        let ends_us = self.inner.store.ask_right_with(permit, account, right, "identity-staff-invite", add)?;
+        Ok(Invitation { account, token, ends: moment(ends_us) })
     }
 
-    fn invite_with(
-        &self,
-        name: &str,
-        shown_to: Option<Id16>,
-        grant: impl FnOnce(Id16) -> Result<(), StoreError>,
-    ) -> Result<Invitation, IdentityError> {
-        let inner = Arc::clone(&self.inner);
+    /// Somebody to be invited, and the token of their invitation.
+    fn newcomer(&self, name: &str) -> Result<(Newcomer, Redacted<String>), IdentityError> {
+        let inner = &*self.inner;
         let name = name.trim();
         if !is_staff_name(name) {
             return Err(IdentityError::Unusable {
@@ -135,46 +142,38 @@ impl Identity {
             });
         }
         let account = Id16::random(&*inner.random);
-        let sealed = inner.seal(STAFF_NAME, account, name.as_bytes());
         let token = token_text(&*inner.random);
-        let hash = sha256(token.as_bytes());
-        // Rights first: an account without a way in may have them, and no way in is given out without them.
-        grant(account)?;
-        let ends_us = inner.write("identity-staff-invite", move |transaction, now_us| {
-            let ends_us = now_us + INVITATION_S * 1_000_000;
-            if has_left(transaction, shown_to)? {
-                return Ok(Err(IdentityError::NotStaff));
-            }
-            tables::staff::purge_invitations(transaction, now_us)?;
-            tables::put_account(transaction, &AccountRow { account, profile: Vec::new() }, now_us)?;
-            tables::staff::add(transaction, account, &sealed, now_us)?;
-            tables::staff::invite(transaction, account, &hash, ends_us, shown_to)?;
-            Ok(Ok(ends_us))
-        })?;
-        Ok(Invitation { account, token: Redacted::new(token), ends: moment(ends_us) })
+        let new = Newcomer {
+            account,
+            name: inner.seal(STAFF_NAME, account, name.as_bytes()),
+            token_hash: sha256(token.as_bytes()),
+        };
+        Ok((new, Redacted::new(token)))
     }
 
-    /// Makes another invitation for a member of staff without a passkey, in place of the one before. `by` is who is shown it: after a
-    /// recovery not whoever asked for that and has its word; nobody at the command line.
+    /// Makes another invitation for a member of staff without a passkey, in place of the one before. `by` is the permit for
+    /// [`policy::Action::ManageRights`] of who is shown it: after a recovery not whoever asked for that and has its word; none at the
+    /// command line.
     ///
     /// # Errors
     /// [`IdentityError::NotStaff`] for somebody who has a passkey, has left or was never there; [`IdentityError::RecoveryOwn`];
-    /// [`IdentityError::Store`].
-    pub fn staff_invite_again(&self, by: Option<Id16>, account: Id16) -> Result<Invitation, IdentityError> {
+    /// [`IdentityError::Store`], with a stale epoch where rights were narrowed meanwhile.
+    pub fn staff_invite_again(&self, by: Option<&Permit>, account: Id16) -> Result<Invitation, IdentityError> {
         let inner = Arc::clone(&self.inner);
+        let shown_to = by.map(|permit| permit.actor().account);
+        let by = by.map(|permit| (permit, Action::ManageRights));
         let token = token_text(&*inner.random);
         let hash = sha256(token.as_bytes());
-        let ends_us = self.inner.write("identity-staff-invite-again", move |transaction, now_us| {
+        let ends_us = self.inner.write_by(by, "identity-staff-invite-again", move |transaction, now_us| {
             let ends_us = now_us + INVITATION_S * 1_000_000;
             let asked_by = inner.word_of(transaction, account)?.and_then(|(_, asked_by)| asked_by);
-            if by.is_some() && by == asked_by {
+            if shown_to.is_some() && shown_to == asked_by {
                 return Ok(Err(IdentityError::RecoveryOwn));
             }
-            let is_invited = tables::staff::get(transaction, account)?.is_some_and(|staff| staff.state == "invited");
-            if !is_invited || has_left(transaction, by)? {
+            if tables::staff::get(transaction, account)?.is_none_or(|staff| staff.state != "invited") {
                 return Ok(Err(IdentityError::NotStaff));
             }
-            tables::staff::invite(transaction, account, &hash, ends_us, by)?;
+            tables::staff::invite(transaction, account, &hash, ends_us, shown_to)?;
             Ok(Ok(ends_us))
         })?;
         Ok(Invitation { account, token: Redacted::new(token), ends: moment(ends_us) })
@@ -415,7 +414,9 @@ impl Identity {
             }
             let sessions = sessions::end_where(transaction, account, now_us, |_| true)?;
             let passkeys = tables::passkeys::remove_all(transaction, account)?;
-            let invitations = tables::staff::uninvite(transaction, account)? + end_begun(transaction, account, now_us)?;
+            let own = tables::staff::uninvite(transaction, account)?;
+            let invitations = own + tables::staff::uninvite_shown(transaction, account)?;
+            tables::recovery::end_asked(transaction, account, now_us)?;
             let approvals = tables::recovery::take_back(transaction, account)?;
             tables::devices::forget_all(transaction, account)?;
             Ok(Some(OffBoarded { sessions, passkeys, invitations, approvals, rights: 0 }))
@@ -443,8 +444,10 @@ impl Identity {
         })?)
     }
 
-    /// Takes a right of a member of staff away, or what was asked for. Approvals of open requests are taken back with a role that they
-    /// hold no more; with that of an administrator ends what they began as one. `by` as in [`Identity::confirm_rights`].
+    /// Takes a right of a member of staff away, or what was asked for. With a role that they hold no more, whichever it is, end the links
+    /// that they were shown, and their approvals of open requests are taken back: in which role that was is kept nowhere, and a
+    /// colleague invites or approves again. With that of an administrator end their requests for colleagues too. `by` as in
+    /// [`Identity::confirm_rights`].
     ///
     /// # Errors
     /// [`IdentityError::Store`], with those of [`store::Store::take_right`].
@@ -454,10 +457,10 @@ impl Identity {
         inner.store.take_right(by, account, right, "identity-take-right", move |transaction, is_lost| {
             if is_lost {
                 let now_us = tables::raise_newest(transaction, known_us)?;
-                // Whoever decides in another role still may say it again.
                 tables::recovery::take_back(transaction, account)?;
+                tables::staff::uninvite_shown(transaction, account)?;
                 if role == Role::Administrator {
-                    end_begun(transaction, account, now_us)?;
+                    tables::recovery::end_asked(transaction, account, now_us)?;
                 }
             }
             Ok(())
@@ -479,17 +482,24 @@ impl Identity {
 
 const DAMAGED: IdentityError = IdentityError::Damaged { what: "the name" };
 
-/// Whether somebody left whose request was under way: what they began then would outlive them.
-fn has_left(transaction: &Transaction<'_>, account: Option<Id16>) -> rusqlite::Result<bool> {
-    let Some(account) = account else { return Ok(false) };
-    Ok(tables::staff::get(transaction, account)?.is_some_and(|staff| staff.state == "left"))
+/// Somebody who is to be invited.
+struct Newcomer {
+    account: Id16,
+    /// Sealed.
+    name: Vec<u8>,
+    token_hash: [u8; 32],
 }
 
-/// Ends what somebody began as an administrator for others: requests to reset their passkeys, and invitations whose links they know,
-/// of which it says how many.
-fn end_begun(transaction: &Transaction<'_>, account: Id16, now_us: i64) -> rusqlite::Result<usize> {
-    tables::recovery::end_asked(transaction, account, now_us)?;
-    tables::staff::uninvite_shown(transaction, account)
+impl Newcomer {
+    /// Adds the account and its invitation, whose end it gives. `shown_to` is who is shown the link; nobody at the command line.
+    fn add(&self, transaction: &Transaction<'_>, shown_to: Option<Id16>, now_us: i64) -> rusqlite::Result<i64> {
+        let ends_us = now_us + INVITATION_S * 1_000_000;
+        tables::staff::purge_invitations(transaction, now_us)?;
+        tables::put_account(transaction, &AccountRow { account: self.account, profile: Vec::new() }, now_us)?;
+        tables::staff::add(transaction, self.account, &self.name, now_us)?;
+        tables::staff::invite(transaction, self.account, &self.token_hash, ends_us, shown_to)?;
+        Ok(ends_us)
+    }
 }
 
 /// Compares what is secret by its hash, whose comparison tells nothing of how much was right.

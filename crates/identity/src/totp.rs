@@ -13,7 +13,8 @@ const DIGITS: u8 = 6;
 /// Bytes of a secret (RFC 4226 section 4, requirement R6).
 pub(crate) const SECRET_BYTES: usize = 20;
 
-/// What a person needs once to set up their authenticator. It is shown once and never again.
+/// What a person needs to set up their authenticator. Until it is confirmed their session shows the same as often as it asks, so that
+/// what was scanned stays good; from then on it is never shown again. Another session has another.
 #[derive(Debug, Clone)]
 pub struct TotpEnrolment {
     /// The secret in base 32, in groups of four, for typing in.

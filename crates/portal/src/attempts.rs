@@ -3,8 +3,8 @@
 //! says who it is, and of the patient whom the address names. Whoever sends no session is led to sign-in and tried nothing.
 //!
 //! Anybody could fill the disk with such requests: the same one is journalled once a minute, and only so many a minute by
-//! source (an IPv4 address, or an IPv6 /64), by account and in all. What is beyond is counted in metrics; of strangers, one entry a
-//! minute says besides how many were.
+//! source (an IPv4 address, or an IPv6 /64), by account and in all. The rest, repetitions too, is counted in metrics; of strangers,
+//! one entry a minute says besides how many were not written down one by one.
 //!
 //! What is asked for is what the table of contents asks the door for at the same address, so that no page is left out.
 
@@ -34,7 +34,7 @@ const ACCOUNTS_MAX: usize = 1_000;
 /// Seconds of the window in which attempts are counted.
 const WINDOW_S: i64 = 60;
 /// Where those came from who are counted together, if it was not one place.
-const SEVERAL: &str = "several";
+pub(crate) const SEVERAL: &str = "several";
 
 /// The table of contents.
 static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(routes);
@@ -198,7 +198,7 @@ pub(crate) async fn note(portal: &Portal, asker: Asker<'_>, source: &str, wish: 
     let _ = asking.await;
 }
 
-/// Tells of those beyond the limits once the minute is over, also where nobody comes any more. A program that ends before it does not.
+/// Tells of those that were not kept once the minute is over, also where nobody comes any more. A program that ends before it does not.
 fn tell_later(portal: &Portal, now_s: i64) {
     let (weak, window) = (portal.weak(), now_s.div_euclid(WINDOW_S));
     let rest = Duration::from_secs((WINDOW_S - now_s.rem_euclid(WINDOW_S)).unsigned_abs());
@@ -231,15 +231,11 @@ async fn tell_beyond(portal: &Portal, beyond: Beyond) {
         refused: Some(DenialReason::Assurance.name().to_owned()),
         count: Some(("attempt", beyond.attempts)),
     };
-    let telling = portal.blocking(move |portal| {
-        if let Err(error) = portal.archive().store().journal_act(act) {
-            tracing::error!(%error, "attempts before the door cannot be journalled");
-            portal.attempts().add_beyond(&beyond);
-        }
-        Ok(())
-    });
-    // It has said so itself.
-    let _ = telling.await;
+    let telling = portal.blocking(move |portal| Ok(portal.archive().store().journal_act(act)?));
+    if let Err(error) = telling.await {
+        tracing::error!(%error, "attempts before the door cannot be journalled");
+        portal.attempts().add_beyond(&beyond);
+    }
 }
 
 /// An attempt as the limits see it.
@@ -285,7 +281,7 @@ struct Judged {
     is_kept: bool,
     /// Whether it is the first of its minute that is not, and of which is to be told later.
     is_first_beyond: bool,
-    /// What was beyond the limits of a minute before, and was not told.
+    /// What was not kept of a minute before, and was not told.
     before: Option<Beyond>,
 }
 
@@ -307,7 +303,7 @@ impl Attempts {
         Judged { is_kept, is_first_beyond, before }
     }
 
-    /// What was beyond the limits of a minute, where that was not told since.
+    /// What was not kept of a minute, where that was not told since.
     fn take_beyond(&self, minute: i64) -> Option<Beyond> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.minute == minute { held.beyond.take() } else { None }
@@ -420,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn those_beyond_the_limits_are_counted_and_told_of_once() {
+    fn those_that_are_not_kept_are_counted_and_told_of_once() {
         let attempts = Attempts::default();
         let from = |minute: i64, source: &str, number: usize| attempts.judge(minute, &stranger(source, visit(number)));
         assert_eq!(from(1, "192.0.2.1", 0), Judged { is_kept: true, is_first_beyond: false, before: None });

@@ -5,8 +5,10 @@
 use crate::fields::HeldForm;
 use base::Id16;
 use jiff::civil::Date;
+use policy::Role;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
+use store::NamedPatient;
 
 /// Sessions remembered; the oldest make room.
 const PLACES_MAX: usize = 20_000;
@@ -29,6 +31,14 @@ impl Filter {
     }
 }
 
+/// A ground that was asked for, and whom it names as it was typed: who that is stays unsaid to whoever asked until it is confirmed.
+#[derive(Debug, Clone)]
+pub(crate) struct AskedFor {
+    pub role: Role,
+    pub patient: NamedPatient,
+    pub ground: Id16,
+}
+
 /// Where one session is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Place {
@@ -37,11 +47,25 @@ pub(crate) struct Place {
     pub filter: Filter,
     /// Something that was sent and waits for the second factor to be given again.
     pub held: Option<HeldForm>,
+    /// What was done, for the page that follows to say.
+    pub said: Option<&'static str>,
     /// Where the pages of the access log after the first begin.
     pub access_pages: Vec<store::AccessCursor>,
     /// The same of everybody's grounds, and of the account's own.
     pub ground_pages: Vec<store::GroundCursor>,
     pub own_ground_pages: Vec<store::GroundCursor>,
+    /// Grounds that were asked for, the newest last.
+    pub asked: Vec<AskedFor>,
+}
+
+impl Place {
+    /// Remembers a ground that was asked for, in the place of one about the same name.
+    pub fn ask(&mut self, asked: AskedFor) {
+        self.asked.retain(|one| (one.role, &one.patient) != (asked.role, &asked.patient));
+        let beyond = (self.asked.len() + 1).saturating_sub(store::GROUNDS_WAITING_MAX);
+        self.asked.drain(..beyond);
+        self.asked.push(asked);
+    }
 }
 
 /// The places of all sessions.

@@ -78,6 +78,7 @@ pub fn all(locale: Locale) -> Result<Vec<Sample>, askama::Error> {
         sample("notices-none", &NoticesPage::sample_none(locale))?,
         sample("prove", &ProvePage::sample(locale))?,
         sample("prove-onward", &OnwardPage::sample(locale))?,
+        sample("prove-onward-whom", &OnwardPage::sample_whom(locale))?,
         sample("staff", &StaffHomePage::sample(locale))?,
         sample("staff-people", &PeoplePage::sample(locale))?,
         sample("questions", &QuestionsPage::sample(locale))?,

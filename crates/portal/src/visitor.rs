@@ -206,7 +206,8 @@ impl Visitor {
         PageError::SignInFirst { to }
     }
 
-    /// Journals that this visitor, who has not proved themselves twice or is not who the page is for, asked for what the door is asked for there. Who sent no session tried nothing.
+    /// Journals that this visitor, who has not proved themselves twice or is not who the page is for, asked for what the door is asked
+    /// for there. Who sent no session tried nothing.
     async fn note_attempt(&self, method: &Method, path: &str) {
         let Some(wish) = Wish::of(method, path) else { return };
         let asker = match &self.session {

@@ -1,5 +1,7 @@
 //! That somebody died, as their records say: what appointments end with, and what the watch asks about.
 
+use std::collections::HashMap;
+
 use base::Id16;
 use policy::{Owner, ProofRules};
 use rusqlite::{Connection, OptionalExtension};
@@ -29,5 +31,23 @@ pub(crate) fn died(connection: &Connection, subject: Id16) -> Result<Option<i64>
 
 /// Whether an appointment of this case is over since the person died.
 pub(crate) fn ends(connection: &Connection, proof_case: &str, person: Id16) -> Result<bool, StoreError> {
-    Ok(!ProofRules::standard().lasts_after_death(proof_case) && died(connection, person)?.is_some())
+    Ended::default().ends(connection, proof_case, person)
+}
+
+/// The same for many appointments, which often are for few people: each of them is looked for once.
+#[derive(Default)]
+pub(crate) struct Ended(HashMap<Id16, bool>);
+
+impl Ended {
+    pub(crate) fn ends(&mut self, connection: &Connection, proof_case: &str, person: Id16) -> Result<bool, StoreError> {
+        if ProofRules::standard().lasts_after_death(proof_case) {
+            return Ok(false);
+        }
+        if let Some(is_dead) = self.0.get(&person) {
+            return Ok(*is_dead);
+        }
+        let is_dead = died(connection, person)?.is_some();
+        self.0.insert(person, is_dead);
+        Ok(is_dead)
+    }
 }

@@ -215,11 +215,14 @@ pub enum StoreError {
         /// Those that last.
         lasting: String,
     },
-    /// A ground of the same was asked for before and waits to be confirmed.
+    /// The account has the right that is asked for.
+    #[error("the account has this right already: there is nothing to ask for")]
+    RightHeld,
+    /// Somebody else asked for the same right.
     #[error(
-        "the account has asked for this ground, and it waits to be confirmed: let it be confirmed, or close it and ask again"
+        "somebody else has asked for this right, and it waits to be confirmed: let it be confirmed, or take it back and ask again"
     )]
-    GroundWaits,
+    RightAsked,
     /// Something of our own cannot be read back.
     #[error("{what} is damaged: {reason}")]
     Damaged {

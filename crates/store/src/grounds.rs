@@ -119,16 +119,14 @@ enum Listed {
 }
 
 impl Listed {
-    /// Of `?1` the time, `?2` the account, and `?3` to `?5` where the page before ended.
+    /// Which of those that are open at `?1`, after where the page before ended, and how many at most.
     const fn sql(self) -> &'static str {
         match self {
             Self::All => {
-                "?2 IS NULL AND (confirmed_us IS NOT NULL, asked_us, id) > (?3, ?4, ?5) \
-                 ORDER BY confirmed_us IS NOT NULL, asked_us, id"
+                "(confirmed_us IS NOT NULL, asked_us, id) > (?2, ?3, ?4) \
+                 ORDER BY confirmed_us IS NOT NULL, asked_us, id LIMIT ?5"
             }
-            Self::Of(_) => {
-                "account = ?2 AND ?3 IS NOT NULL AND (asked_us, id) < (?4, ?5) ORDER BY asked_us DESC, id DESC"
-            }
+            Self::Of(_) => "account = ?2 AND (asked_us, id) < (?3, ?4) ORDER BY asked_us DESC, id DESC LIMIT ?5",
         }
     }
 
@@ -160,9 +158,9 @@ impl Store {
     /// right of its role ([`Store::revoke`]).
     ///
     /// # Errors
-    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`]; [`StoreError::GroundWaits`] where the account has
-    /// asked for the same and it waits; [`StoreError::Limit`], also where [`GROUNDS_WAITING_MAX`] of its own wait;
-    /// [`StoreError::Missing`] where no reason is given, [`StoreError::JournalUnavailable`], [`StoreError::Database`].
+    /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`]; [`StoreError::Limit`], also where
+    /// [`GROUNDS_WAITING_MAX`] of its own wait; [`StoreError::Missing`] where no reason is given,
+    /// [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn ask_ground(&self, permit: &Permit, new: NewGround) -> Result<Id16, StoreError> {
         check_action(permit, "ask_ground", &[Action::AskGround])?;
         let role = permit.actor().role;
@@ -200,7 +198,7 @@ impl Store {
             check_epoch(transaction, epoch)?;
             let institution = reach(transaction, account, role, kind, new.institution)?;
             if !confirmed {
-                check_waiting(transaction, (account, role), (new.subject, &institution), now_us)?;
+                check_waiting(transaction, account, now_us)?;
             }
             let confirmation = confirmed.then_some((account.0, now_us));
             let sql = "INSERT INTO access_ground \
@@ -367,23 +365,23 @@ impl Store {
         let (core, step) = (self.core(), "reading grounds");
         let sql = format!(
             "SELECT id, kind, subject, account, role, institution, share, reason, asked_us, until_us, confirmed_us, closed_us \
-             FROM access_ground WHERE closed_us IS NULL AND until_us > ?1 AND {} LIMIT ?6",
+             FROM access_ground WHERE closed_us IS NULL AND until_us > ?1 AND {}",
             listed.sql()
         );
         let limit = if limit == 0 { GROUNDS_MAX } else { limit };
-        let account = match listed {
-            Listed::All => None,
-            Listed::Of(account) => Some(account.0),
-        };
         let GroundCursor { is_confirmed, asked_us, id } = after.unwrap_or(listed.beginning());
         // One more than is shown says whether there are more.
-        let values = params![core.clock.now_us(), account, is_confirmed, asked_us, id.0, limit as i64 + 1];
+        let (now_us, most) = (core.clock.now_us(), limit as i64 + 1);
         core.readers.snapshot(step, |connection| {
             if let Some(permit) = permit {
                 check_epoch(connection, permit.epoch())?;
             }
             let mut statement = connection.prepare_cached(&sql).at(step)?;
-            let mut rows = statement.query(values).at(step)?;
+            let found = match listed {
+                Listed::All => statement.query(params![now_us, is_confirmed, asked_us, id.0, most]),
+                Listed::Of(account) => statement.query(params![now_us, account.0, asked_us, id.0, most]),
+            };
+            let mut rows = found.at(step)?;
             let mut grounds = Vec::new();
             while let Some(row) = rows.next().at(step)? {
                 grounds.push(entry_from(core, row)?);
@@ -410,22 +408,13 @@ pub(crate) struct Insert {
     pub(crate) confirmed: bool,
 }
 
-/// Refuses to ask for what waits already, and for more than somebody can look at: whoever confirms is not to search for what is of
-/// weight among what one account sent.
-fn check_waiting(
-    connection: &Connection,
-    (account, role): (Id16, Role),
-    (subject, institution): (Id16, &str),
-    now_us: i64,
-) -> Result<(), StoreError> {
-    let sql = "SELECT count(*), coalesce(sum(role = ?3 AND subject = ?4 AND institution = ?5), 0) FROM access_ground \
-               WHERE account = ?1 AND until_us > ?2 AND confirmed_us IS NULL AND closed_us IS NULL";
-    let values = params![account.0, now_us, role.name(), subject.0, institution];
-    let counted = connection.query_row(sql, values, |row| Ok((row.get(0)?, row.get(1)?)));
-    let (waiting, same): (i64, i64) = counted.at("counting the grounds that wait")?;
-    if same > 0 {
-        return Err(StoreError::GroundWaits);
-    }
+/// Refuses to ask for more than somebody can look at: whoever confirms is not to search for what is of weight among what one account
+/// sent. What is asked for twice is not refused here: which numbers are one person is not for whoever asks to learn.
+fn check_waiting(connection: &Connection, account: Id16, now_us: i64) -> Result<(), StoreError> {
+    let sql = "SELECT count(*) FROM access_ground \
+               WHERE account = ? AND until_us > ? AND confirmed_us IS NULL AND closed_us IS NULL";
+    let counted = connection.query_row(sql, params![account.0, now_us], |row| row.get(0));
+    let waiting: i64 = counted.at("counting the grounds that wait")?;
     check_count("grounds of one account that wait", waiting.unsigned_abs() as usize + 1, GROUNDS_WAITING_MAX)
 }
 

@@ -14,6 +14,10 @@ pub const INDEX_TEXT_BYTES_MAX: usize = 512;
 /// Under which the home of a Patient stands in the index: a keyed hash, and never the address. No search parameter of R4.
 pub const HOUSEHOLD: &str = "household";
 
+/// Under which the number on a Patient's chart stands in the index: one that the institution itself gave, and that is in use. No
+/// search parameter of R4: `identifier` has the numbers of everybody else too, and those that were given up.
+pub const CHART_NUMBER: &str = "chart-number";
+
 /// One value by which a resource is found. `param` is the code of the search parameter.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IndexRow {

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use base::Clock;
+use base::{Clock, Random};
 use policy::{InstitutionCode, Owner};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, Transaction, params};
@@ -21,8 +21,10 @@ use crate::types::{Log, OWNER_BYTES, owner_bytes};
 
 /// Triggers of this module begin so; the guard lets what they write pass.
 pub(crate) const TRIGGER: &str = "lasting_";
-/// The time in statements that put something into an outbox: nothing until the connection is told of a clock ([`tell_time`]).
+/// The time in statements that put something into an outbox, and the task that they belong to: nothing until the connection is told
+/// ([`number`]).
 pub(crate) const NOW: &str = "lasting_now()";
+pub(crate) const TASK: &str = "lasting_task()";
 
 /// Whose the rows of a table are: under whose key they are sealed, and with whose key they end.
 #[derive(Clone, Copy)]
@@ -222,11 +224,13 @@ impl Lasting {
 
     fn triggers(&self, columns: &Columns, layout: i64) -> String {
         let table = self.table;
-        let into = "INSERT INTO outbox_records (kind, row, entry, owner, since_us)";
-        let put = |row| format!("SELECT {KIND_ROWS}, {layout}, {}, {}, {NOW}", self.put(columns, row), self.owner(row));
+        let into = "INSERT INTO outbox_records (kind, row, entry, owner, since_us, task)";
+        let put = |row| {
+            format!("SELECT {KIND_ROWS}, {layout}, {}, {}, {NOW}, {TASK}", self.put(columns, row), self.owner(row))
+        };
         let keys: Vec<String> = columns.keys.iter().map(|key| self.value(key, "OLD")).collect();
         let delete = format!(
-            "SELECT {KIND_ROWS}, {layout}, lasting_change(2, {}), {}, {NOW}",
+            "SELECT {KIND_ROWS}, {layout}, lasting_change(2, {}), {}, {NOW}, {TASK}",
             keys.join(", "),
             self.owner("OLD")
         );
@@ -285,7 +289,7 @@ pub(crate) fn keep(transaction: &Transaction<'_>, owner: &[u8; OWNER_BYTES]) -> 
         let columns = Columns::read(transaction, lasting.table)?;
         let (layout, _) = layout(transaction, lasting, &columns)?;
         let sql = format!(
-            "INSERT INTO outbox_records (kind, row, entry, owner, since_us) SELECT {KIND_ROWS}, {layout}, {}, NULL, {NOW} FROM {} AS kept WHERE {whose}",
+            "INSERT INTO outbox_records (kind, row, entry, owner, since_us, task) SELECT {KIND_ROWS}, {layout}, {}, NULL, {NOW}, {TASK} FROM {} AS kept WHERE {whose}",
             lasting.put(&columns, "kept"),
             lasting.table
         );
@@ -326,48 +330,49 @@ fn layout(connection: &Connection, lasting: &Lasting, columns: &Columns) -> Resu
     Ok((connection.query_row(sql, values, |row| row.get(0)).at(step)?, !known))
 }
 
-/// The time of the task that is at work on the writer's connection. All rows that a task puts into the outbox say the same, and the
-/// rows of the task before it something else: so whoever takes from the outbox knows where a task ends.
-pub(crate) struct TaskTime {
-    clock: Arc<dyn Clock>,
-    us: Arc<AtomicI64>,
-}
+/// Numbers the tasks of a writer's connection: the rows that a task puts into the outbox carry its number, so that whoever takes from
+/// the outbox knows where a task ends. Those of two processes begin anywhere, so that neighbours differ.
+pub(crate) struct Tasks(Arc<AtomicI64>);
 
-impl TaskTime {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let us = clock.now().as_microsecond();
-        Self { clock, us: Arc::new(AtomicI64::new(us)) }
-    }
-
+impl Tasks {
     /// A task begins.
     pub(crate) fn next(&self) {
-        let now = self.clock.now().as_microsecond();
-        let is_as_before = self.us.load(Ordering::Relaxed) == now;
-        // Rather a microsecond too long than a time that has not come.
-        self.us.store(now - i64::from(is_as_before), Ordering::Relaxed);
+        // All 64 bits are used, and the number after the last is the first.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn uncounted() -> Self {
+        Self(Arc::default())
     }
 }
 
-/// Lets what comes into the outboxes say since when it waits; what does not say it waits from now on, each row a task of its own.
-pub(crate) fn tell_time(connection: &Connection, clock: Arc<dyn Clock>) -> Result<TaskTime, StoreError> {
-    let step = "telling the time to a connection";
-    let next = AtomicI64::new(clock.now().as_microsecond());
-    now(connection, move || Some(next.fetch_sub(1, Ordering::Relaxed))).at(step)?;
+/// Lets what comes into the outboxes say since when it waits, and of which task it is; what does not say when it came waits from now on.
+pub(crate) fn number(connection: &Connection, clock: Arc<dyn Clock>, random: &dyn Random) -> Result<Tasks, StoreError> {
+    let step = "telling time and task to a connection";
+    now(connection, move || Some(clock.now().as_microsecond())).at(step)?;
     for table in Log::ALL.map(outbox) {
         connection.execute(&format!("UPDATE {table} SET since_us = {NOW} WHERE since_us IS NULL"), []).at(step)?;
     }
-    let time = TaskTime::new(clock);
-    let us = Arc::clone(&time.us);
-    now(connection, move || Some(us.load(Ordering::Relaxed))).at(step)?;
-    Ok(time)
+    let first = random.bytes16();
+    let first = i64::from_be_bytes(*first.first_chunk().expect("16 bytes have a first 8"));
+    let tasks = Tasks(Arc::new(AtomicI64::new(first)));
+    let number = Arc::clone(&tasks.0);
+    task(connection, move || Some(number.load(Ordering::Relaxed))).at(step)?;
+    Ok(tasks)
 }
 
 fn now(connection: &Connection, time: impl Fn() -> Option<i64> + Send + 'static) -> rusqlite::Result<()> {
     connection.create_scalar_function("lasting_now", 0, FunctionFlags::SQLITE_UTF8, move |_| Ok(time()))
 }
 
+fn task(connection: &Connection, number: impl Fn() -> Option<i64> + Send + 'static) -> rusqlite::Result<()> {
+    connection.create_scalar_function("lasting_task", 0, FunctionFlags::SQLITE_UTF8, move |_| Ok(number()))
+}
+
 fn functions(connection: &Connection) -> rusqlite::Result<()> {
     now(connection, || None)?;
+    task(connection, || None)?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("lasting_change", -1, flags, |context| {
         let change = rows::change_of(context);

@@ -105,7 +105,7 @@ pub use grounds::{
     GROUNDS_MAX, GROUNDS_WAITING_MAX, GroundCursor, GroundEntry, GroundList, GroundPage, NewGround, OwnGround,
     REASON_BYTES_MAX, kind_asked_by,
 };
-pub use index::{HOUSEHOLD, INDEX_TEXT_BYTES_MAX, IndexRow};
+pub use index::{CHART_NUMBER, HOUSEHOLD, INDEX_TEXT_BYTES_MAX, IndexRow};
 pub use jobs::{JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, Job, Jobs};
 pub use journal::{AccessActor, AccessEntry, AccessResult};
 pub use ledger::EntryKind;
@@ -113,7 +113,7 @@ pub use named::{KnownPatient, NamedPatient};
 pub use object_read::{ObjectBytes, Objects};
 pub use objects::{ObjectHead, ObjectWriter, PreparedObject, object_content};
 pub use open::{Health, OpenStore, Store, StoreConfig};
-pub use prepare::{INDEX_ROWS_MAX, Prepared, version_content};
+pub use prepare::{INDEX_ROWS_MAX, Prepared, RESOURCE_BYTES_MAX, version_content};
 pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex, Without};
 pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative, full_years, latest_end};

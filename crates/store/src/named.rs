@@ -1,8 +1,6 @@
 //! Patients as staff name them: by an institution, and the number there. That one is found is journalled with what is done about
 //! them; that none is, here.
 
-use std::collections::BTreeSet;
-
 use base::{Id16, Redacted};
 use policy::{Action, InstitutionCode, Owner, Permit};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -11,7 +9,7 @@ use crate::Store;
 use crate::core::{check_action, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::grounds::{nowhere, patients_of};
-use crate::index;
+use crate::index::CHART_NUMBER;
 use crate::types::owner_from;
 use crate::watched::check_scope;
 
@@ -106,31 +104,33 @@ impl Store {
     }
 }
 
-/// The one patient of the institution who has the number, whether as their id or on their chart. Where that is one's id and another's
-/// chart, nobody is meant for sure, and none is found.
+/// The one patient of the institution who has the number, whether as their id or on their chart. Several records may be of one person;
+/// where two people have it, nobody is meant for sure, and none is found.
 fn find(connection: &Connection, named: &NamedPatient) -> Result<Option<KnownPatient>, StoreError> {
     let by_id = named.by_id();
-    let mut found = on_chart(connection, named)?;
+    let mut found = None;
     if person_of(connection, by_id)?.is_some() || !patients_of(connection, by_id, "")?.is_empty() {
-        found.insert(by_id);
+        found = Some(KnownPatient { patient: by_id, person: person_of(connection, by_id)? });
     }
-    let [patient] = found.into_iter().collect::<Vec<_>>()[..] else { return Ok(None) };
-    Ok(Some(KnownPatient { patient, person: person_of(connection, patient)? }))
-}
-
-/// Patients of the institution whose current record has the number among its identifiers; two are as good as many. Numbers of a nation
-/// stand in the index as keyed hashes, and find nobody.
-fn on_chart(connection: &Connection, named: &NamedPatient) -> Result<BTreeSet<Id16>, StoreError> {
     let step = "looking for a patient by their number";
-    let sql = "SELECT DISTINCT t.owner FROM idx_token t CROSS JOIN resource_current r \
-               ON r.owner = t.owner AND r.type = 'Patient' AND r.id = t.id \
-               WHERE t.type = 'Patient' AND t.param = 'identifier' AND t.code = ? AND r.institution = ? LIMIT 2";
-    let mut statement = connection.prepare_cached(sql).at(step)?;
-    let values = params![index::cut(named.number.expose()), named.institution.as_str()];
-    let mut rows = statement.query(values).at(step)?;
-    let mut found = BTreeSet::new();
+    // The name of the parameter stands in the statement, or the index over these rows alone is not used.
+    let sql = format!(
+        "SELECT t.owner FROM idx_token t CROSS JOIN resource_current r \
+         ON r.owner = t.owner AND r.type = 'Patient' AND r.id = t.id \
+         WHERE t.type = 'Patient' AND t.param = '{CHART_NUMBER}' AND t.code = ? AND r.institution = ? ORDER BY t.owner"
+    );
+    let mut statement = connection.prepare_cached(&sql).at(step)?;
+    let mut rows = statement.query(params![named.number.expose(), named.institution.as_str()]).at(step)?;
     while let Some(row) = rows.next().at(step)? {
-        found.insert(owner_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?.id());
+        let owner = owner_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
+        // What an institution has as its own is nobody's chart.
+        let Owner::Patient(patient) = owner else { continue };
+        let other = KnownPatient { patient, person: person_of(connection, patient)? };
+        match found {
+            None => found = Some(other),
+            Some(found) if found.subject() == other.subject() => {}
+            Some(_) => return Ok(None),
+        }
     }
     Ok(found)
 }

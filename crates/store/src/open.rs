@@ -198,7 +198,7 @@ impl Store {
         let vfs = with.config.vfs.clone();
         let (connection, room) = open_writer(&path, vfs.as_deref())?;
         let clock = Arc::new(FloorClock::new(with.clock, newest(&connection)?));
-        let time = crate::lasting::tell_time(&connection, Arc::<FloorClock>::clone(&clock))?;
+        let tasks = crate::lasting::number(&connection, Arc::<FloorClock>::clone(&clock), &*with.random)?;
         let readers = Arc::new(Readers::new(&path, vfs, with.config.readers));
         let index = Arc::new(TableIndex { readers: Arc::clone(&readers) });
         let stores = with.key_stores.clone();
@@ -218,7 +218,7 @@ impl Store {
             log_state(&keyring, &with.origin, Log::Access, asked)?,
         ];
         let core = Core {
-            writer: Writer::start(connection, time, with.config.seams.clone())?,
+            writer: Writer::start(connection, tasks, with.config.seams.clone())?,
             journal: Journal::open(&with.folder.join("journal"), Arc::clone(&with.random), with.config.seams.clone())?,
             config: with.config,
             limits: with.limits,

@@ -24,10 +24,13 @@ use crate::index::IndexRow;
 use crate::search::NO_DATE;
 use crate::types::{NewVersion, ResourceKey, owner_bytes, resource_id};
 
+/// Most that [`base::limits::Limits::resource_bytes`] may be: with its names such a resource fits one frame.
+pub const RESOURCE_BYTES_MAX: usize = 15 << 20;
 /// Most index rows of one resource.
 pub const INDEX_ROWS_MAX: usize = 2_000;
 /// Longest FHIR type and longest id at an institution, in bytes (R4 ids have 64; others' ids are taken too).
 pub const NAME_BYTES_MAX: usize = 512;
+const _: () = assert!(RESOURCE_BYTES_MAX + 3 * NAME_BYTES_MAX < vault::PLAINTEXT_BYTES_MAX);
 
 /// A resource version that is ready to be written.
 pub struct Prepared {

@@ -328,7 +328,7 @@ fn listed(
     );
     let mut statement = connection.prepare_cached(&sql).at(step)?;
     let mut rows = statement.query(named).at(step)?;
-    let mut found = Vec::new();
+    let (mut found, mut ended) = (Vec::new(), deaths::Ended::default());
     while let Some(row) = rows.next().at(step)? {
         let id = |at: usize| id16_from(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());
         let (code, share): (String, String) = (row.get(4).at(step)?, row.get(5).at(step)?);
@@ -338,7 +338,7 @@ fn listed(
         found.push(Representative {
             id: id(0)?,
             agent: id(2)?,
-            after_death: deaths::ends(connection, &proof_case, person)?,
+            after_death: ended.ends(connection, &proof_case, person)?,
             person,
             proof_case,
             institution: if code.is_empty() { None } else { Some(institution_from(&code)?) },

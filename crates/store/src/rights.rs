@@ -211,9 +211,26 @@ impl Store {
     /// [`Action::ManageRights`], and is journalled under the account before it is done, and where it came to nothing.
     ///
     /// # Errors
+    /// [`StoreError::RightHeld`]; [`StoreError::RightAsked`] where somebody else asked for the same, who stays the one that asked;
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Scope`], [`StoreError::JournalUnavailable`], and those of
     /// [`Store::grant`].
     pub fn ask_right(&self, permit: &Permit, account: Id16, right: &Right) -> Result<(), StoreError> {
+        self.ask_right_with(permit, account, right, "asking for a right", |_| Ok(()))
+    }
+
+    /// As [`Store::ask_right`], with what a room does beside that on its own tables, in the same transaction: neither is done alone,
+    /// and neither once the permit has ended.
+    ///
+    /// # Errors
+    /// As [`Store::ask_right`], and [`StoreError::Database`] with the error of `beside`, which undoes all.
+    pub fn ask_right_with<T: Send + 'static>(
+        &self,
+        permit: &Permit,
+        account: Id16,
+        right: &Right,
+        name: &'static str,
+        beside: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         check_action(permit, "ask_right", &[Action::ManageRights])?;
         let by = permit.actor().account;
         if by == account {
@@ -221,11 +238,20 @@ impl Store {
         }
         let (role, institution) = right.columns()?;
         let (epoch, now_us) = (permit.epoch(), self.core().clock.now_us());
+        let (guard, right) = (self.core().room.clone(), right.clone());
         let ask = move |transaction: &Transaction<'_>| {
             check_epoch(transaction, epoch)?;
+            if rights(transaction, account)?.contains(&right) {
+                return Err(StoreError::RightHeld);
+            }
+            // Not silently: whoever thinks that they asked would leave the confirming to somebody who may not.
+            if asked(transaction, Some(account))?.iter().any(|one| one.right == right && one.by != by) {
+                return Err(StoreError::RightAsked);
+            }
             let sql = "INSERT OR IGNORE INTO right_asked (account, role, institution, asked_by, asked_us) VALUES (?, ?, ?, ?, ?)";
             let values = params![account.0, role, institution, by.0, now_us];
-            transaction.execute(sql, values).at("asking for a right").map(|_| ())
+            transaction.execute(sql, values).at("asking for a right")?;
+            guard.within(|| beside(transaction)).at(name)
         };
         self.noted(permit, account, "right-asked", || self.core().writer.run(1, ask))
     }

@@ -41,6 +41,14 @@ pub(crate) struct Layout {
     pub(crate) columns: Vec<String>,
 }
 
+impl Layout {
+    /// Bytes that it has in [`write_rows`].
+    pub(crate) fn bytes(&self) -> usize {
+        let text = |text: &str| 4 + text.len();
+        4 + text(&self.table) + self.columns.iter().map(|column| text(column)).sum::<usize>()
+    }
+}
+
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Change {

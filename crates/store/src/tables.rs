@@ -1,13 +1,15 @@
 //! How rooms reach their operational tables: named transactions. Not for clinical facts, which are resources.
 
+use policy::{Action, Permit};
 use rusqlite::{Connection, Transaction};
 
 use crate::Store;
+use crate::core::{check_action, check_epoch};
 use crate::error::{AtStep, StoreError};
 
 /// Transactions on the operational tables of the rooms (accounts, sessions, institutions, applications).
 ///
-/// SQL stands in a room's `tables.rs` and nowhere else. These calls take no permit, because nothing clinical is within their
+/// SQL stands in a room's `tables.rs` and nowhere else. These calls need no permit, because nothing clinical is within their
 /// reach: statements on the store's own tables (record, index, keys, rights) are refused as not authorized.
 #[derive(Debug, Clone)]
 pub struct Tables {
@@ -32,9 +34,31 @@ impl Tables {
         name: &'static str,
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.write_by(None, name, write)
+    }
+
+    /// As [`Tables::write`], by whoever has a permit for an action: nothing is written where rights were narrowed since it was made,
+    /// also while this waited for its turn. Nothing is journalled here.
+    ///
+    /// # Errors
+    /// As [`Tables::write`], [`StoreError::Action`], [`StoreError::StaleEpoch`].
+    pub fn write_by<T: Send + 'static>(
+        &self,
+        by: Option<(&Permit, Action)>,
+        name: &'static str,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         metrics::counter!("hanmaru_store_tables", "name" => name, "kind" => "write").increment(1);
-        let guard = self.store.core().room.clone();
-        self.store.core().writer.run(1, move |transaction| guard.within(|| write(transaction)).at(name))
+        if let Some((permit, action)) = by {
+            check_action(permit, name, &[action])?;
+        }
+        let (guard, epoch) = (self.store.core().room.clone(), by.map(|(permit, _)| permit.epoch()));
+        self.store.core().writer.run(1, move |transaction| {
+            if let Some(epoch) = epoch {
+                check_epoch(transaction, epoch)?;
+            }
+            guard.within(|| write(transaction)).at(name)
+        })
     }
 
     /// Runs `read` on one state of the database. Never waits for a writer.

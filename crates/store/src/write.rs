@@ -11,7 +11,7 @@ use crate::Store;
 use crate::core::{check_action, check_count, check_epoch};
 use crate::edition::{self, Becomes, Named};
 use crate::error::{AtStep, StoreError};
-use crate::lasting::NOW;
+use crate::lasting::{NOW, TASK};
 use crate::objects::{self, PreparedObject};
 use crate::prepare::Prepared;
 use crate::sequencer::KIND_VERSION;
@@ -19,8 +19,9 @@ use crate::types::{Log, OWNER_BYTES, Outcome, Ticket, Written, owner_bytes};
 
 /// Most resources and objects in one write.
 pub const WRITE_MAX: usize = 20_000;
-/// Most bytes of resources in one write, sealed: with its rows it fits one segment, so that it is sealed whole or not at all.
-pub const WRITE_BYTES_MAX: usize = 22 << 20;
+/// Most bytes of resources in one write, sealed: with its rows it fits one segment, so that it is sealed whole or not at all. Twenty
+/// thousand resources have about five MiB of rows.
+pub const WRITE_BYTES_MAX: usize = 20 << 20;
 
 /// Rows of a room's own tables that belong to a write: they are committed with it or not at all. Given the outcome of each
 /// version, in their order, so that what is counted is what is committed.
@@ -227,7 +228,9 @@ impl Batch<'_> {
 pub(crate) fn enqueue(transaction: &Transaction<'_>, kind: i64, row: i64, commitment: &[u8]) -> Result<(), StoreError> {
     let step = "writing the outbox";
     transaction
-        .prepare_cached(&format!("INSERT INTO outbox_records (kind, row, entry, since_us) VALUES (?, ?, ?, {NOW})"))
+        .prepare_cached(&format!(
+            "INSERT INTO outbox_records (kind, row, entry, since_us, task) VALUES (?, ?, ?, {NOW}, {TASK})"
+        ))
         .at(step)?
         .execute(params![kind, row, commitment])
         .at(step)

@@ -15,7 +15,7 @@ use base::Seams;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::error::{AtStep, StoreError};
-use crate::lasting::TaskTime;
+use crate::lasting::Tasks;
 use crate::seams;
 
 /// Tasks that may wait; who comes later waits to hand its task in.
@@ -42,11 +42,11 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection made by [`crate::connection::open_writer`].
-    pub(crate) fn start(connection: Connection, time: TaskTime, seams: Seams) -> Result<Self, StoreError> {
+    pub(crate) fn start(connection: Connection, numbers: Tasks, seams: Seams) -> Result<Self, StoreError> {
         let (tasks, queue) = sync_channel(WAITING_MAX);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(connection, &queue, &time, &seams))
+            .spawn(move || serve(connection, &queue, &numbers, &seams))
             .map_err(|error| StoreError::Commit { reason: error.to_string() })?;
         Ok(Self { tasks: Some(tasks), thread: Some(thread) })
     }
@@ -122,7 +122,7 @@ where
     }
 }
 
-fn serve(mut connection: Connection, queue: &Receiver<Box<dyn Task>>, time: &TaskTime, seams: &Seams) {
+fn serve(mut connection: Connection, queue: &Receiver<Box<dyn Task>>, tasks: &Tasks, seams: &Seams) {
     let mut held = None;
     while let Some(first) = held.take().or_else(|| queue.recv().ok()) {
         let mut group = vec![first];
@@ -134,7 +134,8 @@ fn serve(mut connection: Connection, queue: &Receiver<Box<dyn Task>>, time: &Tas
                 None
             }
         };
-        let committed = commit_group(&mut connection, &mut group, more, time, seams).map_err(|error| error.to_string());
+        let committed =
+            commit_group(&mut connection, &mut group, more, tasks, seams).map_err(|error| error.to_string());
         if let Err(reason) = &committed {
             tracing::error!(%reason, "a transaction was not committed");
             metrics::counter!("hanmaru_store_commits_failed").increment(1);
@@ -152,43 +153,43 @@ fn commit_group(
     connection: &mut Connection,
     group: &mut Vec<Box<dyn Task>>,
     mut more: impl FnMut() -> Option<Box<dyn Task>>,
-    time: &TaskTime,
+    tasks: &Tasks,
     seams: &Seams,
 ) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| StoreError::Commit { reason: error.to_string() };
     seams.at(seams::BEGIN).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).at("beginning to write")?;
-    let first = group.last_mut().expect("the group begins with one task");
-    let mut rows = first.rows();
-    time.next();
-    let keep = first.run(&transaction);
-    check_begun(&transaction)?;
-    if !keep {
-        return transaction.rollback().at("undoing a task");
-    }
-    while rows < GROUP_ROWS && group[0].rows() < LARGE_ROWS {
-        let Some(next) = more() else { break };
-        group.push(next);
-        let task = group.last_mut().expect("it was put there in the line before");
+    let mut rows = 0;
+    loop {
+        let is_first = group.len() == 1;
+        let task = group.last_mut().expect("the group begins with one task");
         rows += task.rows();
-        time.next();
-        transaction.execute_batch("SAVEPOINT task").at("setting a savepoint")?;
+        tasks.next();
+        if !is_first {
+            transaction.execute_batch("SAVEPOINT task").at("setting a savepoint")?;
+        }
         let keep = task.run(&transaction);
-        check_begun(&transaction)?;
-        let end = if keep { "RELEASE task" } else { "ROLLBACK TO task; RELEASE task" };
-        transaction.execute_batch(end).at("ending a savepoint")?;
+        if transaction.is_autocommit() {
+            // A full disk and the like end the whole transaction; nothing of this group was written.
+            return Err(StoreError::Commit { reason: "the database gave the transaction up".to_owned() });
+        }
+        match (is_first, keep) {
+            (true, true) => {}
+            (true, false) => return transaction.rollback().at("undoing a task"),
+            (false, true) => transaction.execute_batch("RELEASE task").at("ending a savepoint")?,
+            (false, false) => transaction.execute_batch("ROLLBACK TO task; RELEASE task").at("ending a savepoint")?,
+        }
+        if rows >= GROUP_ROWS || group[0].rows() >= LARGE_ROWS {
+            break;
+        }
+        match more() {
+            Some(next) => group.push(next),
+            None => break,
+        }
     }
     seams.at(seams::COMMIT).map_err(failed)?;
     transaction.commit().at("committing")?;
     seams.at(seams::COMMITTED).map_err(failed)
-}
-
-/// A full disk and the like end the whole transaction: nothing of its group was written.
-fn check_begun(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    if transaction.is_autocommit() {
-        return Err(StoreError::Commit { reason: "the database gave the transaction up".to_owned() });
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -198,8 +199,7 @@ mod tests {
     fn writer() -> Writer {
         let connection = Connection::open_in_memory().expect("memory");
         connection.execute_batch("CREATE TABLE t (n INTEGER)").expect("a table");
-        let time = TaskTime::new(std::sync::Arc::new(base::SystemClock::default()));
-        Writer::start(connection, time, Seams::default()).expect("a thread")
+        Writer::start(connection, Tasks::uncounted(), Seams::default()).expect("a thread")
     }
 
     fn count(writer: &Writer) -> i64 {

@@ -92,12 +92,6 @@ impl Fault {
         }
     }
 
-    /// Whether this tells what is there under a name: nothing, or nothing that is whole.
-    #[must_use]
-    pub const fn is_answer(&self) -> bool {
-        matches!(self, Self::Absent(_) | Self::Damaged(_))
-    }
-
     /// Whether one object is the matter, which another copy of it would mend: it is absent, damaged or not readable.
     pub(crate) const fn is_of_one_object(&self) -> bool {
         matches!(self, Self::Absent(_) | Self::Damaged(_) | Self::Io(_))

@@ -139,6 +139,8 @@ pub enum Gap {
     NoKey {
         /// The key, or the root that it needs.
         key: String,
+        /// The last entry that was watched: where the same key is missing later, more were.
+        after: u64,
     },
     /// The chain of a journal file breaks off before its end.
     Journal {

@@ -8,7 +8,8 @@
 //! Watch::new(store, Arc<Door>) -> Watch
 //!
 //! watching   reader() -> Reader     Reader::step() -> Step{ entries, findings, more }
-//!            mark(subject, Flag)    works_at(account, person, institution)    set_hours(institution, weekday, Hours)
+//!            mark(subject, Flag)    works_at(account, person, institution)    forget_staff(account)    is_own(account, subject)
+//!            set_hours(institution, weekday, Hours)
 //! marks      marks(&Permit) -> Marks    mark_patient(&Permit, &NamedPatient, Flag, reason)    unmark_as(&Permit, subject, Flag, reason)
 //! cases      cases(&Permit, &CaseQuery) -> Vec<Case>             case(&Permit, id) -> CaseFile
 //!            assign  ask  remark  close  fulfil                  changes(&Permit, after) -> (newest, Vec<Case>)

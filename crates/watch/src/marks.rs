@@ -89,15 +89,13 @@ impl Watch {
 
     /// Refuses, and journals so, where the records are those of who marks, as far as it was said which person that is.
     fn refuse_own(&self, permit: &Permit, subject: Id16) -> Result<(), WatchError> {
-        let store = &self.inner.store;
-        let Some(own) = self.person_of(permit.actor().account)? else { return Ok(()) };
-        if own != subject && store.person_of_patient(permit, subject)? != Some(own) {
+        if !self.is_own(permit.actor().account, subject)? {
             return Ok(());
         }
         let (actor, explanation) = (permit.actor().clone(), permit.explanation().to_owned());
         let (action, purpose) = (permit.action().name(), permit.purpose().name());
         let refused = Some("own".to_owned());
-        store.journal_act(Act { actor, subject, action, purpose, explanation, refused, count: None })?;
+        self.inner.store.journal_act(Act { actor, subject, action, purpose, explanation, refused, count: None })?;
         Err(WatchError::OwnRecords)
     }
 

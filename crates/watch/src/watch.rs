@@ -200,7 +200,7 @@ impl Watch {
         Ok(self.tables().write("unmarking for the watch", clear)?)
     }
 
-    /// Says who a member of staff is as a person, and where they work.
+    /// Says who a member of staff is as a person, and where they work; what is not said now stays as it was said before.
     ///
     /// # Errors
     /// [`WatchError::Store`].
@@ -212,6 +212,31 @@ impl Watch {
     ) -> Result<(), WatchError> {
         let row = StaffRow { person, institution };
         Ok(self.tables().write("a member of staff", move |t| tables::set_staff(t, account, &row))?)
+    }
+
+    /// Takes back who a member of staff is, and where they work.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn forget_staff(&self, account: Id16) -> Result<(), WatchError> {
+        Ok(self.tables().write("a member of staff", move |t| tables::forget_staff(t, account))?)
+    }
+
+    /// Whether an account is that of a member of staff, or of one who left.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`].
+    pub fn is_staff(&self, account: Id16) -> Result<bool, WatchError> {
+        Ok(self.tables().read("whether somebody is staff", |connection| tables::is_staff(connection, account))?)
+    }
+
+    /// Whether a person, or a patient as they are linked now, is who a member of staff is, as far as that was said.
+    ///
+    /// # Errors
+    /// [`WatchError::Store`], [`WatchError::Denied`].
+    pub fn is_own(&self, account: Id16, subject: Id16) -> Result<bool, WatchError> {
+        let Some(own) = self.person_of(account)? else { return Ok(false) };
+        Ok(own == subject || self.store().person_of_patient(&self.permit()?, subject)? == Some(own))
     }
 
     /// Which person a member of staff is, where that was said.
@@ -296,7 +321,8 @@ impl Reader {
         };
         self.keyless = Some((key.to_owned(), since));
         if now.duration_since(since) >= KEYLESS {
-            self.find_gaps([Gap::NoKey { key: key.to_owned() }], now, None)?;
+            let (after, _) = self.watch.tables().read("where the watch is", tables::position)?;
+            self.find_gaps([Gap::NoKey { key: key.to_owned(), after }], now, None)?;
         }
         Ok(())
     }

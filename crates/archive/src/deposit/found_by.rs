@@ -1,6 +1,7 @@
 //! What a resource is found by: its rows of the search index, made when it is taken in and when tables are made again.
 
 use super::NATIONAL_SYSTEMS;
+use super::chart_number::chart_numbers;
 use super::household::homes;
 use crate::members::is_secret;
 use crate::records::unmarked;
@@ -9,7 +10,7 @@ use base::limits::Limits;
 use fhir::Value;
 use fhir::search::{Options, Selection};
 use policy::InstitutionCode;
-use store::{CiHash, HOUSEHOLD, IndexRow, Indexing, index_rows};
+use store::{CHART_NUMBER, CiHash, HOUSEHOLD, INDEX_TEXT_BYTES_MAX, IndexRow, Indexing, index_rows};
 
 /// What is searched for by this program, and what the watch asks for of the dead. Owner, date and encounter have columns of their
 /// own.
@@ -33,6 +34,14 @@ pub(crate) fn rows(
     hash: &CiHash<'_>,
 ) -> Vec<IndexRow> {
     let mut rows = index_rows(value, institution, indexing);
+    for (system, number) in chart_numbers(value, institution) {
+        let row =
+            |param| IndexRow::Token { param, system: system.unwrap_or_default().to_owned(), code: number.to_owned() };
+        // What is hidden among the identifiers is hidden here, and what is cut there would be another number.
+        if number.len() <= INDEX_TEXT_BYTES_MAX && rows.contains(&row("identifier")) {
+            rows.push(row(CHART_NUMBER));
+        }
+    }
     for identifier in value.each("identifier").filter(|identifier| is_secret(identifier)) {
         let Some(number) = identifier.str("value") else { continue };
         rows.retain(|row| !matches!(row, IndexRow::Token { code, .. } if code == number));
@@ -70,4 +79,30 @@ pub fn reindex(
         return Ok(vec![IndexRow::Token { param: "status", system: String::new(), code: status }]);
     }
     Ok(rows(&value, institution, &indexing(), hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_on_charts_are_told_from_others_and_hidden_as_they_are() {
+        let text = r#"{"resourceType":"Patient","id":"p","identifier":[
+            {"type":{"coding":[{"code":"MR"}]},"value":"7001"},
+            {"type":{"coding":[{"code":"MR"}]},"use":"old","value":"7002"},
+            {"type":{"coding":[{"code":"MR"}]},"value":"900101-1234567"},
+            {"type":{"coding":[{"code":"MR"}]},"value":"M12345678"},
+            {"type":{"coding":[{"code":"PPN"}]},"value":"M12345678"}]}"#;
+        let institution = InstitutionCode::new("11100001").expect("a code");
+        let found = reindex(&Limits::default(), &institution, text.as_bytes(), &|_| [7; 32]).expect("it is read");
+        let codes = |wanted: &str| -> Vec<String> {
+            let of = |row: &IndexRow| match row {
+                IndexRow::Token { param, code, .. } if *param == wanted => Some(code.clone()),
+                _ => None,
+            };
+            found.iter().filter_map(of).collect()
+        };
+        assert_eq!(codes(CHART_NUMBER), ["7001"]);
+        assert_eq!(codes("identifier"), ["7001", "7002", base::hex(&[7; 32]).as_str()]);
+    }
 }

@@ -42,6 +42,7 @@
 pub mod bag;
 pub mod bag_info;
 pub mod bundles;
+mod chart_number;
 mod check;
 mod dispute;
 mod documents;

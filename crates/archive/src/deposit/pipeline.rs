@@ -25,6 +25,8 @@ const WAITING: usize = 3;
 /// Resources written in one transaction, at most about, and their bytes.
 const WRITE_ROWS: usize = 2_000;
 const WRITE_BYTES: usize = 12 << 20;
+/// Bytes of lines that no transaction has more of: sealed they are less than [`store::WRITE_BYTES_MAX`].
+const WRITE_BYTES_MAX: usize = store::WRITE_BYTES_MAX - (2 << 20);
 /// Owners, about, whose resources are written in one transaction. Each has pages of its own in every table, all of which stay in
 /// memory until it is committed: files with a line for each patient would fill it otherwise.
 const WRITE_OWNERS: usize = 200;
@@ -192,6 +194,9 @@ impl Deposit<'_> {
             while let Some(done) = early.remove(&next) {
                 next += 1;
                 slots.give_back();
+                if joined.bytes + done.bytes > WRITE_BYTES_MAX {
+                    self.write(permit, std::mem::take(&mut joined))?;
+                }
                 joined.join(done);
                 if joined.is_enough() {
                     self.write(permit, std::mem::take(&mut joined))?;

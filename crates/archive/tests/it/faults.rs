@@ -89,6 +89,27 @@ fn a_line_that_is_too_long_is_kept_without_being_held_in_memory() {
 }
 
 #[test]
+fn resources_as_large_as_may_be_are_taken_in_any_order() {
+    let world = World::with_limits(Limits { resource_bytes: store::RESOURCE_BYTES_MAX, ..Limits::default() });
+    // White space between members is part of a resource as it came.
+    let large = |id: &str, bytes: usize| {
+        let text = format!(
+            r#"{{"resourceType":"Basic","id":"{id}","code":{{"text":"x"}},"subject":{{"reference":"Patient/p1"}}"#
+        );
+        format!("{text}{}}}", " ".repeat(bytes - text.len() - 1))
+    };
+    let builder = good()
+        .line("Basic", large("b1", 11 << 20))
+        .line("Basic", large("b2", store::RESOURCE_BYTES_MAX))
+        .line("Basic", large("b3", 11 << 20))
+        .line("Basic", large("b4", 11 << 20))
+        .line("Basic", large("b5", store::RESOURCE_BYTES_MAX + 1));
+    let receipt = world.deposit(&write(&world, &builder).root).expect("they go in");
+    assert_eq!(faults(&receipt), [fault("data/fhir/Basic.ndjson", 5, "line-too-long")]);
+    assert_eq!(receipt.receipt.taken.by_type["Basic"], 4);
+}
+
+#[test]
 fn a_file_with_a_wrong_checksum_is_refused_whole_and_taken_once_it_is_mended() {
     let world = world();
     let bag = write(&world, &good());

@@ -54,9 +54,9 @@ enum What {
         #[arg(long)]
         to: jiff::civil::Time,
     },
-    /// Says which person a member of staff is, and where they work.
+    /// Says which person a member of staff is, and where they work. What is not said stays as it was said before.
     Staff {
-        /// The account.
+        /// The account, as `hanmaru staff list` tells it.
         account: Id16,
         /// The person: their user code, as they see it under representatives once they are signed in.
         #[arg(long, value_parser = user_code)]
@@ -65,8 +65,11 @@ enum What {
         #[arg(long, value_name = "CODE/NUMBER", conflicts_with = "person")]
         known_as: Option<String>,
         /// The institution's code.
-        #[arg(long)]
+        #[arg(long, required_unless_present_any = ["person", "known_as", "forget"])]
         institution: Option<String>,
+        /// Takes back what was said of them.
+        #[arg(long, conflicts_with_all = ["person", "known_as", "institution"])]
+        forget: bool,
     },
     /// Lists accounts with rights of which nobody said which person they are, and institutions without hours on some weekday.
     Unknown,
@@ -114,8 +117,18 @@ impl Watch {
                     watch.set_hours(institution.clone(), day, hours)?;
                 }
             }
-            What::Staff { account, person, known_as, institution } => {
+            What::Staff { account, person, known_as, institution, forget } => {
+                // Of an account that was mistyped it would be said in vain, and whose it was meant to be would stay unknown.
+                if !watch.is_staff(account)? {
+                    return Err(
+                        format!("{account} is the account of no member of staff: see `hanmaru staff list`").into()
+                    );
+                }
                 note(account)?;
+                if forget {
+                    watch.forget_staff(account)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
                 let person = match known_as {
                     Some(number) => Some(known(&watch, &number)?),
                     None => person,

@@ -59,8 +59,15 @@ fn the_watch_is_not_told_that_a_member_of_staff_is_nobody() {
         assert_ne!(said.code, Some(0), "{wrong}: {said:?}");
         assert!(said.err.contains(why), "{said:?}");
     }
-    let place = program.run(&["watch", "staff", &account, "--institution", "31100001"]);
-    assert_eq!(place.code, Some(0), "{place:?}");
+    let nobodys = program.run(&["watch", "staff", &"09".repeat(16), "--institution", "31100001"]);
+    assert!(nobodys.code != Some(0) && nobodys.err.contains("no member of staff"), "{nobodys:?}");
+    for wrong in [&["watch", "staff", &account][..], &["watch", "staff", &account, "--forget", "--institution", "1"]] {
+        assert_eq!(program.run(wrong).code, Some(2), "{wrong:?}");
+    }
+    for right in [&["--forget"][..], &["--institution", "31100001"]] {
+        let said = program.run(&[&["watch", "staff", &account], right].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+    }
     let missing = program.run(&["watch", "unknown"]);
     assert!(missing.code == Some(1) && missing.out.contains(&account), "still nobody in particular: {missing:?}");
 }

@@ -1,6 +1,6 @@
 //! The end of a member of staff's account: everything at once, whatever is under way.
 
-use crate::passkeys::{ORIGIN, staff, staff_as};
+use crate::passkeys::{ORIGIN, deciding, managing, staff, staff_as};
 use crate::provider::KIM;
 use crate::world::{HOME, World};
 use base::Id16;
@@ -91,13 +91,6 @@ fn administrator(world: &World) -> (Id16, Permit) {
     (session.account, managing(world, &session))
 }
 
-fn managing(world: &World, session: &Session) -> Permit {
-    let actor = session.actor_as(Role::Administrator, HOME);
-    let (target, purpose) = (Target::Installation, Purpose::Operation);
-    let request = Request { actor, action: Action::ManageRights, target, purpose };
-    world.store.ask(&Door::standard().expect("policies"), request).expect("an administrator")
-}
-
 fn come(world: &World, invitation: &Invitation) -> Result<SignedIn, IdentityError> {
     let token = invitation.token.expose();
     let (_, ask) = world.identity.staff_enrol(token)?;
@@ -112,9 +105,9 @@ fn what_an_administrator_began_ends_with_their_account_or_their_role() {
         let right = Right::of("administrator", None).expect("a role");
         let session = staff_as(&world, &mut SoftKey::new(ORIGIN), &right).session;
         let colleague = staff(&world, &mut SoftKey::new(ORIGIN)).session;
-        let asked = world.identity.recovery_ask_for(&session, colleague.account).expect("a colleague");
-        let shown = world.identity.staff_invite_as(&managing(&world, &session), "최서아", &Right::Operator);
-        let shown = shown.expect("invited");
+        let by = managing(&world, &session);
+        let asked = world.identity.recovery_ask_for(&by, colleague.account).expect("a colleague");
+        let shown = world.identity.staff_invite_as(&by, "최서아", &Right::Operator).expect("invited");
         let other = world.identity.staff_invite("한지우", &[]).expect("at the command line");
         assert!(world.identity.staff_enrol(shown.token.expose()).is_ok());
         if leaves {
@@ -128,12 +121,9 @@ fn what_an_administrator_began_ends_with_their_account_or_their_role() {
         assert!(matches!(over, Err(IdentityError::RecoveryOver)), "{over:?}");
         assert_eq!(world.store.rights_asked().expect("a list"), []);
         come(&world, &other).expect("nobody's who left");
-        if leaves {
-            let late = world.identity.staff_invite_again(Some(session.account), shown.account);
-            assert!(matches!(late, Err(IdentityError::NotStaff)), "a request that was under way: {late:?}");
-        }
         // Whoever is still there invites anew.
-        let again = world.identity.staff_invite_again(Some(colleague.account), shown.account).expect("not come yet");
+        let by = managing(&world, &colleague);
+        let again = world.identity.staff_invite_again(Some(&by), shown.account).expect("not come yet");
         come(&world, &again).expect("by another link");
     }
 }
@@ -145,8 +135,10 @@ fn an_approval_does_not_outlive_the_role_that_it_was_given_in() {
     let second = staff(&world, &mut SoftKey::new(ORIGIN)).session;
     world.sign_in_with_totp(&KIM);
     let asked = world.identity.recovery_ask(&world.sign_in(&KIM).session).expect("good");
-    let approve =
-        |by: &Session| world.identity.recovery_approve(by, asked.code.expose(), "잃어버림", "신분증").expect("good");
+    let approve = |by: &Session| {
+        let permit = deciding(&world, by);
+        world.identity.recovery_approve(&permit, by, asked.code.expose(), "잃어버림", "신분증").expect("good")
+    };
     approve(&first);
     let auditor = Right::of("auditor", None).expect("a role");
     world.store.grant(first.account, &auditor).expect("granted");
@@ -165,7 +157,7 @@ fn rights_are_given_to_who_came_by_somebody_who_did_not_know_the_link() {
     let confirm = |by: Option<&Permit>| world.identity.confirm_rights(by, invited.account, None);
     let early = |by| matches!(confirm(by), Err(IdentityError::Store(StoreError::Missing { .. })));
     assert!(early(Some(&second.1)) && early(None), "nobody came");
-    let again = world.identity.staff_invite_again(Some(second.0), invited.account).expect("not come yet");
+    let again = world.identity.staff_invite_again(Some(&second.1), invited.account).expect("not come yet");
     come(&world, &again).expect("by the second's link");
     assert!(early(Some(&first.1)), "they asked");
     assert!(early(Some(&second.1)), "they knew the link");
@@ -173,4 +165,76 @@ fn rights_are_given_to_who_came_by_somebody_who_did_not_know_the_link() {
     let third = administrator(&world);
     assert_eq!(confirm(Some(&third.1)).expect("given"), 1);
     assert!(world.store.facts(invited.account).expect("facts").operator);
+}
+
+#[test]
+fn what_waits_for_its_turn_ends_with_the_permit_that_it_was_asked_with() {
+    let world = World::new();
+    let session = staff(&world, &mut SoftKey::new(ORIGIN)).session;
+    let colleague = staff(&world, &mut SoftKey::new(ORIGIN)).session;
+    world.sign_in_with_totp(&KIM);
+    let asked = world.identity.recovery_ask(&world.sign_in(&KIM).session).expect("good");
+    let code = asked.code.expose();
+    let invited = world.identity.staff_invite("한지우", &[]).expect("at the command line");
+    let (manages, decides) = (managing(&world, &session), deciding(&world, &session));
+    // Both passed the door; then the roles go, before anything is written.
+    for right in [Right::Operator, Right::of("administrator", None).expect("a role")] {
+        world.identity.take_right(None, session.account, &right).expect("held");
+    }
+    let identity = &world.identity;
+    let late = [
+        identity.staff_invite_as(&manages, "최서아", &Right::Operator).map(drop),
+        identity.staff_invite_again(Some(&manages), invited.account).map(drop),
+        identity.recovery_ask_for(&manages, colleague.account).map(drop),
+        identity.recovery_approve(&decides, &session, code, "잃어버림", "신분증").map(drop),
+        identity.recovery_refuse(&decides, &session, code, "얼굴이 다름"),
+    ];
+    for (number, late) in late.iter().enumerate() {
+        assert!(
+            matches!(late, Err(IdentityError::Store(StoreError::StaleEpoch { .. }))),
+            "act {number} was done: {late:?}"
+        );
+    }
+    assert_eq!(identity.staff().expect("a list").len(), 3, "nobody was added");
+    assert_eq!(world.store.rights_asked().expect("a list"), [], "and no right waits for somebody who is not there");
+    assert!(identity.recovery(code).expect("open").approvals.is_empty());
+    come(&world, &invited).expect("the link before is good, for nobody was shown another");
+}
+
+#[test]
+fn a_permit_lets_nobody_decide_but_whose_it_is() {
+    let world = World::new();
+    let (first, second) = (staff(&world, &mut SoftKey::new(ORIGIN)), staff(&world, &mut SoftKey::new(ORIGIN)));
+    world.sign_in_with_totp(&KIM);
+    let asked = world.identity.recovery_ask(&world.sign_in(&KIM).session).expect("good");
+    let decide = |permit: &Permit| {
+        world.identity.recovery_approve(permit, &first.session, asked.code.expose(), "잃어버림", "신분증")
+    };
+    let others = decide(&deciding(&world, &second.session));
+    assert!(matches!(others, Err(IdentityError::NotStaff)), "{others:?}");
+    let other = decide(&managing(&world, &first.session));
+    assert!(matches!(other, Err(IdentityError::Store(StoreError::Action { .. }))), "{other:?}");
+}
+
+#[test]
+fn a_link_ends_with_the_role_in_which_it_was_shown() {
+    let world = World::new();
+    let member = || staff(&world, &mut SoftKey::new(ORIGIN)).session;
+    let (asker, lost) = (member(), member());
+    let asked = world.identity.recovery_ask_for(&managing(&world, &asker), lost.account).expect("a colleague");
+    world.clock.advance(600);
+    let mut link = None;
+    for by in [member(), member()] {
+        let permit = deciding(&world, &by);
+        let approved = world.identity.recovery_approve(&permit, &by, asked.code.expose(), "잃어버림", "신분증");
+        if let Recovered::Done(shown) = approved.expect("good") {
+            link = shown.map(|shown| (by.account, shown));
+        }
+    }
+    let (shown_to, link) = link.expect("the second approval");
+    assert!(world.identity.staff_enrol(link.token.expose()).is_ok());
+    // An operator, and no administrator.
+    world.identity.take_right(None, shown_to, &Right::Operator).expect("held");
+    let over = world.identity.staff_enrol(link.token.expose());
+    assert!(matches!(over, Err(IdentityError::InvitationOver)), "{over:?}");
 }

@@ -3,7 +3,7 @@
 use crate::provider::{KIM, LEE};
 use crate::world::{ELSEWHERE, HOME, World};
 use identity::{Holder, IdentityError, PasskeyFault, SecondFactor, Session, SignedIn};
-use policy::Assurance;
+use policy::{Action, Assurance, Door, Permit, Purpose, Request, Role, Target};
 use store::Right;
 use synth::passkey::SoftKey;
 
@@ -36,6 +36,24 @@ pub fn staff_as(world: &World, key: &mut SoftKey, right: &Right) -> SignedIn {
         .identity
         .staff_enrolled(invitation.token.expose(), ask.cookie.expose(), &answer, "열쇠", HOME)
         .expect("a good passkey")
+}
+
+/// The permit of an operator to decide about second factors of others.
+pub fn deciding(world: &World, session: &Session) -> Permit {
+    permit(world, session, Role::Operator, Action::DecideRecovery)
+}
+
+/// The permit to manage rights of somebody who becomes an administrator where they are none.
+pub fn managing(world: &World, session: &Session) -> Permit {
+    let right = Right::of("administrator", None).expect("a role");
+    world.store.grant(session.account, &right).expect("granted");
+    permit(world, session, Role::Administrator, Action::ManageRights)
+}
+
+fn permit(world: &World, session: &Session, role: Role, action: Action) -> Permit {
+    let (actor, target, purpose) = (session.actor_as(role, HOME), Target::Installation, Purpose::Operation);
+    let request = Request { actor, action, target, purpose };
+    world.store.ask(&Door::standard().expect("policies"), request).expect("a permit")
 }
 
 #[track_caller]

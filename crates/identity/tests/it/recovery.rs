@@ -1,6 +1,6 @@
 //! Recovery through two members of staff: who may approve, when, and what is left afterwards.
 
-use crate::passkeys::{ORIGIN, staff};
+use crate::passkeys::{ORIGIN, deciding, managing, staff};
 use crate::provider::{KIM, LEE};
 use crate::world::{Authenticator, ELSEWHERE, HOME, World};
 use identity::{Ending, IdentityError, Recovered, SecondFactor, Session, SessionToken};
@@ -14,6 +14,11 @@ fn member(world: &World, key: &mut SoftKey) -> Session {
 fn again(world: &World, key: &mut SoftKey) -> Session {
     let ask = world.identity.staff_ask().expect("a challenge");
     world.identity.staff_sign_in(ask.cookie.expose(), &key.get(&ask.options), HOME).expect("good").session
+}
+
+/// Approves as an operator who may.
+fn approve(world: &World, by: &Session, code: &str, reason: &str, proof: &str) -> Result<Recovered, IdentityError> {
+    world.identity.recovery_approve(&deciding(world, by), by, code, reason, proof)
 }
 
 fn keys() -> [SoftKey; 2] {
@@ -34,19 +39,19 @@ fn two_members_of_staff_reset_what_a_person_lost() {
     assert_eq!((found.account, found.name.expose().as_str()), (half.session.account, "김철수"));
     assert!(found.approvals.is_empty());
 
-    let early = world.identity.recovery_approve(&first, code, "전화를 잃어버림", "주민등록증").expect("the first");
+    let early = approve(&world, &first, code, "전화를 잃어버림", "주민등록증").expect("the first");
     assert!(matches!(early, Recovered::Waiting));
-    let twice = world.identity.recovery_approve(&first, code, "전화를 잃어버림", "주민등록증");
+    let twice = approve(&world, &first, code, "전화를 잃어버림", "주민등록증");
     assert!(matches!(twice, Err(IdentityError::RecoveryTwice)), "{twice:?}");
-    let early = world.identity.recovery_approve(&second, code, "전화를 잃어버림", "주민등록증");
+    let early = approve(&world, &second, code, "전화를 잃어버림", "주민등록증");
     assert!(matches!(early, Err(IdentityError::RecoveryEarly { wait_s: 1..=600 })), "{early:?}");
     assert_eq!(world.identity.recovery(code).expect("open").approvals[0].proof.expose(), "주민등록증");
 
     world.clock.advance(600);
-    let stale = world.identity.recovery_approve(&second, code, "전화를 잃어버림", "주민등록증");
+    let stale = approve(&world, &second, code, "전화를 잃어버림", "주민등록증");
     assert!(matches!(stale, Err(IdentityError::SecondFactorNeeded)), "a passkey given long ago: {stale:?}");
     let second = again(&world, &mut second_key);
-    let done = world.identity.recovery_approve(&second, code, "전화를 잃어버림", "주민등록증").expect("the second");
+    let done = approve(&world, &second, code, "전화를 잃어버림", "주민등록증").expect("the second");
     assert!(matches!(done, Recovered::Done(None)));
     assert!(matches!(world.identity.recovery(code), Err(IdentityError::RecoveryOver)));
     assert!(world.identity.session(half.token.cookie_value()).is_err(), "every session is over");
@@ -73,7 +78,10 @@ fn requests_end_and_are_refused() {
     assert!(over("") && over("AAAA-AAAA-AAAA") && over(&"A".repeat(9_999)));
     for _ in 0..5 {
         let asked = world.identity.recovery_ask(&half).expect("good");
-        world.identity.recovery_refuse(&staff, asked.code.expose(), "얼굴이 다름").expect("refused");
+        world
+            .identity
+            .recovery_refuse(&deciding(&world, &staff), &staff, asked.code.expose(), "얼굴이 다름")
+            .expect("refused");
         assert!(over(asked.code.expose()));
     }
     assert!(matches!(world.identity.recovery_ask(&half), Err(IdentityError::Unusable { .. })), "five a day");
@@ -93,7 +101,7 @@ fn asking_again_is_another_request_that_voids_nothing() {
     let first = member(&world, &mut first_key);
     world.sign_in_with_totp(&KIM);
     let asked = world.identity.recovery_ask(&world.sign_in(&KIM).session).expect("good");
-    world.identity.recovery_approve(&first, asked.code.expose(), "잃어버림", "신분증").expect("the first");
+    approve(&world, &first, asked.code.expose(), "잃어버림", "신분증").expect("the first");
     // Whoever else has the first factor learns neither number nor word, and ends nothing.
     let thief = world.try_sign_in(&KIM, ELSEWHERE).expect("one factor").session;
     let other = world.identity.recovery_ask(&thief).expect("a request of its own");
@@ -101,7 +109,7 @@ fn asking_again_is_another_request_that_voids_nothing() {
     assert_eq!(world.identity.recovery(asked.code.expose()).expect("open").approvals.len(), 1);
     world.clock.advance(600);
     let second = member(&world, &mut second_key);
-    let done = world.identity.recovery_approve(&second, asked.code.expose(), "잃어버림", "신분증").expect("the second");
+    let done = approve(&world, &second, asked.code.expose(), "잃어버림", "신분증").expect("the second");
     assert!(matches!(done, Recovered::Done(None)));
     let over = world.identity.recovery(other.code.expose());
     assert!(matches!(over, Err(IdentityError::RecoveryOver)), "one reset ends the others: {over:?}");
@@ -150,7 +158,7 @@ fn reset(world: &World) -> String {
     world.clock.advance(600);
     for mut key in keys() {
         let staff = member(world, &mut key);
-        world.identity.recovery_approve(&staff, asked.code.expose(), "잃어버림", "신분증").expect("good");
+        approve(world, &staff, asked.code.expose(), "잃어버림", "신분증").expect("good");
     }
     asked.word.expose().clone()
 }
@@ -207,17 +215,17 @@ fn neither_who_asked_nor_who_approved_can_take_a_colleagues_account_alone() {
     let asker = member(&world, &mut keys[0]);
     let colleague = member(&world, &mut keys[1]);
     let other = member(&world, &mut keys[2]);
-    let asked = world.identity.recovery_ask_for(&asker, colleague.account).expect("a colleague");
+    let asked = world.identity.recovery_ask_for(&managing(&world, &asker), colleague.account).expect("a colleague");
     let word = asked.word.expose().clone();
-    let again = world.identity.recovery_ask_for(&asker, colleague.account).expect("it is theirs");
+    let again = world.identity.recovery_ask_for(&managing(&world, &asker), colleague.account).expect("it is theirs");
     assert_eq!((again.code.expose(), again.word.expose()), (asked.code.expose(), &word));
-    let others = world.identity.recovery_ask_for(&other, colleague.account);
+    let others = world.identity.recovery_ask_for(&managing(&world, &other), colleague.account);
     assert!(matches!(others, Err(IdentityError::RecoveryOpen)), "the word is shown to one alone: {others:?}");
 
-    world.identity.recovery_approve(&other, asked.code.expose(), "잃어버림", "신분증").expect("the first");
+    approve(&world, &other, asked.code.expose(), "잃어버림", "신분증").expect("the first");
     world.clock.advance(600);
     let second = member(&world, &mut keys[3]);
-    let done = world.identity.recovery_approve(&second, asked.code.expose(), "잃어버림", "신분증").expect("the second");
+    let done = approve(&world, &second, asked.code.expose(), "잃어버림", "신분증").expect("the second");
     let Recovered::Done(Some(link)) = done else { panic!("{done:?}") };
     let take = |link: &str, word: &str| {
         let mut key = SoftKey::new(ORIGIN);
@@ -230,9 +238,10 @@ fn neither_who_asked_nor_who_approved_can_take_a_colleagues_account_alone() {
         let taken = take(link.token.expose(), wrong);
         assert!(matches!(taken, Err(IdentityError::RecoveryWord)), "whoever has the link alone: {taken:?}");
     }
-    let asker_again = world.identity.staff_invite_again(Some(asker.account), colleague.account);
+    let asker_again = world.identity.staff_invite_again(Some(&managing(&world, &asker)), colleague.account);
     assert!(matches!(asker_again, Err(IdentityError::RecoveryOwn)), "whoever has the word alone: {asker_again:?}");
-    let link = world.identity.staff_invite_again(Some(other.account), colleague.account).expect("by another");
+    let link =
+        world.identity.staff_invite_again(Some(&managing(&world, &other)), colleague.account).expect("by another");
     assert!(take(link.token.expose(), "").is_err(), "another link takes the word as well");
     let at_command = world.identity.staff_word(colleague.account).expect("asked").expect("one");
     assert_eq!(at_command.expose(), &word);
@@ -247,29 +256,29 @@ fn nobody_approves_for_themselves_and_nobody_but_staff() {
     let world = World::new();
     let [mut first_key, mut second_key] = keys();
     let (first, second) = (member(&world, &mut first_key), member(&world, &mut second_key));
-    let asked = world.identity.recovery_ask_for(&first, second.account).expect("a colleague");
+    let asked = world.identity.recovery_ask_for(&managing(&world, &first), second.account).expect("a colleague");
     let code = asked.code.expose();
-    let own = world.identity.recovery_approve(&second, code, "잃어버림", "신분증");
+    let own = approve(&world, &second, code, "잃어버림", "신분증");
     assert!(matches!(own, Err(IdentityError::RecoveryOwn)), "{own:?}");
     let (person, _) = world.sign_in_with_totp(&KIM);
-    let stranger = world.identity.recovery_approve(&person, code, "잃어버림", "신분증");
+    let stranger = world.identity.recovery_approve(&deciding(&world, &first), &person, code, "잃어버림", "신분증");
     assert!(matches!(stranger, Err(IdentityError::NotStaff)), "{stranger:?}");
-    let asker = world.identity.recovery_approve(&first, code, "잃어버림", "신분증");
+    let asker = approve(&world, &first, code, "잃어버림", "신분증");
     assert!(
         matches!(asker, Err(IdentityError::RecoveryOwn)),
         "who asks for a colleague is not one of the two: {asker:?}"
     );
     let fourth = member(&world, &mut SoftKey::new(ORIGIN));
     for (reason, proof) in [("", "신분증"), ("잃어버림", " "), (&*"가".repeat(501), "신분증")] {
-        let empty = world.identity.recovery_approve(&fourth, code, reason, proof);
+        let empty = approve(&world, &fourth, code, reason, proof);
         assert!(matches!(empty, Err(IdentityError::Unusable { .. })), "{empty:?}");
     }
 
-    world.identity.recovery_approve(&fourth, code, "잃어버림", "신분증").expect("the first");
+    approve(&world, &fourth, code, "잃어버림", "신분증").expect("the first");
     let [mut third_key, _] = keys();
     world.clock.advance(600);
     let third = member(&world, &mut third_key);
-    let done = world.identity.recovery_approve(&third, code, "잃어버림", "신분증").expect("the second");
+    let done = approve(&world, &third, code, "잃어버림", "신분증").expect("the second");
     let Recovered::Done(Some(invitation)) = done else { panic!("{done:?}") };
     assert_eq!(invitation.account, second.account);
     let ask = world.identity.staff_ask().expect("a challenge");
@@ -285,9 +294,9 @@ fn approvals_of_somebody_who_left_do_not_count() {
     let (first, second) = (member(&world, &mut first_key), member(&world, &mut second_key));
     world.sign_in_with_totp(&KIM);
     let asked = world.identity.recovery_ask(&world.sign_in(&KIM).session).expect("good");
-    world.identity.recovery_approve(&first, asked.code.expose(), "잃어버림", "신분증").expect("the first");
+    approve(&world, &first, asked.code.expose(), "잃어버림", "신분증").expect("the first");
     assert_eq!(world.identity.off_board(first.account).expect("staff").approvals, 1);
     world.clock.advance(200);
-    let waiting = world.identity.recovery_approve(&second, asked.code.expose(), "잃어버림", "신분증").expect("good");
+    let waiting = approve(&world, &second, asked.code.expose(), "잃어버림", "신분증").expect("good");
     assert!(matches!(waiting, Recovered::Waiting), "one approval is left, and that is this one");
 }

@@ -65,7 +65,8 @@ fn a_set_up_begun_in_another_session_voids_nothing() {
 fn a_set_up_ends_with_its_session() {
     let world = World::new();
     let begun = world.sign_in(&KIM);
-    let app = Authenticator::of(&shown(&world, &begun.session));
+    let watched = shown(&world, &begun.session);
+    let app = Authenticator::of(&watched);
     world.identity.sign_out(begun.token.cookie_value()).expect("signed out");
     let code = app.code(&*world.clock);
     let refused = world.identity.totp_confirm(&begun.session, &code);
@@ -74,7 +75,9 @@ fn a_set_up_ends_with_its_session() {
     let next = world.sign_in(&KIM).session;
     let refused = world.identity.totp_confirm(&next, &code);
     assert!(matches!(refused, Err(IdentityError::TotpWrong { .. })), "{refused:?}");
-    let app = Authenticator::of(&shown(&world, &next));
+    let other = shown(&world, &next);
+    assert_ne!(other, watched, "whoever was watched signs in anew");
+    let app = Authenticator::of(&other);
     world.identity.totp_confirm(&next, &app.code(&*world.clock)).expect("its own");
 }
 

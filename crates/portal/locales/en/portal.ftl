@@ -142,7 +142,7 @@ enrol-3 = Enter the six digits the app shows.
 enrol-picture = Picture to scan with the authenticator app
 enrol-secret = Letters to type
 enrol-here = Is the app on this phone? Add it here directly
-enrol-once = These letters are shown only now. Do not show them to anyone.
+enrol-once = Until the app is connected, this page shows the same picture and letters each time. Do not show them to anyone. If somebody saw them, sign out and in again: you then get others.
 second-stop = Stop signing in
 
 records-title = My medical records
@@ -267,6 +267,7 @@ nobody-many = Unknown people
 access-later = Show later ones
 source-local = within Hanmaru
 source-unknown = address unknown
+source-several = several places
 access-more = Show earlier ones
 access-wrong = Is there something you do not know of? End all other sessions in your account first, then tell a public health centre or the privacy report line (118 in Korea).
 role-patient = another user
@@ -391,7 +392,7 @@ help-accessible-text = Every page works with a keyboard and a screen reader. You
 privacy-title = Privacy
 privacy-1 = You never enter a national number here. Numbers inside the originals that hospitals deposit stay locked away with them.
 privacy-2 = All records are locked and kept in three separate stores.
-privacy-3 = Every look at your records is written down, and so are attempts that were refused, and you can see them at any time. Of attempts repeated very often within a short time it is written down how many there were, not each of them.
+privacy-3 = Every look at your records is written down, and you can see it at any time. Attempts that were refused are written down too; where the same is tried again, or very much is tried, within a short time, only some of it is.
 privacy-4 = Cookies are used only to keep you signed in, to remember your language, and to recognise a device you used before. Language and device are remembered for a year, and you are told when somebody signs in to your account from a new device.
 
 error-back = To the start

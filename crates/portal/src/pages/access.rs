@@ -1,6 +1,7 @@
 //! Who looked at one's records, in plain words, refusals included.
 
 use crate::Portal;
+use crate::attempts;
 use crate::error::{PageError, page};
 use crate::fields::Asked;
 use crate::frame::Frame;
@@ -165,9 +166,10 @@ fn result(t: &Texts, shared: &Shared) -> String {
 }
 
 /// Where from, in words where it is no address.
-fn source(t: &Texts, source: &str) -> String {
+pub(crate) fn source(t: &Texts, source: &str) -> String {
     match source {
         "local" => t.t("source-local"),
+        attempts::SEVERAL => t.t("source-several"),
         "unknown" | "" => t.t("source-unknown"),
         address => address.to_owned(),
     }
@@ -339,6 +341,12 @@ mod tests {
         assert_eq!(shown[0].when, "오후 6시 23분부터 오후 6시 33분까지 3번");
         let times: Vec<&str> = shown[0].each.iter().map(|look| look.time.as_str()).collect();
         assert_eq!(times, ["오후 6시 33분", "오후 6시 32분", "오후 6시 23분"]);
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_in_words() {
+        let from = ["local", "unknown", attempts::SEVERAL].map(|from| source(Locale::Korean.texts(), from));
+        assert_eq!(from, ["한마루 안에서", "접속 주소 모름", "여러 곳"]);
     }
 
     #[test]

@@ -91,7 +91,8 @@ impl NewAppPage {
 
 /// `GET /account/app`
 pub(crate) async fn show(person: Person) -> Result<Response, PageError> {
-    shown(&person, None, None).await
+    let said = person.visitor.portal.places().with(person.session.id, |place| place.said.take());
+    shown(&person, said, None).await
 }
 
 async fn shown(person: &Person, said: Option<&str>, fault: Option<String>) -> Result<Response, PageError> {
@@ -132,6 +133,8 @@ pub(crate) async fn set_up(form: PersonForm) -> Result<Response, PageError> {
         person.visitor.portal.blocking(move |portal| Ok(portal.identity().totp_confirm(&session, code.expose())));
     match confirming.await? {
         Ok(token) => {
+            let said = if person.session.second_factor.has_totp() { "app-replaced" } else { "app-connected" };
+            person.visitor.portal.places().with(person.session.id, |place| place.said = Some(said));
             let cookie = cookies::until_closed(SESSION_COOKIE, token.cookie_value());
             Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), Redirect::to(APP)).into_response())
         }

@@ -302,7 +302,7 @@ fn handling_of(portal: &Portal, actor: &Actor, id: &str) -> Result<(Id16, Permit
 /// Whether the records are those of a member of staff, where it was said which person that is.
 pub(crate) fn is_theirs(portal: &Portal, account: Id16, target: &Target) -> Result<bool, PageError> {
     match target {
-        Target::Person(person) => Ok(portal.watch()?.person_of(account)? == Some(*person)),
+        Target::Person(subject) => Ok(portal.watch()?.is_own(account, *subject)?),
         _ => Ok(false),
     }
 }

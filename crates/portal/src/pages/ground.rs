@@ -8,7 +8,7 @@ use crate::places;
 use crate::texts::Texts;
 use policy::{InstitutionCode, Share};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{GroundCursor, GroundEntry, GroundPage};
+use store::{GroundCursor, GroundEntry, GroundPage, NamedPatient};
 
 /// Grounds on one page of a list.
 pub(crate) const GROUNDS: usize = 50;
@@ -40,13 +40,21 @@ pub(crate) struct GroundLine {
     pub waits: bool,
 }
 
+/// Of whom a ground is said to be.
+pub(crate) enum Whose<'a> {
+    /// The number that they have here.
+    Known,
+    /// What whoever asked typed, where that is known still: which numbers are one person they learn once it is confirmed.
+    Typed(Option<&'a NamedPatient>),
+}
+
 impl GroundLine {
-    pub fn new(t: &Texts, ground: &GroundEntry, places: &PlaceNames) -> Self {
+    pub fn new(t: &Texts, ground: &GroundEntry, places: &PlaceNames, whose: &Whose<'_>) -> Self {
         let waits = ground.confirmed.is_none();
         Self {
             id: ground.id.to_string(),
             title: t.t(&format!("ground-{}", ground.kind.name())),
-            about: about(t, ground, places),
+            about: about(t, ground, places, whose),
             reason: ground.reason.expose().clone(),
             until: t.t1("ground-until", "date", t.moment(ground.until)),
             state: t.t(if waits { "ground-waiting" } else { "ground-open" }),
@@ -57,7 +65,7 @@ impl GroundLine {
 
 /// What a ground reaches. A patient is told by the beginning of the number that they have here: it tells two people apart, and says
 /// nobody's name.
-fn about(t: &Texts, ground: &GroundEntry, places: &PlaceNames) -> String {
+fn about(t: &Texts, ground: &GroundEntry, places: &PlaceNames, whose: &Whose<'_>) -> String {
     let place = ground.institution.as_ref().map_or_else(
         || t.t("ground-everywhere"),
         |code| places.get(code.as_str()).cloned().unwrap_or_else(|| code.to_string()),
@@ -69,7 +77,16 @@ fn about(t: &Texts, ground: &GroundEntry, places: &PlaceNames) -> String {
             t.t1("ground-part", "kinds", kinds.join(", "))
         }
     };
-    t.tn("ground-about", &[("number", &short(ground.subject)), ("place", &place), ("share", &share)])
+    let said = |key, (name, value): (&str, &str)| t.tn(key, &[(name, value), ("place", &place), ("share", &share)]);
+    match whose {
+        Whose::Typed(None) if ground.confirmed.is_none() => {
+            said("ground-about-asked", ("date", &t.moment(ground.asked)))
+        }
+        Whose::Typed(Some(typed)) if ground.confirmed.is_none() => {
+            said("ground-about-typed", ("number", &format!("{}/{}", typed.institution, typed.number.expose())))
+        }
+        _ => said("ground-about", ("number", &short(ground.subject))),
+    }
 }
 
 /// Which page of a list of grounds is shown.
@@ -123,12 +140,22 @@ mod tests {
             closed: None,
         };
         let places = PlaceNames::from([("31100001".to_owned(), "한빛의원".to_owned())]);
-        let said = |ground: &GroundEntry| GroundLine::new(Locale::Korean.texts(), ground, &places).about;
+        let line = |ground: &GroundEntry, whose| GroundLine::new(Locale::Korean.texts(), ground, &places, &whose).about;
+        let said = |ground: &GroundEntry| line(ground, Whose::Known);
         let drugs = Share::Part { kinds: [DataKind::Medications].into(), sensitive: BTreeSet::new() };
         assert_eq!(said(&ground(1, Some("31100001"), Share::Whole)), "환자 01010101 · 한빛의원 · 기록 전체");
         assert_eq!(said(&ground(2, Some("31100001"), drugs)), "환자 02020202 · 한빛의원 · 약과 예방접종만");
         assert_eq!(said(&ground(2, Some("99900009"), Share::Whole)), "환자 02020202 · 99900009 · 기록 전체");
         assert_eq!(said(&ground(2, None, Share::Whole)), "환자 02020202 · 모든 병원 · 기록 전체");
+        let waiting = ground(2, Some("31100001"), Share::Whole);
+        let code = InstitutionCode::new("31100002").expect("a code");
+        let typed = NamedPatient::new(code, "10000001");
+        let shown = line(&waiting, Whose::Typed(Some(&typed)));
+        assert_eq!(shown, "환자 번호 31100002/10000001 · 한빛의원 · 기록 전체");
+        let shown = line(&waiting, Whose::Typed(None));
+        assert!(shown.ends_with("신청 · 한빛의원 · 기록 전체") && !shown.contains("0202"), "{shown}");
+        let open = GroundEntry { confirmed: Some(Timestamp::UNIX_EPOCH), ..waiting };
+        assert_eq!(line(&open, Whose::Typed(Some(&typed))), "환자 02020202 · 한빛의원 · 기록 전체");
     }
 
     #[test]

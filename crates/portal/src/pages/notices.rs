@@ -10,7 +10,7 @@ use crate::visitor::Member;
 use askama::Template;
 use axum::response::Response;
 use base::{Redacted, Timestamp};
-use identity::{Notice, NoticeKind};
+use identity::{Holder, Notice, NoticeKind};
 use std::sync::Arc;
 use store::Act;
 
@@ -23,6 +23,8 @@ pub(crate) struct NoticesPage {
     /// That somebody asked for the second factors to be reset, and it can still be stopped.
     recovery: Option<String>,
     notices: Vec<Line>,
+    /// What to do about something that somebody does not know of.
+    wrong: String,
 }
 
 struct Line {
@@ -33,11 +35,13 @@ struct Line {
 }
 
 impl NoticesPage {
-    fn new(frame: Frame, csrf: String, recovery: Option<Timestamp>, notices: &[Notice]) -> Self {
+    fn new(frame: Frame, csrf: String, holder: Holder, recovery: Option<Timestamp>, notices: &[Notice]) -> Self {
         let t = frame.t;
+        // Staff have passkeys alone.
+        let wrong = t.t(if holder == Holder::Staff { "notices-wrong-staff" } else { "notices-wrong" });
         let notices = notices.iter().map(|notice| Line::new(t, notice)).collect();
         let recovery = recovery.map(|at| t.t1("notices-recovery-text", "date", t.moment(at)));
-        Self { frame, csrf, done: None, recovery, notices }
+        Self { frame, csrf, done: None, recovery, notices, wrong }
     }
 
     pub fn sample(locale: Locale) -> Self {
@@ -50,13 +54,14 @@ impl NoticesPage {
         };
         let notices: Vec<Notice> = NoticeKind::ALL.iter().map(one).collect();
         let frame = Frame::sample(locale, "notices-title", "account", "/account/notices", true);
-        Self::new(frame, "sample-token".to_owned(), Timestamp::from_second(1_795_330_000).ok(), &notices)
+        let asked = Timestamp::from_second(1_795_330_000).ok();
+        Self::new(frame, "sample-token".to_owned(), Holder::Person, asked, &notices)
     }
 
     pub fn sample_none(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "notices-title", "account", "/account/notices", true);
         let done = Some(frame.t.t("notices-recovery-stopped"));
-        Self { done, ..Self::new(frame, "sample-token".to_owned(), None, &[]) }
+        Self { done, ..Self::new(frame, "sample-token".to_owned(), Holder::Person, None, &[]) }
     }
 }
 
@@ -108,5 +113,6 @@ async fn shown(member: &Member, done: Option<&str>) -> Result<Response, PageErro
         bar.notices = 0;
     }
     let done = done.map(|key| frame.t.t(key));
-    page(&NoticesPage { done, ..NoticesPage::new(frame, member.csrf(), recovery, &notices) })
+    let holder = member.session.holder;
+    page(&NoticesPage { done, ..NoticesPage::new(frame, member.csrf(), holder, recovery, &notices) })
 }

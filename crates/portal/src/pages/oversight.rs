@@ -6,7 +6,7 @@ use crate::error::{PageError, form_page, page};
 use crate::fields::{Asked, Fields, StaffForm};
 use crate::frame::{Choice, Frame};
 use crate::pages::access::Numbered;
-use crate::pages::ground::{GroundLine, PlaceNames, Turn, place_names};
+use crate::pages::ground::{GroundLine, PlaceNames, Turn, Whose, place_names};
 use crate::pages::staff_access::{StaffNames, staff_names, staff_permit};
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
@@ -125,11 +125,12 @@ impl GroundsPage {
 
 impl Line {
     fn new(t: &Texts, ground: &GroundEntry, names: &GroundNames, own: Id16) -> Self {
-        let role = t.t(&format!("role-{}", ground.role.name()));
+        let (role, is_own) = (t.t(&format!("role-{}", ground.role.name())), ground.account == own);
+        let whose = if is_own { Whose::Typed(None) } else { Whose::Known };
         Self {
-            ground: GroundLine::new(t, ground, &names.places),
+            ground: GroundLine::new(t, ground, &names.places, &whose),
             who: t.tn("access-by", &[("name", &name_of(&names.staff, ground.account)), ("role", &role)]),
-            is_own: ground.account == own,
+            is_own,
         }
     }
 }

@@ -176,12 +176,15 @@ impl Line {
         // Whoever was shown the link by which they came may have come by it.
         let knew_link = staff.shown_to == Some(own);
         let held = standing.held.iter().filter(|(whose, _)| *whose == account);
-        let asked = standing.asked.iter().filter(|one| one.account == account);
+        let waiting = || standing.asked.iter().filter(move |one| one.account == account);
         let may_confirm = |one: &AskedRight| is_active && !knew_link && account != own && one.by != own;
-        let asked: Vec<_> = asked.map(|one| RightLine::new(t, "people-asked", &one.right, may_confirm(one))).collect();
+        let asked: Vec<_> =
+            waiting().map(|one| RightLine::new(t, "people-asked", &one.right, may_confirm(one))).collect();
         let to_do = match staff.state {
             StaffState::Invited => "people-not-come",
             _ if asked.iter().any(|one| one.confirms) => "people-compare",
+            // One who asks anew leaves it to the one who asked before, who was shown nothing.
+            _ if knew_link && waiting().any(|one| one.by != own) => "people-shown-confirms",
             _ => "people-other-confirms",
         };
         let passkeys = standing.passkeys.get(&account).into_iter().flatten();
@@ -358,9 +361,8 @@ fn wished_right(fields: &Fields) -> Option<Right> {
 /// `POST /staff/people/invite-again`
 pub(crate) async fn invite_again(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let own = staff.session.account;
     let inviting = managing_account(&staff, &fields, &[StaffState::Invited], move |portal, permit, account| {
-        let invite = || portal.identity().staff_invite_again(Some(own), account);
+        let invite = || portal.identity().staff_invite_again(Some(permit), account);
         match portal.archive().store().noted(permit, account, "invitation", invite) {
             Err(IdentityError::RecoveryOwn) => Ok(None),
             invited => invited.map(Some).map_err(no_staff),
@@ -396,19 +398,18 @@ pub(crate) async fn give(form: Fresh<StaffForm>) -> Result<Response, PageError> 
         if account == own {
             return Err(PageError::StaffDenied);
         }
-        let Some(right) = right else { return Ok(Some("people-institution-fault")) };
-        let store = portal.archive().store();
-        if store.rights(account)?.contains(&right) {
-            return Ok(Some("people-give-held"));
+        let Some(right) = right else { return Ok(Some(("give-institution", "people-institution-fault"))) };
+        match portal.archive().store().ask_right(permit, account, &right) {
+            Err(StoreError::RightHeld) => Ok(Some(("give-role", "people-give-held"))),
+            Err(StoreError::RightAsked) => Ok(Some(("give-role", "people-give-waits"))),
+            asked => Ok(asked.map(|()| None)?),
         }
-        store.ask_right(permit, account, &right)?;
-        Ok(None)
     });
     let t = staff.visitor.t();
     match giving.await? {
         None => shown(&staff, Said { done: Some(t.t("people-give-asked")), ..Said::default() }).await,
-        Some(fault) => {
-            let faults = Faults::one("give-institution", t.t(fault));
+        Some((field, fault)) => {
+            let faults = Faults::one(field, t.t(fault));
             shown(&staff, Said { faults, given: fields, ..Said::default() }).await
         }
     }

@@ -466,9 +466,10 @@ fn recorded(
     (ground, case): (Id16, &'static ProofCase),
 ) -> Result<Result<(), Faults>, PageError> {
     let (permit, subject, institution) = on_request(portal, actor, ground)?;
-    let Some(own) = portal.watch()?.person_of(actor.account)? else {
+    let watch = portal.watch()?;
+    if watch.person_of(actor.account)?.is_none() {
         return Ok(Err(Faults::one("who", t.t("proofs-who"))));
-    };
+    }
     let profile = portal.identity().profile(subject)?;
     let birth = birth_of(portal, &permit, subject, profile.as_ref())?;
     let archive = portal.archive();
@@ -480,7 +481,7 @@ fn recorded(
         Ok(new) => new,
         Err(faults) => return Ok(Err(faults)),
     };
-    if own == subject || own == new.agent {
+    if watch.is_own(actor.account, subject)? || watch.is_own(actor.account, new.agent)? {
         refuse_part(portal, &permit, subject)?;
         return Ok(Err(Faults::one("code", t.t("proofs-theirs"))));
     }

@@ -1,10 +1,13 @@
 //! The second factor once more, before something grave, and on from there to what was asked for.
 
+use crate::Portal;
 use crate::cookies;
 use crate::error::{PageError, form_page, page};
 use crate::fields::{Asked, HeldForm, MemberForm};
 use crate::frame::{Faults, Frame};
 use crate::pages::passkey::{Ask, answered, asked, asking, fault_of};
+use crate::pages::staff_access::{NUMBER_BYTES_MAX, StaffNames, staff_names};
+use crate::pages::watch_case::short;
 use crate::texts::{Locale, Texts};
 use crate::visitor::Member;
 use crate::words::is_path_here;
@@ -13,7 +16,8 @@ use axum::extract::Query;
 use axum::http::header;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use base::{Id16, Redacted};
-use identity::{Holder, IdentityError, PasskeyAsk, PasskeyFault, SESSION_COOKIE, SecondFactor};
+use identity::{Holder, IdentityError, PasskeyAsk, PasskeyFault, SESSION_COOKIE, SecondFactor, Session};
+use policy::{InstitutionCode, Role};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -48,6 +52,8 @@ pub(crate) struct OnwardPage {
     csrf: String,
     /// What is done when they go on: another window of theirs may have sent something since.
     act: String,
+    /// Whom it is about, as far as the form names them.
+    whom: Vec<String>,
     held: HeldForm,
 }
 
@@ -56,7 +62,17 @@ impl OnwardPage {
         let frame = Frame::sample(locale, "onward-title", "account", "/account/prove", true);
         let held =
             HeldForm { action: "/records/issue".to_owned(), fields: vec![("what".to_owned(), "all".to_owned())] };
-        Self { act: act_of(frame.t, &held.action), frame, csrf: "sample-token".to_owned(), held }
+        Self { act: act_of(frame.t, &held.action), whom: Vec::new(), frame, csrf: "sample-token".to_owned(), held }
+    }
+
+    pub fn sample_whom(locale: Locale) -> Self {
+        let frame = Frame::sample(locale, "onward-title", "account", "/account/prove", true);
+        let account = Id16::derived(&["colleague"]).to_string();
+        let fields = [("account", &*account), ("role", "clinician"), ("institution", "31100001")];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let held = HeldForm { action: "/staff/people/give".to_owned(), fields };
+        let whom = whom(frame.t, &held, &|_| Some("한지우".to_owned()));
+        Self { act: act_of(frame.t, &held.action), whom, frame, csrf: "sample-token".to_owned(), held }
     }
 }
 
@@ -66,6 +82,40 @@ fn act_of(t: &Texts, path: &str) -> String {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && !is_id(part)).collect();
     let key = format!("onward-{}", parts.join("-"));
     t.t(if t.has(&key) { &key } else { "onward-other" })
+}
+
+/// Whom a form of staff is about: the colleague, the role, the number of the patient. Nothing else that it says is told.
+fn whom(t: &Texts, held: &HeldForm, name_of: &dyn Fn(Id16) -> Option<String>) -> Vec<String> {
+    let field = |name: &str| held.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
+    let at = |what: String| match InstitutionCode::new(field("institution")) {
+        Some(code) => format!("{what} ({code})"),
+        None => what,
+    };
+    let mut whom = Vec::new();
+    if let Ok(account) = field("account").parse::<Id16>() {
+        whom.push(t.t1("whom-account", "name", name_of(account).unwrap_or_else(|| short(account))));
+    }
+    if let Some(role) = Role::from_name(field("role")) {
+        whom.push(t.t1("whom-role", "role", at(t.t(&format!("role-{}", role.name())))));
+    }
+    let number = field("number");
+    if !number.is_empty() && number.len() <= NUMBER_BYTES_MAX {
+        whom.push(t.t1("whom-number", "number", at(number.to_owned())));
+    }
+    if let Ok(subject) = field("subject").parse::<Id16>() {
+        whom.push(t.t1("watch-entry-subject", "number", short(subject)));
+    }
+    whom
+}
+
+/// As [`whom`], for whoever sends the form. Names of colleagues are for administrators, who see all of them.
+fn whom_for(portal: &Portal, t: &Texts, session: &Session, held: &HeldForm) -> Result<Vec<String>, PageError> {
+    if session.holder != Holder::Staff {
+        return Ok(Vec::new());
+    }
+    let holds = portal.archive().store().facts(session.account)?.holds;
+    let names = if holds.contains(&Role::Administrator) { staff_names(portal)? } else { StaffNames::new() };
+    Ok(whom(t, held, &|account| names.get(&account).cloned()))
 }
 
 /// Where to go afterwards.
@@ -173,15 +223,19 @@ async fn proved(member: &Member, token: &str, to: &str) -> Result<Response, Page
         return Ok((set, Redirect::to(to)).into_response());
     };
     // The session goes on under another token, and forms carry that one's.
-    let token = token.to_owned();
-    let session = member.visitor.portal.blocking(move |portal| Ok(portal.identity().session(&token)?)).await?;
+    let (token, t) = (token.to_owned(), member.visitor.t());
+    let looking = member.visitor.portal.blocking(move |portal| {
+        let session = portal.identity().session(&token)?;
+        Ok((whom_for(portal, t, &session, &held)?, session, held))
+    });
+    let (whom, session, held) = looking.await?;
     let mut frame = member.visitor.frame("onward-title", "account");
     let csrf = session.csrf.expose().clone();
     if let Some(bar) = &mut frame.signed_in {
         bar.csrf.clone_from(&csrf);
     }
     let act = act_of(frame.t, &held.action);
-    Ok((set, page(&OnwardPage { frame, csrf, act, held })?).into_response())
+    Ok((set, page(&OnwardPage { frame, csrf, act, whom, held })?).into_response())
 }
 
 #[cfg(test)]
@@ -209,5 +263,22 @@ mod tests {
         let t = Locale::Korean.texts();
         assert_eq!(act_of(t, "/consents/withdraw"), "동의 거두기");
         assert_eq!(act_of(t, "/somewhere/else"), t.t("onward-other"));
+    }
+
+    #[test]
+    fn whom_a_form_is_about_is_said_and_nothing_else_of_it() {
+        let said = |fields: &[(&str, &str)]| {
+            let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let held = HeldForm { action: "/staff".to_owned(), fields };
+            whom(Locale::Korean.texts(), &held, &|account| (account == Id16([7; 16])).then(|| "한지우".to_owned()))
+        };
+        let (known, unknown) = (Id16([7; 16]).to_string(), Id16([8; 16]).to_string());
+        let role = [("account", &*known), ("role", "clinician"), ("institution", "31100001")];
+        assert_eq!(said(&role), ["직원: 한지우", "맡은 일: 진료하는 의료인 (31100001)"]);
+        assert_eq!(said(&[("account", &unknown), ("role", "king")]), ["직원: 08080808"]);
+        let patient = [("institution", "31100001"), ("number", " p1 "), ("reason", "의식 없음"), ("code", "1234")];
+        assert_eq!(said(&patient), ["환자 번호: p1 (31100001)"]);
+        assert_eq!(said(&[("flag", "vip"), ("subject", &known), ("reason", "관심이 줄어듦")]), ["대상 07070707"]);
+        assert_eq!(said(&[("number", &"1".repeat(65)), ("what", "all")]), Vec::<String>::new());
     }
 }

@@ -280,14 +280,14 @@ fn deciding(portal: &Portal, actor: &Actor, code: Option<&str>) -> Result<(Permi
 }
 
 /// As [`deciding`]; what is about somebody stands in their log before it is shown or done.
-async fn entitled(staff: &StaffMember, code: Option<String>) -> Result<Actor, PageError> {
+async fn entitled(staff: &StaffMember, code: Option<String>) -> Result<Permit, PageError> {
     let actor = staff.session.actor_as(Role::Support, &staff.visitor.source);
     let asking = staff.visitor.portal.blocking(move |portal| {
         let (permit, subject) = deciding(portal, &actor, code.as_deref())?;
         if let Some(subject) = subject {
             portal.archive().store().note_use(&permit, subject, "recovery")?;
         }
-        Ok(permit.actor().clone())
+        Ok(permit)
     });
     asking.await
 }
@@ -323,11 +323,11 @@ pub(crate) async fn refuse(form: Fresh<StaffForm>) -> Result<Response, PageError
 
 async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<Response, PageError> {
     let code = fields.text("code").trim().to_owned();
-    let actor = entitled(staff, Some(code.clone())).await?;
+    let permit = entitled(staff, Some(code.clone())).await?;
     let (reason, proof) = (fields.text("reason").to_owned(), fields.text("proof").to_owned());
     let (by, wanted) = (Arc::clone(&staff.session), code.clone());
     let outcome = staff.visitor.portal.blocking(move |portal| {
-        let identity = portal.identity();
+        let (identity, actor) = (portal.identity(), permit.actor());
         let found = match identity.recovery(&wanted) {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
@@ -335,20 +335,20 @@ async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<
         let action = if approves { "approve-recovery" } else { "refuse-recovery" };
         // What is left out is no decision yet.
         if let Err(error) = Identity::recovery_texts(&reason, approves.then_some(&*proof)) {
-            journal(portal, &actor, found.account, action, Some("recovery"))?;
+            journal(portal, actor, found.account, action, Some("recovery"))?;
             return Ok(Err(error));
         }
         // It stands in the log before it is done; what came of it follows, since only the last approval resets.
-        journal(portal, &actor, found.account, action, None)?;
+        journal(portal, actor, found.account, action, None)?;
         let outcome = if approves {
-            identity.recovery_approve(&by, &wanted, &reason, &proof).map(Some)
+            identity.recovery_approve(&permit, &by, &wanted, &reason, &proof).map(Some)
         } else {
-            identity.recovery_refuse(&by, &wanted, &reason).map(|()| None)
+            identity.recovery_refuse(&permit, &by, &wanted, &reason).map(|()| None)
         };
         match &outcome {
-            Ok(Some(Recovered::Done(_))) => journal(portal, &actor, found.account, "reset-factors", None)?,
+            Ok(Some(Recovered::Done(_))) => journal(portal, actor, found.account, "reset-factors", None)?,
             Ok(_) => {}
-            Err(_) => journal(portal, &actor, found.account, action, Some("recovery"))?,
+            Err(_) => journal(portal, actor, found.account, action, Some("recovery"))?,
         }
         Ok(outcome)
     });
@@ -392,9 +392,8 @@ fn journal(
 /// `POST /staff/people/recover`: a request for a colleague who lost their passkey.
 pub(crate) async fn ask_for(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
-    let by = Arc::clone(&staff.session);
     let asking = managing_account(&staff, &fields, &[StaffState::Active], move |portal, permit, account| {
-        let ask = || portal.identity().recovery_ask_for(&by, account);
+        let ask = || portal.identity().recovery_ask_for(permit, account);
         match portal.archive().store().noted(permit, account, "recovery", ask) {
             Ok(asked) => Ok(Some(asked)),
             Err(IdentityError::RecoveryOpen) => Ok(None),

@@ -6,9 +6,10 @@ use crate::error::{PageError, form_page};
 use crate::fields::{Asked, Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::access::Numbered;
-use crate::pages::ground::{GroundLine, PlaceNames, Turn, place_names};
+use crate::pages::ground::{GroundLine, PlaceNames, Turn, Whose, place_names};
 use crate::pages::oversight::role_among;
 use crate::pages::staff::{Notice, told};
+use crate::places::AskedFor;
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use archive::ArchiveError;
@@ -21,11 +22,11 @@ use policy::{Action, Actor, DataKind, GroundKind, InstitutionCode, Permit, Purpo
 use std::collections::{BTreeMap, BTreeSet};
 use store::{
     ConsentOffer, GROUNDS_MAX, GlassNotice, GroundCursor, GroundEntry, GroundList, GroundPage, KnownPatient,
-    NamedPatient, NewGround, REASON_BYTES_MAX, StoreError, kind_asked_by,
+    NamedPatient, NewGround, REASON_BYTES_MAX, Right, StoreError, kind_asked_by,
 };
 
 /// Longest number of a patient that is read.
-const NUMBER_BYTES_MAX: usize = 64;
+pub(crate) const NUMBER_BYTES_MAX: usize = 64;
 /// Roles that ask for grounds.
 pub(crate) const ASKING: &[Role] = &[Role::Support, Role::Clinician, Role::Pharmacist, Role::Steward];
 
@@ -72,7 +73,7 @@ impl StaffAccessPage {
             faults: Faults::default(),
             done: None,
             notices: known.notices.iter().map(|one| told(t, one)).collect(),
-            grounds: known.grounds.iter().map(|ground| GroundLine::new(t, ground, &known.places)).collect(),
+            grounds: known.grounds.iter().map(|ground| known.line(t, ground)).collect(),
             before: None,
             after: None,
             offers: Vec::new(),
@@ -110,6 +111,7 @@ impl StaffAccessPage {
             ],
             next: None,
             places: PlaceNames::from([("31100001".to_owned(), "한빛의원".to_owned())]),
+            asked: Vec::new(),
             notices: vec![GlassNotice { ground: Id16::default(), told: moment(1_795_331_000) }],
             seconds: [(Id16::derived(&["x"]), "한지우".to_owned())].into(),
         };
@@ -137,8 +139,17 @@ struct Known {
     /// Where the page of grounds after this begins.
     next: Option<GroundCursor>,
     places: PlaceNames,
+    /// What they asked for since they signed in.
+    asked: Vec<AskedFor>,
     notices: Vec<GlassNotice>,
     seconds: StaffNames,
+}
+
+impl Known {
+    fn line(&self, t: &Texts, ground: &GroundEntry) -> GroundLine {
+        let typed = self.asked.iter().find(|one| one.ground == ground.id).map(|one| &one.patient);
+        GroundLine::new(t, ground, &self.places, &Whose::Typed(typed))
+    }
 }
 
 /// The names of all members of staff.
@@ -168,7 +179,7 @@ fn known(portal: &Portal, account: Id16, page: &GroundPage) -> Result<Known, Pag
     let seconds = if holds.contains(&Role::Clinician) { seconds(portal, account)? } else { StaffNames::new() };
     let GroundList { grounds, next } = store.own_grounds(account, page)?;
     let places = place_names(portal, &grounds)?;
-    Ok(Known { holds, grounds, next, places, notices: store.glass_notices(account)?, seconds })
+    Ok(Known { holds, grounds, next, places, asked: Vec::new(), notices: store.glass_notices(account)?, seconds })
 }
 
 /// Asks the door for a member of staff; who is not appointed is told so.
@@ -201,9 +212,11 @@ struct Besides {
 
 async fn shown(staff: &StaffMember, besides: Besides) -> Result<Response, PageError> {
     let (account, session, places) = (staff.session.account, staff.session.id, staff.visitor.portal.places());
-    let turn = Turn::to(&places.of(session).own_ground_pages, besides.page);
+    let place = places.of(session);
+    let turn = Turn::to(&place.own_ground_pages, besides.page);
     let wanted = turn.page;
     let known = staff.visitor.portal.blocking(move |portal| known(portal, account, &wanted)).await?;
+    let known = Known { asked: place.asked, ..known };
     places.with(session, |place| turn.remember(&mut place.own_ground_pages, known.next));
     let (before, after) = turn.around("/staff/access", known.next);
     let mut frame = staff.visitor.frame("staff-access-title", "staff");
@@ -278,6 +291,19 @@ pub(crate) fn about(
     Ok(Some((permit, known)))
 }
 
+/// Whether they asked for this before, by the same name, and it waits. Another name of the same patient is not told to be one.
+fn waits(
+    portal: &Portal,
+    (session, account): (Id16, Id16),
+    role: Role,
+    patient: &NamedPatient,
+) -> Result<bool, PageError> {
+    let asked = portal.places().of(session).asked;
+    let Some(asked) = asked.iter().find(|one| (one.role, &one.patient) == (role, patient)) else { return Ok(false) };
+    let own = portal.archive().store().own_grounds(account, &GroundPage::default())?;
+    Ok(own.grounds.iter().any(|ground| ground.id == asked.ground && ground.confirmed.is_none()))
+}
+
 pub(crate) fn no_patient(t: &Texts) -> Faults {
     Faults::one("number", t.t("ground-patient-unknown"))
 }
@@ -289,7 +315,7 @@ pub(crate) async fn ask(form: StaffForm) -> Result<Response, PageError> {
         Role::from_name(fields.text("role")).filter(|role| ASKING.contains(role)).ok_or(PageError::StaffDenied)?;
     let kind = kind_asked_by(role).ok_or(PageError::StaffDenied)?;
     let (actor, t) = (staff.session.actor_as(role, &staff.visitor.source), staff.visitor.t());
-    let filled = fields.clone();
+    let (filled, session) = (fields.clone(), staff.session.id);
     let asking = staff.visitor.portal.blocking(move |portal| {
         let ground = Id16::random(portal.archive().random());
         let name = kind.purposes().first().copied().unwrap_or_default();
@@ -301,18 +327,23 @@ pub(crate) async fn ask(form: StaffForm) -> Result<Response, PageError> {
             Ok(wish) => wish,
             Err(faults) => return Ok(Err(faults)),
         };
+        if waits(portal, (session, actor.account), role, &wish.patient)? {
+            return Ok(Ok(("ground-asked-before", Vec::new())));
+        }
         let found = about(portal, &actor, (role, Action::AskGround), &purpose, &wish.patient)?;
         let Some((permit, known)) = found else { return Ok(Err(no_patient(t))) };
-        let subject = known.subject();
-        let (institution, share) = reach(role, wish.patient.institution);
+        let (subject, store) = (known.subject(), portal.archive().store());
+        let (institution, share) = reach(role, &wish.patient.institution, &store.rights(actor.account)?);
         let new = NewGround { subject, institution, share, reason: wish.reason };
-        let done = match portal.archive().store().ask_ground(&permit, new) {
-            Ok(_) => "ground-asked",
-            Err(StoreError::GroundWaits) => "ground-asked-before",
+        match store.ask_ground(&permit, new) {
+            Ok(ground) => {
+                let asked = AskedFor { role, patient: wish.patient, ground };
+                portal.places().with(session, |place| place.ask(asked));
+            }
             Err(StoreError::Limit { .. }) => return Ok(Err(Faults::one("number", t.t("ground-asked-too-many")))),
             Err(error) => return Err(error.into()),
-        };
-        Ok(Ok((done, portal.archive().store().consent_offers(&permit, subject)?)))
+        }
+        Ok(Ok(("ground-asked", store.consent_offers(&permit, subject)?)))
     });
     match asking.await? {
         Ok((done, offers)) => shown(&staff, Besides { offers, done: Some(done), ..Besides::default() }).await,
@@ -320,15 +351,17 @@ pub(crate) async fn ask(form: StaffForm) -> Result<Response, PageError> {
     }
 }
 
-/// What a role asks for: a clinician what their own institution has, a pharmacist drugs alone, others what was named.
-fn reach(role: Role, institution: InstitutionCode) -> (Option<InstitutionCode>, Share) {
+/// What a role asks for: a clinician what their own institution has (of several the one that was named), a pharmacist drugs alone,
+/// others what was named.
+fn reach(role: Role, institution: &InstitutionCode, held: &[Right]) -> (Option<InstitutionCode>, Share) {
+    let named = Some(institution.clone());
     match role {
-        Role::Clinician => (None, Share::Whole),
-        Role::Pharmacist => {
-            let kinds = [DataKind::Medications].into();
-            (Some(institution), Share::Part { kinds, sensitive: BTreeSet::new() })
+        Role::Clinician => {
+            let is_there = held.contains(&Right::Appointed { role, institution: named.clone() });
+            (named.filter(|_| is_there), Share::Whole)
         }
-        _ => (Some(institution), Share::Whole),
+        Role::Pharmacist => (named, Share::Part { kinds: [DataKind::Medications].into(), sensitive: BTreeSet::new() }),
+        _ => (named, Share::Whole),
     }
 }
 
@@ -430,7 +463,10 @@ mod tests {
         assert_eq!(at("31100001", " p1 ", "외래"), Ok(Owner::patient(&code, "p1").id()));
         assert_eq!(at("", "", " ").expect_err("nothing"), ["institution", "number", "reason"]);
         assert_eq!(at("31100001", &"1".repeat(65), "외래").expect_err("long"), ["number"]);
-        assert_eq!(reach(Role::Pharmacist, code.clone()).1.to_text(), "medications;");
-        assert_eq!(reach(Role::Clinician, code), (None, Share::Whole));
+        assert_eq!(reach(Role::Pharmacist, &code, &[]).1.to_text(), "medications;");
+        let at = |code: &str| Right::Appointed { role: Role::Clinician, institution: InstitutionCode::new(code) };
+        assert_eq!(reach(Role::Clinician, &code, &[at("11100001")]), (None, Share::Whole), "at the one where they are");
+        let named = reach(Role::Clinician, &code, &[at("11100001"), at("31100001")]);
+        assert_eq!(named, (Some(code), Share::Whole));
     }
 }

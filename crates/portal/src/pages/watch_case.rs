@@ -3,6 +3,7 @@
 use crate::error::{PageError, form_page};
 use crate::fields::{Fields, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
+use crate::pages::access::source;
 use crate::pages::records::item_key;
 use crate::pages::watch::{Line, officer, permit, seeing};
 use crate::texts::{Locale, Texts};
@@ -120,7 +121,7 @@ impl Entry {
             what,
             why: why(t, entry),
             whose: t.t1("watch-entry-subject", "number", short(entry.subject)),
-            from: entry.actor.source.expose().clone(),
+            from: source(t, entry.actor.source.expose()),
             result,
             granted: entry.result == AccessResult::Granted,
         }

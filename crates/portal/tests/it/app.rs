@@ -41,14 +41,17 @@ fn another_app_takes_the_place_of_one_that_somebody_else_may_have() {
     browser.get(PAGE).says(200, "id=\"since\"").says(200, "id=\"replace\"").says(200, "id=\"only\"");
     let page = browser.get(NEW);
     page.says(200, "id=\"secret\"").says(200, "지금까지 쓰던 인증 앱의 숫자는 더 쓸 수 없고");
+    page.says(200, "누가 보았다면 나갔다가 다시 들어와 주세요");
     let wrong = App::of(&page).wrong_code(&site.world.clock);
     let faulty = browser.post(NEW, &[("csrf", &page.csrf()), ("code", &wrong)]);
     faulty.says(422, "id=\"code-fault\"");
     let app = set_up(&site, &browser, &faulty);
     assert_eq!(App::of(&page).code(&site.world.clock), app.code(&site.world.clock), "what was scanned stays good");
+    browser.get(PAGE).says(200, "인증 앱을 새로 연결하고 다른 기기는 모두 나가게 했습니다");
+    assert!(!browser.get(PAGE).text().contains("id=\"said\""), "once");
     assert_eq!(thief.get("/records").status, 401, "whoever the old one let in is let out");
     browser.get("/records").says(200, "id=\"all-form\"");
-    browser.get("/account/notices").says(200, "인증 앱을 새로 연결했습니다");
+    browser.get("/account/notices").says(200, "인증 앱을 새로 연결했습니다").says(200, "인증 앱을 새로 연결해 주세요");
 
     site.world.clock.advance(30);
     let again = site.browser();
@@ -88,6 +91,7 @@ fn an_app_goes_where_a_passkey_is_left() {
     let page = browser.get(NEW);
     page.says(200, "패스키 대신 숫자로도");
     let next = set_up(&site, &browser, &page);
+    browser.get(PAGE).says(200, "인증 앱을 연결했습니다. 이제 앱의 숫자로도");
     assert_ne!(
         next.code(&site.world.clock),
         app.code(&site.world.clock),
@@ -133,4 +137,8 @@ fn staff_have_no_app() {
     for path in [NEW, "/account/app/remove"] {
         staff.post(path, &[("csrf", &account.csrf()), ("code", "000000")]).says(403, "환자 본인의 화면입니다");
     }
+    add_passkey(&site, &staff);
+    let notices = staff.get("/account/notices");
+    notices.says(200, "바로 관리자에게 알려 주세요");
+    assert!(!notices.text().contains("인증 앱"), "and no notice sends them there");
 }

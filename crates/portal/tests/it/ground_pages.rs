@@ -1,7 +1,7 @@
 //! What whoever asks for a ground and whoever confirms it see of it, the pages of those lists, and notices of emergencies.
 
 use crate::browser::{Browser, between};
-use crate::site::{CODE, Site};
+use crate::site::{CHART, CODE, Site};
 use crate::watch::member;
 use base::{Id16, Redacted};
 use policy::{Action, Actor, Assurance, InstitutionCode, Permit, Purpose, Request, Role, Share, Target};
@@ -148,4 +148,43 @@ fn an_emergency_that_is_told_after_the_page_was_shown_stays_to_be_seen() {
     assert!(!left.text().contains(&first), "what was seen");
     seen(&[]).says(200, "id=\"notices\"");
     assert!(!seen(&[&later]).text().contains("id=\"notices\""));
+}
+
+#[test]
+fn which_numbers_are_one_person_is_told_once_somebody_confirmed() {
+    let site = Site::new();
+    let clerk = member(&site, "최서아", appointed(Role::Support)).0;
+    let steward = member(&site, "박도윤", appointed(Role::Steward)).0;
+    let other = member(&site, "한지우", appointed(Role::Steward)).0;
+    let kim = short(site.world.visitor(&site.kim).account);
+    for number in ["p1", CHART] {
+        let shown = ask(&clerk, "support", number);
+        shown.says(200, "신청했습니다").says(200, &format!("환자 번호 {CODE}/{number} · 시험의원"));
+        assert!(!shown.text().contains(&kim), "{number}");
+        ask(&clerk, "support", number).says(200, "이미 확인을 기다리고 있습니다");
+        site.world.clock.advance(1);
+    }
+    let own = clerk.get("/staff/access");
+    assert_eq!(own.text().matches("action=\"/staff/access/close\"").count(), 2, "as if they were two");
+    ask(&steward, "steward", "p1").says(200, "신청했습니다");
+    let all = steward.get("/staff/grounds");
+    assert_eq!(all.text().matches(&format!("<p>환자 {kim} · ")).count(), 2, "of others whoever confirms sees it");
+    assert!(all.text().contains(" 신청 · 시험의원"), "and not of their own");
+
+    let list = other.get("/staff/grounds");
+    assert_eq!(list.text().matches(&format!("<p>환자 {kim} · ")).count(), 3);
+    let first = between(&list.text(), "id=\"confirm-", "\"");
+    other.post("/staff/grounds/confirm", &[("csrf", &list.csrf()), ("id", &first)]);
+    clerk.get("/staff/access").says(200, &format!("환자 {kim} · 시험의원"));
+    ask(&clerk, "support", "p1").says(200, "신청했습니다");
+}
+
+#[test]
+fn a_doctor_of_two_hospitals_asks_at_the_one_that_they_name() {
+    let site = Site::new();
+    let (doctor, account) = member(&site, "이서준", appointed(Role::Clinician));
+    let before = InstitutionCode::new("11100001").expect("a code");
+    let right = Right::Appointed { role: Role::Clinician, institution: Some(before) };
+    site.world.store().grant(account, &right).expect("granted");
+    ask(&doctor, "clinician", "p1").says(200, "· 시험의원 ·");
 }

@@ -249,7 +249,7 @@ fn nobody_records_papers_of_whom_it_is_not_known_which_person_they_are() {
     watch.works_at(account, Some(account), None).expect("written");
     request(&site, &clerk, "p1");
     let found = find(&clerk, CODE, "p1");
-    watch.works_at(account, None, None).expect("written");
+    watch.forget_staff(account).expect("taken back");
     // The form was there before; without it, the page offers none.
     record(&clerk, &found, &code, &PAPERS).says(422, "href=\"#who\"").says(422, "운영자에게 등록을");
     let unknown = find(&clerk, CODE, "p1");
@@ -265,7 +265,7 @@ fn nobody_records_papers_of_whom_it_is_not_known_which_person_they_are() {
     let address = format!("/acting/{}", appointment(&recorded));
     sister.get(&address).says(200, "대리인으로서");
     // To end something, nobody has to be told who they are.
-    watch.works_at(account, None, None).expect("written");
+    watch.forget_staff(account).expect("taken back");
     let id = appointment(&recorded);
     let fields = [("csrf", &*recorded.csrf()), ("ground", &*ground_of(&recorded)), ("id", &*id)];
     clerk.post("/staff/representatives/end", &fields).says(200, "id=\"done\"").says(200, "id=\"who\"");

@@ -253,7 +253,7 @@ fn a_right_that_one_administrator_asks_for_is_given_once_another_confirms() {
     let link = between(&send(&second, "invite-again", "").text(), "id=\"link\" translate=\"no\">", "<");
     come(&site, &link, &mut SoftKey::new(&site.url));
     assert_eq!(send(&first, "confirm", "support").status, 400, "they asked");
-    second.get("/staff/people").says(200, "다른 관리자가 확인해야 합니다");
+    first.get("/staff/people").says(200, "다른 관리자가 확인해야 합니다");
     assert_eq!(send(&second, "confirm", "support").status, 400, "they were shown the link");
     assert_eq!(rights(), []);
     let third = member(&site, "강은우", &mut SoftKey::new(&site.url));
@@ -264,6 +264,36 @@ fn a_right_that_one_administrator_asks_for_is_given_once_another_confirms() {
     send(&third, "confirm", "support").says(200, "id=\"done\"");
     assert_eq!(rights(), [Right::of("support", None).expect("a right")], "what stood on the page and nothing else");
     assert_eq!(send(&third, "confirm", "support").status, 400, "once");
+}
+
+#[test]
+fn two_administrators_neither_of_whom_may_confirm_are_told_the_way_out() {
+    let site = Site::new();
+    let (mut one, mut two) = (SoftKey::new(&site.url), SoftKey::new(&site.url));
+    let (first, second) = (member(&site, "박도윤", &mut one), member(&site, "최서아", &mut two));
+    let wish = [("csrf", &*first.get("/staff/people").csrf()), ("name", "한지우"), ("role", "support")];
+    first.post("/staff/people/invite", &wish).says(200, "id=\"link\"");
+    let invited = site.identity.staff().expect("a list").into_iter().find(|one| one.name.expose() == "한지우");
+    let invited = invited.expect("invited").account;
+    let send = |browser: &Browser, path: &str| {
+        let csrf = browser.get("/staff/people").csrf();
+        let fields = [("csrf", &*csrf), ("account", &*invited.to_string()), ("role", "support")];
+        browser.post(&format!("/staff/people/{path}"), &fields)
+    };
+    second.get("/staff/people").says(200, "새 주소를 받아 보는 관리자는");
+    let link = between(&send(&second, "invite-again").text(), "id=\"link\" translate=\"no\">", "<");
+    come(&site, &link, &mut SoftKey::new(&site.url));
+    second.get("/staff/people").says(200, "이 신청을 철회하고 직접 다시 신청해 주세요");
+    let again = send(&second, "give");
+    again.says(422, "id=\"give-role-fault\"").says(422, "그 신청을 철회하고 다시 신청하거나");
+    assert_eq!(send(&first, "confirm").status, 400, "it is their own still");
+    send(&first, "give").says(200, "id=\"done\"");
+    send(&second, "take").says(200, "id=\"done\"");
+    send(&second, "give").says(200, "id=\"done\"");
+    assert_eq!(send(&second, "confirm").status, 400);
+    send(&first, "confirm").says(200, "id=\"done\"");
+    let rights = site.world.store().rights(invited).expect("a list");
+    assert_eq!(rights, [Right::of("support", None).expect("a right")]);
 }
 
 /// Takes an invitation up.
@@ -333,7 +363,8 @@ fn a_role_is_taken_from_who_stays_and_another_is_given_once_it_is_confirmed() {
     send(&second, "confirm", account, "steward").says(200, "id=\"done\"");
     assert_eq!(rights(), [Right::of("steward", None).expect("a right")]);
     let held = send(&first, "give", account, "steward");
-    held.says(422, "id=\"give-institution-fault\"").says(422, "이미 맡고 있는 일입니다");
+    held.says(422, "id=\"give-role-fault\"").says(422, "이미 맡고 있는 일입니다");
+    assert!(!held.text().contains("id=\"give-institution-fault\""), "nothing is wrong there");
     // What was asked for by a slip is withdrawn.
     send(&first, "give", account, "auditor").says(200, "id=\"done\"");
     second.get("/staff/people").says(200, &format!("id=\"unask-{account}-1\""));

@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 use vault::{Cause, Destroyed};
 
 use super::scan::Part;
-use super::staging::{Staging, UnderWay};
+use super::staging::{Late, Staging, UnderWay};
 use crate::error::{AtStep, StoreError};
 use crate::rows::{Change, Layout, read_change};
 use crate::sequencer::KIND_ROWS;
@@ -41,7 +41,7 @@ pub(super) fn explain_erased(
     let mut ended = target
         .prepare("SELECT 1 FROM shred WHERE id = ? AND state IN ('destroyed', 'compacted', 'cleaned', 'done')")
         .at(STEP)?;
-    let mut under_way = UnderWay { shreds: BTreeSet::new(), behind: None, late_max: 0 };
+    let mut under_way = UnderWay { shreds: BTreeSet::new(), behind: None, late: Late::AtMost(0) };
     for shred in shreds {
         if ended.exists([shred]).at(STEP)? {
             explain_noted(staging, target, &shred)?;
@@ -63,9 +63,10 @@ pub(super) fn explain_erased(
     }
     let begun = begun(staging)?;
     let places = under_way.shreds.iter().map(|shred| begun.get(shred).copied());
-    let first = places.collect::<Option<Vec<i64>>>().map(|places| places.into_iter().min());
-    under_way.late_max = late_max(&shut, &noted, first.is_some());
-    if let Some(place) = first.flatten() {
+    // The first of them; none where the log does not tell of each when it began.
+    let first = places.collect::<Option<Vec<i64>>>().and_then(|places| places.into_iter().min());
+    under_way.late = late(&shut, &noted, first.is_some());
+    if let Some(place) = first {
         under_way.behind = before(staging, place)?;
     }
     Ok(under_way)
@@ -73,9 +74,9 @@ pub(super) fn explain_erased(
 
 /// A frame of rows may tell of any number of documents that were issued, each of which is a leaf without a frame. Not where the log
 /// does not tell when it began: then it may be from before that, and so may be what is looked for.
-fn late_max(shut: &Count, noted: &Count, is_begun: bool) -> u64 {
+fn late(shut: &Count, noted: &Count, is_begun: bool) -> Late {
     let (rows, others) = (shut.rows.saturating_sub(noted.rows), shut.others.saturating_sub(noted.others));
-    if rows > 0 && is_begun { u64::MAX } else { rows + others }
+    if rows > 0 && is_begun { Late::AnyNumber } else { Late::AtMost(rows + others) }
 }
 
 /// How many leaves nothing but this erasure explains.
@@ -167,11 +168,11 @@ mod tests {
     #[test]
     fn nothing_is_late_where_every_frame_is_of_a_leaf_that_was_noted() {
         let of = |rows, others| Count { rows, others };
-        assert_eq!(late_max(&of(2, 5), &of(2, 5), true), 0);
-        assert_eq!(late_max(&of(2, 7), &of(2, 5), true), 2);
-        assert_eq!(late_max(&of(3, 5), &of(2, 5), true), u64::MAX);
-        assert_eq!(late_max(&of(3, 7), &of(2, 5), false), 3);
+        assert_eq!(late(&of(2, 5), &of(2, 5), true), Late::AtMost(0));
+        assert_eq!(late(&of(2, 7), &of(2, 5), true), Late::AtMost(2));
+        assert_eq!(late(&of(3, 5), &of(2, 5), true), Late::AnyNumber);
+        assert_eq!(late(&of(3, 7), &of(2, 5), false), Late::AtMost(3));
         // Frames of what was noted are missing themselves.
-        assert_eq!(late_max(&of(1, 1), &of(2, 5), true), 0);
+        assert_eq!(late(&of(1, 1), &of(2, 5), true), Late::AtMost(0));
     }
 }

@@ -166,7 +166,10 @@ impl Rebuild<'_> {
             Made::Whole(rebuilt) => put_in_place(&place.join(DATABASE), &path).map(|()| *rebuilt),
             Made::WithDestroyed(_) => unreachable!("those keys were left out"),
         });
-        work.clear()?;
+        // What was made stands, and what made it fail is told, whatever is left here: whoever opens the store next removes that.
+        if let Err(error) = work.clear() {
+            tracing::warn!(%error, "what a drill or a rebuild that ended has left is not removed");
+        }
         made
     }
 

@@ -60,7 +60,7 @@ pub(super) fn ask(
 /// What is sealed is at a quorum of sites: one of them is among those that tell, unless as many are silent as a quorum has.
 fn are_enough(with: &Rebuild<'_>, log: Log, heard: usize, silent: &[String]) -> Result<(), StoreError> {
     let (why, quorum) = (silent.join("; "), with.all.quorum());
-    if silent.len() >= quorum && !with.without.sites {
+    if !with.all.are_enough(heard) && !with.without.sites {
         return Err(StoreError::Rebuild {
             reason: format!(
                 "{heard} sites tell how much of the log {} they have, and {} are silent ({why}): {quorum} sites may have what the others \

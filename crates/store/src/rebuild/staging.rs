@@ -18,8 +18,24 @@ pub(super) struct UnderWay {
     pub(super) shreds: BTreeSet<[u8; 16]>,
     /// Leaves of that stand behind this place, where there is one before.
     pub(super) behind: Option<i64>,
-    /// So many of them there are at most.
-    pub(super) late_max: u64,
+    /// How many of them there may be.
+    pub(super) late: Late,
+}
+
+/// How many leaves may be of what erasures under way had destroyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Late {
+    AtMost(u64),
+    AnyNumber,
+}
+
+impl Late {
+    fn allows(self, count: u64) -> bool {
+        match self {
+            Self::AtMost(most) => count <= most,
+            Self::AnyNumber => true,
+        }
+    }
 }
 
 pub(super) struct Staging {
@@ -118,7 +134,7 @@ impl Staging {
         let others = self.count("SELECT count(*) FROM leaf WHERE explained = 0 AND log <> ?", [records])?;
         // What is damaged may be anybody's.
         let is_whole = scanned.damaged == 0 && scanned.tampered == 0;
-        let is_late = Some(rows[0].1) > under_way.behind && count.unsigned_abs() <= under_way.late_max;
+        let is_late = Some(rows[0].1) > under_way.behind && under_way.late.allows(count.unsigned_abs());
         if others == 0 && is_whole && is_late {
             tracing::warn!(leaves = count, "an erasure was under way: these leaves are of what it had destroyed");
             let mut late = self.db.prepare("SELECT position FROM leaf WHERE explained = 0").at(step)?;

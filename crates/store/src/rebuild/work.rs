@@ -46,17 +46,14 @@ impl Work {
         self.folder.join(if is_drill { DRILL } else { REBUILD })
     }
 
-    /// Removes both; durable when it returns.
+    /// Removes both, also where one of them cannot be; durable when it returns.
     pub(crate) fn clear(&self) -> Result<(), StoreError> {
-        let mut is_gone = false;
-        for path in [DRILL, REBUILD].map(|name| self.folder.join(name)) {
-            is_gone |= remove(&path)?;
-        }
+        let removed = [DRILL, REBUILD].map(|name| remove(&self.folder.join(name)));
         // A loss of power must not bring them back.
-        if is_gone {
+        if removed.iter().any(|removed| matches!(removed, Ok(true))) {
             File::open(&self.folder).and_then(|folder| folder.sync_all()).on("synced", &self.folder)?;
         }
-        Ok(())
+        removed.into_iter().try_for_each(|removed| removed.map(|_| ()))
     }
 }
 

@@ -4,6 +4,7 @@ use ledger::tiles::{BundleSource, CHECKPOINT_PATH, TileId, TilePath, TileSource}
 use ledger::{Checkpoint, LogAppender, Note, SignedCheckpoint};
 use policy::{Action, Permit};
 use rusqlite::{Connection, OptionalExtension, params};
+use vault::sites::Look;
 use vault::{Bytes, Fault, SiteError, SiteFault};
 
 use super::LogState;
@@ -208,29 +209,44 @@ fn stated(note: &[u8]) -> Option<Checkpoint> {
     Checkpoint::parse(Note::parse(note).ok()?.text()).ok()
 }
 
-/// Every site's checkpoint must be a head that this log had: a newer one, or another of the same size, means that the
-/// database is an old copy, and signing on would fork the log. So many must answer that one of them has what a quorum was given.
-pub(super) fn compare_with_sites(
+/// Looks at every site, and refuses where one of them has another history. So many must tell that one of them has whatever a quorum was
+/// given.
+fn compare_with_sites(
     core: &Core,
     log: Log,
     permit: &Permit,
     head: Option<&SignedCheckpoint>,
 ) -> Result<(), StoreError> {
+    let looks = core.sites.looks(permit, &log.path(CHECKPOINT_PATH))?;
+    let faults = compare(core, log, permit, head, &looks)?;
+    let reached = looks.len() - faults.len();
+    if core.sites.are_enough(reached) {
+        return Ok(());
+    }
+    Err(SiteError::TooFew { wanted: looks.len() + 1 - core.sites.quorum(), reached, faults }.into())
+}
+
+/// Every site's checkpoint must be a head that this log had: a newer one, or another of the same size, means that the
+/// database is an old copy, and signing on would fork the log. Where all are, they may be replaced. Gives those that tell nothing.
+pub(super) fn compare(
+    core: &Core,
+    log: Log,
+    permit: &Permit,
+    head: Option<&SignedCheckpoint>,
+    looks: &[Look],
+) -> Result<Vec<SiteFault>, StoreError> {
     let state = core.log(log);
     let database_size = head.map_or(0, |head| head.checkpoint.size);
     let tiles = SiteTiles { core, log, permit };
-    let copies = core.sites.copies(permit, &log.path(CHECKPOINT_PATH))?;
-    let wanted = (copies.len() + 1).saturating_sub(core.sites.quorum());
-    let silent = |(site, copy): &(String, Result<Bytes, Fault>)| {
-        let fault = copy.as_ref().err().filter(|fault| !fault.is_answer())?;
-        Some(SiteFault { name: site.clone(), fault: fault.clone() })
-    };
-    let faults: Vec<SiteFault> = copies.iter().filter_map(silent).collect();
-    if copies.len() - faults.len() < wanted {
-        return Err(SiteError::TooFew { wanted, reached: copies.len() - faults.len(), faults }.into());
-    }
-    for (site, copy) in copies {
-        let Some(found) = read_copy(core, log, &site, copy)? else { continue };
+    let mut silent = Vec::new();
+    for Look { site, copy, .. } in looks {
+        let Some(found) = read_copy(core, log, site, copy.clone())? else {
+            let fault = copy.as_ref().err().cloned().unwrap_or_else(|| Fault::Damaged(log.path(CHECKPOINT_PATH)));
+            if !matches!(fault, Fault::Absent(_)) {
+                silent.push(SiteFault { name: site.clone(), fault });
+            }
+            continue;
+        };
         let (size, root) = (found.checkpoint.size, found.checkpoint.root);
         let ours = match head {
             Some(head) if size == database_size => head.checkpoint.root == root,
@@ -242,5 +258,6 @@ pub(super) fn compare_with_sites(
             return Err(StoreError::SiteAhead { log: state.origin.clone(), site_size: size, database_size });
         }
     }
-    Ok(())
+    core.sites.accept(&log.path(CHECKPOINT_PATH), looks);
+    Ok(silent)
 }

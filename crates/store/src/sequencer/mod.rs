@@ -43,9 +43,10 @@ pub(crate) const KIND_SHRED: i64 = 7;
 /// Bytes of frames and changes after which a round takes in no further task: few enough that a leaf somebody waits for is not long
 /// behind a deposit.
 pub(crate) const ROUND_BYTES: usize = 4 << 20;
-/// Bytes after which a round ends in the middle of a task, since its segment can hold no more. Writes are smaller
+/// Bytes and rows at which a round ends in the middle of a task, since its segment can hold no more. Writes are smaller
 /// ([`crate::write::WRITE_BYTES_MAX`]); what an erasure takes out of the tables may be as large, and is whole under its own leaf.
-pub(crate) const ROUND_BYTES_MAX: usize = 28 << 20;
+pub(crate) const ROUND_BYTES_MAX: usize = 30 << 20;
+pub(crate) const ROUND_ROWS_MAX: usize = 100_000;
 /// How often an idle sequencer looks for what other processes wrote.
 const LOOK_MS: u64 = 25;
 /// Shortest and longest pause after a fault.
@@ -439,8 +440,9 @@ impl Sequencer {
         let mut end = match self.state.take() {
             Some(end) => {
                 // A site that was away may have been written to by another meanwhile.
-                if core.sites.is_unseen(&self.log.path(CHECKPOINT_PATH)) {
-                    head::compare_with_sites(&core, self.log, &permit, end.head.as_ref())?;
+                let returned = core.sites.returned(&self.log.path(CHECKPOINT_PATH));
+                if !returned.is_empty() {
+                    head::compare(&core, self.log, &permit, end.head.as_ref(), &returned)?;
                 }
                 end
             }

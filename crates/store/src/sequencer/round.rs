@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex};
 use ledger::tiles::{TILE_WIDTH, TilePath};
 use ledger::{CheckpointLock, Commitment, Conflict, Publication};
 use policy::Permit;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use vault::{Bytes, KeyId, Pack, PackBuilder};
 
 use super::cosign;
 use super::head::End;
-use super::rows::Changes;
-use super::{KIND_ACCESS, KIND_ROWS, KIND_VERSION, ROUND_BYTES, ROUND_BYTES_MAX, lock, outbox};
+use super::rows::{CHANGE_MOST_MORE, Changes};
+use super::{KIND_ACCESS, KIND_ROWS, KIND_VERSION, ROUND_BYTES, ROUND_BYTES_MAX, ROUND_ROWS_MAX, lock, outbox};
 use crate::core::Core;
 use crate::error::{AtStep, OnFile, StoreError};
 use crate::objects::pack_no;
@@ -108,26 +108,35 @@ struct Taken {
 /// held at some moment, so that from the sites alone it can be made again. Entries of accesses stand each for themselves.
 fn take(connection: &Connection, log: Log, rows_max: usize) -> Result<Option<Taken>, StoreError> {
     let step = "taking from the outbox";
-    let owner = if log == Log::Records { "owner" } else { "NULL" };
-    let sql = format!("SELECT no, kind, row, entry, {owner}, since_us FROM {} ORDER BY no", outbox(log));
+    let columns = if log == Log::Records { "owner, task" } else { "NULL, NULL" };
+    let sql = format!("SELECT no, kind, row, entry, {columns} FROM {} ORDER BY no", outbox(log));
     let mut statement = connection.prepare_cached(&sql).at(step)?;
     let mut rows = statement.query([]).at(step)?;
     let (mut pack, mut changes) = (PackBuilder::new(), Changes::default());
     let (mut taken, mut entries, mut task) = (Vec::new(), Vec::new(), None);
     while let Some(row) = rows.next().at(step)? {
-        let of: Option<i64> = row.get(5).at(step)?;
-        let before = std::mem::replace(&mut task, of);
-        let goes_on = log == Log::Records && of.is_some() && of == before;
         let bytes = pack.len() + changes.bytes();
-        if bytes >= ROUND_BYTES_MAX || (!goes_on && (taken.len() >= rows_max || bytes >= ROUND_BYTES)) {
+        let of: Option<i64> = row.get(5).at(step)?;
+        let goes_on = of.is_some() && of == std::mem::replace(&mut task, of);
+        let is_full = taken.len() >= rows_max || bytes >= ROUND_BYTES;
+        if (is_full && !goes_on) || taken.len() >= ROUND_ROWS_MAX {
             break;
         }
         let (no, kind, of): (i64, i64, i64) = (row.get(0).at(step)?, row.get(1).at(step)?, row.get(2).at(step)?);
-        let packed = push_frame(connection, kind, of, &mut pack)?;
-        taken.push(Row { no, kind, row: of, packed });
+        let entry: &[u8] = row.get_ref(3).at(step)?.as_blob().unwrap_or_default();
+        let frame = frame_of(connection, kind, of)?;
+        // What no segment could hold comes in the next one.
+        let more = frame.as_ref().map_or(entry.len() + CHANGE_MOST_MORE, Vec::len);
+        if !taken.is_empty() && bytes + more > ROUND_BYTES_MAX {
+            break;
+        }
+        taken.push(Row { no, kind, row: of, packed: frame.is_some() });
+        if let Some(frame) = frame {
+            pack.push(&frame)?;
+        }
         if kind == KIND_ROWS {
             let owner: Option<Vec<u8>> = row.get(4).at(step)?;
-            changes.push(connection, no, of, owner.as_deref(), row.get(3).at(step)?)?;
+            changes.push(connection, no, of, owner.as_deref(), entry.to_vec())?;
         } else {
             entries.push(row.get(3).at(step)?);
         }
@@ -135,22 +144,20 @@ fn take(connection: &Connection, log: Log, rows_max: usize) -> Result<Option<Tak
     Ok((!taken.is_empty()).then_some(Taken { rows: taken, entries, pack, changes }))
 }
 
-/// Puts the frame of a version or an access entry into the segment; other leaves have none.
-fn push_frame(connection: &Connection, kind: i64, row: i64, pack: &mut PackBuilder) -> Result<bool, StoreError> {
+/// The frame of a version or an access entry, for the segment; other leaves have none.
+fn frame_of(connection: &Connection, kind: i64, row: i64) -> Result<Option<Vec<u8>>, StoreError> {
     let step = "reading a frame for the segment";
     let sql = match kind {
         KIND_VERSION => "SELECT frame FROM resource_version WHERE row = ?",
         KIND_ACCESS => "SELECT frame FROM access_entry WHERE row = ?",
-        _ => return Ok(false),
+        _ => return Ok(None),
     };
     let mut statement = connection.prepare_cached(sql).at(step)?;
-    let mut rows = statement.query([row]).at(step)?;
-    let found = rows.next().at(step)?.ok_or_else(|| StoreError::Damaged {
+    let found = statement.query_row([row], |row| row.get(0)).optional().at(step)?;
+    found.map(Some).ok_or_else(|| StoreError::Damaged {
         what: "the outbox",
         reason: "it names a row that is not there".to_owned(),
-    })?;
-    pack.push(found.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
-    Ok(true)
+    })
 }
 
 /// All that changes with a checkpoint.
@@ -272,4 +279,50 @@ fn keep_edge(
     }
     let sql = "INSERT OR REPLACE INTO log_edge (log, level, path, bytes) VALUES (?, ?, ?, ?)";
     transaction.prepare_cached(sql).at(step)?.execute(params![log, level, text, bytes]).at(step).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An outbox with rows of these tasks, each with a change of so many bytes.
+    fn outbox_of(tasks: &[Option<i64>], bytes: usize) -> Connection {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (connection, _guard) =
+            crate::connection::open_writer(&folder.path().join("hanmaru.db"), None).expect("opened");
+        connection.execute("DELETE FROM outbox_records", []).expect("what the migrations wrote");
+        let layout: i64 =
+            connection.query_row("SELECT min(no) FROM row_layout", [], |row| row.get(0)).expect("a layout");
+        for task in tasks {
+            let sql = "INSERT INTO outbox_records (kind, row, entry, task) VALUES (?, ?, zeroblob(?), ?)";
+            connection.execute(sql, params![KIND_ROWS, layout, bytes as i64, task]).expect("written");
+        }
+        connection
+    }
+
+    fn taken(tasks: &[Option<i64>], bytes: usize) -> usize {
+        let connection = outbox_of(tasks, bytes);
+        take(&connection, Log::Records, 3).expect("taken").map_or(0, |taken| taken.rows.len())
+    }
+
+    #[test]
+    fn a_round_ends_where_a_task_ends() {
+        let (one, two, three) = (Some(i64::MIN), Some(7), Some(8));
+        assert_eq!(taken(&[], 10), 0);
+        assert_eq!(taken(&[one, one, two, two, two, three], 10), 5);
+        assert_eq!(taken(&[one, two, three, three], 10), 4, "the third row is of the fourth's task");
+        assert_eq!(taken(&[one; 9], 10), 9);
+        assert_eq!(taken(&[None; 9], 10), 3, "rows from before stand each for itself");
+        assert_eq!(taken(&[one, two, one, two, one], 10), 3);
+    }
+
+    #[test]
+    fn what_no_segment_could_hold_comes_in_the_next_round() {
+        let most = 7 << 20;
+        assert_eq!(taken(&[Some(1); 6], most), 4, "28 MiB and what stands around them");
+        assert_eq!(taken(&[Some(1)], most), 1);
+        let connection = outbox_of(&vec![Some(1); 120], 256 << 10);
+        let taken = take(&connection, Log::Records, 3).expect("taken").expect("rows");
+        assert!(taken.rows.len() < 120 && taken.changes.bytes() <= ROUND_BYTES_MAX, "{}", taken.rows.len());
+    }
 }

@@ -1,7 +1,7 @@
 //! Changes of lasting tables on their way into a segment: those of one owner in one round become one frame and one leaf.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use base::{Id16, wire};
 use ledger::{Commitment, EntryKind};
@@ -16,6 +16,12 @@ use crate::types::{owner_bytes, owner_from};
 
 /// Bytes of changes after which an owner's next change begins another frame.
 const FRAME_BYTES: usize = 1 << 20;
+/// Bytes that a change has in a frame beside its own: number, layout and length.
+const CHANGE_MORE: usize = 14;
+/// Bytes that a frame has beside its changes and the names of their columns: its head and seal, and its place in the segment.
+const FRAME_MORE: usize = 256;
+/// The most bytes that a change brings into a segment beside its own: it may begin a frame.
+pub(super) const CHANGE_MOST_MORE: usize = 4 << 10;
 
 /// The owner of what is the installation's own.
 pub(crate) fn installation() -> Owner {
@@ -28,6 +34,8 @@ pub(super) struct Changes {
     groups: Vec<(Owner, Vec<Waiting>)>,
     places: HashMap<Owner, usize>,
     layouts: HashMap<i64, Layout>,
+    /// The layouts that each group names.
+    named: HashSet<(usize, i64)>,
     bytes: usize,
 }
 
@@ -57,13 +65,18 @@ impl Changes {
         };
         let place = *self.places.entry(owner).or_insert_with(|| {
             self.groups.push((owner, Vec::new()));
+            self.bytes += FRAME_MORE;
             self.groups.len() - 1
         });
-        self.bytes += change.len();
+        if self.named.insert((place, layout)) {
+            self.bytes += self.layouts[&layout].bytes();
+        }
+        self.bytes += change.len() + CHANGE_MORE;
         self.groups[place].1.push(Waiting { no: no.unsigned_abs(), layout, change });
         Ok(())
     }
 
+    /// Bytes that it has in a segment, but for what changes beyond one frame of an owner bring with them.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }

@@ -181,6 +181,7 @@ mod tests {
         "reviewer",
         "second",
         "seen_by",
+        "shown_to",
         "staff",
         "subject",
     ];

@@ -2,7 +2,7 @@
 //! was shown is noted as seen.
 
 use base::{Id16, Redacted};
-use policy::{Action, GroundKind, InstitutionCode, Permit, ProofRules, Purpose, Role, Share, Target};
+use policy::{Action, GroundKind, Permit, ProofRules, Purpose, Role, Share, Target};
 use store::{
     ConsentPurpose, ConsentTerms, GROUNDS_MAX, GROUNDS_WAITING_MAX, GroundPage, NewGround, NewRepresentative, Right,
     StoreError,
@@ -88,39 +88,25 @@ fn what_waits_longest_is_the_first_of_the_list_and_every_ground_is_on_some_page(
 }
 
 #[test]
-fn nobody_asks_twice_for_what_waits_nor_fills_the_list() {
+fn nobody_fills_the_list_and_what_waits_no_longer_does_not_count() {
     let ward = ward();
-    let again = |id: u8| visit(&ward, DOCTOR, subject(1), Id16([id; 16]));
-    again(0x11).expect("written");
-    assert!(matches!(again(0x12), Err(StoreError::GroundWaits)));
-    visit(&ward, OTHER_DOCTOR, subject(1), Id16([0x13; 16])).expect("another asks for themselves");
-    visit(&ward, DOCTOR, subject(2), Id16([0x14; 16])).expect("about somebody else");
-    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
-    ward.store.confirm_ground(&steward, Id16([0x11; 16])).expect("confirmed");
-    again(0x15).expect("what is open is not what waits");
-    let permit = asking(&ward, DOCTOR, (Role::Clinician, "care"), subject(1), Id16([0x15; 16]));
-    ward.store.close_ground(&permit, Id16([0x15; 16])).expect("whoever asked gives it up");
-    again(0x16).expect("it waits no longer");
-    ward.clock.advance(25 * 3_600);
-    again(0x17).expect("nobody confirmed the other in its time");
-
-    let request = |institution: Option<InstitutionCode>, id: u8| {
-        let (id, about) = (Id16([id; 16]), subject(1));
-        let permit = asking(&ward, CLERK, (Role::Support, "application"), about, id);
-        let new = NewGround { subject: about, institution, share: Share::Whole, reason: ward.reason() };
-        ward.store.ask_ground(&permit, new)
-    };
-    request(Some(institution()), 0x21).expect("written");
-    request(Some(other_institution()), 0x22).expect("of another institution");
-    assert!(matches!(request(Some(institution()), 0x23), Err(StoreError::GroundWaits)));
-
     let id = |n: usize| Id16::derived(&["waiting", &n.to_string()]);
-    let many = (0..GROUNDS_WAITING_MAX).map(|n| visit(&ward, OTHER_DOCTOR, id(n), id(n)));
-    let refused: Vec<StoreError> = many.filter_map(Result::err).collect();
+    let ask = |n: usize| visit(&ward, DOCTOR, id(n), id(n)).map(drop);
+    let is_full = |n: usize| assert!(matches!(ask(n), Err(StoreError::Limit { .. })), "{n}");
+    let refused: Vec<StoreError> = (0..GROUNDS_WAITING_MAX).filter_map(|n| ask(n).err()).collect();
     assert!(refused.is_empty(), "{refused:?}");
-    let more = visit(&ward, OTHER_DOCTOR, subject(9), Id16([0x31; 16]));
-    assert!(matches!(more, Err(StoreError::Limit { .. })));
-    visit(&ward, DOCTOR, subject(9), Id16([0x32; 16])).expect("others ask on");
+    is_full(200);
+    visit(&ward, OTHER_DOCTOR, subject(9), Id16([0x31; 16])).expect("others ask on");
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, id(0)).expect("confirmed");
+    ask(201).expect("what is open is not what waits");
+    is_full(202);
+    let permit = asking(&ward, DOCTOR, (Role::Clinician, "care"), id(1), id(1));
+    ward.store.close_ground(&permit, id(1)).expect("whoever asked gives it up");
+    ask(203).expect("it waits no longer");
+    is_full(204);
+    ward.clock.advance(25 * 3_600);
+    ask(205).expect("nobody confirmed the others in their time");
 }
 
 #[test]

@@ -217,6 +217,17 @@ fn a_visit_is_at_an_institution_of_the_doctor_and_about_who_was_named() {
     assert!(matches!(ward.store.ask_ground(&permit, long), Err(StoreError::Limit { .. })));
     assert_eq!(count(&ward.house, "SELECT count(*) FROM access_ground"), 0);
     ward.store.ask_ground(&permit, new(ward.person, None)).expect("it is written");
+    let right = Right::Appointed { role: Role::Clinician, institution: Some(other_institution()) };
+    ward.store.grant(DOCTOR, &right).expect("granted");
+    let second = Purpose::Care { ground: Id16([0x22; 16]) };
+    let permit = ward.ask(Role::Clinician, DOCTOR, Action::AskGround, ward.about(), second).expect("a permit");
+    ward.store.ask_ground(&permit, new(ward.person, Some(other_institution()))).expect("of two the one that is named");
+    let own = ward.store.own_grounds(DOCTOR, &GroundPage::default()).expect("a list").grounds;
+    let places: Vec<_> = own.into_iter().filter_map(|ground| ground.institution).collect();
+    assert!(
+        places.len() == 2 && places.contains(&institution()) && places.contains(&other_institution()),
+        "{places:?}"
+    );
     let clear =
         format!("SELECT count(*) FROM access_ground WHERE instr(reason, CAST('{}' AS BLOB))", ward.reason().expose());
     assert_eq!(count(&ward.house, &clear), 0, "reasons stand sealed");

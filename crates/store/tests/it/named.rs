@@ -2,19 +2,20 @@
 
 use base::Id16;
 use policy::{Action, InstitutionCode, Owner, Purpose, Role, Target};
-use store::{IndexRow, KnownPatient, NamedPatient, StoreError};
+use store::{CHART_NUMBER, IndexRow, KnownPatient, NamedPatient, StoreError};
 
 use crate::staff::*;
 use crate::support::*;
 
-/// A Patient with numbers, as an institution has them.
+/// A number of a Patient in the index.
+fn row(param: &'static str, number: &str) -> IndexRow {
+    IndexRow::Token { param, system: "urn:chart".to_owned(), code: number.to_owned() }
+}
+
+/// A Patient with numbers on the chart, as an institution has them.
 fn chart(ward: &Ward, code: &InstitutionCode, id: &str, numbers: &[&str]) -> Owner {
     let owner = Owner::patient(code, id);
-    let row = |number: &&str| IndexRow::Token {
-        param: "identifier",
-        system: "urn:chart".to_owned(),
-        code: (*number).to_owned(),
-    };
+    let row = |number: &&str| row(CHART_NUMBER, number);
     let bytes = format!(r#"{{"resourceType":"Patient","id":"{id}","numbers":"{}"}}"#, numbers.join(" "));
     ward.write_indexed(owner, code, ("Patient", id), (&bytes, numbers.iter().map(row).collect()), None);
     owner
@@ -79,8 +80,53 @@ fn a_number_of_two_patients_names_neither() {
     let same = chart(&ward, &here, "80", &["80"]);
     assert_eq!(find(&ward, &here, "80").expect("one patient").patient, same.id());
     // Numbers of other things are nobody's.
-    let number = IndexRow::Token { param: "identifier", system: String::new(), code: "90".to_owned() };
     let bytes = r#"{"resourceType":"Encounter","id":"e1"}"#;
-    ward.write_indexed(one, &here, ("Encounter", "e1"), (bytes, vec![number]), None);
+    ward.write_indexed(one, &here, ("Encounter", "e1"), (bytes, vec![row(CHART_NUMBER, "90")]), None);
     assert!(find(&ward, &here, "90").is_err());
+}
+
+#[test]
+fn numbers_that_are_not_on_the_chart_name_nobody() {
+    let ward = Ward::new();
+    let here = institution();
+    let owner = Owner::patient(&here, "a");
+    let bytes = r#"{"resourceType":"Patient","id":"a"}"#;
+    let numbers = vec![row(CHART_NUMBER, "1"), row("identifier", "1"), row("identifier", "2")];
+    ward.write_indexed(owner, &here, ("Patient", "a"), (bytes, numbers), None);
+    assert_eq!(find(&ward, &here, "1").expect("on the chart").patient, owner.id());
+    assert!(find(&ward, &here, "2").is_err(), "an insurer's, another hospital's, or one that was given up");
+    // Another has that number of the first on their own chart, and is whom it names.
+    let other = chart(&ward, &here, "b", &["2"]);
+    assert_eq!(find(&ward, &here, "2").expect("on the chart").patient, other.id());
+}
+
+#[test]
+fn several_records_of_one_person_name_that_person() {
+    let ward = Ward::new();
+    let here = institution();
+    // Two charts that were made one, and the id of a third.
+    let (one, two) = (chart(&ward, &here, "a", &["7"]), chart(&ward, &here, "b", &["7", "c"]));
+    let three = chart(&ward, &here, "c", &["8"]);
+    assert!(find(&ward, &here, "7").is_err(), "nothing says that they are one person");
+    for patient in [one, two, three] {
+        ward.link(patient, &here);
+    }
+    for number in ["7", "c", "8"] {
+        assert_eq!(find(&ward, &here, number).expect("one person").subject(), ward.person, "{number}");
+    }
+    assert_eq!(find(&ward, &here, "c").expect("one person").patient, three.id(), "the id comes first");
+    chart(&ward, &here, "d", &["7"]);
+    assert!(find(&ward, &here, "7").is_err(), "and somebody else");
+}
+
+#[test]
+fn what_an_institution_has_as_its_own_is_nobodys_chart() {
+    let ward = Ward::new();
+    let here = institution();
+    let bytes = r#"{"resourceType":"Patient","id":"stray"}"#;
+    let numbers = vec![row(CHART_NUMBER, "7")];
+    ward.write_indexed(Owner::institution(&here), &here, ("Patient", "stray"), (bytes, numbers), None);
+    assert!(find(&ward, &here, "7").is_err());
+    let owner = chart(&ward, &here, "a", &["7"]);
+    assert_eq!(find(&ward, &here, "7").expect("a patient").patient, owner.id());
 }

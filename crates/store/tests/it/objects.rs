@@ -118,6 +118,7 @@ fn a_document_that_is_not_what_was_declared_is_left_out_and_the_rest_goes_in() {
         entries.iter().filter(|one| one.entry.actor.account == reader).map(|one| &one.entry.what).collect();
     assert_eq!(whats, [&vec![("document".to_owned(), 2)]], "one entry for both");
     let right = store::Right::Depositor(institution());
+    store.grant(Id16([0xe; 16]), &right).expect("granted");
     store.revoke(Id16([0xe; 16]), &right).expect("revoked");
     assert!(matches!(objects.read_to(ids[0], &mut Vec::new()), Err(StoreError::StaleEpoch { .. })));
     let read = person(&store, Id16([7; 16]), &[owner], Action::ReadDocument);

@@ -269,6 +269,28 @@ fn what_may_be_at_sites_that_are_silent_is_not_passed_over() {
 }
 
 #[test]
+fn what_cannot_be_removed_neither_undoes_a_rebuild_nor_hides_why_one_fails() {
+    let house = House::new();
+    let before = lived_in(&house);
+    settled(&house);
+    lose_database(&house);
+    std::fs::create_dir_all(house.folder()).expect("made");
+    // No folder, so that it cannot be removed as one.
+    std::fs::write(house.folder().join("drill"), "").expect("planted");
+    for site in ["site-b", "site-c"] {
+        house.hide_site(site);
+    }
+    let said = rebuild(&house, "site-a", false).expect_err("two are silent").to_string();
+    assert!(said.contains("--without-sites"), "{said}");
+    for site in ["site-b", "site-c"] {
+        house.show_site(site);
+    }
+    let rebuilt = rebuild(&house, "site-a", false).expect("it is made");
+    assert_eq!(different(&before, &rebuilt.fingerprint), Vec::<String>::new());
+    assert!(house.folder().join("hanmaru.db").exists() && !house.folder().join("rebuild").exists());
+}
+
+#[test]
 fn what_a_killed_drill_left_is_gone_before_an_erasure_is_certified() {
     let house = House::new();
     let store = two_people(&house);

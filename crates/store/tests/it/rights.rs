@@ -1,5 +1,8 @@
 //! Rights that are taken from somebody who stays, with what hangs on them, and rights that wait to be confirmed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use base::Id16;
 use policy::{Action, DenialReason, InstitutionCode, Permit, Purpose, Role, Share, Target};
 use store::{NewGround, Right, StoreError};
@@ -137,4 +140,45 @@ fn what_waits_is_confirmed_one_by_one_withdrawn_and_gone_with_the_role_of_who_as
     take(&ward, &second, FIRST, &appointed(Role::Administrator)).expect("taken");
     assert_eq!(ward.store.rights_asked().expect("a list"), [], "what they asked for waits for nobody");
     assert!(ward.store.rights(FIRST).expect("a list").is_empty());
+}
+
+#[test]
+fn what_is_held_or_asked_for_by_another_is_told_to_who_asks() {
+    let ward = Ward::new();
+    let auditor = appointed(Role::Auditor);
+    let (first, second) = (manage(&ward, FIRST), manage(&ward, SECOND));
+    let confirm = |by: &Permit| ward.store.confirm_rights(Some(by), CLERK, None, |_| Ok(true));
+    for _ in 0..2 {
+        ward.store.ask_right(&first, CLERK, &auditor).expect("by the one who asked, as often as they like");
+    }
+    let held = ward.store.ask_right(&second, CLERK, &appointed(Role::Support));
+    assert!(matches!(held, Err(StoreError::RightHeld)), "{held:?}");
+    let others = ward.store.ask_right(&second, CLERK, &auditor);
+    assert!(matches!(others, Err(StoreError::RightAsked)), "{others:?}");
+    assert!(matches!(confirm(&first), Err(StoreError::Missing { .. })), "the first is who asked, still");
+    // The other asks anew, and the first confirms.
+    take(&ward, &second, CLERK, &auditor).expect("withdrawn");
+    let (first, second) = (manage(&ward, FIRST), manage(&ward, SECOND));
+    ward.store.ask_right(&second, CLERK, &auditor).expect("nobody asks for it now");
+    assert_eq!(confirm(&first).expect("given"), 1);
+}
+
+#[test]
+fn what_is_done_beside_asking_is_done_with_it_or_not_at_all() {
+    let ward = Ward::new();
+    let auditor = appointed(Role::Auditor);
+    let by = manage(&ward, FIRST);
+    let fails = |_: &rusqlite::Transaction<'_>| Err::<(), _>(rusqlite::Error::InvalidQuery);
+    assert!(ward.store.ask_right_with(&by, CLERK, &auditor, "a test", fails).is_err());
+    assert_eq!(ward.store.rights_asked().expect("a list"), []);
+    assert_eq!(ward.store.ask_right_with(&by, CLERK, &auditor, "a test", |_| Ok(7)).expect("both"), 7);
+    take(&ward, &by, CLERK, &auditor).expect("withdrawn, and with it every permit");
+    let done = Arc::new(AtomicBool::new(false));
+    let beside = Arc::clone(&done);
+    let late = ward.store.ask_right_with(&by, CLERK, &auditor, "a test", move |_| {
+        beside.store(true, Ordering::SeqCst);
+        Ok(())
+    });
+    assert!(matches!(late, Err(StoreError::StaleEpoch { .. })), "{late:?}");
+    assert!(!done.load(Ordering::SeqCst), "nothing is done beside what is not done");
 }

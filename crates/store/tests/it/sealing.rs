@@ -271,6 +271,9 @@ fn a_site_that_comes_back_with_another_history_is_not_overwritten() {
         Err(StoreError::SiteAhead { site_size, .. }) => assert_eq!(site_size, after),
         other => panic!("signing on would show two histories: {other:?}"),
     }
+    // Long enough for the mender to bring what it holds for a site that was away.
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    assert!(store.health().faults[0].is_some(), "until somebody has decided");
     let head = SiteLog(house.site("site-b").join("log/records")).checkpoint(&key).expect("a head");
     assert_eq!(head.size, after, "what it held is still there");
 }

@@ -248,6 +248,13 @@ impl Inner {
     /// Writes a replaced name's newest bytes to a site that missed them, unless no other site has these any more: then
     /// another process has replaced them since, and sees to it itself.
     fn bring_newest(&self, site: &Arc<Site>, path: String) {
+        if !site.may_replace(&path) {
+            if site.returned(&path).is_none() {
+                let look = site.look_at(&path);
+                lock(&site.state).looks.insert(path, look);
+            }
+            return;
+        }
         let newest = match lock(&site.state).pending.get(&path) {
             Some(Pending::Bytes(bytes)) => bytes.clone(),
             _ => return,

@@ -31,6 +31,7 @@ pub use error::SiteError;
 pub use folder_site::FolderSite;
 pub use mend::RepairReport;
 pub use paths::PATH_BYTES_MAX;
+pub use site::Look;
 
 use crate::folder::{self, Belonging, Fault, Kind, SiteFault};
 use crate::lane::{Asking, Bell, Lane, gather, lock};
@@ -295,7 +296,8 @@ impl Sites {
             let state = State {
                 reachable: true,
                 lost: 0,
-                seen: BTreeMap::new(),
+                looks: BTreeMap::new(),
+                accepted: BTreeMap::new(),
                 last_fault: None,
                 pending: BTreeMap::new(),
                 compare: true,
@@ -349,7 +351,8 @@ impl Sites {
 
     /// Replaces an object named `checkpoint`, durable as in [`Sites::put_all`]. One caller at a time for one path. A site
     /// that is away gets the newest when it returns, if this process lives; so do this again at every start. What a site that was
-    /// away holds there may be another's and newer: it is not replaced before somebody has looked at it ([`Sites::copies`]).
+    /// away holds there may be another's and newer: it is not replaced before somebody has accepted that
+    /// ([`Sites::accept`]).
     pub fn replace(&self, permit: &Permit, path: &str, bytes: Bytes) -> Result<Placement, SiteError> {
         may_write(permit)?;
         check_path(path)?;
@@ -407,18 +410,39 @@ impl Sites {
         }
     }
 
-    /// Whether a site is there again whose copy of a name that is replaced nobody has looked at since it was lost.
-    #[must_use]
-    pub fn is_unseen(&self, path: &str) -> bool {
-        self.inner().sites.iter().any(|site| lock(&site.state).reachable && site.is_unseen(path))
-    }
-
     /// Every site's copy of an object, for choosing between checkpoints.
     pub fn copies(&self, permit: &Permit, path: &str) -> Result<Vec<SiteCopy>, SiteError> {
+        Ok(self.looks(permit, path)?.into_iter().map(|look| (look.site, look.copy)).collect())
+    }
+
+    /// The same, to be judged and then given to [`Sites::accept`].
+    pub fn looks(&self, permit: &Permit, path: &str) -> Result<Vec<Look>, SiteError> {
         may_read(permit)?;
         check_path(path)?;
-        let copy = |site: &Arc<Site>| (site.name.clone(), site.look_at(path));
-        Ok(self.inner().sites.iter().map(copy).collect())
+        Ok(self.inner().sites.iter().map(|site| site.look_at(path)).collect())
+    }
+
+    /// What sites that were lost and are there again were found to hold under a name that is replaced. Asks nobody: the mender has
+    /// looked.
+    #[must_use]
+    pub fn returned(&self, path: &str) -> Vec<Look> {
+        self.inner().sites.iter().filter_map(|site| site.returned(path)).collect()
+    }
+
+    /// Lets what was found be replaced: somebody has judged that nothing is lost with it. Whoever is lost again is looked at again.
+    pub fn accept(&self, path: &str, looks: &[Look]) {
+        for look in looks {
+            if let Some(site) = self.inner().sites.iter().find(|site| site.name == look.site) {
+                site.accept(path, look);
+            }
+        }
+        self.poke();
+    }
+
+    /// Whether so many sites have told that one of them has whatever a quorum was given.
+    #[must_use]
+    pub fn are_enough(&self, told: usize) -> bool {
+        told + self.inner().quorum > self.inner().sites.len()
     }
 
     /// Whether any site has an object.

@@ -30,12 +30,32 @@ pub(super) struct State {
     pub(super) reachable: bool,
     /// How often it was lost since this process began.
     pub(super) lost: u64,
-    /// What was looked at of the names that are replaced, and how often the site had been lost by then.
-    pub(super) seen: BTreeMap<String, u64>,
+    /// What was found under names that are replaced since the site is there again, and how often it had been lost by then.
+    pub(super) looks: BTreeMap<String, Look>,
+    /// Names under which what was found may be replaced, and how often the site had been lost by then.
+    pub(super) accepted: BTreeMap<String, u64>,
     pub(super) last_fault: Option<Fault>,
     pub(super) pending: BTreeMap<String, Pending>,
     /// Objects may be missing that nobody remembers: compare.
     pub(super) compare: bool,
+}
+
+/// A site's copy of a name that is replaced, as it was found.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// The site.
+    pub site: String,
+    /// The copy, or why there is none.
+    pub copy: Result<Bytes, Fault>,
+    /// How often the site had been lost by then.
+    lost: u64,
+}
+
+impl Look {
+    /// Whether it tells what is there: a copy, nothing, or nothing that is whole.
+    fn tells(&self) -> bool {
+        self.copy.as_ref().map_or_else(Fault::is_of_one_object, |_| true)
+    }
 }
 
 pub(super) enum Pending {
@@ -100,7 +120,7 @@ impl Site {
     /// Runs in the site's lane: what it leaves behind is remembered in the order of the writes.
     pub(super) fn put(&self, objects: &[(String, Bytes)], existing: Existing) -> Result<(), Fault> {
         if let Some((path, bytes)) =
-            objects.iter().find(|(path, _)| existing == Existing::Replace && self.is_unseen(path))
+            objects.iter().find(|(path, _)| existing == Existing::Replace && !self.may_replace(path))
         {
             lock(&self.state).add(path, Pending::Bytes(bytes.clone()));
             return Err(Fault::Returned(path.clone()));
@@ -138,20 +158,37 @@ impl Site {
         }
     }
 
-    /// The site's copy of an object. One that is replaced has been looked at with this, as long as the site stays.
-    pub(super) fn look_at(&self, path: &str) -> Result<Bytes, Fault> {
+    /// Looks at what is there under a name that is replaced.
+    pub(super) fn look_at(&self, path: &str) -> Look {
         let lost = lock(&self.state).lost;
         let copy = self.check().and_then(|()| self.get(path, None));
-        if copy.as_ref().map_or_else(Fault::is_answer, |_| true) {
-            lock(&self.state).seen.insert(path.to_owned(), lost);
+        let look = Look { site: self.name.clone(), copy, lost };
+        if let (false, Err(fault)) = (look.tells(), &look.copy) {
+            let mut state = lock(&self.state);
+            state.reach(false);
+            (state.compare, state.last_fault) = (true, Some(fault.clone()));
         }
-        copy
+        look
     }
 
-    /// Whether it was lost since somebody looked at what it holds under a name that is replaced: another may have written there.
-    pub(super) fn is_unseen(&self, path: &str) -> bool {
+    /// What was found under a name since the site is there again, where nobody has said yet that it may be replaced.
+    pub(super) fn returned(&self, path: &str) -> Option<Look> {
         let state = lock(&self.state);
-        state.lost > 0 && state.seen.get(path) != Some(&state.lost)
+        let look = state.looks.get(path).filter(|look| look.lost == state.lost && state.reachable)?;
+        (!state.may_replace(path)).then(|| look.clone())
+    }
+
+    /// What was found so may be replaced, as long as the site is not lost again.
+    pub(super) fn accept(&self, path: &str, look: &Look) {
+        let mut state = lock(&self.state);
+        state.looks.remove(path);
+        if look.tells() {
+            state.accepted.insert(path.to_owned(), look.lost);
+        }
+    }
+
+    pub(super) fn may_replace(&self, path: &str) -> bool {
+        lock(&self.state).may_replace(path)
     }
 
     pub(super) fn fault(&self, fault: Fault) -> SiteFault {
@@ -186,6 +223,11 @@ impl State {
             self.lost += 1;
         }
         self.reachable = is_there;
+    }
+
+    /// Whether the site was there all the time, or what it holds under a name was accepted since: another may have written there.
+    fn may_replace(&self, path: &str) -> bool {
+        self.lost == 0 || self.accepted.get(path) == Some(&self.lost)
     }
 
     pub(super) fn add(&mut self, path: &str, pending: Pending) {

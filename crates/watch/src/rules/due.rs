@@ -43,7 +43,9 @@ pub(super) fn gap(params: &Params, gap: &Gap, now: Timestamp) -> Finding {
         Gap::Unreadable { number } => {
             (id_of(&["gap", "unreadable", &number.to_string()]), message.variant("unreadable").with("number", number))
         }
-        Gap::NoKey { key } => (id_of(&["gap", "no-key", key]), Message::no_key().with("key", key)),
+        Gap::NoKey { key, after } => {
+            (id_of(&["gap", "no-key", key, &after.to_string()]), Message::no_key().with("key", key))
+        }
         Gap::Journal { file } => (id_of(&["gap", "journal", file]), message.variant("journal").with("file", file)),
     };
     let severity = params.severity[&rule];

@@ -180,12 +180,23 @@ pub(crate) fn accounts_of(
     rows.collect()
 }
 
-/// Says who a member of staff is.
+/// Says who a member of staff is. What is not said now stays as it was said before.
 pub(crate) fn set_staff(transaction: &Transaction<'_>, account: Id16, row: &StaffRow) -> rusqlite::Result<()> {
     let sql = "INSERT INTO watch_staff (account, person, institution) VALUES (?, ?, ?)
-               ON CONFLICT (account) DO UPDATE SET person = excluded.person, institution = excluded.institution";
+               ON CONFLICT (account) DO UPDATE SET person = coalesce(excluded.person, person),
+               institution = coalesce(excluded.institution, institution)";
     let code = row.institution.as_ref().map(InstitutionCode::as_str);
     transaction.prepare_cached(sql)?.execute(params![account.0, row.person.map(|id| id.0), code]).map(drop)
+}
+
+/// Takes back what was said of a member of staff.
+pub(crate) fn forget_staff(transaction: &Transaction<'_>, account: Id16) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM watch_staff WHERE account = ?")?.execute([account.0]).map(drop)
+}
+
+/// Whether an account is that of a member of staff, or of one who left.
+pub(crate) fn is_staff(connection: &Connection, account: Id16) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM staff WHERE account = ?")?.exists([account.0])
 }
 
 /// Accounts of staff who have not left, and whose person is known, or is not.

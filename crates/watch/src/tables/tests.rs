@@ -1,6 +1,6 @@
 //! What the watch makes of tables that others wrote: members of staff, and an access log out of which somebody deletes.
 
-use super::{NewFinding, add_finding};
+use super::{NewFinding, StaffRow, add_finding, staff};
 use crate::finding::{Finding, Message};
 use crate::params::Params;
 use crate::{Hours, Reader, Rule, Severity, Unknown, Watch};
@@ -97,6 +97,16 @@ fn what_nobody_told_is_listed_until_somebody_does() {
     watch.works_at(OFFICER, None, Some(here.clone())).expect("written");
     assert_eq!(unknown().accounts, BTreeSet::from([OFFICER]), "where they work is not who they are");
     watch.works_at(OFFICER, Some(Id16([5; 16])), None).expect("written");
+    let staff = |account| watch.tables().read("staff", move |connection| staff(connection, account)).expect("read");
+    let told = |person: u8| StaffRow { person: Some(Id16([person; 16])), institution: Some(here.clone()) };
+    assert_eq!(staff(OFFICER), told(5), "what was said before stays");
+    watch.works_at(CLERK, None, Some(here.clone())).expect("written");
+    assert_eq!(staff(CLERK), told(4), "who somebody is does not end with where they work");
+    watch.forget_staff(CLERK).expect("taken back");
+    assert_eq!((staff(CLERK), unknown().accounts), (StaffRow::default(), BTreeSet::from([CLERK])));
+    watch.works_at(CLERK, Some(Id16([4; 16])), None).expect("written");
+    let is_staff = |account| watch.is_staff(account).expect("read");
+    assert_eq!((is_staff(CLERK), is_staff(Id16([9; 16]))), (true, false), "rights alone make nobody a member of staff");
     for weekday in 1..=7 {
         assert!(!unknown().is_empty(), "day {weekday} is not known");
         watch.set_hours(here.clone(), weekday, Hours { from_minute: 540, to_minute: 1_080 }).expect("written");

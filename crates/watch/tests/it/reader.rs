@@ -370,4 +370,36 @@ fn a_key_that_stays_missing_is_told_of_once_and_what_waited_is_looked_at_when_it
     let mut reader = watch.reader();
     assert_eq!(read(&mut reader, 1), 1, "nothing was passed over");
     assert_eq!(hospital.cases(&watch), ["decoy"]);
+    watch.told(watch.untold().expect("read")[0].incident).expect("written");
+
+    hospital.try_to_read(Target::Patient(hospital.patient(3)));
+    arrived(world, 2);
+    world.clock.advance(24 * 3_600);
+    let archive = world.opened_again().expect("a third program");
+    let watch = Watch::new(archive.store().clone(), archive.shared_door()).expect("a watch");
+    write(&changed);
+    let found = tables::watched(&database(world)).0;
+    for mut reader in [watch.reader(), watch.reader()] {
+        for _ in 0..20 {
+            world.clock.advance(60);
+            reader.step().expect_err("no entry opens");
+        }
+    }
+    assert_eq!(hospital.cases(&watch), ["log-gap"], "it is missing again, in the case that is open still");
+    assert_eq!(tables::watched(&database(world)).0, found + 1, "found once");
+}
+
+#[test]
+fn own_are_the_person_and_the_charts_that_are_theirs_when_it_is_asked() {
+    let hospital = hospital();
+    let watch = hospital.watch();
+    let (clerk, chart) = (Id16([0xc1; 16]), Id16::derived(&["patient", "31100002", "q0"]));
+    let own = |subject| watch.is_own(clerk, subject).expect("an answer");
+    assert!(!own(hospital.account(0)) && !own(hospital.patient(0)), "nobody said who they are");
+    watch.works_at(clerk, Some(hospital.account(0)), None).expect("written");
+    assert!(own(hospital.account(0)) && own(hospital.patient(0)));
+    assert!(!own(hospital.account(1)) && !own(hospital.patient(1)) && !own(chart));
+    let elsewhere = BagBuilder::new("31100002").patient("q0", &hospital.people[0]).visit("q0", "w0", "2024-05-02");
+    hospital.world.deposit(&elsewhere.write(&hospital.world.path("elsewhere")).root).expect("a good bag");
+    assert!(own(chart), "linked since");
 }

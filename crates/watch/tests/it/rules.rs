@@ -469,7 +469,8 @@ fn the_same_gap_is_the_same_finding_and_another_is_another() {
         Gap::NotInLog { from: 7, to: 9 },
         Gap::Leaves { from: 7, to: 9 },
         Gap::Unreadable { number: 7 },
-        Gap::NoKey { key: "00000000000000000000000000000007".to_owned() },
+        Gap::NoKey { key: "00000000000000000000000000000007".to_owned(), after: 7 },
+        Gap::NoKey { key: "00000000000000000000000000000007".to_owned(), after: 8 },
         Gap::Journal { file: "000-a.jrn.torn".to_owned() },
     ];
     let mut ids: Vec<Id16> = gaps.iter().map(|gap| rules.gap(gap, now).entry).collect();

@@ -160,14 +160,16 @@ impl Witness {
     }
 
     /// Says what was refused. Two roots for one size are the log's own work, since it has signed both. That a checkpoint came with a
-    /// proof which leads nowhere is nobody's: whoever has a checkpoint of the log can send it so.
+    /// proof which leads nowhere is nobody's: whoever has a checkpoint of the log can send it so. It is kept all the same, since one of
+    /// a fork that has grown comes in no other way.
     fn tell(&self, signed: &SignedCheckpoint, Refused { refusal, held }: &Refused) {
         let found = &signed.checkpoint;
         match refusal {
             Refusal::Conflict { .. } if found.size == held.head.size && found.root != held.head.root => {
                 self.convict(signed, held.note.as_deref());
             }
-            Refusal::Inconsistent => {
+            Refusal::Inconsistent if found.size > held.head.size => {
+                let kept = self.evidence.keep_unproved(signed);
                 let Some(times) = self.seldom.count(&found.origin, self.clock.now().as_second()) else { return };
                 tracing::warn!(
                     log = found.origin,
@@ -175,7 +177,9 @@ impl Witness {
                     root = %found.root,
                     held = held.head.size,
                     times,
-                    "a checkpoint came with a proof that does not lead to it from what was cosigned; whoever sent it may have made that up"
+                    kept = kept.map_or_else(|error| error.to_string(), |path| path.display().to_string()),
+                    "a checkpoint came with a proof that does not lead to it from what was cosigned. The newest one is kept, and is no \
+                     proof by itself: whoever sent it may have made its proof up"
                 );
             }
             _ => {}
@@ -283,6 +287,19 @@ mod tests {
         pieces
     }
 
+    /// The checkpoints that came with a proof which leads nowhere.
+    fn unproved(folder: &Path) -> Vec<Checkpoint> {
+        let Ok(listed) = std::fs::read_dir(folder.join("state/unproved")) else { return Vec::new() };
+        let keys = [ORIGIN, OTHER].map(|origin| key(origin).verifier().clone());
+        let open = |entry: std::io::Result<std::fs::DirEntry>| {
+            let note = std::fs::read(entry.expect("listed").path()).expect("read");
+            let signed = SignedCheckpoint::open(&note, &keys).expect("signed by its log");
+            assert_eq!(note, signed.bare(&keys).expect("its own").note);
+            signed.checkpoint
+        };
+        listed.map(open).collect()
+    }
+
     /// Whether a piece of evidence convicts the log without anybody's word.
     fn convicts(piece: &Path, origin: &str) -> bool {
         let keys = [key(origin).verifier().clone()];
@@ -333,6 +350,7 @@ mod tests {
             assert_eq!(served.answer(&request(1, vec![made_up], 2, node_hash(&a, &b))).status, 422);
         }
         assert!(!folder.path().join("state/evidence").exists(), "that accuses nobody");
+        assert_eq!(unproved(folder.path()).len(), 1);
         // A genuine contradiction, dressed up in many ways.
         for n in 0..50_u8 {
             let plain = request_of(ORIGIN, u64::from(n % 2), Vec::new(), 1, b);
@@ -354,6 +372,38 @@ mod tests {
         let kept = evidence(folder.path());
         assert_eq!((kept.len(), kept.iter().filter(|piece| convicts(piece, OTHER)).count()), (11, 1));
         assert_eq!(kept.iter().filter(|piece| convicts(piece, ORIGIN)).count(), 10);
+    }
+
+    #[test]
+    fn of_a_fork_that_has_grown_the_newest_head_is_kept_in_one_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let served = witness(folder.path());
+        let a = leaf_hash(b"a");
+        for origin in [ORIGIN, OTHER] {
+            assert_eq!(served.answer(&request_of(origin, 0, Vec::new(), 5, a).to_bytes()).status, 200);
+        }
+        assert_eq!(
+            served.answer(&request(5, vec![a], 5, a)).status,
+            422,
+            "what was cosigned, with a proof that it needs none of"
+        );
+        assert!(unproved(folder.path()).is_empty());
+        for size in 6..40 {
+            let root = leaf_hash(&[size]);
+            assert_eq!(served.answer(&request(5, vec![a], size.into(), root)).status, 422);
+            assert_eq!(unproved(folder.path()), [Checkpoint::new(ORIGIN, size.into(), root)]);
+        }
+        // Another log's takes nothing's place, and what others sign takes no room.
+        let plain = request_of(OTHER, 5, vec![a], 6, leaf_hash(b"other"));
+        let mut note = Note::parse(&plain.note).expect("a note");
+        note.add(NoteSignature { name: "dress.example".to_owned(), id: 1, signature: vec![1; 72] }).expect("room");
+        assert_eq!(served.answer(&AddCheckpoint { note: note.to_bytes(), ..plain }.to_bytes()).status, 422);
+        assert_eq!(unproved(folder.path()).len(), 2);
+        assert!(evidence(folder.path()).is_empty(), "none of it convicts anybody");
+        // Where nothing can be written, it is answered all the same.
+        std::fs::remove_dir_all(folder.path().join("state/unproved")).expect("removed");
+        std::fs::write(folder.path().join("state/unproved"), "").expect("planted");
+        assert_eq!(served.answer(&request(5, vec![a], 50, a)).status, 422);
     }
 
     #[test]

@@ -101,7 +101,7 @@ async fn further_role(browser: &Browser, name: &str) -> Done {
     browser.follow("#give").await?;
     assert_eq!(browser.status().await?, 422);
     browser.look("staff-give-faulty", "people-title").await?;
-    assert_eq!(browser.text("#give-institution-fault").await?, text(language, "people-give-held"));
+    assert_eq!(browser.text("#give-role-fault").await?, text(language, "people-give-held"));
     browser.choose("#give-role", "auditor").await?;
     browser.follow("#give").await?;
     browser.look("staff-give-asked", "people-title").await?;
