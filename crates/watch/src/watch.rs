@@ -95,8 +95,8 @@ pub struct Reader {
     day_at: Option<u64>,
     steps: u32,
     again: Again,
-    /// The key for want of which nothing can be read, and since when.
-    keyless: Option<(String, Timestamp)>,
+    /// The key for want of which nothing can be read, since when, and where the watch stood then.
+    keyless: Option<(String, Timestamp, u64)>,
 }
 
 /// The look through what had no hole when it was looked through first: from the beginning to there, once a day and after a start.
@@ -315,13 +315,13 @@ impl Reader {
     /// Tells of a key for want of which the log cannot be read, where it has been missing for a while.
     fn without(&mut self, key: &str) -> Result<(), WatchError> {
         let now = self.watch.inner.clock.now();
-        let since = match &self.keyless {
-            Some((known, since)) if known == key => *since,
-            _ => now,
+        // Read once: another process may go on meanwhile, and it is one outage all the same.
+        let (since, after) = match &self.keyless {
+            Some((known, since, after)) if known == key => (*since, *after),
+            _ => (now, self.watch.tables().read("where the watch is", tables::position)?.0),
         };
-        self.keyless = Some((key.to_owned(), since));
+        self.keyless = Some((key.to_owned(), since, after));
         if now.duration_since(since) >= KEYLESS {
-            let (after, _) = self.watch.tables().read("where the watch is", tables::position)?;
             self.find_gaps([Gap::NoKey { key: key.to_owned(), after }], now, None)?;
         }
         Ok(())

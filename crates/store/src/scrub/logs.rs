@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use ledger::root_from_tiles;
 use ledger::tiles::{self, CHECKPOINT_PATH, LEVEL_MAX, TILE_WIDTH, TileId, TilePath};
+use ledger::{SignedCheckpoint, root_from_tiles};
 use vault::{Bytes, SiteError};
 
 use super::right::{RightLog, checkpoint_is_right};
@@ -147,12 +147,22 @@ impl Scrub<'_> {
         let source = crate::sequencer::tiles::SiteTiles { core: self.core, log: right.log, permit: self.permit };
         let Snapshot { head, published, .. } = &right.snapshot;
         let root_at = |size| root_from_tiles(size, &source).ok();
+        let is_ours = |found: &SignedCheckpoint| {
+            let heads = published.iter().chain([head]);
+            heads.into_iter().any(|head| head.checkpoint == found.checkpoint)
+        };
+        let contradicting = |bytes: &[u8]| {
+            SignedCheckpoint::open(bytes, std::slice::from_ref(&key)).ok().filter(|found| !is_ours(found))
+        };
         let sound = |bytes: &[u8]| checkpoint_is_right(bytes, &key, head, published.as_ref(), &root_at);
         for site in self.targets.clone() {
-            let damaged = match self.core.sites.get_at(self.permit, &site, &path) {
+            let other = match self.core.sites.get_at(self.permit, &site, &path) {
                 Ok(bytes) => {
                     self.read(&site, bytes.len());
-                    !sound(&bytes)
+                    if sound(&bytes) {
+                        continue;
+                    }
+                    contradicting(&bytes)
                 }
                 Err(SiteError::NotFound { .. }) if right.snapshot.is_published => {
                     self.at(&site).missing += 1;
@@ -165,8 +175,13 @@ impl Scrub<'_> {
                     continue;
                 }
             };
-            if damaged {
-                self.at(&site).damaged += 1;
+            self.at(&site).damaged += 1;
+            if let Some(found) = other {
+                let size = found.checkpoint.size;
+                // The one proof that somebody else signed: people decide what becomes of it.
+                let fault = format!("its checkpoint is of another history, with {size} leaves, and was left as it is");
+                self.at(&site).fault = Some(fault);
+            } else {
                 self.replace(right, &site, &path);
             }
         }

@@ -1,15 +1,14 @@
 //! The end of a log: read from the database, compared with the sites, and completed where a crash came between.
 
 use ledger::tiles::{BundleSource, CHECKPOINT_PATH, TileId, TilePath, TileSource};
-use ledger::{Checkpoint, LogAppender, Note, SignedCheckpoint};
+use ledger::{Checkpoint, Hash, LogAppender, Note, SignedCheckpoint};
 use policy::{Action, Permit};
 use rusqlite::{Connection, OptionalExtension, params};
-use vault::sites::Look;
+use vault::sites::{Look, Read};
 use vault::{Bytes, Fault, SiteError, SiteFault};
 
 use super::LogState;
-use super::cosign;
-use super::tiles::SiteTiles;
+use super::{cosign, judge};
 use crate::core::Core;
 use crate::error::{AtStep, StoreError};
 use crate::facts::own_job_permit;
@@ -197,7 +196,7 @@ fn read_copy(
                 Err(StoreError::ForeignLog { site: site.to_owned(), log: state.origin.clone(), found: found.origin })
             }
             _ => {
-                tracing::warn!(site, log = log.name(), %error, "a site's checkpoint is damaged and is replaced by the next one");
+                tracing::warn!(site, log = log.name(), %error, "a site's checkpoint is damaged: the next one takes its place; where too few sites are left for one, a scrub mends it");
                 Ok(None)
             }
         },
@@ -218,46 +217,86 @@ fn compare_with_sites(
     head: Option<&SignedCheckpoint>,
 ) -> Result<(), StoreError> {
     let looks = core.sites.looks(permit, &log.path(CHECKPOINT_PATH))?;
-    let faults = compare(core, log, permit, head, &looks)?;
-    let reached = looks.len() - faults.len();
-    if core.sites.are_enough(reached) {
-        return Ok(());
+    let Compared { ours, silent } = compare(core, log, permit, head, &looks)?;
+    let reached = looks.len() - silent.len();
+    if !core.sites.are_enough(reached) {
+        return Err(SiteError::TooFew { wanted: looks.len() + 1 - core.sites.quorum(), reached, faults: silent }.into());
     }
-    Err(SiteError::TooFew { wanted: looks.len() + 1 - core.sites.quorum(), reached, faults }.into())
+    core.sites.accept(&log.path(CHECKPOINT_PATH), ours);
+    Ok(())
 }
 
-/// Every site's checkpoint must be a head that this log had: a newer one, or another of the same size, means that the
-/// database is an old copy, and signing on would fork the log. Where all are, they may be replaced. Gives those that tell nothing.
-pub(super) fn compare(
+/// Looks at what sites hold that were lost and are there again. What is one of this log's heads may be replaced from now on.
+pub(super) fn compare_with_returned(
     core: &Core,
     log: Log,
     permit: &Permit,
     head: Option<&SignedCheckpoint>,
-    looks: &[Look],
-) -> Result<Vec<SiteFault>, StoreError> {
-    let state = core.log(log);
+) -> Result<(), StoreError> {
+    let path = log.path(CHECKPOINT_PATH);
+    let returned = core.sites.returned(&path);
+    if !returned.is_empty() {
+        core.sites.accept(&path, compare(core, log, permit, head, &returned)?.ours);
+    }
+    Ok(())
+}
+
+/// What came of a comparison.
+struct Compared<'a> {
+    /// Those that hold a head of this log, or nothing that is whole.
+    ours: Vec<&'a Look>,
+    /// Those that tell nothing, and why.
+    silent: Vec<SiteFault>,
+}
+
+/// Every site's checkpoint must be a head that this log had: a newer one, or another of the same size, means that the
+/// database is an old copy, and signing on would fork the log. An older one is judged by tiles that lead to the database's own head:
+/// a site's own tiles lead to whatever it holds.
+fn compare<'a>(
+    core: &Core,
+    log: Log,
+    permit: &Permit,
+    head: Option<&SignedCheckpoint>,
+    looks: &'a [Look],
+) -> Result<Compared<'a>, StoreError> {
+    let (state, path) = (core.log(log), log.path(CHECKPOINT_PATH));
     let database_size = head.map_or(0, |head| head.checkpoint.size);
-    let tiles = SiteTiles { core, log, permit };
-    let mut silent = Vec::new();
-    for Look { site, copy, .. } in looks {
-        let Some(found) = read_copy(core, log, site, copy.clone())? else {
-            let fault = copy.as_ref().err().cloned().unwrap_or_else(|| Fault::Damaged(log.path(CHECKPOINT_PATH)));
+    let read = |path: &str, is_right: &dyn Fn(&[u8]) -> bool| core.sites.get(permit, path, is_right).ok();
+    let (mut ours, mut silent) = (Vec::new(), Vec::new());
+    for look in looks {
+        let Some(found) = read_copy(core, log, &look.site, look.copy.clone())? else {
+            let fault = look.copy.as_ref().err().cloned().unwrap_or_else(|| Fault::Damaged(path.clone()));
             if !matches!(fault, Fault::Absent(_)) {
-                silent.push(SiteFault { name: site.clone(), fault });
+                silent.push(SiteFault { name: look.site.clone(), fault });
             }
+            ours.push(look);
             continue;
         };
         let (size, root) = (found.checkpoint.size, found.checkpoint.root);
-        let ours = match head {
-            Some(head) if size == database_size => head.checkpoint.root == root,
-            _ if size > database_size => false,
-            // An older head: it is a beginning of ours if the tiles say so. Tiles that cannot be read say nothing.
-            _ => ledger::root_from_tiles(size, &tiles).map_or(true, |computed| computed == root),
+        let is_ours = match head {
+            Some(head) if size == database_size => Some(head.checkpoint.root == root),
+            _ if size > database_size => Some(false),
+            _ => root_at(core, log, size, &read)?.map(|computed| computed == root),
         };
-        if !ours {
-            return Err(StoreError::SiteAhead { log: state.origin.clone(), site_size: size, database_size });
+        match is_ours {
+            Some(true) => ours.push(look),
+            Some(false) => {
+                return Err(StoreError::SiteAhead { log: state.origin.clone(), site_size: size, database_size });
+            }
+            // Tiles that cannot be read say nothing: it told how much it has, and is judged when they can.
+            None => tracing::warn!(
+                site = look.site,
+                log = log.name(),
+                size,
+                "a site's older checkpoint cannot be judged yet"
+            ),
         }
     }
-    core.sites.accept(&log.path(CHECKPOINT_PATH), looks);
-    Ok(silent)
+    Ok(Compared { ours, silent })
+}
+
+/// The root that the log had at an earlier size; `None` where its tiles cannot be read.
+fn root_at(core: &Core, log: Log, size: u64, read: Read<'_>) -> Result<Option<Hash>, StoreError> {
+    let stored = core.readers.snapshot("reading the end of a log", |connection| self::read(connection, log))?;
+    Ok(judge::SoundTiles::of(log, stored, read).and_then(|tiles| ledger::root_from_tiles(size, &tiles).ok()))
 }

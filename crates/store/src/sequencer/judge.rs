@@ -43,8 +43,27 @@ impl Judge for LogJudge {
         }
         let tile = tiles::parse_path(below).ok()?;
         let stored = readers.snapshot("reading the end of a log", |connection| head::read(connection, log)).ok()?;
-        let size = Checkpoint::parse(Note::parse(&stored.note?).ok()?.text()).ok()?.size;
-        Judging { log, size, edge: stored.edge, read }.holds(tile, bytes)
+        Judging::of(log, stored, read)?.holds(tile, bytes)
+    }
+}
+
+/// The tiles of a log that lead to the head in the database, from whichever site has them.
+pub(super) struct SoundTiles<'a>(Judging<'a>);
+
+impl<'a> SoundTiles<'a> {
+    /// Those of a log as it was read; `None` for an empty one.
+    pub(super) fn of(log: Log, stored: head::Stored, read: Read<'a>) -> Option<Self> {
+        Judging::of(log, stored, read).map(Self)
+    }
+}
+
+impl TileSource for SoundTiles<'_> {
+    type Error = String;
+
+    fn hash_tile(&self, id: &TileId) -> Result<Vec<u8>, String> {
+        let tile = self.0.right_tile(id.level, id.index);
+        let found = tile.and_then(|tile| Some(tile.get(..id.byte_len())?.to_vec()));
+        found.ok_or_else(|| format!("no site has a sound {}", tiles::path(id)))
     }
 }
 
@@ -61,7 +80,12 @@ fn token(readers: &Readers, log: Log, name: &str) -> Option<Vec<u8>> {
     found.ok().flatten()
 }
 
-impl Judging<'_> {
+impl<'a> Judging<'a> {
+    fn of(log: Log, stored: head::Stored, read: Read<'a>) -> Option<Self> {
+        let size = Checkpoint::parse(Note::parse(&stored.note?).ok()?.text()).ok()?.size;
+        Some(Self { log, size, edge: stored.edge, read })
+    }
+
     /// Whether a file holds; `None` where what stands above it cannot be read.
     fn holds(&self, path: TilePath, bytes: &[u8]) -> Option<bool> {
         let (level, index, tile) = match path {

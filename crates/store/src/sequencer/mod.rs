@@ -21,7 +21,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ledger::SignerKey;
-use ledger::tiles::CHECKPOINT_PATH;
 use policy::Action;
 
 use crate::core::Core;
@@ -440,10 +439,7 @@ impl Sequencer {
         let mut end = match self.state.take() {
             Some(end) => {
                 // A site that was away may have been written to by another meanwhile.
-                let returned = core.sites.returned(&self.log.path(CHECKPOINT_PATH));
-                if !returned.is_empty() {
-                    head::compare(&core, self.log, &permit, end.head.as_ref(), &returned)?;
-                }
+                head::compare_with_returned(&core, self.log, &permit, end.head.as_ref())?;
                 end
             }
             None => head::look_up(&core, self.log, &permit)?,

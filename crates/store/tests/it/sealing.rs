@@ -233,6 +233,16 @@ fn a_database_that_is_behind_the_sites_signs_nothing() {
 
 #[test]
 fn a_site_that_comes_back_with_another_history_is_not_overwritten() {
+    comes_back_with_another_history(0);
+}
+
+#[test]
+fn nor_is_one_whose_history_has_been_outgrown() {
+    comes_back_with_another_history(5);
+}
+
+/// An older copy of the database goes on while the one site is away that knows better, by so many more resources.
+fn comes_back_with_another_history(more: usize) {
     let house = House::new();
     let owner = patient("p1");
     let backup = house.root.join("backup.db");
@@ -265,6 +275,16 @@ fn a_site_that_comes_back_with_another_history_is_not_overwritten() {
     let store = house.open();
     let written = write(&store, owner, &[("Condition", "c3", "x")]);
     store.wait_sealed(written.ticket, PATIENCE).expect("two sites are enough");
+    for number in 0..more {
+        write_one(&store, owner, "Condition", &format!("more{number}"), "x");
+        seal_all(&store);
+    }
+    // Nothing that it remembers of its own log helps it then.
+    drop(store);
+    let store = house.open();
+    let written = write(&store, owner, &[("Condition", "anew", "x")]);
+    let ours = store.wait_sealed(written.ticket, PATIENCE).expect("two sites are enough").records_size;
+    assert!(more == 0 || ours > after, "{ours} of {after}");
     house.show_site("site-b");
     crate::rebuild::until(|| store.health().faults[0].is_some());
     match store.wait_sealed(write(&store, owner, &[("Condition", "c4", "x")]).ticket, PATIENCE) {

@@ -251,7 +251,11 @@ impl Inner {
         if !site.may_replace(&path) {
             if site.returned(&path).is_none() {
                 let look = site.look_at(&path);
-                lock(&site.state).looks.insert(path, look);
+                let mut state = lock(&site.state);
+                match &look.copy {
+                    Err(fault) if !look.tells() => state.last_fault = Some(fault.clone()),
+                    _ => drop(state.looks.insert(path, look)),
+                }
             }
             return;
         }

@@ -429,9 +429,10 @@ impl Sites {
         self.inner().sites.iter().filter_map(|site| site.returned(path)).collect()
     }
 
-    /// Lets what was found be replaced: somebody has judged that nothing is lost with it. Whoever is lost again is looked at again.
-    pub fn accept(&self, path: &str, looks: &[Look]) {
-        for look in looks {
+    /// Lets what was found be replaced: somebody has judged that nothing is lost with it. Whoever is lost again is looked at again, and
+    /// so is whoever tells nothing.
+    pub fn accept<'a>(&self, path: &str, looks: impl IntoIterator<Item = &'a Look>) {
+        for look in looks.into_iter().filter(|look| look.tells()) {
             if let Some(site) = self.inner().sites.iter().find(|site| site.name == look.site) {
                 site.accept(path, look);
             }

@@ -52,9 +52,10 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether it tells what is there: a copy, nothing, or nothing that is whole.
-    fn tells(&self) -> bool {
-        self.copy.as_ref().map_or_else(Fault::is_of_one_object, |_| true)
+    /// Whether it tells what is there: a copy, nothing, or nothing that is whole. What could not be read may be anything.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        matches!(self.copy, Ok(_) | Err(Fault::Absent(_) | Fault::Damaged(_)))
     }
 }
 
@@ -161,14 +162,14 @@ impl Site {
     /// Looks at what is there under a name that is replaced.
     pub(super) fn look_at(&self, path: &str) -> Look {
         let lost = lock(&self.state).lost;
-        let copy = self.check().and_then(|()| self.get(path, None));
-        let look = Look { site: self.name.clone(), copy, lost };
-        if let (false, Err(fault)) = (look.tells(), &look.copy) {
+        let there = self.check();
+        if let Err(fault) = &there {
             let mut state = lock(&self.state);
             state.reach(false);
             (state.compare, state.last_fault) = (true, Some(fault.clone()));
         }
-        look
+        let copy = there.and_then(|()| self.get(path, None));
+        Look { site: self.name.clone(), copy, lost }
     }
 
     /// What was found under a name since the site is there again, where nobody has said yet that it may be replaced.
@@ -182,9 +183,7 @@ impl Site {
     pub(super) fn accept(&self, path: &str, look: &Look) {
         let mut state = lock(&self.state);
         state.looks.remove(path);
-        if look.tells() {
-            state.accepted.insert(path.to_owned(), look.lost);
-        }
+        state.accepted.insert(path.to_owned(), look.lost);
     }
 
     pub(super) fn may_replace(&self, path: &str) -> bool {

@@ -6,7 +6,7 @@ use std::fs;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vault::sites::{Existing, FolderSite, Judge, Listing, Read, SiteBackend};
 use vault::{Bytes, Fault, PackBuilder, SiteConfig, SiteError, Sites};
 
@@ -383,11 +383,14 @@ fn a_write_that_failed_either_way_can_be_done_again() {
         modes[0].store(WELL, Ordering::SeqCst);
         sites.put_all(&seal, &things).expect("two are enough");
         // Writes that failed may end later than it was told that they did, and a site is lost by each.
+        let begun = Instant::now();
         while sites.replace(&seal, "checkpoint", Bytes::from_static(b"2")).is_err() {
+            assert!(begun.elapsed() < SOON, "{:?}", sites.status());
             accept(&sites, "checkpoint");
         }
         modes[2].store(WELL, Ordering::SeqCst);
         while !sites.settle(Duration::from_millis(100)) {
+            assert!(begun.elapsed() < SOON, "{:?}", sites.status());
             sites.accept("checkpoint", &sites.returned("checkpoint"));
         }
         for name in ["a", "b", "c"] {
