@@ -19,7 +19,7 @@ use std::sync::Arc;
 const LABEL: &str = "totp";
 
 impl Identity {
-    /// The secret that this session sets up for the account's authenticator: the same until it is confirmed, and gone with the
+    /// The secret that a session sets up for its account's authenticator: the same until it is confirmed, and gone with the
     /// session. What other sessions of the account set up is theirs: neither voids the other. It counts from
     /// [`Identity::totp_confirm`] on. Replacing a confirmed secret needs two factors.
     ///
@@ -41,7 +41,7 @@ impl Identity {
         Ok(totp::enrolment(secret, &inner.config.service_name, session.name.expose()))
     }
 
-    /// Confirms the secret that [`Identity::totp_enrol`] gave this session, with its first code. The session goes on with two
+    /// Confirms the secret that [`Identity::totp_enrol`] gave the session, with its first code. The session goes on with two
     /// factors under the token returned; when a former secret was replaced, the account's other sessions end. Its person is told,
     /// but for a first second factor: before that there was nobody to tell.
     ///

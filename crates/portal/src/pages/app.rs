@@ -112,7 +112,7 @@ pub(crate) async fn begin(person: Person) -> Result<Response, PageError> {
     beginning(&person, Faults::default()).await
 }
 
-/// What this session sets up: the same until it is confirmed, so that what was scanned stays good.
+/// What the session sets up: the same until it is confirmed, so that what was scanned stays good.
 async fn beginning(person: &Person, faults: Faults) -> Result<Response, PageError> {
     let session = Arc::clone(&person.session);
     let asking = person.visitor.portal.blocking(move |portal| Ok(portal.identity().totp_enrol(&session)));
