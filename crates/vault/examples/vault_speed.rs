@@ -25,6 +25,10 @@ fn main() {
     drop(fs::remove_dir_all(&folder));
 }
 
+fn patient(name: &str) -> Owner {
+    Owner::Patient(Id16::derived(&["patient", name]))
+}
+
 fn frames_and_keys(folder: &Path) {
     let random = Arc::new(SystemRandom);
     let configs: Vec<_> =
@@ -34,7 +38,7 @@ fn frames_and_keys(folder: &Path) {
     let stores = KeyStores::open(configs, 2).expect("opened");
     let ring = Keyring::open(Arc::new(root), stores, Arc::new(MemoryIndex::default()), random.clone()).expect("opened");
     let institution = InstitutionCode::new("11100001").expect("a code");
-    let (deposit, owner) = (permit(&institution, None), Owner::patient(&institution, "1"));
+    let (deposit, owner) = (permit(&institution, None), patient("1"));
     let name = |owner| GroupName {
         owner,
         institution: institution.clone(),
@@ -43,7 +47,7 @@ fn frames_and_keys(folder: &Path) {
     };
     let began = Instant::now();
     for number in 0..5_000 {
-        ring.group(&deposit, &name(Owner::patient(&institution, &number.to_string()))).expect("made");
+        ring.group(&deposit, &name(patient(&number.to_string()))).expect("made");
     }
     each("new patient and group key", began.elapsed(), 5_000);
     let began = Instant::now();
@@ -112,6 +116,7 @@ fn packs(folder: &Path) {
         });
     }
     each("the same as plain synced files", began.elapsed(), ROUNDS);
+    sites.accept("t/checkpoint", &sites.looks(&seal_job, "t/checkpoint").expect("looked at"));
     let began = Instant::now();
     for round in 0..100 {
         let tiles: Vec<_> = (0..4).map(|tile| (format!("t/{round}/{tile}"), Bytes::from(vec![1; 8 << 10]))).collect();

@@ -71,8 +71,8 @@ pub enum Fault {
     /// It did not answer in time.
     #[error("does not answer in time; it catches up in the background, check its disk if this stays")]
     Slow,
-    /// It was away, and a name that is replaced is not written before somebody has looked at what it holds there.
-    #[error("was away; its {0} is written once it was looked at, which happens by itself")]
+    /// A name that is replaced, and what stands below it, is not written over before somebody has looked at what the site holds there.
+    #[error("may hold another history; its {0} is looked at first, which happens by itself")]
     Returned(String),
     /// Anything else the system said.
     #[error("fails with {0}; check its disk and the system log")]

@@ -15,6 +15,8 @@ use store::{ScrubConfig, ScrubReport};
 
 /// Bytes of a megabyte, as rates are told.
 const MEGABYTE: u64 = 1_000_000;
+/// Seconds after which a site that had a fault is read back again: what only people can decide must not be read without an end.
+const AGAIN_S: i64 = 3_600;
 /// How often a serving process looks whether the next scrub is due.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -97,14 +99,17 @@ pub fn keep_scrubbing(
     Ok(Some(thread))
 }
 
-/// The site that was scrubbed longest ago decides; one that never was, or that could not be read and can be now, at once.
+/// The site that was scrubbed longest ago decides; one that never was at once, and one that had a fault and is there soon again.
 fn is_due(hall: &Hall, every_s: i64) -> bool {
     let Ok(last) = hall.store().last_scrubs() else { return false };
     let (now, sites) = (hall.store().clock().now(), hall.store().health().sites);
     sites.iter().any(|site| match last.iter().find(|one| one.site == site.name) {
         None => true,
-        Some(one) if one.fault.is_some() && site.reachable => true,
-        Some(one) => now.as_second() - one.ended.as_second() >= every_s,
+        Some(one) => {
+            let is_soon = one.fault.is_some() && site.reachable;
+            let wait_s = if is_soon { every_s.min(AGAIN_S) } else { every_s };
+            now.as_second() - one.ended.as_second() >= wait_s
+        }
     })
 }
 
@@ -127,7 +132,7 @@ fn scrub_once(hall: &Hall, config: &ScrubConfig, stop: &AtomicBool) {
 
 /// When a site was last read back, for people.
 pub fn last_line(last: Option<&store::LastScrub>) -> String {
-    let Some(one) = last else { return "never read back whole".to_owned() };
+    let Some(one) = last else { return "never read back whole; `hanmaru scrub` does it".to_owned() };
     match &one.fault {
         Some(fault) => format!("NOT read back whole, tried until {}: {fault}", date(one.ended)),
         None => {

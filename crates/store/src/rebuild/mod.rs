@@ -1,6 +1,7 @@
 //! Makes an installation's tables again from what a site holds, the key stores and the root key, and proves them: every leaf of
-//! both logs is explained by a frame or a row, every document by its bytes. Writes nothing at a site and signs nothing but the end
-//! of a log that had been written and not yet signed everywhere. Not a copy of files: what is damaged is found, not brought along.
+//! both logs is explained by a frame or a row, every document by its bytes. Signs nothing but the end of a log that had been written
+//! and not yet signed everywhere, and writes nothing at a site; sites bring each other what one lacks meanwhile, as ever. Not a copy of
+//! files: what is damaged is found, not brought along.
 //!
 //! The new database stands under another name until everything is proved. What was accepted and had not reached the sites when
 //! the old one was lost is lost; it had been promised to nobody as sealed.
@@ -34,6 +35,7 @@ use crate::connection::{Readers, open_tables};
 use crate::error::{AtStep, OnFile, StoreError};
 use crate::facts::job_request;
 use crate::fingerprint::{Fingerprint, fingerprint};
+use crate::ids::Ids;
 use crate::index::IndexRow;
 use crate::journal::AccessEntry;
 use crate::open::{DATABASE, OPEN_LOCK};
@@ -44,9 +46,9 @@ use staging::Staging;
 /// The keyed hash of an identity number or a CI, as [`crate::Store::ci_hash`].
 pub type CiHash<'a> = dyn Fn(&Redacted<String>) -> [u8; 32] + 'a;
 
-/// Index rows of a resource, given its institution, its bytes as they came and the hash of identity numbers: what the room that
-/// took it in made of it. The error says why the bytes cannot be read, and nothing that they say.
-pub type Reindex<'a> = dyn Fn(&InstitutionCode, &[u8], &CiHash<'_>) -> Result<Vec<IndexRow>, String> + 'a;
+/// Index rows of a resource, given its institution, its bytes as they came, what makes ids and the hash of identity numbers: what the
+/// room that took it in made of it. The error says why the bytes cannot be read, and nothing that they say.
+pub type Reindex<'a> = dyn Fn(&InstitutionCode, &[u8], &Ids, &CiHash<'_>) -> Result<Vec<IndexRow>, String> + 'a;
 
 /// What a rebuild is made with.
 pub struct Rebuild<'a> {
@@ -184,6 +186,7 @@ impl Rebuild<'_> {
         target.pragma_update(None, "synchronous", "OFF").at("opening")?;
         let readers = Arc::new(Readers::new(path, None, 2));
         let (keyring, destroyed) = keys::take_in(self, &mut target, readers, left_out)?;
+        let ids = Ids::of_rebuild(&keyring)?;
         let mut staging = Staging::create(staging)?;
         let mut ends = Vec::new();
         for log in Log::ALL {
@@ -200,12 +203,15 @@ impl Rebuild<'_> {
         }
         let under_way = late::explain_erased(&staging, &target, &destroyed)?;
         let late = staging.all_explained(&scanned, &under_way)?;
+        if !late.is_empty() {
+            sites::none_is_elsewhere(self, &permit, &staging)?;
+        }
         shut::take_out(&mut target, &staging, &destroyed, &under_way, &late)?;
         let objects = documents::prove(self, &permit, &keyring, &target, &staging)?;
         let ci_key = keyring.known_secret("person-ci")?;
         let ci_hash = |ci: &Redacted<String>| base::hmac_sha256(&ci_key[..], ci.expose().as_bytes());
         index::make(&permit, &keyring, &mut target, &|institution, bytes| {
-            (self.reindex)(institution, bytes, &ci_hash)
+            (self.reindex)(institution, bytes, &ids, &ci_hash)
         })?;
         let fingerprint = fingerprint(&target)?;
         target.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").at("finishing")?;

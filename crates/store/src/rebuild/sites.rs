@@ -8,6 +8,7 @@ use policy::Permit;
 use vault::Fault;
 
 use super::Rebuild;
+use super::staging::Staging;
 use crate::error::StoreError;
 use crate::types::Log;
 
@@ -55,6 +56,23 @@ pub(super) fn ask(
     }
     are_enough(with, log, heard, &silent)?;
     Ok(silent)
+}
+
+/// Before leaves without anything to be about are taken for erased: what they are about may be in a pack that this site lacks.
+///
+/// # Errors
+/// [`StoreError::Rebuild`] where another site has a pack that was not read here.
+pub(super) fn none_is_elsewhere(with: &Rebuild<'_>, permit: &Permit, staging: &Staging) -> Result<(), StoreError> {
+    let read = staging.packs()?;
+    let lacking = with.all.list(permit, "pack")?.into_iter().filter(|path| !read.contains(path)).count();
+    if lacking == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Rebuild {
+        reason: format!(
+            "{lacking} packs are at other sites and were not at this one when it was read, while an erasure was under way: nothing              tells what it took from what is missing here. Repair the sites first, or rebuild from another"
+        ),
+    })
 }
 
 /// What is sealed is at a quorum of sites: one of them is among those that tell, unless as many are silent as a quorum has.

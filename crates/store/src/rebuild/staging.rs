@@ -1,6 +1,6 @@
 //! What was found at the site and is not in a table yet: a database of its own, so that memory stays bounded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use ledger::Commitment;
@@ -101,6 +101,13 @@ impl Staging {
         let step = "naming a pack";
         let mut statement = self.db.prepare_cached("SELECT path FROM pack WHERE no = ?").at(step)?;
         statement.query_row([no], |row| row.get(0)).at(step)
+    }
+
+    /// The packs that were read.
+    pub(super) fn packs(&self) -> Result<HashSet<String>, StoreError> {
+        let step = "naming the packs";
+        let mut statement = self.db.prepare("SELECT path FROM pack").at(step)?;
+        statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).at(step)
     }
 
     /// Explains a leaf of the log `records` by its place; whether nothing else had.

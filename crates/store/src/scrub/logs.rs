@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use ledger::tiles::{self, CHECKPOINT_PATH, LEVEL_MAX, TILE_WIDTH, TileId, TilePath};
-use ledger::{SignedCheckpoint, root_from_tiles};
+use ledger::{SignedCheckpoint, VerifierKey};
 use vault::{Bytes, SiteError};
 
 use super::right::{RightLog, checkpoint_is_right};
 use super::{Scrub, Went};
 use crate::core::Core;
 use crate::error::StoreError;
-use crate::sequencer::head::{Edge, Snapshot};
+use crate::sequencer::head::{self, Edge, Snapshot};
 use crate::types::Log;
 
 /// How often, and after which time, it is looked whether a head has reached the sites that is about to.
@@ -144,9 +144,9 @@ impl Scrub<'_> {
     fn checkpoints(&mut self, right: &Right) -> Result<(), StoreError> {
         let path = right.log.path(CHECKPOINT_PATH);
         let key = self.core.log(right.log).signer.verifier().clone();
-        let source = crate::sequencer::tiles::SiteTiles { core: self.core, log: right.log, permit: self.permit };
         let Snapshot { head, published, .. } = &right.snapshot;
-        let root_at = |size| root_from_tiles(size, &source).ok();
+        // A site's own tiles would lead to whatever head it holds.
+        let root_at = |size| head::root_at(self.core, right.log, self.permit, size).ok().flatten();
         let is_ours = |found: &SignedCheckpoint| {
             let heads = published.iter().chain([head]);
             heads.into_iter().any(|head| head.checkpoint == found.checkpoint)
@@ -159,7 +159,7 @@ impl Scrub<'_> {
             let other = match self.core.sites.get_at(self.permit, &site, &path) {
                 Ok(bytes) => {
                     self.read(&site, bytes.len());
-                    if sound(&bytes) {
+                    if sound(&bytes) && !self.is_ahead(right, &bytes, &key)? {
                         continue;
                     }
                     contradicting(&bytes)
@@ -188,15 +188,22 @@ impl Scrub<'_> {
         Ok(())
     }
 
+    /// Whether a checkpoint is of more than the database has, which has every head before a site does.
+    fn is_ahead(&self, right: &Right, bytes: &[u8], key: &VerifierKey) -> Result<bool, StoreError> {
+        let Ok(found) = SignedCheckpoint::open(bytes, std::slice::from_ref(key)) else { return Ok(false) };
+        if found.checkpoint.size <= right.size() {
+            return Ok(false);
+        }
+        let newest = Snapshot::take(self.core, right.log)?;
+        Ok(newest.is_none_or(|newest| found.checkpoint.size > newest.head.checkpoint.size))
+    }
+
     fn replace(&mut self, right: &Right, site: &str, path: &str) {
         let newest = match Snapshot::take(self.core, right.log) {
             Ok(Some(newest)) => newest.published.unwrap_or(newest.head),
             _ => right.snapshot.head.clone(),
         };
-        match self.core.sites.mend_at(self.permit, site, path, Bytes::from(newest.note)) {
-            Ok(()) => self.at(site).repaired += 1,
-            Err(error) => self.at(site).fault = Some(error.to_string()),
-        }
+        self.put_right(site, path, &Bytes::from(newest.note));
     }
 }
 

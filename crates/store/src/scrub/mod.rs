@@ -257,14 +257,19 @@ impl Scrub<'_> {
         }
         if let Some(right) = &right {
             for (site, _) in &wrong {
-                match self.core.sites.mend_at(self.permit, site, path, right.clone()) {
-                    Ok(()) => self.at(site).repaired += 1,
-                    Err(error) => self.at(site).fault = Some(error.to_string()),
-                }
+                self.put_right(site, path, right);
                 tracing::warn!(site, path, "an object was missing or damaged at a site");
             }
         }
         right
+    }
+
+    /// Puts a sound copy in the place of a site's own. One below a head of another history is left as it is: the site says so.
+    fn put_right(&mut self, site: &str, path: &str, right: &Bytes) {
+        match self.core.sites.mend_at(self.permit, site, path, right.clone()) {
+            Ok(()) => self.at(site).repaired += 1,
+            Err(error) => drop(self.at(site).fault.get_or_insert_with(|| error.to_string())),
+        }
     }
 
     fn at(&mut self, site: &str) -> &mut SiteScrub {

@@ -98,10 +98,7 @@ impl Scrub<'_> {
                     return;
                 }
                 self.at(site).damaged += 1;
-                match self.core.sites.mend_at(self.permit, site, path, vault::Bytes::copy_from_slice(known)) {
-                    Ok(()) => self.at(site).repaired += 1,
-                    Err(error) => self.at(site).fault = Some(error.to_string()),
-                }
+                self.put_right(site, path, &vault::Bytes::copy_from_slice(known));
             }
             // Nobody needs it any more.
             Err(SiteError::NotFound { .. }) => {}

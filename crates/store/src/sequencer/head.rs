@@ -4,7 +4,7 @@ use ledger::tiles::{BundleSource, CHECKPOINT_PATH, TileId, TilePath, TileSource}
 use ledger::{Checkpoint, Hash, LogAppender, Note, SignedCheckpoint};
 use policy::{Action, Permit};
 use rusqlite::{Connection, OptionalExtension, params};
-use vault::sites::{Look, Read};
+use vault::sites::Look;
 use vault::{Bytes, Fault, SiteError, SiteFault};
 
 use super::LogState;
@@ -149,19 +149,23 @@ impl Edge {
 pub(crate) fn look_before(core: &Core, log: Log) -> Result<(), StoreError> {
     let permit = own_job_permit(core, "sequencer", Action::Seal)?;
     // The sites come first: another process may be publishing, and then the database is ahead and never behind.
-    let copies = core.sites.copies(&permit, &log.path(CHECKPOINT_PATH))?;
+    let looks = core.sites.looks(&permit, &log.path(CHECKPOINT_PATH))?;
     let stored = core.readers.snapshot("reading the end of a log", |connection| read(connection, log))?;
     let state = core.log(log);
     let head = stored.note.map(|note| open_stored(&note, state)).transpose()?;
     let database_size = head.as_ref().map_or(0, |head| head.checkpoint.size);
-    for (site, copy) in copies {
-        let Some(found) = read_copy(core, log, &site, copy)? else { continue };
-        let (size, root) = (found.checkpoint.size, found.checkpoint.root);
-        let is_other = head.as_ref().is_some_and(|head| size == database_size && head.checkpoint.root != root);
-        if size > database_size || is_other {
-            return Err(StoreError::SiteAhead { log: state.origin.clone(), site_size: size, database_size });
+    let mut ours = Vec::new();
+    for look in &looks {
+        match standing(core, log, &permit, head.as_ref(), look)? {
+            Standing::Ours | Standing::Silent(_) => ours.push(look),
+            Standing::Other { size } if size >= database_size => {
+                return Err(StoreError::SiteAhead { log: state.origin.clone(), site_size: size, database_size });
+            }
+            // Nothing is sealed on it, and what can be read is read.
+            Standing::Other { .. } | Standing::Unknown { .. } => {}
         }
     }
+    core.sites.accept(&log.path(CHECKPOINT_PATH), ours);
     Ok(())
 }
 
@@ -250,8 +254,7 @@ struct Compared<'a> {
 }
 
 /// Every site's checkpoint must be a head that this log had: a newer one, or another of the same size, means that the
-/// database is an old copy, and signing on would fork the log. An older one is judged by tiles that lead to the database's own head:
-/// a site's own tiles lead to whatever it holds.
+/// database is an old copy, and signing on would fork the log.
 fn compare<'a>(
     core: &Core,
     log: Log,
@@ -259,32 +262,21 @@ fn compare<'a>(
     head: Option<&SignedCheckpoint>,
     looks: &'a [Look],
 ) -> Result<Compared<'a>, StoreError> {
-    let (state, path) = (core.log(log), log.path(CHECKPOINT_PATH));
-    let database_size = head.map_or(0, |head| head.checkpoint.size);
-    let read = |path: &str, is_right: &dyn Fn(&[u8]) -> bool| core.sites.get(permit, path, is_right).ok();
     let (mut ours, mut silent) = (Vec::new(), Vec::new());
     for look in looks {
-        let Some(found) = read_copy(core, log, &look.site, look.copy.clone())? else {
-            let fault = look.copy.as_ref().err().cloned().unwrap_or_else(|| Fault::Damaged(path.clone()));
-            if !matches!(fault, Fault::Absent(_)) {
+        match standing(core, log, permit, head, look)? {
+            Standing::Ours => ours.push(look),
+            Standing::Silent(fault) => {
                 silent.push(SiteFault { name: look.site.clone(), fault });
+                ours.push(look);
             }
-            ours.push(look);
-            continue;
-        };
-        let (size, root) = (found.checkpoint.size, found.checkpoint.root);
-        let is_ours = match head {
-            Some(head) if size == database_size => Some(head.checkpoint.root == root),
-            _ if size > database_size => Some(false),
-            _ => root_at(core, log, size, &read)?.map(|computed| computed == root),
-        };
-        match is_ours {
-            Some(true) => ours.push(look),
-            Some(false) => {
-                return Err(StoreError::SiteAhead { log: state.origin.clone(), site_size: size, database_size });
+            Standing::Other { size } => {
+                let database_size = head.map_or(0, |head| head.checkpoint.size);
+                let log = core.log(log).origin.clone();
+                return Err(StoreError::SiteAhead { log, site_size: size, database_size });
             }
-            // Tiles that cannot be read say nothing: it told how much it has, and is judged when they can.
-            None => tracing::warn!(
+            // It told how much it has, and is judged when its tiles can be read.
+            Standing::Unknown { size } => tracing::warn!(
                 site = look.site,
                 log = log.name(),
                 size,
@@ -295,8 +287,51 @@ fn compare<'a>(
     Ok(Compared { ours, silent })
 }
 
-/// The root that the log had at an earlier size; `None` where its tiles cannot be read.
-fn root_at(core: &Core, log: Log, size: u64, read: Read<'_>) -> Result<Option<Hash>, StoreError> {
+/// What a site's checkpoint is to a log.
+enum Standing {
+    /// A head that the log had, or none.
+    Ours,
+    /// A head of another history, or of a later time.
+    Other { size: u64 },
+    /// An older head; the tiles that would tell whose cannot be read.
+    Unknown { size: u64 },
+    /// It cannot be read, or is damaged.
+    Silent(Fault),
+}
+
+/// Judges a site's checkpoint by the head in the database. An older one is judged by tiles that lead to that head: a site's own tiles
+/// lead to whatever it holds.
+fn standing(
+    core: &Core,
+    log: Log,
+    permit: &Permit,
+    head: Option<&SignedCheckpoint>,
+    look: &Look,
+) -> Result<Standing, StoreError> {
+    let Some(found) = read_copy(core, log, &look.site, look.copy.clone())? else {
+        return Ok(match &look.copy {
+            Err(Fault::Absent(_)) => Standing::Ours,
+            Err(fault) => Standing::Silent(fault.clone()),
+            Ok(_) => Standing::Silent(Fault::Damaged(log.path(CHECKPOINT_PATH))),
+        });
+    };
+    let (size, root) = (found.checkpoint.size, found.checkpoint.root);
+    let database_size = head.map_or(0, |head| head.checkpoint.size);
+    let is_ours = match head {
+        Some(head) if size == database_size => Some(head.checkpoint.root == root),
+        _ if size > database_size => Some(false),
+        _ => root_at(core, log, permit, size)?.map(|computed| computed == root),
+    };
+    Ok(match is_ours {
+        Some(true) => Standing::Ours,
+        Some(false) => Standing::Other { size },
+        None => Standing::Unknown { size },
+    })
+}
+
+/// The root that the log had at an earlier size, by tiles that lead to the database's own head; `None` where its tiles cannot be read.
+pub(crate) fn root_at(core: &Core, log: Log, permit: &Permit, size: u64) -> Result<Option<Hash>, StoreError> {
     let stored = core.readers.snapshot("reading the end of a log", |connection| self::read(connection, log))?;
-    Ok(judge::SoundTiles::of(log, stored, read).and_then(|tiles| ledger::root_from_tiles(size, &tiles).ok()))
+    let read = |path: &str, is_right: &dyn Fn(&[u8]) -> bool| core.sites.get(permit, path, is_right).ok();
+    Ok(judge::SoundTiles::of(log, stored, &read).and_then(|tiles| ledger::root_from_tiles(size, &tiles).ok()))
 }

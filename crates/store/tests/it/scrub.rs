@@ -17,7 +17,7 @@ fn repair(store: &Store) -> Permit {
     store.ask_job(&Door::standard().expect("the door"), "scrub", Action::Repair).expect("a job's permit")
 }
 
-fn scrub(store: &Store, sites: &[&str]) -> ScrubReport {
+pub fn scrub(store: &Store, sites: &[&str]) -> ScrubReport {
     let config = ScrubConfig { sites: sites.iter().map(|name| (*name).to_owned()).collect(), bytes_per_s: None };
     let report = store.scrub(&repair(store), &config, &AtomicBool::new(false)).expect("it runs");
     report.expect("nobody else scrubs")
@@ -33,7 +33,7 @@ fn house_with(leaves: u32) -> (House, Store) {
         let written = write(&store, patient("p1"), &list);
         store.wait_sealed(written.ticket, PATIENCE).expect("sealed");
         let read = person(&store, Id16([7; 16]), &[patient("p1")], Action::ReadRecord);
-        store.read(&read, &[key(patient("p1"), "Condition", "c0-0")]).expect("read");
+        store.read(&read, &[key(&store, patient("p1"), "Condition", "c0-0")]).expect("read");
     }
     settle(&house, &store);
     (house, store)

@@ -58,7 +58,7 @@ enum Outcome {
     Replaced,
     /// Copies differ, or are too few, and none is known to be right.
     Undecided,
-    /// The same, and nobody has come yet who knows the logs.
+    /// The same, and nobody has come yet who knows the logs; or nobody has accepted the head above the site's own copy.
     Unjudged,
     /// No site that answers has it.
     Nowhere,
@@ -74,6 +74,7 @@ pub(super) fn keep_mending(inner: &Arc<Inner>) {
         for (site, standing) in inner.sites.iter().zip(&mut standing) {
             look_after(site, standing, whole);
         }
+        inner.sites.iter().for_each(|site| inner.look_at_heads(site));
         inner.compare_returned();
         for (site, (rest, next_rest)) in inner.sites.iter().zip(&mut resting) {
             if *rest > 0 {
@@ -203,6 +204,18 @@ impl Inner {
         faults
     }
 
+    /// Looks at what a site that is there holds under names that are replaced, whether or not it misses anything: no round must wait
+    /// for that.
+    fn look_at_heads(&self, site: &Site) {
+        let names = lock(&self.replaced).clone();
+        for name in names {
+            if !lock(&site.state).reachable || self.stop.load(Ordering::SeqCst) {
+                return;
+            }
+            site.look_again(&name);
+        }
+    }
+
     /// Brings one site up to date, a round's worth. `false` when it answers and does not take what it misses.
     fn drain(&self, site: &Arc<Site>) -> bool {
         let work: Vec<(String, bool)> = {
@@ -249,15 +262,7 @@ impl Inner {
     /// another process has replaced them since, and sees to it itself.
     fn bring_newest(&self, site: &Arc<Site>, path: String) {
         if !site.may_replace(&path) {
-            if site.returned(&path).is_none() {
-                let look = site.look_at(&path);
-                let mut state = lock(&site.state);
-                match &look.copy {
-                    Err(fault) if !look.tells() => state.last_fault = Some(fault.clone()),
-                    _ => drop(state.looks.insert(path, look)),
-                }
-            }
-            return;
+            return site.look_again(&path);
         }
         let newest = match lock(&site.state).pending.get(&path) {
             Some(Pending::Bytes(bytes)) => bytes.clone(),
@@ -302,6 +307,9 @@ impl Inner {
         };
         if own.as_ref() == Some(right) {
             return Ok(Outcome::Sound);
+        }
+        if own.is_some() && !site.may_mend(path) {
+            return Ok(Outcome::Unjudged);
         }
         site.mend(path, right.clone()).map_err(|fault| site.fault(fault))?;
         Ok(if own.is_none() { Outcome::Copied } else { Outcome::Replaced })

@@ -210,6 +210,8 @@ struct Inner {
     judge: OnceLock<Arc<dyn Judge>>,
     /// Set where a copy was left since nobody could tell yet.
     unjudged: AtomicBool,
+    /// Names that this process has replaced.
+    replaced: Mutex<BTreeSet<String>>,
     /// Wakes the mender.
     bell: Bell,
 }
@@ -319,6 +321,7 @@ impl Sites {
             comparing: AtomicBool::new(false),
             judge: OnceLock::new(),
             unjudged: AtomicBool::new(false),
+            replaced: Mutex::default(),
             bell: Bell::default(),
         });
         let mended = Arc::clone(&inner);
@@ -350,15 +353,16 @@ impl Sites {
     }
 
     /// Replaces an object named `checkpoint`, durable as in [`Sites::put_all`]. One caller at a time for one path. A site
-    /// that is away gets the newest when it returns, if this process lives; so do this again at every start. What a site that was
-    /// away holds there may be another's and newer: it is not replaced before somebody has accepted that
-    /// ([`Sites::accept`]).
+    /// that is away gets the newest when it returns, if this process lives; so do this again at every start. What a site holds there
+    /// may be another's and newer: it is not replaced, nor anything below it, before somebody has looked and accepted that
+    /// ([`Sites::accept`]), at the start and whenever the site was away.
     pub fn replace(&self, permit: &Permit, path: &str, bytes: Bytes) -> Result<Placement, SiteError> {
         may_write(permit)?;
         check_path(path)?;
         if !is_replaced(path) {
             return Err(SiteError::BadPath { path: path.to_owned(), reason: "only checkpoints are replaced" });
         }
+        lock(&self.inner().replaced).insert(path.to_owned());
         self.inner().put(&[(path.to_owned(), bytes)], Existing::Replace)
     }
 
@@ -429,13 +433,21 @@ impl Sites {
         self.inner().sites.iter().filter_map(|site| site.returned(path)).collect()
     }
 
-    /// Lets what was found be replaced: somebody has judged that nothing is lost with it. Whoever is lost again is looked at again, and
-    /// so is whoever tells nothing.
+    /// Lets what was found be replaced, and what stands below it: somebody has judged that nothing is lost with it. Whoever is lost
+    /// again is looked at again, and so is whoever tells nothing.
     pub fn accept<'a>(&self, path: &str, looks: impl IntoIterator<Item = &'a Look>) {
         for look in looks.into_iter().filter(|look| look.tells()) {
             if let Some(site) = self.inner().sites.iter().find(|site| site.name == look.site) {
                 site.accept(path, look);
             }
+        }
+        self.look_once_more();
+    }
+
+    /// What was left since nobody could tell is compared again.
+    fn look_once_more(&self) {
+        if self.inner().unjudged.swap(false, Ordering::SeqCst) {
+            self.inner().sites.iter().for_each(|site| lock(&site.state).compare = true);
         }
         self.poke();
     }
@@ -507,10 +519,7 @@ impl Sites {
     /// copied, and packs, which are known by their names.
     pub fn judged_by(&self, judge: Arc<dyn Judge>) {
         let _ = self.inner().judge.set(judge);
-        if self.inner().unjudged.swap(false, Ordering::SeqCst) {
-            self.inner().sites.iter().for_each(|site| lock(&site.state).compare = true);
-            self.poke();
-        }
+        self.look_once_more();
     }
 
     /// Lets the mender look now instead of at its next round.

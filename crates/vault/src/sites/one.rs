@@ -1,6 +1,6 @@
 //! One site at a time: for scrubbing, which reads what each holds and puts a sound copy in the place of one that is not.
 
-use super::paths::check_path;
+use super::paths::{check_path, head_of, is_replaced};
 use super::{Listing, SiteError, Sites, may_read, may_write};
 use crate::folder::{Fault, SiteFault};
 use crate::lane::lock;
@@ -49,7 +49,8 @@ impl Sites {
     /// Puts a copy that is known to be right in the place of one site's own. Takes a permit to repair.
     ///
     /// # Errors
-    /// [`SiteError::Refused`]; [`SiteError::Unreadable`] with what this site says.
+    /// [`SiteError::Refused`]; [`SiteError::Unreadable`] with what this site says: [`Fault::Returned`] for a file of a log whose head at
+    /// this site nobody has accepted ([`Sites::accept`]).
     pub fn mend_at(&self, permit: &Permit, site: &str, path: &str, right: Bytes) -> Result<(), SiteError> {
         may_write(permit)?;
         if permit.action() != Action::Repair {
@@ -57,7 +58,11 @@ impl Sites {
         }
         check_path(path)?;
         let site = self.one(site)?;
-        match site.mend(path, right) {
+        let mended = match head_of(path) {
+            Some(head) if !is_replaced(path) && !site.may_mend(path) => Err(Fault::Returned(head)),
+            _ => site.mend(path, right),
+        };
+        match mended {
             Ok(()) => {
                 lock(&site.state).pending.remove(path);
                 Ok(())

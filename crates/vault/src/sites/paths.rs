@@ -13,6 +13,15 @@ pub(super) fn is_replaced(path: &str) -> bool {
     path.rsplit('/').next() == Some(REPLACED_NAME)
 }
 
+/// The name that is replaced which stands over the files of a log: what a site holds there tells whose they are.
+pub(super) fn head_of(path: &str) -> Option<String> {
+    let mut parts = path.split('/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("log"), Some(log), Some(_)) => Some(format!("log/{log}/{REPLACED_NAME}")),
+        _ => None,
+    }
+}
+
 /// Letters, digits, `.`, `_` and `-` in parts between `/`; no part is empty or begins with a dot, so nothing leads
 /// out of the site's folder, and no name differs between file systems.
 pub(super) fn check_path(path: &str) -> Result<(), SiteError> {
@@ -37,6 +46,16 @@ pub(super) fn check_path(path: &str) -> Result<(), SiteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_head_stands_over_the_files_of_its_log() {
+        for path in ["log/records/checkpoint", "log/records/tile/0/000", "log/records/tile/entries/x001/000.p/5"] {
+            assert_eq!(head_of(path).as_deref(), Some("log/records/checkpoint"), "{path}");
+        }
+        for path in ["pack/ab/cd", "log/records", "checkpoint", "tile/0/000"] {
+            assert_eq!(head_of(path), None, "{path}");
+        }
+    }
 
     #[test]
     fn paths_stay_inside() {

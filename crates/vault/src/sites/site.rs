@@ -1,5 +1,6 @@
 //! One site as its process knows it: its lane of writes, its questions, and what it is known to miss. Not how it is mended.
 
+use super::paths::head_of;
 use super::{Existing, Listing, SiteBackend, SiteStatus};
 use crate::folder::{Fault, SiteFault};
 use crate::lane::{Asking, Lane, lock};
@@ -30,7 +31,7 @@ pub(super) struct State {
     pub(super) reachable: bool,
     /// How often it was lost since this process began.
     pub(super) lost: u64,
-    /// What was found under names that are replaced since the site is there again, and how often it had been lost by then.
+    /// What was found under names that are replaced and was not accepted yet, and how often it had been lost by then.
     pub(super) looks: BTreeMap<String, Look>,
     /// Names under which what was found may be replaced, and how often the site had been lost by then.
     pub(super) accepted: BTreeMap<String, u64>,
@@ -190,6 +191,25 @@ impl Site {
         lock(&self.state).may_replace(path)
     }
 
+    /// Whether another copy may take the place of the site's own under a path. Below a head that nobody has accepted stands what may
+    /// be another history, or a later one.
+    pub(super) fn may_mend(&self, path: &str) -> bool {
+        head_of(path).is_none_or(|head| self.may_replace(&head))
+    }
+
+    /// Looks at what a site holds under a name that is replaced where nobody has said yet that it may be, for [`Site::returned`].
+    pub(super) fn look_again(&self, path: &str) {
+        if self.may_replace(path) || self.returned(path).is_some() {
+            return;
+        }
+        let look = self.look_at(path);
+        let mut state = lock(&self.state);
+        match &look.copy {
+            Err(fault) if !look.tells() => state.last_fault = Some(fault.clone()),
+            _ => drop(state.looks.insert(path.to_owned(), look)),
+        }
+    }
+
     pub(super) fn fault(&self, fault: Fault) -> SiteFault {
         SiteFault { name: self.name.clone(), fault }
     }
@@ -224,9 +244,9 @@ impl State {
         self.reachable = is_there;
     }
 
-    /// Whether the site was there all the time, or what it holds under a name was accepted since: another may have written there.
+    /// Whether what the site holds under a name was accepted, and it was there ever since: another may have written there.
     fn may_replace(&self, path: &str) -> bool {
-        self.lost == 0 || self.accepted.get(path) == Some(&self.lost)
+        self.accepted.get(path) == Some(&self.lost)
     }
 
     pub(super) fn add(&mut self, path: &str, pending: Pending) {

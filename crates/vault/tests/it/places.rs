@@ -1,7 +1,7 @@
 //! One story, every kind of place: three folders, three buckets behind a server each, and two folders with a bucket.
 
 use crate::bucket_server::{BucketServer, KEY};
-use crate::common::{SOON, job};
+use crate::common::{SOON, accept, job};
 use base::Id16;
 use policy::Action;
 use std::fs;
@@ -124,6 +124,7 @@ fn what_is_put_is_everywhere_stays_and_is_found_again() {
             other => panic!("other bytes under a name: {other:?}"),
         }
         assert_eq!(sites.get(&seal, "tile/0/000", &|_| true).expect("read"), "zero");
+        accept(&sites, "log/checkpoint");
         for text in ["one", "two", "three"] {
             sites.replace(&seal, "log/checkpoint", Bytes::from_static(text.as_bytes())).expect("placed");
         }
@@ -139,6 +140,7 @@ fn one_that_is_lost_holds_nobody_up_and_is_mended_when_it_is_back() {
         let sites = places.open();
         let seal = job(Action::Seal);
         sites.put_all(&seal, &[object("t/before", "before")]).expect("placed");
+        accept(&sites, "checkpoint");
         sites.replace(&seal, "checkpoint", Bytes::from_static(b"old")).expect("placed");
         assert!(sites.settle(SOON));
         for way in 0..3 {

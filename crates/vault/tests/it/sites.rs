@@ -61,6 +61,9 @@ fn only_checkpoints_are_replaced() {
     let folders = Folders::new();
     let sites = folders.sites();
     let seal = job(Action::Seal);
+    let unseen = sites.replace(&seal, "log/records/checkpoint", Bytes::from_static(b"zero"));
+    assert!(faults(unseen).1.iter().all(|fault| matches!(fault, Fault::Returned(_))), "nobody has looked yet");
+    accept(&sites, "log/records/checkpoint");
     for text in ["one", "two", "three"] {
         sites.replace(&seal, "log/records/checkpoint", Bytes::from_static(text.as_bytes())).expect("placed");
     }
@@ -72,6 +75,33 @@ fn only_checkpoints_are_replaced() {
     assert!(matches!(sites.put_all(&seal, &[object("log/checkpoint", "x")]), Err(SiteError::BadPath { .. })));
     let twice = [object("x", "1"), object("x", "2")];
     assert!(matches!(sites.put_all(&seal, &twice), Err(SiteError::BadPath { .. })));
+}
+
+#[test]
+fn below_a_head_that_nobody_accepted_nothing_is_written_over() {
+    let folders = Folders::new();
+    let (head, tile) = ("log/records/checkpoint", "log/records/tile/0/000");
+    let sites = folders.sites();
+    sites.put_all(&job(Action::Seal), &[object(tile, "ours"), object("log/records/tile/1/000", "above")]).expect("put");
+    accept(&sites, head);
+    sites.replace(&job(Action::Seal), head, Bytes::from_static(b"ours")).expect("placed");
+    assert!(sites.settle(SOON));
+    drop(sites);
+    // The third comes back from elsewhere.
+    let theirs = folders.path("c").join(tile);
+    fs::write(&theirs, b"theirs").expect("written");
+    fs::remove_file(folders.path("c").join("log/records/tile/1/000")).expect("removed");
+    let sites = folders.open_sites();
+    let report = sites.repair(&job(Action::Repair)).expect("permitted");
+    assert_eq!((report.replaced, report.undecided), (0, vec![tile.to_owned()]));
+    let refused =
+        sites.mend_at(&job(Action::Repair), "c", tile, Bytes::from_static(b"ours")).expect_err("not looked at");
+    assert!(refused.to_string().contains("may hold another history"), "{refused}");
+    assert_eq!(fs::read(&theirs).expect("there"), b"theirs");
+    assert!(folders.path("c").join("log/records/tile/1/000").exists(), "what is missing takes nothing away");
+    accept(&sites, head);
+    assert_eq!(sites.repair(&job(Action::Repair)).expect("permitted").replaced, 1);
+    assert_eq!(fs::read(&theirs).expect("there"), b"ours");
 }
 
 #[test]
@@ -95,6 +125,7 @@ fn a_site_that_was_away_catches_up_with_everything() {
     let sites = folders.sites();
     let seal = job(Action::Seal);
     sites.put_all(&seal, &[object("t/before", "before")]).expect("placed");
+    accept(&sites, "checkpoint");
     sites.replace(&seal, "checkpoint", Bytes::from_static(b"old")).expect("placed");
     assert!(sites.settle(SOON));
     fs::rename(folders.path("c"), folders.path("away")).expect("unplugged");
@@ -126,11 +157,13 @@ fn an_old_checkpoint_never_overtakes_another_process() {
     let folders = Folders::new();
     let one = folders.sites();
     let seal = job(Action::Seal);
+    accept(&one, "checkpoint");
     one.replace(&seal, "checkpoint", Bytes::from_static(b"1")).expect("placed");
     assert!(one.settle(SOON));
     fs::rename(folders.path("c"), folders.path("away")).expect("unplugged");
     one.replace(&seal, "checkpoint", Bytes::from_static(b"2")).expect("two are enough");
     let two = folders.open_sites();
+    accept(&two, "checkpoint");
     two.replace(&seal, "checkpoint", Bytes::from_static(b"3")).expect("two are enough");
     drop(two);
     fs::rename(folders.path("away"), folders.path("c")).expect("plugged in");
@@ -366,6 +399,7 @@ fn faulty(folders: &Folders) -> (Sites, Vec<Arc<AtomicU8>>) {
     });
     let sites = Sites::with_backends(backends.collect(), 2).expect("opened");
     assert!(sites.settle(SOON));
+    accept(&sites, "checkpoint");
     (sites, modes)
 }
 
