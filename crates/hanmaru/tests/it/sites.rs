@@ -1,7 +1,7 @@
 //! Sites as an operator meets them: a bucket among them, one lost, two lost, and everything read back.
 
 use crate::bucket_server::{BucketServer, KEY};
-use crate::operating::{answer, get, made_real, says};
+use crate::operating::{answer, get, made_real, says, settled};
 use crate::program::Program;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -58,12 +58,7 @@ fn a_bucket_is_a_site_like_any_other() {
     let first = program.deposit(&bag("31999901").write(&program.path("bag")).root);
     says(&first, 0, &[]);
     // What the quorum did not wait for follows.
-    let begun = Instant::now();
-    let mut status = program.run(&["status"]);
-    while status.code != Some(0) && begun.elapsed() < Duration::from_secs(60) {
-        status = program.run(&["status"]);
-    }
-    says(&status, 0, &["site c: reachable, 0 objects to be copied"]);
+    says(&settled(&program), 0, &["site c: reachable, 0 objects to be copied"]);
     let bucket = server.bucket("records").join("hanmaru");
     assert_eq!(packs(&bucket).len(), packs(&program.path("sites/a")).len());
 

@@ -51,12 +51,21 @@ fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).expect("damaged");
 }
 
+/// Keys in all three stores. They are asked for once: the third write comes late, and with a second one behind it would come at any
+/// time.
+fn append_to_all(stores: &KeyStores, keys: &[WrappedKey]) {
+    stores.append(keys).expect("durable");
+    let begun = Instant::now();
+    while stores.compare().iter().any(|store| store.keys != keys.len()) {
+        assert!(begun.elapsed() < SOON, "{:?}", stores.compare());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// Two keys, of which the first is listed as destroyed in `k1` and `k2`; `k3` was away, and has both.
 fn destroyed_in_two(folders: &Folders) -> KeyStores {
     let stores = open(folders);
-    while stores.compare().iter().any(|store| store.keys != 2) {
-        stores.append(&[key(2001), key(2002)]).expect("durable");
-    }
+    append_to_all(&stores, &[key(2001), key(2002)]);
     let away = folders.path("k3.away");
     fs::rename(folders.path("k3"), &away).expect("unplugged");
     stores.destroy(&job(Action::Repair), &[entry(2000), entry(2001)]).expect("two are enough");
@@ -383,12 +392,8 @@ fn killed(folders: &Folders, backup: Option<usize>) -> bool {
 fn killed_while_one_store_of_three_claims_a_file_nothing_is_lost() {
     let folders = Folders::new();
     let stores = open(&folders);
-    // The child has to begin a file in the second store alone: it may append to none of those that are there. Asked for once, the third
-    // of three writes comes late and is the last.
-    stores.append(&[key(2001)]).expect("durable");
-    while stores.compare().iter().any(|store| store.keys != 1) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    // The child has to begin a file in the second store alone: it may append to none of those that are there.
+    append_to_all(&stores, &[key(2001)]);
     drop(stores);
     fs::write(folders.path("k2").join("0002.keys"), b"HMRK").expect("a torn file, which is not appended to");
     fs::remove_file(folders.path("k2").join("0001.keys")).expect("taken away");
@@ -409,9 +414,7 @@ fn killed_while_one_store_of_three_claims_a_file_nothing_is_lost() {
 fn a_backup_that_was_killed_is_not_taken_for_one_and_changes_no_store() {
     let folders = Folders::new();
     let stores = open(&folders);
-    while stores.compare().iter().any(|store| store.keys != 2) {
-        stores.append(&[key(2001), key(2002)]).expect("durable");
-    }
+    append_to_all(&stores, &[key(2001), key(2002)]);
     let (ours, repair) = (Id16([1; 16]), job(Action::Repair));
     let made: base::Timestamp = "2026-11-26T00:00:00Z".parse().expect("a moment");
     let folder = folders.path("hanmaru-keys-20261126T000000Z");

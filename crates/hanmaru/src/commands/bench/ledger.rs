@@ -7,7 +7,7 @@ use crate::hall::Hall;
 use base::{Random, SeededRandom};
 use ledger::tiles::{TileId, TilePath, TileSource};
 use ledger::{Commitment, EntryKind, Hash, LogAppender, commit, inclusion_proof, leaf_hash, verify_inclusion};
-use policy::{InstitutionCode, Owner, Permit};
+use policy::{InstitutionCode, Permit};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use store::{NewVersion, Ticket};
@@ -99,7 +99,7 @@ pub fn write_range(
             let bytes =
                 format!("{{\"resourceType\":\"Basic\",\"id\":\"{source_id}\",\"code\":{{\"text\":\"bench\"}}}}");
             let new = NewVersion {
-                owner: Owner::patient(institution, &format!("p{}", number % 16)),
+                owner: hall.store().ids().patient(institution, &format!("p{}", number % 16)),
                 institution,
                 resource_type: "Basic",
                 source_id: &source_id,

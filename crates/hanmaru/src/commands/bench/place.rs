@@ -41,8 +41,10 @@ impl Place {
         &self.root
     }
 
-    /// A new installation in a folder of its own, with addresses of its own.
+    /// A new installation in a folder of its own, with addresses of its own, on a disk that has written what came before: otherwise
+    /// what it takes would be measured as well.
     pub fn installation(&self, name: &str) -> Result<Installation, Failure> {
+        rustix::fs::syncfs(File::open(&self.root)?).map_err(std::io::Error::from)?;
         Installation::make(self.root.join(name))
     }
 }

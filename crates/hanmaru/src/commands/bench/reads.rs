@@ -4,12 +4,11 @@ use super::bars::{Bars, Goal};
 use super::place::{Place, deposit_permit};
 use super::{Failure, How, ledger};
 use crate::hall::Hall;
-use policy::{Action, Actor, Assurance, InstitutionCode, Owner, Permit, Purpose, Request, Role, Target};
+use policy::{Action, Actor, Assurance, InstitutionCode, Permit, Purpose, Request, Role, Target};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use store::ResourceKey;
 
 /// Resources that are read.
 pub(super) const RESOURCES: u64 = 2_000;
@@ -73,7 +72,7 @@ pub(super) fn reader(hall: &Hall, institution: &InstitutionCode, patient: u64) -
         target: Target::Institution(institution.clone()),
         purpose: Purpose::Custody { deposit: base::Id16::derived(&["bench", institution.as_str()]) },
     })?;
-    let owner = Owner::patient(institution, &format!("p{patient}"));
+    let owner = store.ids().patient(institution, &format!("p{patient}"));
     store.link_patient(&link, person, owner.id(), institution)?;
     let actor = Actor {
         account: person,
@@ -96,8 +95,9 @@ pub(super) fn read_one(
 ) -> Result<(), Failure> {
     let number = number % RESOURCES;
     let patient = number % readers.len() as u64;
-    let owner = Owner::patient(institution, &format!("p{patient}"));
-    let key = ResourceKey::derived(owner, institution, "Basic", &format!("leaf-{number}"));
+    let ids = hall.store().ids();
+    let owner = ids.patient(institution, &format!("p{patient}"));
+    let key = ids.key(owner, institution, "Basic", &format!("leaf-{number}"));
     let found = hall.store().read(&readers[patient as usize], &[key])?;
     if found.len() == 1 { Ok(()) } else { Err(format!("leaf-{number} was not found").into()) }
 }
@@ -142,17 +142,20 @@ fn together(hall: &Hall, institution: &InstitutionCode, readers: &[Permit], each
 }
 
 /// What an appended write and its fsync take, without anything of ours.
-struct Plain {
+pub(super) struct Plain {
     file: File,
-    took: Vec<Duration>,
+    /// How long each took.
+    pub(super) took: Vec<Duration>,
 }
 
 impl Plain {
-    fn begin(folder: &Path) -> Result<Self, Failure> {
+    /// Makes its file in this folder.
+    pub(super) fn begin(folder: &Path) -> Result<Self, Failure> {
         Ok(Self { file: File::create(folder.join("plain-fsync"))?, took: Vec::new() })
     }
 
-    fn once(&mut self) -> Result<(), Failure> {
+    /// Writes and syncs once.
+    pub(super) fn once(&mut self) -> Result<(), Failure> {
         let begun = Instant::now();
         self.file.write_all(&[7; ENTRY_BYTES])?;
         self.file.sync_data()?;
@@ -166,6 +169,7 @@ fn middle(took: &mut [Duration]) -> Duration {
     took.get(took.len() / 2).copied().unwrap_or_default()
 }
 
-fn ms(took: Duration) -> f64 {
+/// In milliseconds.
+pub(super) fn ms(took: Duration) -> f64 {
     took.as_secs_f64() * 1e3
 }

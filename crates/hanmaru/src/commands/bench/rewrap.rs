@@ -3,7 +3,7 @@
 use super::bars::{Bars, Goal};
 use super::place::{Place, deposit_permit, size_of};
 use super::{Failure, How};
-use policy::{Action, InstitutionCode, Owner};
+use policy::{Action, InstitutionCode};
 use std::time::Instant;
 use store::{Rotate, RotationProgress};
 use vault::{ClassName, GroupName};
@@ -26,7 +26,7 @@ pub fn run(place: &Place, how: &How, bars: &mut Bars) -> Result<(), Failure> {
     let begun = Instant::now();
     for from in (0..patients).step_by(BATCH) {
         let group = |number: u64| GroupName {
-            owner: Owner::patient(&institution, &format!("p{number}")),
+            owner: hall.store().ids().patient(&institution, &format!("p{number}")),
             institution: institution.clone(),
             class: class.clone(),
             expiry_year: 2036,

@@ -7,9 +7,7 @@ use super::{Failure, How};
 use crate::hall::Hall;
 use archive::ArchiveError;
 use base::{Id16, Redacted, Timestamp};
-use policy::{
-    Action, Actor, Assurance, DataKind, InstitutionCode, Owner, Permit, Purpose, Request, Role, Share, Target,
-};
+use policy::{Action, Actor, Assurance, DataKind, InstitutionCode, Permit, Purpose, Request, Role, Share, Target};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -128,7 +126,7 @@ impl Stage {
     fn set(hall: &Hall) -> Result<Self, Failure> {
         let store = hall.store();
         let institution = InstitutionCode::new("99900001").ok_or("eight digits are a code")?;
-        let owner = Owner::patient(&institution, SOURCE);
+        let owner = store.ids().patient(&institution, SOURCE);
         let person = store.person_for_ci(&[1; 32])?;
         let agent = store.person_for_ci(&[2; 32])?;
         let permit = deposit_permit(hall, &institution)?;
@@ -168,7 +166,7 @@ impl Stage {
             person,
             agent,
             doctor,
-            key: ResourceKey::derived(owner, &institution, "Condition", SOURCE),
+            key: store.ids().key(owner, &institution, "Condition", SOURCE),
             institution,
             visit,
             consent: Id16::default(),
@@ -206,6 +204,7 @@ impl Stage {
             seen: ["own-word".to_owned()].into(),
             institution: None,
             share: Share::Whole,
+            from: None,
             until: Timestamp::from_second(hall.store().clock().now().as_second() + 86_400)?,
         };
         let id = hall.store().appoint(&self.own(hall, Action::Appoint)?, new)?;

@@ -7,6 +7,7 @@
 use super::bars::{Bars, Goal};
 use super::ledger::write_range;
 use super::place::{Installation, Place, deposit_permit};
+use super::reads::{Plain, ms};
 use super::{Failure, How};
 use crate::hall::Hall;
 use policy::InstitutionCode;
@@ -30,6 +31,8 @@ const CALLS: u64 = 1_200;
 const OFFERED: u64 = 5_500;
 /// Calls that may be under way at once: more than come within the longest wait that is in order.
 const CALLERS: usize = 32;
+/// How often a plain write is synced beside it: what the disk has others wait for.
+const PLAIN_EVERY: Duration = Duration::from_millis(20);
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -122,19 +125,22 @@ fn measure(installation: &Installation, calls: u64, bars: &mut Bars) -> Result<(
             waited.lock().expect("nobody panicked").push(due.elapsed());
         }
     };
-    let gaps = std::thread::scope(|scope| -> Result<Vec<Duration>, Failure> {
+    let (gaps, mut plain) = std::thread::scope(|scope| -> Result<_, Failure> {
+        let plain = scope.spawn(|| plain_beside(&installation.root, &is_over).map_err(|failure| failure.to_string()));
         let watcher = scope.spawn(|| gaps_between_checkpoints(&hall, &is_over).map_err(|failure| failure.to_string()));
         let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(caller)).collect();
         let outcomes: Vec<_> =
             callers.into_iter().map(|caller| caller.join().expect("writing does not panic")).collect();
         is_over.store(true, Ordering::Relaxed);
         let gaps = watcher.join().expect("watching does not panic")?;
+        let plain = plain.join().expect("writing does not panic")?;
         outcomes.into_iter().collect::<Result<Vec<()>, String>>()?;
-        Ok(gaps)
+        Ok((gaps, plain))
     })?;
     let took = begun.elapsed();
     let mut waited = waited.into_inner().expect("nobody panicked");
     waited.sort_unstable();
+    plain.sort_unstable();
     let slow = waited[waited.len() * 99 / 100];
     let appends = BATCH * calls;
     let size = hall.store().checkpoint(Log::Records)?.map_or(0, |head| head.checkpoint.size);
@@ -142,18 +148,34 @@ fn measure(installation: &Installation, calls: u64, bars: &mut Bars) -> Result<(
     let peer = format!(
         "{appends} appends in calls of {BATCH}, {OFFERED} a second offered, each waiting until two of three sites and two of three \
          witnesses, processes of their own, have it; a checkpoint each {INTERVAL_MS} ms was asked for, {} were seen with their quorum, \
-         {:.0} ms apart at most; {size} leaves with those of rows; half of the calls took {:.0} ms from when they were due",
+         {:.0} ms apart at most; {size} leaves with those of rows; half of the calls took {:.0} ms from when they were due, the slowest \
+         {:.0} ms; a plain write and fsync beside them took {:.1} ms at p50, {:.0} ms at p99 and {:.0} ms at most",
         gaps.len() - 1,
-        longest_gap.as_secs_f64() * 1_000.0,
-        waited[waited.len() / 2].as_secs_f64() * 1_000.0
+        ms(longest_gap),
+        ms(waited[waited.len() / 2]),
+        ms(waited[waited.len() - 1]),
+        ms(plain[plain.len() / 2]),
+        ms(plain[plain.len() * 99 / 100]),
+        ms(plain[plain.len() - 1]),
     );
     let rate = appends as f64 / took.as_secs_f64();
     bars.bar(&peer, "witnessed_appends", rate, "appends/s", Goal::AtLeast(5_000.0));
-    let slow_ms = slow.as_secs_f64() * 1_000.0;
-    bars.bar(&peer, "witnessed_append_p99", slow_ms, "ms", Goal::AtMost(250.0));
-    let apart_ms = took.as_secs_f64() * 1_000.0 / (gaps.len() - 1).max(1) as f64;
+    bars.bar(&peer, "witnessed_append_p99", ms(slow), "ms", Goal::AtMost(250.0));
+    let apart_ms = ms(took) / (gaps.len() - 1).max(1) as f64;
     bars.bar(&peer, "witnessed_checkpoints_apart", apart_ms, "ms", Goal::AtMost(INTERVAL_MS as f64));
     Ok(())
+}
+
+/// How long a plain write and its fsync take on the same disk meanwhile, until it is over.
+fn plain_beside(folder: &Path, is_over: &AtomicBool) -> Result<Vec<Duration>, Failure> {
+    let mut plain = Plain::begin(folder)?;
+    loop {
+        plain.once()?;
+        if is_over.load(Ordering::Relaxed) {
+            return Ok(plain.took);
+        }
+        std::thread::sleep(PLAIN_EVERY);
+    }
 }
 
 /// How long after the one before each checkpoint was there with its quorum, until it is over.
