@@ -52,7 +52,7 @@ use store::Store;
 
 pub use accesses::{Accessed, Accesses};
 pub use deposit::bundles::{BundleOptions, Converted, ForeignPatient, from_bundles};
-pub use deposit::receipt::{Receipt, SignedReceipt};
+pub use deposit::receipt::{RECEIPT_BYTES_MAX, Receipt, ReceiptError, SignedReceipt};
 pub use deposit::{DepositError, DepositOptions, Progress, Stage};
 pub use error::ArchiveError;
 pub use institutions::{Holding, ImportReport, Institution, InstitutionQuery};

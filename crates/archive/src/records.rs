@@ -9,7 +9,7 @@ use fhir::Value;
 use fhir::reference::Target;
 use policy::{InstitutionCode, Owner, Permit};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use store::{Choice, Head, PAGE_MAX, Part, Query, READ_MAX, ResourceKey, StoreError, Version};
+use store::{Choice, Head, Ids, PAGE_MAX, Part, Query, READ_MAX, ResourceKey, StoreError, Version};
 
 /// Most records of one person that are listed. A long life has some thousands.
 const HEADS_MAX: usize = 50_000;
@@ -215,7 +215,7 @@ impl Archive {
             total: encounters.len(),
             next: (next < encounters.len()).then_some(next),
         };
-        relate(&mut timeline, &bodies);
+        relate(self.store().ids(), &mut timeline, &bodies);
         Ok(timeline)
     }
 
@@ -244,7 +244,7 @@ impl Archive {
         let visit = self.visit(permit, head, &members, &bodies, &names)?;
         let loose = related.iter().map(|head| self.entry(permit, head, bodies.get(&head.key)));
         let mut page = Timeline { visits: vec![visit], loose: loose.collect::<Result<_, _>>()?, total: 1, next: None };
-        relate(&mut page, &bodies);
+        relate(self.store().ids(), &mut page, &bodies);
         Ok(page.visits.pop())
     }
 
@@ -464,8 +464,8 @@ impl Counted {
 }
 
 /// Says of each document on the page how it relates to others on the page, in both directions.
-fn relate(timeline: &mut Timeline, bodies: &HashMap<ResourceKey, Version>) {
-    let said: Vec<(Id16, String, Id16)> = bodies.values().flat_map(relations).collect();
+fn relate(ids: &Ids, timeline: &mut Timeline, bodies: &HashMap<ResourceKey, Version>) {
+    let said: Vec<(Id16, String, Id16)> = bodies.values().flat_map(|version| relations(ids, version)).collect();
     if said.is_empty() {
         return;
     }
@@ -488,7 +488,7 @@ fn relate(timeline: &mut Timeline, bodies: &HashMap<ResourceKey, Version>) {
 }
 
 /// What a document says of others: itself, how, and which.
-fn relations(version: &Version) -> Vec<(Id16, String, Id16)> {
+fn relations(ids: &Ids, version: &Version) -> Vec<(Id16, String, Id16)> {
     let Some(value) = parsed(version).filter(|_| version.key.resource_type == "DocumentReference") else {
         return Vec::new();
     };
@@ -499,7 +499,7 @@ fn relations(version: &Version) -> Vec<(Id16, String, Id16)> {
         else {
             return None;
         };
-        let other = store::resource_id(&version.institution, "DocumentReference", id);
+        let other = ids.resource(&version.institution, "DocumentReference", id);
         (other != version.key.id).then(|| (version.key.id, code.to_owned(), other))
     };
     value.each("relatesTo").filter_map(relation).collect()

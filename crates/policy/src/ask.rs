@@ -40,19 +40,13 @@ impl fmt::Debug for InstitutionCode {
 /// Whom a resource or object belongs to: the distribution key of every large table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Owner {
-    /// A FHIR Patient of one institution, by the id it has here.
+    /// A FHIR Patient of one institution, by the id it has here. The store tells which one that is, since it takes a secret.
     Patient(Id16),
     /// What belongs to an institution and to no patient, by the derived id of its code.
     Institution(Id16),
 }
 
 impl Owner {
-    /// The owner of what an institution's patient has.
-    #[must_use]
-    pub fn patient(institution: &InstitutionCode, source_id: &str) -> Self {
-        Self::Patient(Id16::derived(&["patient", institution.as_str(), source_id]))
-    }
-
     /// The owner of what an institution has besides its patients.
     #[must_use]
     pub fn institution(institution: &InstitutionCode) -> Self {

@@ -6,6 +6,7 @@
 mod ask;
 mod decision;
 mod door;
+mod editions;
 mod ground;
 mod rules;
 mod share;
@@ -14,7 +15,8 @@ mod terms;
 pub use ask::{Action, Actor, Assurance, Facts, InstitutionCode, OwnPatient, Owner, Purpose, Request, Role, Target};
 pub use decision::{CONTEXT_TYPES, Decision, Denial, DenialReason, Permit, Scope};
 pub use door::Door;
+pub use editions::{EditionFault, Editions};
 pub use ground::{Ground, GroundKind};
 pub use rules::{DoorError, Rule};
 pub use share::{Coded, DataKind, RecordKinds, Sensitive, Share};
-pub use terms::{GroundTerms, ProofCase, ProofFault, ProofRules, Term};
+pub use terms::{GroundTerms, ProofCase, ProofFault, ProofRules, Substitute, Term};

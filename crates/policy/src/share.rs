@@ -2,9 +2,11 @@
 //! Knows codes and words, and no resource: whoever opens one hands its codes over. Words are compared whatever their case, form of
 //! Hangul and, between Hangul, their spaces.
 //!
-//! What counts as which kind is data with an edition: `policies/record-kinds.toml`.
+//! What counts as which kind is data with editions: `policies/record-kinds.toml`. The edition in force at the moment of the look holds,
+//! not that of the day on which a consent was given: who keeps a kind to themselves keeps what is known by now to be of it.
 
-use crate::rules::DoorError;
+use crate::editions::{EditionFault, Editions};
+use base::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization;
@@ -12,7 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 const FILE: &str = "record-kinds.toml";
 const TEXT: &str = include_str!("../../../policies/record-kinds.toml");
 
-static KINDS: LazyLock<RecordKinds> =
+static KINDS: LazyLock<Editions<RecordKinds>> =
     LazyLock::new(|| RecordKinds::parse(TEXT).expect("tests parse the compiled-in kinds of records"));
 
 /// A kind of data, as people choose it.
@@ -123,14 +125,14 @@ impl Share {
         Self::Part { kinds: BTreeSet::new(), sensitive: BTreeSet::new() }
     }
 
-    /// Whether a resource of this type with these sensitive kinds is within it. A type that is of no kind never is within a
-    /// part.
+    /// Whether a resource of this type with these sensitive kinds is within it, by an edition of the kinds. A type that is of no
+    /// kind never is within a part.
     #[must_use]
-    pub fn includes(&self, resource_type: &str, found: &BTreeSet<Sensitive>) -> bool {
+    pub fn includes(&self, edition: &RecordKinds, resource_type: &str, found: &BTreeSet<Sensitive>) -> bool {
         match self {
             Self::Whole => true,
             Self::Part { kinds, sensitive } => {
-                KINDS.kind_of(resource_type).is_some_and(|kind| kinds.contains(&kind)) && found.is_subset(sensitive)
+                edition.kind_of(resource_type).is_some_and(|kind| kinds.contains(&kind)) && found.is_subset(sensitive)
             }
         }
     }
@@ -205,10 +207,16 @@ fn plain(text: &str) -> String {
 }
 
 impl RecordKinds {
-    /// The kinds that are compiled in.
+    /// The editions that are compiled in.
     #[must_use]
-    pub fn standard() -> &'static Self {
+    pub fn editions() -> &'static Editions<Self> {
         &KINDS
+    }
+
+    /// The kinds in force at the moment of a look.
+    #[must_use]
+    pub fn at(moment: Timestamp) -> &'static Self {
+        KINDS.at(moment)
     }
 
     /// Their edition.
@@ -251,21 +259,23 @@ impl RecordKinds {
         found
     }
 
-    fn parse(text: &str) -> Result<Self, DoorError> {
-        let refused = |reason: String| DoorError::Policy { file: FILE.to_owned(), reason };
-        let file: KindsFile = toml::from_str(text).map_err(|fault| refused(fault.to_string()))?;
+    fn parse(text: &str) -> Result<Editions<Self>, EditionFault> {
+        Editions::read(FILE, text, Self::of)
+    }
+
+    fn of(file: KindsFile) -> Result<Self, String> {
         let mut kinds = Vec::new();
         for row in file.kind {
-            let kind = DataKind::from_name(&row.slug).ok_or_else(|| refused(format!("no kind {}", row.slug)))?;
+            let kind = DataKind::from_name(&row.slug).ok_or_else(|| format!("no kind {}", row.slug))?;
             kinds.push((kind, row.types));
         }
         let mut sensitive = Vec::new();
         for row in file.sensitive {
-            let kind = Sensitive::from_name(&row.slug).ok_or_else(|| refused(format!("no kind {}", row.slug)))?;
+            let kind = Sensitive::from_name(&row.slug).ok_or_else(|| format!("no kind {}", row.slug))?;
             let span = |text: &String| {
                 let (from, to) = text.split_once('-').unwrap_or((text, text));
                 let fits = is_category(from) && is_category(to) && from <= to;
-                fits.then(|| (from.to_owned(), to.to_owned())).ok_or_else(|| refused(format!("no span {text}")))
+                fits.then(|| (from.to_owned(), to.to_owned())).ok_or_else(|| format!("no span {text}"))
             };
             let categories = row.categories.iter().map(span).collect::<Result<_, _>>()?;
             let codes = row.codes.into_iter().map(|one| (plain(&one.system), one.begins)).collect();
@@ -312,8 +322,6 @@ fn is_category(text: &str) -> bool {
 #[serde(deny_unknown_fields)]
 struct KindsFile {
     version: String,
-    #[serde(rename = "valid_from")]
-    _valid_from: String,
     #[serde(default)]
     gathers: Vec<String>,
     kind: Vec<KindRow>,
@@ -357,14 +365,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn now() -> &'static RecordKinds {
+        RecordKinds::at("2026-11-27T12:00:00+09:00".parse().expect("a time"))
+    }
+
     fn kinds_of(system: &str, code: &str, text: &str) -> Vec<Sensitive> {
         let coded = Coded { system, code, text };
-        RecordKinds::standard().sensitive_of("Condition", std::iter::once(coded)).into_iter().collect()
+        now().sensitive_of("Condition", std::iter::once(coded)).into_iter().collect()
     }
 
     #[test]
     fn every_kind_stands_in_the_file_once_and_no_type_twice() {
-        let kinds = RecordKinds::standard();
+        let kinds = now();
         assert_eq!(kinds.kinds.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), DataKind::ALL);
         assert_eq!(kinds.sensitive.iter().map(|marks| marks.kind).collect::<Vec<_>>(), Sensitive::ALL);
         let types: Vec<&String> = kinds.kinds.iter().flat_map(|(_, types)| types).collect();
@@ -394,10 +406,10 @@ mod tests {
         assert_eq!(kinds_of("", "", "hiv 검사"), [Sensitive::Infection]);
         assert_eq!(kinds_of("", "f32.9", ""), [Sensitive::MentalHealth]);
         assert_eq!(kinds_of("HTTP://WWW.WHOCC.NO/ATC", "n05ax08", ""), [Sensitive::MentalHealth]);
-        let of_place = |kind| RecordKinds::standard().sensitive_of_institution(kind);
+        let of_place = |kind| now().sensitive_of_institution(kind);
         assert_eq!(of_place("29"), [Sensitive::MentalHealth].into());
         assert_eq!(of_place("31"), [].into());
-        let of_type = RecordKinds::standard().sensitive_of("MolecularSequence", std::iter::empty());
+        let of_type = now().sensitive_of("MolecularSequence", std::iter::empty());
         assert!(of_type.contains(&Sensitive::Genetics));
     }
 
@@ -405,7 +417,7 @@ mod tests {
     fn a_file_with_faults_is_refused() {
         let fault = |text: &str| RecordKinds::parse(text).expect_err("refused").to_string();
         assert!(fault("version = 1").contains("record-kinds.toml"));
-        let head = "version = 'a'\nvalid_from = 'b'\nkind = []\n";
+        let head = "version = 'a'\nvalid_from = '2026-01-01'\nkind = []\n";
         assert!(fault(&format!("{head}[[sensitive]]\nslug = 'x'\nsource = 's'")).contains("no kind x"));
         let span =
             |span: &str| format!("{head}[[sensitive]]\nslug = 'genetics'\nsource = 's'\ncategories = ['{span}']");
@@ -429,14 +441,14 @@ mod tests {
         fn a_part_is_never_wider_than_its_words(share in shares(), found in shares(), at in 0..200_usize) {
             let Share::Part { kinds, sensitive } = &share else { panic!("a part") };
             let Share::Part { sensitive: found, .. } = found else { panic!("a part") };
-            let types: Vec<&String> = KINDS.kinds.iter().flat_map(|(_, types)| types).collect();
+            let types: Vec<&String> = now().kinds.iter().flat_map(|(_, types)| types).collect();
             let resource_type = types[at % types.len()];
-            if share.includes(resource_type, &found) {
-                prop_assert!(KINDS.kind_of(resource_type).is_some_and(|kind| kinds.contains(&kind)));
+            if share.includes(now(), resource_type, &found) {
+                prop_assert!(now().kind_of(resource_type).is_some_and(|kind| kinds.contains(&kind)));
                 prop_assert!(found.iter().all(|one| sensitive.contains(one)));
             }
-            prop_assert!(!Share::none().includes(resource_type, &found));
-            prop_assert!(!share.includes("Patient", &found) && !share.includes("", &found));
+            prop_assert!(!Share::none().includes(now(), resource_type, &found));
+            prop_assert!(!share.includes(now(), "Patient", &found) && !share.includes(now(), "", &found));
             prop_assert_eq!(Share::from_text(&share.to_text()), Some(share));
         }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use base::Id16;
+use base::{Id16, Timestamp};
 use policy::{Owner, ProofRules};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -29,25 +29,36 @@ pub(crate) fn died(connection: &Connection, subject: Id16) -> Result<Option<i64>
     Ok(died_us)
 }
 
-/// Whether an appointment of this case is over since the person died.
-pub(crate) fn ends(connection: &Connection, proof_case: &str, person: Id16) -> Result<bool, StoreError> {
-    Ended::default().ends(connection, proof_case, person)
+/// Whether an appointment of this case is over since the person died, by the cases in force at `now`.
+pub(crate) fn ends(
+    connection: &Connection,
+    proof_case: &str,
+    person: Id16,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ended::at(now).ends(connection, proof_case, person)
 }
 
 /// The same for many appointments, which often are for few people: each of them is looked for once.
-#[derive(Default)]
-pub(crate) struct Ended(HashMap<Id16, bool>);
+pub(crate) struct Ended {
+    rules: &'static ProofRules,
+    dead: HashMap<Id16, bool>,
+}
 
 impl Ended {
+    pub(crate) fn at(now: Timestamp) -> Self {
+        Self { rules: ProofRules::at(now), dead: HashMap::new() }
+    }
+
     pub(crate) fn ends(&mut self, connection: &Connection, proof_case: &str, person: Id16) -> Result<bool, StoreError> {
-        if ProofRules::standard().lasts_after_death(proof_case) {
+        if self.rules.lasts_after_death(proof_case) {
             return Ok(false);
         }
-        if let Some(is_dead) = self.0.get(&person) {
+        if let Some(is_dead) = self.dead.get(&person) {
             return Ok(*is_dead);
         }
         let is_dead = died(connection, person)?.is_some();
-        self.0.insert(person, is_dead);
+        self.dead.insert(person, is_dead);
         Ok(is_dead)
     }
 }

@@ -38,6 +38,8 @@ pub struct NewRepresentative {
     pub institution: Option<InstitutionCode>,
     /// How much of it.
     pub share: Share,
+    /// From when, not before now; `None` for now. Nothing is open before.
+    pub from: Option<Timestamp>,
     /// Until when, at most [`ProofRules::days_max`] from now and no longer than the person is of the case's age.
     pub until: Timestamp,
 }
@@ -61,7 +63,7 @@ pub struct Representative {
     pub recorded_by: Id16,
     /// Proofs that were seen for it, by name.
     pub seen: BTreeSet<String>,
-    /// Since when.
+    /// From when: before that it is recorded, and nothing is open.
     pub from: Timestamp,
     /// Until when.
     pub until: Timestamp,
@@ -78,8 +80,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`]; [`StoreError::Missing`]
-    /// where the proofs are not enough (ask [`ProofRules::check`] what lacks), the agent is nobody, or the end is not within
-    /// the time that appointments last; [`StoreError::AfterDeath`]; [`StoreError::Database`].
+    /// where the proofs are not enough (ask [`ProofRules::check`] what lacks), the agent is nobody, or the beginning or
+    /// the end is not within the time that appointments last; [`StoreError::AfterDeath`]; [`StoreError::Database`].
     pub fn appoint(&self, permit: &Permit, new: NewRepresentative) -> Result<Id16, StoreError> {
         check_action(permit, "appoint", &[Action::Appoint, Action::RecordProof])?;
         if !permit.reaches(Owner::Patient(new.person), &nowhere()) {
@@ -89,8 +91,8 @@ impl Store {
     }
 
     fn write_appointment(&self, permit: &Permit, new: &NewRepresentative) -> Result<Id16, StoreError> {
-        let rules = ProofRules::standard();
         let now = self.core().clock.now();
+        let rules = ProofRules::at(now);
         let birth_date = new.birth_date.as_ref().map(|date| *date.expose());
         let enough = rules.check(&new.proof_case, birth_date.and_then(|birth| full_years(birth, now)), &new.seen);
         let case = enough.map_err(|_| StoreError::Missing { what: "proof of who may act for a person" })?;
@@ -100,24 +102,22 @@ impl Store {
         let core = self.core();
         let (id, by, epoch, now_us) =
             (Id16::random(&*core.random), permit.actor().account, permit.epoch(), now.as_microsecond());
-        let until_us = new.until.as_microsecond();
-        let longest_us = latest_end(case, birth_date, now).as_microsecond();
-        if new.agent == new.person || until_us <= now_us || until_us > longest_us {
-            return Err(StoreError::Missing { what: "agent and end that an appointment can have" });
-        }
+        let missing = || StoreError::Missing { what: "agent, beginning and end that an appointment can have" };
+        let span_us = span_us(new, now, latest_end(case, birth_date, now)).filter(|_| new.agent != new.person);
+        let (from_us, until_us) = span_us.ok_or_else(missing)?;
         let (new, ground) = (new.clone(), permit.purpose().ground());
         core.writer.run(new.seen.len() + 1, move |transaction| {
             let step = "writing an appointment";
             check_epoch(transaction, epoch)?;
             check_place(transaction, ground, new.institution.as_ref())?;
-            check_life(transaction, &new)?;
+            check_life(transaction, &new, now)?;
             let is_person = transaction
                 .prepare_cached("SELECT 1 FROM person WHERE id = ?")
                 .at(step)?
                 .exists([new.agent.0])
                 .at(step)?;
             if !is_person {
-                return Err(StoreError::Missing { what: "agent and end that an appointment can have" });
+                return Err(missing());
             }
             let sql = "SELECT count(*) FROM representative WHERE person = ? AND ended_us IS NULL AND until_us > ?";
             let open: i64 = transaction.query_row(sql, params![new.person.0, now_us], |row| row.get(0)).at(step)?;
@@ -134,7 +134,7 @@ impl Store {
                 new.institution.map(|code| code.to_string()).unwrap_or_default(),
                 new.share.to_text(),
                 by.0,
-                now_us,
+                from_us,
                 until_us
             ];
             transaction.execute(sql, values).at(step)?;
@@ -188,7 +188,7 @@ impl Store {
         }
         self.core().readers.snapshot("reading appointments", |connection| {
             check_epoch(connection, permit.epoch())?;
-            listed(connection, OF_PERSON, [person.0])
+            listed(connection, OF_PERSON, [person.0], self.core().clock.now())
         })
     }
 
@@ -244,7 +244,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub fn represented_by(&self, account: Id16) -> Result<Vec<Representative>, StoreError> {
-        self.core().readers.snapshot("reading appointments", |connection| listed(connection, "agent = ?1", [account.0]))
+        let now = self.core().clock.now();
+        let read = |connection: &Connection| listed(connection, "agent = ?1", [account.0], now);
+        self.core().readers.snapshot("reading appointments", read)
     }
 
     /// One appointment of an account, open or ended; nothing where it is another's or none. However many others there are.
@@ -253,7 +255,7 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub fn representation(&self, account: Id16, id: Id16) -> Result<Option<Representative>, StoreError> {
         let found = self.core().readers.snapshot("reading an appointment", |connection| {
-            listed(connection, "agent = ?1 AND id = ?2", [account.0, id.0])
+            listed(connection, "agent = ?1 AND id = ?2", [account.0, id.0], self.core().clock.now())
         })?;
         Ok(found.into_iter().next())
     }
@@ -277,19 +279,27 @@ fn check_place(
 }
 
 /// Nobody begins to act for somebody who died but in a case that is made for it.
-fn check_life(connection: &Connection, new: &NewRepresentative) -> Result<(), StoreError> {
-    if !deaths::ends(connection, &new.proof_case, new.person)? {
+fn check_life(connection: &Connection, new: &NewRepresentative, now: Timestamp) -> Result<(), StoreError> {
+    if !deaths::ends(connection, &new.proof_case, new.person, now)? {
         return Ok(());
     }
-    let lasting = ProofRules::standard().cases().iter().filter(|case| case.after_death).map(|case| case.slug.as_str());
+    let lasting = ProofRules::at(now).cases().iter().filter(|case| case.after_death).map(|case| case.slug.as_str());
     Err(StoreError::AfterDeath { found: new.proof_case.clone(), lasting: lasting.collect::<Vec<_>>().join(" or ") })
+}
+
+/// From when until when an appointment holds, in microseconds; `None` where it would begin before it is recorded, end before it
+/// begins, or last too long.
+fn span_us(new: &NewRepresentative, now: Timestamp, latest: Timestamp) -> Option<(i64, i64)> {
+    let from = new.from.unwrap_or(now);
+    (now <= from && from < new.until && new.until <= latest)
+        .then(|| (from.as_microsecond(), new.until.as_microsecond()))
 }
 
 /// The last moment at which an appointment of this case can end, for a person who was born then: it lasts no longer than
 /// [`ProofRules::days_max`], and no longer than the person is of the case's age.
 #[must_use]
 pub fn latest_end(case: &ProofCase, birth: Option<Date>, now: Timestamp) -> Timestamp {
-    let longest_us = now.as_microsecond() + ProofRules::standard().days_max() * DAY_US;
+    let longest_us = now.as_microsecond() + ProofRules::at(now).days_max() * DAY_US;
     let longest = Timestamp::from_microsecond(longest_us).unwrap_or(now);
     outgrown(case, birth).map_or(longest, |birthday| birthday.min(longest))
 }
@@ -318,6 +328,7 @@ fn listed(
     connection: &Connection,
     condition: &str,
     named: impl rusqlite::Params,
+    now: Timestamp,
 ) -> Result<Vec<Representative>, StoreError> {
     let step = "reading appointments";
     let sql = format!(
@@ -328,7 +339,7 @@ fn listed(
     );
     let mut statement = connection.prepare_cached(&sql).at(step)?;
     let mut rows = statement.query(named).at(step)?;
-    let (mut found, mut ended) = (Vec::new(), deaths::Ended::default());
+    let (mut found, mut ended) = (Vec::new(), deaths::Ended::at(now));
     while let Some(row) = rows.next().at(step)? {
         let id = |at: usize| id16_from(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());
         let (code, share): (String, String) = (row.get(4).at(step)?, row.get(5).at(step)?);
@@ -369,7 +380,7 @@ pub(crate) fn open(
         .optional()
         .at(step)?;
     let Some((person, institution, share, proof_case)) = row else { return Ok(None) };
-    if deaths::ends(connection, &proof_case, Id16(person))? {
+    if deaths::ends(connection, &proof_case, Id16(person), time_from(now_us)?)? {
         return Ok(None);
     }
     Ok(Share::from_text(&share).map(|share| Opened {
@@ -392,7 +403,8 @@ mod tests {
         assert_eq!(full_years(birth, at("2026-11-25T14:59:59Z")), Some(13));
         assert_eq!(full_years(birth, at("2026-11-25T15:00:00Z")), Some(14));
         assert_eq!(full_years(birth, at("2010-01-01T00:00:00Z")), None, "not born yet");
-        let child = ProofRules::standard().cases().iter().find(|case| case.age_below == Some(14)).expect("a case");
+        let rules = ProofRules::at(at("2026-11-26T00:00:00Z"));
+        let child = rules.cases().iter().find(|case| case.age_below == Some(14)).expect("a case");
         assert_eq!(outgrown(child, Some(birth)), Some(at("2026-11-25T15:00:00Z")));
         assert_eq!(outgrown(child, None), None);
         assert_eq!(outgrown(child, Some(date(2012, 2, 29))), Some(at("2026-02-27T15:00:00Z")), "earlier, not later");

@@ -9,7 +9,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use base::Id16;
+use base::{Clock, Id16};
 use fhir::json::{Limits, parse};
 use fhir::{Target, Value};
 use policy::{Action, CONTEXT_TYPES, Coded, InstitutionCode, Owner, Permit, RecordKinds, Sensitive, Share};
@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use crate::core::{Core, check_count};
 use crate::error::{AtStep, StoreError};
 use crate::read::{HISTORIES_MAX, VERSIONS_MAX, frames, open};
-use crate::types::{ResourceKey, id16_from, owner_bytes, resource_id};
+use crate::types::{ResourceKey, id16_from, owner_bytes};
 
 /// Whom records are of: of no kind, and so no part of a share by itself.
 const PATIENT: &str = "Patient";
@@ -37,9 +37,10 @@ impl Shared {
         if *permit.share() == Share::Whole {
             return Ok(Self::All);
         }
-        let places = places(connection, owner)?;
+        let edition = RecordKinds::at(core.clock.now());
+        let places = places(connection, owner, edition)?;
         let (mut found, mut spread, mut bytes) = (Vec::new(), Spread::default(), 0);
-        let mut things = Things { core, connection, permit, looked: HashMap::new() };
+        let mut things = Things { core, connection, permit, edition, looked: HashMap::new() };
         let keys = keys(connection, owner)?;
         // Everything refers to whom it is about: that says nothing.
         let own: HashSet<Id16> =
@@ -49,18 +50,18 @@ impl Shared {
             frames(connection, &key, VERSIONS_MAX, &mut versions, &mut bytes)?;
             for version in versions {
                 let opened = open(core, permit, version)?;
-                let read = Looked::at(&key.resource_type, opened.bytes.expose());
+                let read = Looked::at(edition, &key.resource_type, opened.bytes.expose());
                 spread.mark(key.id, &read.sensitive);
                 spread.mark(key.id, places.get(opened.institution.as_str()).unwrap_or(&BTreeSet::new()));
-                let gathers = RecordKinds::standard().gathers(&key.resource_type);
+                let gathers = edition.gathers(&key.resource_type);
                 for (kind, id) in &read.references {
-                    let other = resource_id(&opened.institution, kind, id);
+                    let other = core.ids.resource(&opened.institution, kind, id);
                     if !own.contains(&other) {
                         spread.mark(key.id, &things.sensitive(&opened.institution, kind, id)?);
                         continue;
                     }
                     spread.passes(other, key.id);
-                    if !gathers && !RecordKinds::standard().gathers(kind) {
+                    if !gathers && !edition.gathers(kind) {
                         spread.passes(key.id, other);
                     }
                 }
@@ -73,7 +74,8 @@ impl Shared {
         }
         let kinds = spread.settle();
         let is_shared = |key: &ResourceKey| {
-            permit.share().includes(&key.resource_type, kinds.get(&key.id).unwrap_or(&BTreeSet::new()))
+            let sensitive = kinds.get(&key.id).cloned().unwrap_or_default();
+            permit.share().includes(edition, &key.resource_type, &sensitive)
         };
         // What is issued says whose it is, and where nothing is issued nobody learns who was a patient.
         let names = permit.action() == Action::Issue && found.iter().any(is_shared);
@@ -128,7 +130,11 @@ fn keys(connection: &Connection, owner: Owner) -> Result<Vec<(ResourceKey, Optio
 }
 
 /// The sensitive kinds of everything that an institution has, by its code: of those that an owner has records of.
-fn places(connection: &Connection, owner: Owner) -> Result<HashMap<String, BTreeSet<Sensitive>>, StoreError> {
+fn places(
+    connection: &Connection,
+    owner: Owner,
+    edition: &RecordKinds,
+) -> Result<HashMap<String, BTreeSet<Sensitive>>, StoreError> {
     let step = "looking for what is shared";
     let sql =
         "SELECT code, kind FROM institution WHERE code IN (SELECT institution FROM resource_current WHERE owner = ?)";
@@ -137,7 +143,7 @@ fn places(connection: &Connection, owner: Owner) -> Result<HashMap<String, BTree
     let mut places = HashMap::new();
     while let Some(row) = rows.next().at(step)? {
         let kind: String = row.get(1).at(step)?;
-        places.insert(row.get(0).at(step)?, RecordKinds::standard().sensitive_of_institution(&kind));
+        places.insert(row.get(0).at(step)?, edition.sensitive_of_institution(&kind));
     }
     Ok(places)
 }
@@ -182,6 +188,7 @@ struct Things<'a> {
     core: &'a Core,
     connection: &'a Connection,
     permit: &'a Permit,
+    edition: &'a RecordKinds,
     looked: HashMap<Id16, Looked>,
 }
 
@@ -204,7 +211,7 @@ impl Things<'_> {
     }
 
     fn look(&mut self, institution: &InstitutionCode, kind: &str, id: &str) -> Result<&Looked, StoreError> {
-        let key = ResourceKey::derived(Owner::institution(institution), institution, kind, id);
+        let key = self.core.ids.key(Owner::institution(institution), institution, kind, id);
         if !self.looked.contains_key(&key.id) {
             let looked = self.looked_at(institution, &key)?;
             self.looked.insert(key.id, looked);
@@ -225,7 +232,7 @@ impl Things<'_> {
         }
         for version in versions {
             let opened = open(self.core, self.permit, version)?;
-            let read = Looked::at(&key.resource_type, opened.bytes.expose());
+            let read = Looked::at(self.edition, &key.resource_type, opened.bytes.expose());
             all.sensitive.extend(read.sensitive);
             all.references.extend(read.references);
         }
@@ -242,13 +249,13 @@ struct Looked {
 
 impl Looked {
     /// Looks through a resource. One that cannot be read, or carries a file that cannot, is of every sensitive kind.
-    fn at(resource_type: &str, bytes: &[u8]) -> Self {
+    fn at(edition: &RecordKinds, resource_type: &str, bytes: &[u8]) -> Self {
         let Ok(resource) = parse(bytes, &Limits::default()) else {
             return Self { sensitive: Sensitive::ALL.into(), references: Vec::new() };
         };
         let mut codes = Vec::new();
         let is_read = collect(&resource, &mut codes);
-        let mut sensitive = RecordKinds::standard().sensitive_of(resource_type, codes.into_iter());
+        let mut sensitive = edition.sensitive_of(resource_type, codes.into_iter());
         if !is_read {
             sensitive.extend(Sensitive::ALL);
         }
@@ -297,7 +304,8 @@ mod tests {
     use super::*;
 
     fn kinds(text: &str) -> Vec<Sensitive> {
-        Looked::at("Condition", text.as_bytes()).sensitive.into_iter().collect()
+        let edition = RecordKinds::at("2026-11-27T12:00:00+09:00".parse().expect("a time"));
+        Looked::at(edition, "Condition", text.as_bytes()).sensitive.into_iter().collect()
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{Deposit, DepositError, Stage};
 use crate::tables;
 use base::{Id16, Redacted};
 use identity::{CiLookup, NUMBERS_PER_REQUEST_MAX};
-use policy::{Action, Owner, Permit};
+use policy::{Action, Permit};
 use std::collections::HashMap;
 use store::{Compared, PatientClaim, index_rows};
 
@@ -60,13 +60,14 @@ impl Deposit<'_> {
     fn compare_file(&self, permit: &Permit, place: usize, differing: &mut Differing) -> Result<(), DepositError> {
         let file = &self.bag.files[place];
         let failed = |source| DepositError::Payload { path: file.path.clone(), source };
-        let (limits, indexing) = (self.fhir_limits(), indexing());
+        let ids = self.archive.store().ids();
+        let (limits, indexing) = (self.fhir_limits(), indexing(ids));
         let mut lines = Lines::new(open(self.bag, file).map_err(failed)?, limits.bytes_max);
         let mut line = Vec::new();
         let (mut claims, mut numbers) = (Vec::new(), Vec::new());
         while lines.next(&mut line).map_err(failed)?.is_some() {
             if let Ok((value, "Patient", _)) = parse(&line, &limits) {
-                let patient = Owner::patient(self.institution, value.str("id").unwrap_or_default()).id();
+                let patient = ids.patient(self.institution, value.str("id").unwrap_or_default()).id();
                 claims.push(PatientClaim { patient, rows: index_rows(&value, self.institution, &indexing) });
                 numbers.push(national_number(&value));
             }

@@ -10,7 +10,7 @@ use base::limits::Limits;
 use fhir::Value;
 use fhir::search::{Options, Selection};
 use policy::InstitutionCode;
-use store::{CHART_NUMBER, CiHash, HOUSEHOLD, INDEX_TEXT_BYTES_MAX, IndexRow, Indexing, index_rows};
+use store::{CHART_NUMBER, CiHash, HOUSEHOLD, INDEX_TEXT_BYTES_MAX, Ids, IndexRow, Indexing, index_rows};
 
 /// What is searched for by this program, and what the watch asks for of the dead. Owner, date and encounter have columns of their
 /// own.
@@ -18,11 +18,12 @@ const PARAMETERS: [&str; 9] =
     ["identifier", "name", "birthdate", "date", "type", "code", "relatesto", "deceased", "death-date"];
 
 /// The index rows that are wanted.
-pub(crate) fn indexing() -> Indexing {
+pub(crate) fn indexing(ids: &Ids) -> Indexing<'_> {
     Indexing {
         selection: Selection::of(&PARAMETERS),
         options: Options::default(),
         hidden_systems: NATIONAL_SYSTEMS.map(str::to_owned).to_vec(),
+        ids,
     }
 }
 
@@ -30,7 +31,7 @@ pub(crate) fn indexing() -> Indexing {
 pub(crate) fn rows(
     value: &Value<'_>,
     institution: &InstitutionCode,
-    indexing: &Indexing,
+    indexing: &Indexing<'_>,
     hash: &CiHash<'_>,
 ) -> Vec<IndexRow> {
     let mut rows = index_rows(value, institution, indexing);
@@ -70,6 +71,7 @@ pub fn reindex(
     limits: &Limits,
     institution: &InstitutionCode,
     bytes: &[u8],
+    ids: &Ids,
     hash: &CiHash<'_>,
 ) -> Result<Vec<IndexRow>, String> {
     let value = fhir::json::parse(unmarked(bytes), &super::fhir_limits(limits)).map_err(|error| error.to_string())?;
@@ -78,7 +80,7 @@ pub fn reindex(
         let status = value.str("status").unwrap_or_default().to_owned();
         return Ok(vec![IndexRow::Token { param: "status", system: String::new(), code: status }]);
     }
-    Ok(rows(&value, institution, &indexing(), hash))
+    Ok(rows(&value, institution, &indexing(ids), hash))
 }
 
 #[cfg(test)]
@@ -94,7 +96,8 @@ mod tests {
             {"type":{"coding":[{"code":"MR"}]},"value":"M12345678"},
             {"type":{"coding":[{"code":"PPN"}]},"value":"M12345678"}]}"#;
         let institution = InstitutionCode::new("11100001").expect("a code");
-        let found = reindex(&Limits::default(), &institution, text.as_bytes(), &|_| [7; 32]).expect("it is read");
+        let (limits, ids) = (Limits::default(), Ids::under(&[1; 32]));
+        let found = reindex(&limits, &institution, text.as_bytes(), &ids, &|_| [7; 32]).expect("it is read");
         let codes = |wanted: &str| -> Vec<String> {
             let of = |row: &IndexRow| match row {
                 IndexRow::Token { param, code, .. } if *param == wanted => Some(code.clone()),

@@ -18,6 +18,7 @@ pub(super) struct Keeper<'a> {
     pub(super) institution: &'a InstitutionCode,
     pub(super) deposit: Id16,
     pub(super) fallback: Timestamp,
+    pub(super) retention: &'static Retention,
     /// Whether a file that nothing points to is kept: not where it may be of somebody who was erased.
     pub(super) keeps_loose: bool,
 }
@@ -27,8 +28,9 @@ pub(super) type Kept = (Id16, Vec<PreparedObject>);
 
 impl<'a> Deposit<'a> {
     pub(super) fn keeper(&self) -> Keeper<'a> {
-        let Deposit { archive, bag, institution, id, fallback, .. } = *self;
-        Keeper { archive, bag, institution, deposit: id, fallback, keeps_loose: !self.patients.has_erased() }
+        let Deposit { archive, bag, institution, id, fallback, retention, .. } = *self;
+        let keeps_loose = !self.patients.has_erased();
+        Keeper { archive, bag, institution, deposit: id, fallback, retention, keeps_loose }
     }
 }
 
@@ -73,7 +75,7 @@ impl Keeper<'_> {
 
     /// It belongs to the institution, and is kept as long as a chart.
     fn head(&self, name: &str, sha256: [u8; 32], size: u64, media_type: &str) -> ObjectHead {
-        let class = Retention::standard().class("", None);
+        let class = self.retention.class("", None);
         let (code, deposit) = (self.institution.as_str(), self.deposit.to_string());
         ObjectHead {
             id: Id16::derived(&["held-back", code, &deposit, name, &base::hex(&sha256)]),

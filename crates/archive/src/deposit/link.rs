@@ -15,7 +15,7 @@ use super::{Deposit, DepositError, Stage};
 use crate::tables::{self, HeldRow, Marks};
 use base::{Id16, Redacted};
 use identity::{CiLookup, NUMBERS_PER_REQUEST_MAX};
-use policy::{Action, Owner};
+use policy::Action;
 use std::collections::HashMap;
 use store::{LINKS_MAX, PersonLink};
 
@@ -122,7 +122,7 @@ impl Deposit<'_> {
             let Some(at) = lines.next(&mut line).map_err(failed)? else { return Ok(()) };
             let Ok((value, "Patient", _)) = parse(&line, &limits) else { continue };
             let Some(source_id) = value.str("id") else { continue };
-            let patient = Owner::patient(self.institution, source_id).id();
+            let patient = self.archive.store().ids().patient(self.institution, source_id).id();
             if !self.patients.is_in_bag(patient) || self.patients.is_disputed(patient) {
                 continue;
             }

@@ -71,6 +71,7 @@ pub(crate) use take::{document_kind, document_paths};
 use crate::hangul::folded;
 use crate::institutions::{Holding, Institution, composed, kinds};
 use crate::names::Names;
+use crate::retention::Retention;
 use crate::tables::{self, DepositRow, Marks};
 use crate::{Archive, ArchiveError};
 use bag::Bag;
@@ -148,6 +149,8 @@ pub(crate) struct Deposit<'a> {
     actor: Actor,
     /// The date of what has none.
     fallback: Timestamp,
+    /// How long what it brings is kept, however often the deposit is gone on with.
+    retention: &'static Retention,
     patients: Patients,
     tally: Tally,
     /// What is referred to and not here, once it was looked for.
@@ -202,6 +205,7 @@ impl Archive {
             id,
             actor: depositor(institution, &bag.info),
             fallback: last_day(&bag.info),
+            retention: Retention::at(row.started),
             patients: Patients::default(),
             tally,
             absent: Absent::default(),

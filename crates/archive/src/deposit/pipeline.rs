@@ -282,8 +282,9 @@ impl<'a> Deposit<'a> {
             patients,
             bag: self.bag,
             limits: self.fhir_limits(),
-            indexing: indexing(),
+            indexing: indexing(self.archive.store().ids()),
             fallback: self.fallback,
+            retention: self.retention,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::names::masked;
 use crate::tables::{self, HeldListed, Marks};
 use base::Timestamp;
 use jiff::civil::Date;
-use ledger::{Checkpoint, EntryKind, TlogProof, VerifierKey};
+use ledger::{Checkpoint, EntryKind, TlogProof, TrustPolicy, VerifierKey, WitnessedCheckpoint, leaf_hash};
 use policy::{Action, Owner, Permit};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -31,6 +31,8 @@ use store::{LeafProof, WaitingLeaf};
 
 /// Most faults that a receipt lists one by one; all are counted, and all are in the database.
 const FAULTS_LISTED: usize = 1_000;
+/// Largest receipt that is read, in bytes: one that lists as many faults as it may, in files with the longest names.
+pub const RECEIPT_BYTES_MAX: usize = 16 << 20;
 /// How long a deposit waits to be sealed before it gives up for now.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -213,24 +215,55 @@ pub enum ReceiptError {
     /// A part has another form.
     #[error("the receipt's {0} cannot be read: the file is damaged")]
     Form(&'static str),
+    /// It says the same, or more, in another way: nothing of that was committed to.
+    #[error("the file is not spelt as receipts are written: something in it was added, left out or arranged anew")]
+    Spelling,
+    /// Signed by a log that is not pinned.
+    #[error("none of the pinned keys has signed it: it is of another installation, or was altered")]
+    UnknownKey,
     /// The proof does not hold.
     #[error("the receipt is not what the log committed to: {0}")]
     Proof(#[from] ledger::Error),
 }
 
 impl SignedReceipt {
+    /// Reads a receipt from its file, which has one spelling; it may end in line ends.
+    ///
+    /// # Errors
+    /// [`ReceiptError::Form`], [`ReceiptError::Spelling`].
+    pub fn parse(file: &[u8]) -> Result<Self, ReceiptError> {
+        let text = std::str::from_utf8(file).ok().filter(|text| text.len() <= RECEIPT_BYTES_MAX);
+        let text = text.ok_or(ReceiptError::Form("text"))?.trim_end_matches(['\r', '\n']);
+        let signed: Self = serde_json::from_str(text).map_err(|_| ReceiptError::Form("JSON"))?;
+        if signed.to_json() == text { Ok(signed) } else { Err(ReceiptError::Spelling) }
+    }
+
     /// Checks offline that a log with one of `keys` holds exactly this receipt.
     ///
     /// # Errors
     /// [`ReceiptError`], with the first thing that does not match.
     pub fn verify(&self, keys: &[VerifierKey]) -> Result<Checkpoint, ReceiptError> {
+        Ok(self.verify_by(&TrustPolicy::without_witnesses(keys))?.signed.checkpoint)
+    }
+
+    /// The same against a policy of pinned logs and witnesses. A quorum is said and not demanded.
+    ///
+    /// # Errors
+    /// As [`SignedReceipt::verify`].
+    pub fn verify_by(&self, trust: &TrustPolicy) -> Result<WitnessedCheckpoint, ReceiptError> {
         let salt = base::unhex(&self.salt).and_then(|salt| salt.try_into().ok()).ok_or(ReceiptError::Form("salt"))?;
         let entry = ledger::commit(&salt, EntryKind::Receipt, &self.receipt.content());
         let proof = TlogProof::parse(self.proof.as_bytes())?;
         if proof.index != self.leaf {
             return Err(ReceiptError::Form("leaf"));
         }
-        Ok(proof.verify(&entry, keys)?)
+        let found = trust.inspect(&proof.checkpoint_note).map_err(|error| match error {
+            ledger::Error::Untrusted { .. } => ReceiptError::UnknownKey,
+            other => other.into(),
+        })?;
+        let head = &found.signed.checkpoint;
+        ledger::verify_inclusion(&leaf_hash(&entry), proof.index, head.size, &head.root, &proof.hashes)?;
+        Ok(found)
     }
 
     /// The receipt as a file of JSON.

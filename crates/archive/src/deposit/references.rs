@@ -17,7 +17,7 @@ use base::Id16;
 use fhir::reference::{Target, each_text};
 use policy::Permit;
 use std::collections::{HashMap, HashSet, VecDeque};
-use store::{WRITE_MAX, resource_id};
+use store::WRITE_MAX;
 
 /// Different references that are collected before the database is asked for them. Each takes some 50 bytes.
 const ASKED_MAX: usize = 40_000;
@@ -102,7 +102,7 @@ impl Deposit<'_> {
         let Target::Relative { kind, id, .. } = Target::parse(reference) else { return };
         let tables = fhir::tables::tables();
         let Some(kind) = tables.resource(kind).map(|known| tables.get(known).name) else { return };
-        let id = resource_id(self.institution, kind, id);
+        let id = self.archive.store().ids().resource(self.institution, kind, id);
         if !search.counted.contains(&id) {
             search.asked.entry(id).or_insert(At { file, line, kind });
         }

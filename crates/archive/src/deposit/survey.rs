@@ -115,7 +115,7 @@ impl Deposit<'_> {
             return Ok(Err(Fault::Checksum));
         }
         for source in &sources {
-            self.patients.insert(self.institution, source);
+            self.patients.insert(self.archive.store().ids().patient(self.institution, source).id());
         }
         Ok(Ok(!sources.is_empty()))
     }

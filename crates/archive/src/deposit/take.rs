@@ -16,7 +16,7 @@ use fhir::search::{clinical_date, encounter_of, patient_of};
 use policy::{InstitutionCode, Owner, Permit};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
-use store::{Edition, Indexing, NewVersion, Prepared, ResourceKey, Store, StoreError, resource_id};
+use store::{Edition, Indexing, NewVersion, Prepared, Store, StoreError};
 
 /// Code system of document kinds, whatever the installation's name is.
 const KIND_SYSTEM_END: &str = "/CodeSystem/document-kind";
@@ -34,9 +34,11 @@ pub(crate) struct Taker<'a> {
     /// Where documents that are pointed to are looked for.
     pub(crate) bag: &'a Bag,
     pub(crate) limits: fhir::Limits,
-    pub(crate) indexing: Indexing,
+    pub(crate) indexing: Indexing<'a>,
     /// The date of what has none, for retention.
     pub(crate) fallback: Timestamp,
+    /// The edition by which the deposit is kept.
+    pub(crate) retention: &'static Retention,
 }
 
 /// A line that is taken.
@@ -60,8 +62,8 @@ pub(crate) struct Patients {
 }
 
 impl Patients {
-    pub(crate) fn insert(&mut self, institution: &InstitutionCode, source_id: &str) {
-        self.in_bag.insert(Owner::patient(institution, source_id).id());
+    pub(crate) fn insert(&mut self, patient: Id16) {
+        self.in_bag.insert(patient);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -95,16 +97,15 @@ impl Patients {
         self.in_bag.contains(&patient)
     }
 
-    fn knows(&self, taker: &Taker<'_>, source_id: &str) -> Result<bool, StoreError> {
-        let owner = Owner::patient(taker.institution, source_id);
+    /// Whether the patient whom the institution calls so, and who has this owner here, is one of them.
+    fn knows(&self, taker: &Taker<'_>, owner: Owner, source_id: &str) -> Result<bool, StoreError> {
         if self.in_bag.contains(&owner.id()) {
             return Ok(true);
         }
         if let Some(known) = self.here.lock().unwrap_or_else(PoisonError::into_inner).get(&owner.id()) {
             return Ok(*known);
         }
-        let id = resource_id(taker.institution, "Patient", source_id);
-        let key = ResourceKey { owner, resource_type: "Patient".to_owned(), id };
+        let key = taker.store.ids().key(owner, taker.institution, "Patient", source_id);
         let known = taker.store.leaf_positions(taker.permit, &[key])?.iter().any(Option::is_some);
         let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
         if here.len() < REMEMBERED_MAX {
@@ -157,10 +158,10 @@ impl Taker<'_> {
         };
         let source_id = value.str("id").unwrap_or_default();
         let date = clinical_date(&value, &self.indexing.options).and_then(moment);
-        let class = Retention::standard().class(kind, document_kind(&value));
+        let class = self.retention.class(kind, document_kind(&value));
         let expiry_year = class.expiry_year(date.unwrap_or(self.fallback));
         let encounter = match encounter_of(&value) {
-            Some(Target::Relative { id, .. }) => Some(resource_id(self.institution, "Encounter", id)),
+            Some(Target::Relative { id, .. }) => Some(self.store.ids().resource(self.institution, "Encounter", id)),
             _ => None,
         };
         let version = self.store.prepare(
@@ -225,10 +226,10 @@ impl Taker<'_> {
             }
             _ => return nobody(": its patient is neither in the bag nor here"),
         };
-        if self.patients.is_disputed(Owner::patient(self.institution, source_id).id()) {
+        let owner = self.store.ids().patient(self.institution, source_id);
+        if self.patients.is_disputed(owner.id()) {
             return Ok(Err(Refusal::new(Fault::DisputedPatient, format!("{kind}: {DISPUTED}"))));
         }
-        let owner = Owner::patient(self.institution, source_id);
         let erased = match self.patients.is_in_bag(owner.id()) {
             true => self.patients.erased.contains(&owner.id()),
             false => self.store.erased(&[owner])?[0],
@@ -236,8 +237,8 @@ impl Taker<'_> {
         if erased {
             return Ok(Err(Refusal::new(Fault::ErasedPatient, format!("{kind}: {ERASED}"))));
         }
-        if self.patients.knows(self, source_id)? {
-            return Ok(Ok(Owner::patient(self.institution, source_id)));
+        if self.patients.knows(self, owner, source_id)? {
+            return Ok(Ok(owner));
         }
         nobody(": its patient is neither in the bag nor here")
     }

@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn every_case_purpose_role_and_kind_that_a_cover_names_has_a_word() {
-        let cases = ProofRules::standard().cases().iter().map(|case| format!("case.{}", case.slug));
+        let cases = ProofRules::editions().all().flat_map(|edition| edition.cases());
+        let cases = cases.map(|case| format!("case.{}", case.slug));
         let kinds = DataKind::ALL.iter().map(|kind| kind.name()).chain(Sensitive::ALL.iter().map(|kind| kind.name()));
         let fixed = ["purpose.representation", "purpose.application"].map(str::to_owned);
         let roles = [Role::Representative, Role::Support].map(|role| format!("applicant.{}", role.name()));

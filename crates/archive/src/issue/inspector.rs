@@ -280,12 +280,21 @@ impl Drop for Running {
     }
 }
 
+/// Bytes of an answer.
+pub const ANSWER_BYTES: usize = 23;
+
+/// What an answer says of the file, that it can be drawn or read, or that it cannot; `None` where no process answers so.
+#[must_use]
+pub fn says_drawable(answer: [u8; ANSWER_BYTES]) -> Option<bool> {
+    Answer(answer).read().map(|looked| looked.is_ok())
+}
+
 /// An answer: what the file can be drawn as 1 (place among [`FORMATS`] from 1, or `0`), place of the reason 1, pages 4, whether it is a PDF 2.0 1, bytes of the
 /// contents 8, pixels 8. What does not apply is zero.
 struct Answer([u8; Self::BYTES]);
 
 impl Answer {
-    const BYTES: usize = 23;
+    const BYTES: usize = ANSWER_BYTES;
 
     fn of(looked: &Looked) -> Self {
         let mut bytes = [0; Self::BYTES];
@@ -306,19 +315,20 @@ impl Answer {
         Self(bytes)
     }
 
-    /// What it says; `None` where it is none of ours.
+    /// What it says; `None` where it is none of ours, to the last byte: a file that took its process over writes what it likes.
     fn read(&self) -> Option<Looked> {
         let number = |from: usize| self.0[from..].first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        match self.0[0] {
-            0 => Some(Err(Text::word(REASONS.get(usize::from(self.0[1]))?))),
-            format => Some(Ok(Drawable {
+        let looked = match self.0[0] {
+            0 => Err(Text::word(REASONS.get(usize::from(self.0[1]))?)),
+            format => Ok(Drawable {
                 format: FORMATS.get(usize::from(format) - 1)?,
                 pages: u32::from_be_bytes(*self.0[2..].first_chunk()?) as usize,
                 pdf2: self.0[6] == 1,
                 contents: number(7),
                 pixels: number(15),
-            })),
-        }
+            }),
+        };
+        (Self::of(&looked).0 == self.0).then_some(looked)
     }
 }
 

@@ -87,11 +87,12 @@ impl House {
             selection: fhir::search::Selection::of(&["relatesto"]),
             options: fhir::search::Options::default(),
             hidden_systems: Vec::new(),
+            ids: self.archive.store().ids(),
         };
         let value = fhir::json::parse(text.as_bytes(), &fhir::Limits::default());
         let index = value.as_ref().map(|value| store::index_rows(value, &institution, &indexing)).unwrap_or_default();
         let encounter = value.as_ref().ok().and_then(|value| match fhir::search::encounter_of(value)? {
-            fhir::reference::Target::Relative { id, .. } => Some(store::resource_id(&institution, "Encounter", id)),
+            fhir::reference::Target::Relative { id, .. } => Some(indexing.ids.resource(&institution, "Encounter", id)),
             _ => None,
         });
         let new = NewVersion {
@@ -110,12 +111,12 @@ impl House {
         let store = self.archive.store();
         let prepared = store.prepare(&permit, new).expect("it can be prepared");
         store.write(&permit, vec![prepared], Vec::new(), None).expect("it can be written");
-        ResourceKey::derived(owner, &code(), kind, id)
+        store.ids().key(owner, &code(), kind, id)
     }
 
     /// A patient with a visit and a test that was amended.
     fn chart(&self, patient: &str, value: u32) -> (Owner, ResourceKey) {
-        let owner = Owner::patient(&code(), patient);
+        let owner = self.archive.store().ids().patient(&code(), patient);
         self.write(owner, "Patient", patient, r#","name":[{"text":"홍길동"}],"birthDate":"1980-01-02""#);
         self.write(
             owner,

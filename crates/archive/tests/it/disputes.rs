@@ -131,7 +131,7 @@ fn who_was_erased_does_not_come_back_and_nothing_of_them_is_kept() {
     };
     let rules = store::ShredRules { wait_hours: 0, backup_days: 30 };
     let code = policy::InstitutionCode::new(CODE).expect("a code");
-    let scope = store::ShredScope::Patient(policy::Owner::patient(&code, "p1").id());
+    let scope = store::ShredScope::Patient(store.ids().patient(&code, "p1").id());
     let steward = store::ShredRole::DataSteward;
     let id = store.shred_request(&permit, by(1, steward), &scope, "asked for", "PIPA article 36(1)").expect("asked");
     for number in [2, 3] {

@@ -302,7 +302,7 @@ fn names_and_numbers_in_file_names_stand_nowhere_in_clear() {
     assert_eq!(receipt.receipt.held_back.listed[1].digest.as_deref(), Some(digest.as_str()));
     assert!(receipt.receipt.korean().contains(&format!("  {alone} [{digest}…]: ")));
     // It is found all the same, by the person and by the deposit that goes on.
-    let owner = policy::Owner::patient(&policy::InstitutionCode::new(CODE).expect("a code"), "p1");
+    let owner = world.store().ids().patient(&policy::InstitutionCode::new(CODE).expect("a code"), "p1");
     let url = format!("documents/{name}_{number}.pdf");
     assert!(world.archive().document_object(owner, &url).expect("read").is_some());
     assert!(world.deposit(&bag.root).expect("finished").again);
@@ -423,7 +423,7 @@ fn documents_are_found_by_their_encoded_names() {
     bag.list("data/documents/50%25.pdf", &pdf);
     let receipt = world.deposit(&bag.root).expect("taken");
     assert_eq!((faults(&receipt), receipt.receipt.taken.documents), (vec![], 4));
-    let owner = policy::Owner::patient(&policy::InstitutionCode::new(CODE).expect("a code"), "p1");
+    let owner = world.store().ids().patient(&policy::InstitutionCode::new(CODE).expect("a code"), "p1");
     for url in ["documents/sp%20ace.pdf", "documents/%ED%95%9C%EA%B8%80.pdf", "documents/50%25.pdf", "documents/d1.pdf"]
     {
         assert!(world.archive().document_object(owner, url).expect("read").is_some(), "{url}");

@@ -4,7 +4,7 @@ use crate::{CODE, fault, faults, good, world, write};
 use archive::{Selection, TimelineQuery};
 use policy::{Action, InstitutionCode, Permit};
 use serde_json::{Value, json};
-use store::{ResourceKey, Version};
+use store::Version;
 use testkit::{BagBuilder, World, one_page_pdf, person};
 
 fn institution() -> InstitutionCode {
@@ -17,8 +17,8 @@ fn permit(world: &World, name: &str) -> Permit {
 
 /// All editions of a document of the first patient.
 fn editions(world: &World, permit: &Permit, id: &str) -> Vec<Version> {
-    let owner = policy::Owner::patient(&institution(), "p1");
-    let key = ResourceKey::derived(owner, &institution(), "DocumentReference", id);
+    let ids = world.store().ids();
+    let key = ids.key(ids.patient(&institution(), "p1"), &institution(), "DocumentReference", id);
     world.store().history(permit, &key).expect("read")
 }
 
@@ -212,11 +212,11 @@ fn one_file_of_two_patients_is_handed_to_neither() {
     let lines = "data/fhir/DocumentReference.ndjson line 2, data/fhir/DocumentReference.ndjson line 3";
     assert!(listed.kept && listed.reason.contains(lines), "{listed:?}");
     for (name, patient) in [("하나", "p1"), ("두리", "p2")] {
-        let owner = policy::Owner::patient(&institution(), patient);
+        let owner = world.store().ids().patient(&institution(), patient);
         let found = world.archive().document_object(owner, "documents/scan.pdf").expect("read");
         assert_eq!(found, None, "{name}");
     }
-    let owner = policy::Owner::patient(&institution(), "p1");
+    let owner = world.store().ids().patient(&institution(), "p1");
     assert!(world.archive().document_object(owner, "documents/own.pdf").expect("read").is_some());
     assert!(receipt.receipt.korean().contains("여러 환자의 자원이 함께 가리키는 문서: 1"));
 }

@@ -44,6 +44,7 @@ impl Story {
             seen: ["own-word".to_owned()].into(),
             institution: institution.and_then(InstitutionCode::new),
             share,
+            from: None,
             until: Timestamp::from_second(now.as_second() + 86_400).expect("a time"),
         };
         let permit = self.world.own_permit(&self.mina, Action::Appoint);
@@ -222,7 +223,7 @@ fn whoever_asks_for_what_is_kept_back_gets_nothing_and_its_person_sees_it() {
     let story = Story::new();
     let ground = story.appoint(None, general());
     let code = InstitutionCode::new(CODE).expect("a code");
-    let kept_back = store::resource_id(&code, "Encounter", "v3");
+    let kept_back = story.world.store().ids().resource(&code, "Encounter", "v3");
     let refused = story.issue(ground, &Selection::Records(vec![kept_back]));
     assert!(matches!(refused, Err(IssueError::Nothing | IssueError::Archive(ArchiveError::Denied(_)))), "{refused:?}");
     let told: Vec<AccessEntry> =
@@ -230,7 +231,7 @@ fn whoever_asks_for_what_is_kept_back_gets_nothing_and_its_person_sees_it() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((counted(&told[0]), told[0].ground), (BTreeMap::from([("Encounter", 1)]), Some(ground)));
     // A visit that is shown is told as shown, whatever was asked for beside it.
-    let shown = store::resource_id(&code, "Encounter", "v1");
+    let shown = story.world.store().ids().resource(&code, "Encounter", "v1");
     let issued = story.issue(ground, &Selection::Records(vec![shown, kept_back])).expect("what is shared");
     let Some(text) = words(&story, &issued) else { return };
     holds(&text, &["선택한 기록", "공복혈당"], &["갑상선"]);
@@ -244,8 +245,8 @@ fn where_nothing_is_shown_nobody_learns_who_was_a_patient() {
     assert!(matches!(story.issue(ground, &Selection::Whole), Err(IssueError::Nothing)));
     let permit = story.ask(Action::Issue, ground);
     let code = InstitutionCode::new(CODE).expect("a code");
-    let owner = policy::Owner::patient(&code, "p1");
-    let key = store::ResourceKey::derived(owner, &code, "Patient", "p1");
+    let ids = story.world.store().ids();
+    let key = ids.key(ids.patient(&code, "p1"), &code, "Patient", "p1");
     assert!(story.world.store().read(&permit, &[key]).expect("an answer").is_empty());
 }
 
@@ -255,7 +256,7 @@ fn a_visit_that_is_opened_is_told_and_no_other() {
     let ground = story.appoint(None, general());
     let code = InstitutionCode::new(CODE).expect("a code");
     let open = |visit: &str| {
-        let id = store::resource_id(&code, "Encounter", visit);
+        let id = story.world.store().ids().resource(&code, "Encounter", visit);
         story.world.archive().one_visit(&story.ask(Action::ReadRecord, ground), id).expect("an answer")
     };
     let visit = open("v1").expect("it is shown");

@@ -67,6 +67,7 @@ watch-finding-bulk = { $records } records of { $people } people were looked at w
 watch-finding-velocity = Records of { $people } people were looked at within { $seconds } seconds ({ $role }, { $action }).
 watch-finding-velocity-day = Records of { $people } people were looked at within { $hours } hours ({ $role }, { $action }).
 watch-finding-enumeration = Within { $minutes } minutes somebody tried the records of { $people } people, one after another, and was refused ({ $role }, { $action }).
+watch-finding-enumeration-flood = Somebody who had not signed in tried to get in far too often within a short time, and was refused. Of these attempts { $attempts } were counted, not written down one by one.
 watch-finding-off-hours = Somebody looked at { $time }, outside working hours ({ $role }, { $action }).
 watch-finding-role-mismatch = Somebody saw records that { $role } does not need: { $kind } and { $kinds } kinds in all ({ $action }).
 watch-finding-new-device = The account was used from a network from which it never was before ({ $role }, { $action }).
@@ -151,6 +152,12 @@ questions-none = There is no question.
 questions-answer = Answer
 questions-waiting = Waits for an answer
 questions-answered = Answered
+alert-mail =
+    Something in the access log needs to be looked at. Sign in to the staff pages.
+    Number: { $case }
+    Rule: { $rule }
+    Urgency: { $severity }
+    Opened: { $opened }
 review-title = Review of { $month }
 review-lead = Accesses are reviewed every month, and the reason of every export is checked.
 review-accesses = Accesses
@@ -174,7 +181,7 @@ review-not-over = The month is not over, so it cannot be signed off yet.
 review-earlier = The month before
 review-month = Month
 audit-events-link = Get this list as a file (FHIR AuditEvent)
-audit-events-hint = Other programs can read it. It holds up to 10,000 entries, the newest first.
+audit-events-hint = Other programs can read it. It holds up to 100,000 entries, the newest first; where there are more, its last line says where to go on.
 nav-review = Monthly review
 action-watch-accesses = Watching accesses
 action-handle-cases = Looking into unusual accesses

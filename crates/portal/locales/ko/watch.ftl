@@ -64,6 +64,7 @@ watch-finding-bulk = { $minutes }분 안에 기록 { $records }건을 보았습�
 watch-finding-velocity = { $seconds }초 안에 { $people }명의 기록을 보았습니다 ({ $role }, { $action }).
 watch-finding-velocity-day = { $hours }시간 안에 { $people }명의 기록을 보았습니다 ({ $role }, { $action }).
 watch-finding-enumeration = { $minutes }분 안에, 볼 수 없는 { $people }명의 기록을 차례로 열려고 했고, 막았습니다 ({ $role }, { $action }).
+watch-finding-enumeration-flood = 로그인하지 않은 누군가가 짧은 시간에 지나치게 자주 들어오려고 했고, 모두 막았습니다. 그 가운데 { $attempts }번은 하나씩 적지 않고 몇 번인지만 세었습니다.
 watch-finding-off-hours = 근무 시간이 아닌 { $time }에 기록을 보았습니다 ({ $role }, { $action }).
 watch-finding-role-mismatch = { $role } 자격에 필요하지 않은 기록을 보았습니다: { $kind } 등 { $kinds }가지 ({ $action }).
 watch-finding-new-device = 이 계정이 쓴 적 없는 통신망에서 들어왔습니다 ({ $role }, { $action }).
@@ -148,6 +149,12 @@ questions-none = 온 질문이 없습니다.
 questions-answer = 답하기
 questions-waiting = 답을 기다림
 questions-answered = 답했음
+alert-mail =
+    열람 기록에서 확인이 필요한 일을 찾았습니다. 직원 페이지에 로그인하여 확인해 주세요.
+    번호: { $case }
+    규칙: { $rule }
+    급한 정도: { $severity }
+    생긴 때: { $opened }
 review-title = { $month } 열람 점검
 review-lead = 매달 열람 기록을 점검하고, 내보내기의 까닭을 확인합니다.
 review-accesses = 열람
@@ -171,7 +178,7 @@ review-not-over = 이 달은 아직 끝나지 않아서 서명할 수 없습니�
 review-earlier = 지난달
 review-month = 달
 audit-events-link = 이 목록을 파일로 받기 (FHIR AuditEvent)
-audit-events-hint = 다른 프로그램이 읽을 수 있는 형식입니다. 최근 것부터 1만 건까지 담깁니다.
+audit-events-hint = 다른 프로그램이 읽을 수 있는 형식입니다. 최근 것부터 10만 건까지 담기고, 더 있으면 나머지를 받는 주소가 파일의 마지막 줄에 있습니다.
 nav-review = 월간 점검
 action-watch-accesses = 열람 기록 지켜보기
 action-handle-cases = 이상한 열람 확인

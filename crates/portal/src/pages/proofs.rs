@@ -7,7 +7,7 @@ use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::access::word;
 use crate::pages::representatives::{
-    Names, Told, agent_named, end_named, last_day, sample_appointments, sample_now, share_named,
+    Names, Told, agent_named, begin_named, end_named, last_day, sample_appointments, sample_now, share_named,
 };
 use crate::pages::staff_access::{about, patient_named, staff_permit};
 use crate::texts::{Locale, Texts};
@@ -63,15 +63,23 @@ struct Case {
 /// What is filled in once a case is chosen.
 struct RecordForm {
     case: Case,
-    proofs: Vec<Choice>,
+    proofs: Vec<Paper>,
     code: String,
     /// The institution that the request is about: they act there and nowhere else.
     at: Option<String>,
     institution: String,
     every: bool,
     whole: bool,
+    begin: String,
     until: String,
     until_hint: String,
+}
+
+/// Something to be seen.
+struct Paper {
+    proof: Choice,
+    /// What does in its place for a patient who may be too young to have it.
+    instead: Option<String>,
 }
 
 impl ProofsPage {
@@ -84,7 +92,7 @@ impl ProofsPage {
             ground: known.ground.to_string(),
             person: known.profile.as_ref().map(|profile| compared(t, profile)).unwrap_or_default(),
             appointments: known.list.iter().map(|one| Told::agent(t, one, &known.names, known.now)).collect(),
-            cases: if case.is_none() { cases().map(|case| Case::new(t, case)).collect() } else { Vec::new() },
+            cases: if case.is_none() { cases(known.now).map(|case| Case::new(t, case)).collect() } else { Vec::new() },
             form: case.map(|case| RecordForm::new(t, case, &said.filled, known)),
         });
         Self { frame, csrf, faults: said.faults, filled: said.filled, done: said.done.map(|key| t.t(key)), found }
@@ -101,8 +109,9 @@ impl ProofsPage {
     }
 
     pub fn sample_form(locale: Locale) -> Self {
-        let (t, known) = (locale.texts(), Known { list: Vec::new(), profile: None, ..sample_known() });
-        let case = cases().find(|case| case.slug == "sibling").expect("a case of the law");
+        let (t, birth) = (locale.texts(), Some(jiff::civil::date(2011, 1, 2)));
+        let known = Known { list: Vec::new(), profile: None, birth, ..sample_known() };
+        let case = cases(known.now).find(|case| case.slug == "sibling").expect("a case of the law");
         let filled = Fields::default();
         let faults = read(t, &filled, case, &known.about(Id16::default()), |_| true).expect_err("empty");
         let said = Said { case: Some(case), filled, faults, done: None };
@@ -146,9 +155,9 @@ fn compared(t: &Texts, profile: &Profile) -> Vec<(String, String)> {
     vec![(t.t("proofs-name"), name), (t.t("recovery-birth"), t.day(*profile.birth_date.expose()))]
 }
 
-/// The cases that staff record: all but the person's own word.
-fn cases() -> impl Iterator<Item = &'static ProofCase> {
-    ProofRules::standard().cases().iter().filter(|case| !case.by_person)
+/// The cases that staff record now: all but the person's own word.
+fn cases(now: Timestamp) -> impl Iterator<Item = &'static ProofCase> {
+    ProofRules::at(now).cases().iter().filter(|case| !case.by_person)
 }
 
 impl Case {
@@ -161,24 +170,36 @@ impl Case {
 impl RecordForm {
     fn new(t: &Texts, case: &ProofCase, filled: &Fields, known: &Known) -> Self {
         let seen: BTreeSet<&str> = filled.all("seen").collect();
-        let proofs = case.proofs.iter().map(|proof| Choice {
-            value: proof.clone(),
-            label: word(t, "proof", proof),
-            chosen: seen.contains(proof.as_str()),
-        });
+        let paper = |proof: &String| Paper {
+            proof: Choice {
+                value: proof.clone(),
+                label: word(t, "proof", proof),
+                chosen: seen.contains(proof.as_str()),
+            },
+            instead: instead(t, proof, known.birth, known.now),
+        };
         let latest = latest_day(latest_end(case, known.birth, known.now));
         Self {
             case: Case::new(t, case),
-            proofs: proofs.collect(),
+            proofs: case.proofs.iter().map(paper).collect(),
             code: filled.text("code").to_owned(),
             at: known.institution.as_ref().map(InstitutionCode::to_string),
             institution: filled.text("only").to_owned(),
             every: filled.text("reach") == "all",
             whole: share_named(filled) == Share::Whole,
+            begin: filled.text("begin").to_owned(),
             until: filled.text("until").to_owned(),
             until_hint: t.t1("proofs-until-hint", "date", t.weekday(latest)),
         }
     }
+}
+
+/// What does in place of a proof of somebody who may be too young to have it, in words.
+pub(crate) fn instead(t: &Texts, proof: &str, birth: Option<Date>, now: Timestamp) -> Option<String> {
+    let age = birth.and_then(|birth| full_years(birth, now));
+    let young = ProofRules::at(now).substitute(proof, age)?;
+    let papers: Vec<String> = young.papers.iter().map(|paper| word(t, "paper", paper)).collect();
+    Some(t.tn("proof-instead", &[("age", &young.age_below.to_string()), ("papers", &papers.join(", "))]))
 }
 
 /// The last whole day before a moment.
@@ -304,18 +325,18 @@ fn known(portal: &Portal, actor: &Actor, ground: Id16) -> Result<Known, PageErro
 }
 
 /// Why nobody acts for a person who died in a case that ends with that, and in which they may.
-fn after_death(t: &Texts) -> String {
-    let lasting = cases().filter(|case| case.after_death).map(|case| word(t, "proof-case", &case.slug));
+fn after_death(t: &Texts, now: Timestamp) -> String {
+    let lasting = cases(now).filter(|case| case.after_death).map(|case| word(t, "proof-case", &case.slug));
     t.t1("proofs-after-death", "case", lasting.collect::<Vec<_>>().join(", "))
 }
 
 /// Why a case is none for this person: they died, or are not of the age that it is for. `None` where it is.
-fn unfit(t: &Texts, case: &ProofCase, age: Option<i64>, is_dead: bool) -> Option<String> {
+fn unfit(t: &Texts, case: &ProofCase, age: Option<i64>, is_dead: bool, now: Timestamp) -> Option<String> {
     if is_dead && !case.after_death {
-        return Some(after_death(t));
+        return Some(after_death(t, now));
     }
     let all: BTreeSet<String> = case.proofs.iter().cloned().collect();
-    let Err(ProofFault::Age) = ProofRules::standard().check(&case.slug, age, &all) else { return None };
+    let Err(ProofFault::Age) = ProofRules::at(now).check(&case.slug, age, &all) else { return None };
     Some(match (age, case.age_from, case.age_below) {
         (None, ..) => t.t("proofs-age-unknown"),
         (Some(age), Some(from), _) if age < from => t.t1("proofs-too-young", "age", from),
@@ -332,14 +353,14 @@ fn read(
     is_known: impl Fn(&InstitutionCode) -> bool,
 ) -> Result<NewRepresentative, Faults> {
     let age = birth.and_then(|birth| full_years(birth, now));
-    if let Some(text) = unfit(t, case, age, is_dead) {
+    if let Some(text) = unfit(t, case, age, is_dead, now) {
         return Err(Faults::one("case", text));
     }
     let mut faults = Faults::default();
     let mut fault = |field: &'static str, text: String| faults.0.push(Fault { field, text });
     let ticked: BTreeSet<&str> = fields.all("seen").collect();
     let seen: BTreeSet<String> = case.proofs.iter().filter(|proof| ticked.contains(proof.as_str())).cloned().collect();
-    if let Err(ProofFault::Missing { missing }) = ProofRules::standard().check(&case.slug, age, &seen) {
+    if let Err(ProofFault::Missing { missing }) = ProofRules::at(now).check(&case.slug, age, &seen) {
         for proof in case.proofs.iter().filter(|proof| missing.contains(proof)) {
             fault(proof, t.t1("proofs-lacks", "proof", word(t, "proof", proof)));
         }
@@ -357,12 +378,17 @@ fn read(
         fault("only", t.t("proofs-place-fault"));
     }
     let latest = latest_end(case, birth, now);
-    let until = end_named(fields, now, latest);
-    if until.is_none() {
-        fault("until", t.t1("proofs-until-fault", "date", t.weekday(latest_day(latest))));
+    let last = t.weekday(latest_day(latest));
+    let from = begin_named(fields, now, latest);
+    if from.is_err() {
+        fault("begin", t.t1("proofs-begin-fault", "date", last.clone()));
     }
-    match (agent, until) {
-        (Some(agent), Some(until)) if faults.is_empty() => Ok(NewRepresentative {
+    let until = end_named(fields, from.ok().flatten().unwrap_or(now), latest);
+    if until.is_none() {
+        fault("until", t.t1("proofs-until-fault", "date", last));
+    }
+    match (agent, from, until) {
+        (Some(agent), Ok(from), Some(until)) if faults.is_empty() => Ok(NewRepresentative {
             person,
             agent,
             proof_case: case.slug.clone(),
@@ -370,6 +396,7 @@ fn read(
             seen,
             institution,
             share: share_named(fields),
+            from,
             until,
         }),
         _ => Err(faults),
@@ -428,10 +455,10 @@ pub(crate) async fn find(form: StaffForm) -> Result<Response, PageError> {
         Ok(found) => found,
         Err((faults, filled)) => return answered(&staff, None, Said { faults, filled, ..Said::default() }),
     };
-    let case = cases().find(|case| case.slug == fields.text("case"));
+    let case = cases(known.now).find(|case| case.slug == fields.text("case"));
     let age = known.birth.and_then(|birth| full_years(birth, known.now));
     let fault = match case {
-        Some(case) => unfit(t, case, age, known.is_dead),
+        Some(case) => unfit(t, case, age, known.is_dead, known.now),
         None => (!fields.text("choose").is_empty()).then(|| t.t("proofs-case-fault")),
     };
     let faults = fault.map(|text| Faults::one("case", text)).unwrap_or_default();
@@ -445,7 +472,8 @@ pub(crate) async fn record(form: Fresh<StaffForm>) -> Result<Response, PageError
     let recording = staff.visitor.portal.blocking(move |portal| {
         entitled(portal, &actor)?;
         let ground = fields.text("ground").parse().map_err(|_| PageError::Bad)?;
-        let case = cases().find(|case| case.slug == fields.text("case")).ok_or(PageError::Bad)?;
+        let case = cases(portal.archive().clock().now()).find(|case| case.slug == fields.text("case"));
+        let case = case.ok_or(PageError::Bad)?;
         let said = match recorded(portal, &actor, t, &fields, (ground, case))? {
             Ok(()) => Said { done: Some("proofs-recorded"), ..Said::default() },
             Err(faults) => Said { case: Some(case), filled: fields, faults, done: None },
@@ -494,7 +522,7 @@ fn recorded(
         Err(StoreError::Missing { .. }) => Ok(Err(Faults::one("code", t.t("proofs-code-fault")))),
         Err(StoreError::Limit { .. }) => Ok(Err(Faults::one("code", t.t("proofs-too-many")))),
         // A record that says so came just now.
-        Err(StoreError::AfterDeath { .. }) => Ok(Err(Faults::one("case", after_death(t)))),
+        Err(StoreError::AfterDeath { .. }) => Ok(Err(Faults::one("case", after_death(t, now)))),
         Err(error) => Err(error.into()),
     }
 }
@@ -551,7 +579,7 @@ mod tests {
         birth: Option<Date>,
         fields: &[(&str, &str)],
     ) -> Result<NewRepresentative, Vec<&'static str>> {
-        let case = cases().find(|case| case.slug == slug).expect("a case");
+        let case = cases(now()).find(|case| case.slug == slug).expect("a case");
         let is_known = |code: &InstitutionCode| code.as_str() == "31100001";
         let about = About { person: PERSON, birth, is_dead: false, institution, now: now() };
         let read = read(Locale::Korean.texts(), &Fields::of(fields), case, &about, is_known);
@@ -622,37 +650,82 @@ mod tests {
         let new = until("2026-12-23").expect("the day before the birthday");
         assert_eq!(new.until.to_string(), "2026-12-23T15:00:00Z");
         assert_eq!(until("2026-12-24").expect_err("the birthday"), ["until"]);
-        let case = cases().find(|case| case.slug == "legal-representative-of-child").expect("a case");
+        let case = cases(now()).find(|case| case.slug == "legal-representative-of-child").expect("a case");
         assert_eq!(latest_day(latest_end(case, child, now())), date(2026, 12, 23), "as it is told");
         assert_eq!(latest_day(latest_end(case, None, now())), date(2027, 11, 21));
         for birth in [ADULT, None] {
             assert_eq!(at("legal-representative-of-child", birth, &with(&papers)).expect_err("no child"), ["case"]);
         }
         let t = Locale::Korean.texts();
-        let why = |age| unfit(t, case, age, false).expect("unfit");
+        let why = |age| unfit(t, case, age, false, now()).expect("unfit");
         assert!(why(Some(14)).contains("만 14세 미만") && why(None).contains("생년월일"), "{}", why(Some(14)));
-        let adult = cases().find(|case| case.slug == "agent").expect("a case");
-        assert!(unfit(t, adult, Some(13), false).is_some_and(|why| why.contains("만 14세 이상")));
-        assert_eq!((unfit(t, adult, Some(14), false), unfit(t, case, Some(13), false)), (None, None));
+        let adult = cases(now()).find(|case| case.slug == "agent").expect("a case");
+        assert!(unfit(t, adult, Some(13), false, now()).is_some_and(|why| why.contains("만 14세 이상")));
+        assert_eq!((unfit(t, adult, Some(14), false, now()), unfit(t, case, Some(13), false, now())), (None, None));
     }
 
     #[test]
     fn for_whoever_died_no_case_is_left_but_the_one_that_is_made_for_it() {
         let t = Locale::Korean.texts();
-        let fit = cases().filter(|case| unfit(t, case, None, true).is_none()).map(|case| &*case.slug);
-        assert_eq!(fit.collect::<Vec<_>>(), ["deceased"]);
-        assert!(after_death(t).contains("돌아가신 환자의 친족"), "{}", after_death(t));
+        let fit = cases(now()).filter(|case| unfit(t, case, None, true, now()).is_none()).map(|case| &*case.slug);
+        assert_eq!(fit.collect::<Vec<_>>(), ["deceased", "deceased-sibling"]);
+        let why = after_death(t, now());
+        assert!(why.contains("돌아가신 환자의 배우자") && why.contains("돌아가신 환자의 형제·자매"), "{why}");
+    }
+
+    #[test]
+    fn nobody_takes_a_case_of_the_nearer_family_for_brothers_and_sisters() {
+        for locale in Locale::ALL {
+            let t = locale.texts();
+            let (sibling, nearer) = match locale {
+                Locale::Korean => ("형제", ["배우자", "직계", "부모"]),
+                Locale::English => ("brother or sister", ["spouse", "lineal", "parent"]),
+            };
+            for case in cases(now()).filter(|case| case.proofs.iter().any(|proof| proof == "family-proof")) {
+                let label = word(t, "proof-case", &case.slug);
+                let is_theirs = case.proofs.iter().any(|proof| proof == "no-nearer-family");
+                assert_eq!(label.contains(sibling), is_theirs, "{label}");
+                assert!(is_theirs || nearer.iter().any(|word| label.contains(word)), "{label}");
+            }
+        }
+    }
+
+    #[test]
+    fn papers_of_the_young_are_offered_where_they_do() {
+        let t = Locale::Korean.texts();
+        let at = |birth| instead(t, "patient-id", birth, now());
+        let young = at(Some(date(2009, 11, 23))).expect("sixteen until tomorrow");
+        assert!(young.contains("만 17세 미만") && young.contains("여권") && young.contains("학생증"), "{young}");
+        assert_eq!(at(Some(date(2009, 11, 22))), None, "seventeen today");
+        assert_eq!(at(None), Some(young), "they may be as young");
+        assert_eq!(instead(t, "own-id", None, now()), None);
+    }
+
+    #[test]
+    fn what_begins_later_ends_later() {
+        let begin = |day: &'static str, until: &'static str| {
+            let fields: Vec<_> = [("begin", day), ("until", until)].into_iter().chain(with(&FAMILY)).collect();
+            at("spouse-or-lineal", ADULT, &fields).map(|new| new.from.map(|from| from.to_string()))
+        };
+        assert_eq!(begin("", "2026-12-31"), Ok(None));
+        assert_eq!(begin("2026-12-01", "2026-12-31"), Ok(Some("2026-11-30T15:00:00Z".to_owned())));
+        assert_eq!(begin("2026-11-21", "2026-12-31"), Err(vec!["begin"]), "in the past");
+        assert_eq!(begin("2026-12-31", "2026-12-01"), Err(vec!["until"]));
     }
 
     #[test]
     fn every_case_and_every_proof_of_the_law_has_its_words() {
         for locale in Locale::ALL {
             let t = locale.texts();
-            for case in ProofRules::standard().cases() {
+            for case in ProofRules::editions().all().flat_map(|edition| edition.cases()) {
                 assert!(t.has(&format!("proof-case-{}", case.slug)), "{}", case.slug);
                 assert!(case.by_person || t.has(&format!("proof-law-{}", case.slug)), "{}", case.slug);
                 let proofs = case.proofs.iter().filter(|_| !case.by_person);
                 proofs.for_each(|proof| assert!(t.has(&format!("proof-{proof}")), "{proof}"));
+                let young = case.proofs.iter().filter_map(|proof| ProofRules::at(now()).substitute(proof, None));
+                for paper in young.flat_map(|one| &one.papers) {
+                    assert!(t.has(&format!("paper-{paper}")), "{paper}");
+                }
             }
         }
     }

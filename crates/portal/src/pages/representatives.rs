@@ -11,7 +11,7 @@ use crate::pages::records::own;
 use crate::pages::staff_access::{StaffNames, staff_names};
 use crate::texts::{Locale, Texts};
 use crate::visitor::Person;
-use crate::words::{day_of, day_of_form};
+use crate::words::{NotADay, day_of, day_of_form};
 use askama::Template;
 use axum::response::Response;
 use base::{Id16, Redacted, Timestamp};
@@ -32,9 +32,10 @@ pub(crate) struct RepresentativesPage {
     done: Option<String>,
     /// The code that others name this person by.
     code: String,
-    /// What was filled in and is to be mended: whom by, whether all is shown, and until when.
+    /// What was filled in and is to be mended: whom by, whether all is shown, from when and until when.
     named: String,
     whole: bool,
+    begin: String,
     until: String,
     mine: Vec<Told>,
     others: Vec<Told>,
@@ -45,7 +46,10 @@ pub(crate) struct Told {
     pub id: String,
     pub title: String,
     pub state: String,
+    /// Whether there is something to end: it goes on, or begins later.
     pub is_open: bool,
+    /// Whether it has begun and goes on.
+    pub acts: bool,
     /// Words for what is said, and what is said.
     pub lines: Vec<(String, String)>,
 }
@@ -75,18 +79,18 @@ impl Names {
 impl RepresentativesPage {
     fn new(frame: Frame, csrf: String, own: Id16, known: &Known, filled: &Fields) -> Self {
         let t = frame.t;
-        let (named, until) = (filled.text("code").to_owned(), filled.text("until").to_owned());
+        let [named, begin, until] = ["code", "begin", "until"].map(|field| filled.text(field).to_owned());
         let whole = share_named(filled) == Share::Whole;
         let mine = known.mine.iter().map(|one| Told::agent(t, one, &known.names, known.now)).collect();
         let others = known.others.iter().map(|one| Told::person(t, one, &known.names, known.now)).collect();
         let code = spaced(own);
-        Self { frame, csrf, faults: Faults::default(), done: None, code, named, whole, until, mine, others }
+        Self { frame, csrf, faults: Faults::default(), done: None, code, named, whole, begin, until, mine, others }
     }
 
     pub fn sample(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "representatives-title", "representatives", "/representatives", true);
         let (mine, names) = sample_appointments();
-        let others = vec![mine[0].clone(), mine[3].clone()];
+        let others = vec![mine[0].clone(), mine[3].clone(), mine[4].clone()];
         let known = Known { mine, others, names, now: sample_now() };
         Self::new(frame, "sample-token".to_owned(), Id16::derived(&["sample person"]), &known, &Fields::default())
     }
@@ -112,7 +116,8 @@ pub(crate) fn sample_now() -> Timestamp {
     Timestamp::from_second(1_795_330_000).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// One by the person's own word, one that staff recorded, one that ended, one that is over since the person died.
+/// One by the person's own word, one that staff recorded, one that ended, one that is over since the person died, one that begins
+/// later.
 pub(crate) fn sample_appointments() -> (Vec<Representative>, Names) {
     let [person, staff] = ["sample person", "sample staff"].map(|name| Id16::derived(&[name]));
     let now = sample_now();
@@ -142,11 +147,13 @@ pub(crate) fn sample_appointments() -> (Vec<Representative>, Names) {
     };
     let ended = Representative { id: Id16::derived(&["sample", "ended"]), ended: Some(now), ..recorded.clone() };
     let died = Representative { id: Id16::derived(&["sample", "died"]), after_death: true, ..own.clone() };
+    let begins = Timestamp::from_second(1_796_000_000).unwrap_or(now);
+    let later = Representative { id: Id16::derived(&["sample", "later"]), from: begins, ..own.clone() };
     let names = Names {
         institutions: [("31100001".to_owned(), "한빛의원".to_owned())].into(),
         staff: [(staff, "한지우".to_owned())].into(),
     };
-    (vec![own, recorded, ended, died], names)
+    (vec![own, recorded, ended, died, later], names)
 }
 
 impl Told {
@@ -161,7 +168,7 @@ impl Told {
         };
         let line = |key: &str, said: String| (t.t(key), said);
         let mut lines = vec![line("representatives-case", word(t, "proof-case", &one.proof_case))];
-        lines.extend(reach(t, one, names));
+        lines.extend(reach(t, one, names, now));
         lines.push(line("representatives-by", by));
         if !own {
             let seen: Vec<String> = one.seen.iter().map(|proof| word(t, "proof", proof)).collect();
@@ -172,7 +179,7 @@ impl Told {
 
     /// For whom somebody acts, as they see it themselves.
     fn person(t: &Texts, one: &Representative, names: &Names, now: Timestamp) -> Self {
-        Self { lines: reach(t, one, names), ..Self::titled(t, one, one.person, now) }
+        Self { lines: reach(t, one, names, now), ..Self::titled(t, one, one.person, now) }
     }
 
     fn titled(t: &Texts, one: &Representative, other: Id16, now: Timestamp) -> Self {
@@ -180,20 +187,24 @@ impl Told {
             Some(_) => "representatives-ended",
             None if one.until <= now => "representatives-over",
             None if one.after_death => "representatives-died",
+            None if one.from > now => "representatives-not-yet",
             None => "representatives-open",
         };
+        let is_open = one.ended.is_none() && one.until > now && !one.after_death;
         Self {
             id: one.id.to_string(),
             title: t.t1("representatives-code-of", "code", spaced(other)),
             state: t.t(state),
-            is_open: one.ended.is_none() && one.until > now && !one.after_death,
+            is_open,
+            acts: is_open && one.from <= now,
             lines: Vec::new(),
         }
     }
 }
 
-/// How far an appointment reaches, and since and until when.
-fn reach(t: &Texts, one: &Representative, names: &Names) -> Vec<(String, String)> {
+/// How far an appointment reaches, and from when until when.
+fn reach(t: &Texts, one: &Representative, names: &Names, now: Timestamp) -> Vec<(String, String)> {
+    let from = if one.from > now { "representatives-begins" } else { "representatives-from" };
     let share = if one.share == Share::Whole { "representatives-whole" } else { "representatives-part" };
     let place = one.institution.as_ref().map_or_else(
         || t.t("representatives-all"),
@@ -203,7 +214,7 @@ fn reach(t: &Texts, one: &Representative, names: &Names) -> Vec<(String, String)
     let mut lines = vec![
         line("representatives-what", t.t(share)),
         line("representatives-place", place),
-        line("representatives-from", t.moment(one.from)),
+        line(from, t.moment(one.from)),
         line("representatives-last", t.weekday(last_day(one.until))),
     ];
     lines.extend(one.ended.map(|ended| line("representatives-ended-at", t.moment(ended))));
@@ -240,11 +251,18 @@ pub(crate) fn share_named(fields: &Fields) -> Share {
     if fields.text("share") == "whole" { Share::Whole } else { without_sensitive() }
 }
 
-/// When it is to end: at the end of a day in Korea, where that is not beyond the latest end.
-pub(crate) fn end_named(fields: &Fields, now: Timestamp, latest: Timestamp) -> Option<Timestamp> {
+/// When it is to begin: with a day in Korea that comes, before the latest end; `None` for at once, which is what today means.
+pub(crate) fn begin_named(fields: &Fields, now: Timestamp, latest: Timestamp) -> Result<Option<Timestamp>, NotADay> {
+    let day = day_of_form(fields.text("begin"))?.filter(|day| *day != day_of(now));
+    let Some(day) = day else { return Ok(None) };
+    base::midnight(day).filter(|begin| now < *begin && *begin < latest).map(Some).ok_or(NotADay)
+}
+
+/// When it is to end: at the end of a day in Korea, where that is after it begins and not beyond the latest end.
+pub(crate) fn end_named(fields: &Fields, begin: Timestamp, latest: Timestamp) -> Option<Timestamp> {
     let next = day_of_form(fields.text("until")).ok().flatten().and_then(|day| day.tomorrow().ok())?;
     let until = base::midnight(next)?;
-    (now < until && until <= latest).then_some(until)
+    (begin < until && until <= latest).then_some(until)
 }
 
 /// What a form says, or what is to be mended in it.
@@ -260,12 +278,17 @@ fn read(
     if agent.is_none() {
         fault("code", "representatives-code-fault");
     }
-    let case = ProofRules::standard().case(OWN_WORD.0).expect("the case of a person's own word is one of the cases");
-    let until = end_named(fields, now, latest_end(case, None, now));
+    let case = ProofRules::at(now).case(OWN_WORD.0).expect("the case of a person's own word is one of the cases");
+    let latest = latest_end(case, None, now);
+    let from = begin_named(fields, now, latest);
+    if from.is_err() {
+        fault("begin", "representatives-begin-fault");
+    }
+    let until = end_named(fields, from.ok().flatten().unwrap_or(now), latest);
     if until.is_none() {
         fault("until", "representatives-until-fault");
     }
-    let (Some(agent), Some(until)) = (agent, until) else { return Err(faults) };
+    let (Some(agent), Ok(from), Some(until)) = (agent, from, until) else { return Err(faults) };
     Ok(NewRepresentative {
         person,
         agent,
@@ -274,6 +297,7 @@ fn read(
         seen: [OWN_WORD.1.to_owned()].into(),
         institution: None,
         share: share_named(fields),
+        from,
         until,
     })
 }
@@ -366,5 +390,36 @@ mod tests {
         );
         assert_eq!(at(&spaced(Id16([7; 16])), "2026-12-31", "").expect_err("oneself"), ["code"]);
         assert_eq!(at("x", "2029-12-31", "").expect_err("neither"), ["code", "until"]);
+    }
+
+    #[test]
+    fn it_begins_at_once_or_with_a_day_that_comes_and_ends_after_that() {
+        let now: Timestamp = "2026-11-22T12:00:00+09:00".parse().expect("a time");
+        let code = spaced(Id16::derived(&["agent"]));
+        let at = |begin: &str, until: &str| {
+            let fields = Fields::of(&[("code", &code), ("begin", begin), ("until", until)]);
+            let read = read(Locale::Korean.texts(), &fields, (Id16([7; 16]), None), now);
+            read.map(|new| new.from.map(|from| from.to_string()))
+                .map_err(|faults| faults.0.into_iter().map(|fault| fault.field).collect::<Vec<_>>())
+        };
+        assert_eq!((at("", "2026-12-31"), at("2026-11-22", "2026-12-31")), (Ok(None), Ok(None)));
+        assert_eq!(at("2026-12-01", "2026-12-31"), Ok(Some("2026-11-30T15:00:00Z".to_owned())), "midnight in Korea");
+        assert!(at("2026-12-31", "2026-12-31").is_ok(), "one day");
+        assert_eq!(at("2026-12-31", "2026-12-30"), Err(vec!["until"]), "it would end before it begins");
+        assert_eq!(at("2026-11-21", "2026-12-31"), Err(vec!["begin"]), "in the past");
+        assert_eq!(at("2027-11-23", "2027-11-21"), Err(vec!["begin"]), "beyond a year");
+        assert_eq!(at("soon", "2026-12-31"), Err(vec!["begin"]));
+    }
+
+    #[test]
+    fn what_begins_later_is_told_as_not_yet_and_opens_nothing() {
+        let t = Locale::Korean.texts();
+        let (list, names) = sample_appointments();
+        let told = Told::agent(t, &list[4], &names, sample_now());
+        assert!(told.is_open && !told.acts, "it can be ended");
+        assert_eq!(told.state, t.t("representatives-not-yet"));
+        assert!(told.lines.iter().any(|(what, _)| *what == t.t("representatives-begins")));
+        let begun = Told::agent(t, &list[4], &names, list[4].from);
+        assert!(begun.acts && begun.state == t.t("representatives-open"));
     }
 }
