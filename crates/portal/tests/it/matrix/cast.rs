@@ -1,12 +1,14 @@
 //! Who asks in the matrix, and about what: one browser a column, each with a session of its own.
 
-use super::facts::{Accounts, Facts, Maker, Things};
+use super::acts::Acts;
+use super::colleagues::come;
+use super::facts::{Facts, Things};
+use super::maker::{Accounts, Maker, appointed, role_of};
 use crate::browser::{Answer, Browser};
 use crate::site::Site;
 use base::Id16;
-use identity::Identity;
 use ledger::tiles::{self, TileId};
-use policy::{InstitutionCode, Role};
+use policy::InstitutionCode;
 use portal::Route;
 use std::collections::BTreeMap;
 use store::{Log, Right};
@@ -49,12 +51,9 @@ const NOTHING: &str = "00000000000000000000000000000000";
 pub struct Cast<'a> {
     site: &'a Site,
     facts: Facts,
-    /// Who is told of a broken glass.
-    officer: Id16,
+    acts: Acts<'a>,
     /// Each with the token of its forms.
     browsers: BTreeMap<&'static str, (Browser, String)>,
-    /// What each browser has for a session.
-    tokens: BTreeMap<&'static str, String>,
 }
 
 impl<'a> Cast<'a> {
@@ -63,18 +62,20 @@ impl<'a> Cast<'a> {
         let mut keys: BTreeMap<&'static str, SoftKey> = BTreeMap::new();
         let mut accounts = Accounts::new();
         for column in STAFF {
-            let (key, account) = employ(identity, &site.url, column);
+            let invitation = identity.staff_invite(column, &rights(column)).expect("a good name");
+            let (key, account) = come(site, &invitation);
             keys.insert(column, key);
             accounts.insert(column, account);
         }
-        let officer = accounts["security-officer"];
         // Time goes on while what is over is made: sessions begin after that.
-        let facts = Maker::new(site, &accounts).finish();
+        let maker = Maker::new(site, accounts);
+        let facts = Facts::new(&maker);
+        let mut acts = Acts::new(maker, facts.erasures.iter().copied().collect());
         let mut browsers = BTreeMap::new();
-        for column in &COLUMNS[..2] {
-            browsers.insert(*column, (site.browser(), "x".to_owned()));
-        }
         // Who has fewer than two factors is counted by address: elsewhere nobody waits for the others.
+        for (place, column) in [(3, COLUMNS[0]), (4, COLUMNS[1])] {
+            browsers.insert(column, (site.browser().at([127, 0, 0, place]), "x".to_owned()));
+        }
         let half = site.browser().at([127, 0, 0, 2]);
         site.prove(&half, &site.lee).leads_to("/sign-in/second-step");
         let csrf = half.get("/sign-in/second-step").csrf();
@@ -93,12 +94,11 @@ impl<'a> Cast<'a> {
             let csrf = browser.get("/account").csrf();
             browsers.insert(column, (browser, csrf));
         }
-        let held = |(column, (browser, _)): (&&'static str, &(Browser, String))| {
-            Some((*column, browser.cookies.borrow().get(SESSION)?.clone()))
-        };
-        let mut tokens: BTreeMap<&'static str, String> = browsers.iter().filter_map(held).collect();
-        tokens.insert("forged", "A".repeat(43));
-        Self { site, facts, officer, browsers, tokens }
+        let token = |browser: &Browser| browser.cookies.borrow().get(SESSION).cloned();
+        let held = |(column, (browser, _)): (&&'static str, &(Browser, String))| Some((*column, token(browser)?));
+        acts.tokens = browsers.iter().filter_map(held).collect();
+        acts.tokens.insert("forged", "A".repeat(43));
+        Self { site, facts, acts, browsers }
     }
 
     /// What an address is asked about: a name, and the address with it in place.
@@ -106,6 +106,9 @@ impl<'a> Cast<'a> {
         let with = |things: Vec<(&'static str, String)>, mark: &str| {
             things.into_iter().map(|(name, value)| (name, route.path.replace(mark, &value))).collect()
         };
+        if let Some(act) = Acts::of(route) {
+            return act.things();
+        }
         match route.path {
             path if path.starts_with("/log/") => self.log_files(path),
             path if path.contains("{code}") => with(vec![("-", crate::site::CODE.to_owned())], "{code}"),
@@ -113,9 +116,6 @@ impl<'a> Cast<'a> {
             path if path.contains("{token}") => with(vec![("-", "made-up".to_owned())], "{token}"),
             path if path.contains("{ground}/visit/{id}") => self.visits_on_grounds(route.path),
             path if path.starts_with("/staff/erasures/{id}") => with(texts(&self.facts.erasures), "{id}"),
-            path if path.starts_with("/staff/") && path.contains("{id}") => {
-                with(vec![("-", NOTHING.to_owned())], "{id}")
-            }
             path if path.contains("{month}") => with(vec![("-", "2026-10".to_owned())], "{month}"),
             path if path.contains("{id}") => with(
                 vec![
@@ -134,7 +134,7 @@ impl<'a> Cast<'a> {
             }
             // A form with nothing in it opens nothing, whoever sends it.
             "/staff/access/break" => ["-", "with all in it"].map(|name| (name, route.path.to_owned())).into(),
-            path => self.sent(path).iter().map(|(name, _)| (*name, path.to_owned())).collect(),
+            path => vec![("-", path.to_owned())],
         }
     }
 
@@ -156,19 +156,6 @@ impl<'a> Cast<'a> {
         things
     }
 
-    /// What is named in a form that is sent to an address, and that is not the asker's to change: of their own, the change would
-    /// be made.
-    fn sent(&self, path: &str) -> Things {
-        let among = |things: &Things, names: &[&str]| {
-            things.iter().filter(|(name, _)| names.contains(name)).copied().collect::<Things>()
-        };
-        match path {
-            "/consents/withdraw" => among(&self.facts.consents, &["withdrawn", "another's", "nothing"]),
-            "/representatives/end" => among(&self.facts.appointments, &["mine", "ended", "nothing"]),
-            _ => vec![("-", Id16::default())],
-        }
-    }
-
     /// Visits of whom a ground is about, on every ground there is; and on one that is good, a visit of somebody else and none.
     fn visits_on_grounds(&self, path: &str) -> Vec<(&'static str, String)> {
         let (grounds, theirs, others, good) = if path.starts_with("/acting/") {
@@ -185,49 +172,55 @@ impl<'a> Cast<'a> {
     }
 
     /// Asks in one column, and says in one word what came back. Whoever asks too often waits a minute: that is no answer of theirs.
-    pub fn ask(&self, column: &str, route: &Route, thing: &str, address: &str) -> String {
-        let outcome = self.ask_now(column, route, thing, address);
-        if outcome != "status-429" {
-            return outcome;
-        }
-        self.site.world.clock.advance(60);
-        self.ask_now(column, route, thing, address)
-    }
-
-    fn ask_now(&self, column: &str, route: &Route, thing: &str, address: &str) -> String {
+    /// `anew` says whether what was used up is made anew.
+    pub fn ask(&self, column: &str, route: &Route, thing: &str, address: &str, anew: bool) -> String {
         let (browser, csrf) = &self.browsers[column];
-        // Some answers tell the browser to forget its session.
-        if let Some(token) = self.tokens.get(column) {
-            browser.cookies.borrow_mut().insert(SESSION.to_owned(), token.clone());
-        }
         let csrf = if ENDING.contains(&route.path) { "x" } else { csrf.as_str() };
-        let sent = self.sent(route.path).into_iter().find(|(name, _)| *name == thing);
-        let id = sent.map(|(_, id)| id).unwrap_or_default().to_string();
-        let answer = match (route.method, route.path) {
-            // It goes on for as long as somebody listens.
-            ("GET", "/staff/watch/events") => browser.begin(address),
-            ("GET", _) => browser.get(address),
-            (_, "/verify") => browser.upload(address, b"no document"),
-            _ => {
-                let second = self.officer.to_string();
-                let mut fields = vec![
-                    ("csrf", csrf),
-                    ("what", "all"),
-                    ("account", NOTHING),
-                    ("session", NOTHING),
-                    ("passkey", NOTHING),
-                    ("id", id.as_str()),
-                    ("role", thing.strip_prefix("as ").unwrap_or_default()),
-                ];
-                if thing == "with all in it" {
-                    let (institution, number) = (crate::site::CODE, crate::site::CHART);
-                    fields.extend([("institution", institution), ("number", number)]);
-                    fields.extend([("reason", "응급 이송"), ("second", second.as_str())]);
-                }
-                browser.post(address, &fields)
+        let act = Acts::of(route);
+        let (address, form) = match act.map(|act| self.acts.sent(act, column, thing, anew)) {
+            Some(sent) => (address.replace("{id}", &sent.id.unwrap_or_default().to_string()), sent.fields),
+            None => (address.to_owned(), self.form(thing)),
+        };
+        let mut fields = vec![("csrf", csrf)];
+        fields.extend(form.iter().map(|(name, value)| (*name, value.as_str())));
+        let ask = || {
+            // Some answers tell the browser to forget its session.
+            if let Some(token) = self.acts.tokens.get(column) {
+                browser.cookies.borrow_mut().insert(SESSION.to_owned(), token.clone());
+            }
+            match (route.method, route.path) {
+                // It goes on for as long as somebody listens.
+                ("GET", "/staff/watch/events") => browser.begin(&address),
+                ("GET", _) => browser.get(&address),
+                (_, "/verify") => browser.upload(&address, b"no document"),
+                _ => browser.post(&address, &fields),
             }
         };
-        outcome(&answer)
+        let mut answer = ask();
+        if answer.status == 429 {
+            self.site.world.clock.advance(60);
+            answer = ask();
+        }
+        let outcome = outcome(&answer);
+        if let Some(act) = act {
+            self.acts.came(act, column, thing, &outcome);
+        }
+        outcome
+    }
+
+    /// What is sent where nothing is done to anything of which there are several.
+    fn form(&self, thing: &str) -> Vec<(&'static str, String)> {
+        let nothing = ["account", "session", "passkey", "id"].map(|name| (name, NOTHING.to_owned()));
+        let mut fields = vec![("what", "all".to_owned())];
+        fields.extend(nothing);
+        fields.push(("role", thing.strip_prefix("as ").unwrap_or_default().to_owned()));
+        if thing == "with all in it" || thing.starts_with("as ") {
+            let (institution, number) = (crate::site::CODE.to_owned(), crate::site::CHART.to_owned());
+            let second = self.acts.maker.accounts["security-officer"].to_string();
+            fields.extend([("institution", institution), ("number", number)]);
+            fields.extend([("reason", "응급 이송".to_owned()), ("second", second)]);
+        }
+        fields
     }
 }
 
@@ -235,27 +228,14 @@ fn texts(things: &Things) -> Vec<(&'static str, String)> {
     things.iter().map(|(name, id)| (*name, id.to_string())).collect()
 }
 
-/// A member of staff with one right and a passkey of theirs.
-fn employ(identity: &Identity, url: &str, column: &str) -> (SoftKey, Id16) {
-    let institution = || InstitutionCode::new(crate::site::CODE).expect("a code");
-    let rights: Vec<Right> = match column {
+/// The one right of a column of staff.
+fn rights(column: &str) -> Vec<Right> {
+    match column {
         "no-role" => vec![],
         "operator" => vec![Right::Operator],
-        "depositor" => vec![Right::Depositor(institution())],
-        name => {
-            let role = Role::from_name(name).expect("a role");
-            let at_institution = matches!(role, Role::Clinician | Role::Pharmacist);
-            vec![Right::Appointed { role, institution: at_institution.then(institution) }]
-        }
-    };
-    let invitation = identity.staff_invite(column, &rights).expect("a good name");
-    let (_, ask) = identity.staff_enrol(invitation.token.expose()).expect("a fresh invitation");
-    let mut key = SoftKey::new(url);
-    let answer = key.create(&ask.options);
-    let enrolled =
-        identity.staff_enrolled(invitation.token.expose(), ask.cookie.expose(), &answer, "열쇠", "192.0.2.10");
-    enrolled.expect("a good passkey");
-    (key, invitation.account)
+        "depositor" => vec![Right::Depositor(InstitutionCode::new(crate::site::CODE).expect("a code"))],
+        name => vec![appointed(role_of(name))],
+    }
 }
 
 fn outcome(answer: &Answer) -> String {
