@@ -3,17 +3,19 @@
 
 use crate::folders;
 use crate::house;
+use crate::ledger::{SALT, proven};
 use ::archive::deposit::bag::{BagError, BagFault};
 use ::archive::deposit::{bag, bag_info::BagInfo};
 use ::archive::issue::stamp::{self, ProofText};
-use ::archive::issue::{DocumentNumber, Inspector};
+use ::archive::issue::{DocumentNumber, Inspector, inspector};
 use ::archive::verify::{qr_text, verify_by, verify_qr};
-use ::archive::{BundleOptions, InstitutionQuery, from_bundles, hangul};
+use ::archive::{BundleOptions, InstitutionQuery, Receipt, SignedReceipt, from_bundles, hangul};
 use base::limits::Limits;
 use base::{SeededRandom, hex};
 use jiff::civil::{Date, date};
 use ledger::{Checkpoint, EntryKind, LogAppender, MemoryTiles, SignerKey, TlogProof, TrustPolicy, commit};
 use policy::InstitutionCode;
+use serde_json::json;
 use std::sync::{Arc, LazyLock};
 use store::Log;
 use testkit::{BagBuilder, one_page_pdf};
@@ -286,6 +288,71 @@ pub fn issued(bytes: &[u8]) {
     }
 }
 
+/// One receipt, and who is to be believed about it.
+static RECEIPT: LazyLock<(SignedReceipt, TrustPolicy)> = LazyLock::new(|| {
+    let sums = json!({ "patients": 1, "resources": 2, "by_type": { "Patient": 1, "Encounter": 1 }, "documents": 0, "warnings": 0 });
+    let fault =
+        json!({ "file": "data/fhir/Encounter.ndjson", "line": 2, "fault": "json", "reason": "x", "kept": true });
+    let receipt: Receipt = serde_json::from_value(json!({
+        "format": 2, "number": "00".repeat(16), "institution_code": "31100001", "institution_name": "가온의원",
+        "depositor": "원장", "closed_on": "2025-03-31", "suspended": null, "received": "2026-11-22T03:00:00Z",
+        "sealed": "2026-11-22T03:00:01Z", "manifest_sha256": "00".repeat(32), "synthetic": true,
+        "declared": { "patients": 1, "resources": 3, "documents": null }, "taken": sums,
+        "held_back": { "resources": 1, "by_fault": { "json": 1 }, "listed": [fault], "unlisted": 0 },
+        "links": { "linked": 1, "unknown": 0, "without_number": 0, "doubled": 0 },
+        "ledger": { "log": "records", "size_before": 0, "size_after": 4 },
+    }))
+    .expect("it has the form of one");
+    let (proof, key) = proven(EntryKind::Receipt, &receipt.content());
+    let proof = String::from_utf8(proof.to_bytes()).expect("ASCII");
+    let signed = SignedReceipt { receipt, leaf: 4, salt: hex(&SALT), proof, again: false };
+    (signed, TrustPolicy::without_witnesses(&[key]))
+});
+
+pub fn receipt_seeds() -> Vec<Vec<u8>> {
+    let whole = RECEIPT.0.to_json();
+    let narrow = serde_json::to_string(&RECEIPT.0).expect("JSON");
+    vec![whole.clone().into_bytes(), format!("{whole}\r\n").into_bytes(), narrow.into_bytes()]
+}
+
+/// The file of a receipt. It has one spelling, and what is genuine says what was committed to.
+pub fn receipt(bytes: &[u8]) {
+    let (genuine, trust) = &*RECEIPT;
+    match SignedReceipt::parse(bytes) {
+        Ok(signed) => {
+            let end = bytes.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |at| at + 1);
+            assert_eq!(signed.to_json().as_bytes(), &bytes[..end], "a receipt has one spelling");
+            match signed.verify_by(trust) {
+                Ok(_) => assert_eq!((&signed.receipt, signed.leaf), (&genuine.receipt, genuine.leaf)),
+                Err(fault) => assert!(fault.to_string().len() < 1_000),
+            }
+            assert!(signed.verify(&[]).is_err(), "no key is pinned");
+        }
+        Err(fault) => assert!(fault.to_string().len() < 1_000),
+    }
+}
+
+pub fn inspector_seeds() -> Vec<Vec<u8>> {
+    let ask = |code: u8, file: &[u8]| [&[code][..], &(file.len() as u64).to_be_bytes(), file].concat();
+    let questions = [ask(2, &one_page_pdf("one page")), ask(2, b"%PDF-1.4"), ask(2, &PNG)].concat();
+    let mut answers = Vec::new();
+    inspector::answer(&mut questions.as_slice(), &mut answers).expect("each is answered");
+    answers.chunks(inspector::ANSWER_BYTES).map(<[u8]>::to_vec).collect()
+}
+
+/// The answer of an inspecting process, which a file may have taken over: what there is no reason or format for is no answer.
+pub fn inspector(bytes: &[u8]) {
+    let mut answer = [0; inspector::ANSWER_BYTES];
+    let len = bytes.len().min(answer.len());
+    answer[..len].copy_from_slice(&bytes[..len]);
+    let expected = match answer {
+        [1..=3, 0, _, _, _, _, 0 | 1, ..] => Some(true),
+        [0, 0..=5, ref rest @ ..] if rest.iter().all(|byte| *byte == 0) => Some(false),
+        _ => None,
+    };
+    assert_eq!(inspector::says_drawable(answer), expected, "{answer:?}");
+}
+
 /// One black pixel.
 const PNG: [u8; 67] = [
     0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, 1, 0, 0, 0, 1, 8,
@@ -325,6 +392,11 @@ mod tests {
         assert!(inspector.can_draw(&Arc::from(&PNG[..])), "a picture");
         assert!(info_seeds().iter().all(|text| BagInfo::parse(&String::from_utf8_lossy(text), TODAY).is_ok()));
         assert!(verify_by(&issued_seeds()[0], &ISSUED.trust).is_ok());
+        let given = SignedReceipt::parse(&receipt_seeds()[1]).expect("one spelling, with a line end");
+        assert!(given == RECEIPT.0 && given.verify_by(&RECEIPT.1).is_ok());
+        let drawable =
+            inspector_seeds().into_iter().map(|answer| inspector::says_drawable(answer.try_into().expect("whole")));
+        assert_eq!(drawable.collect::<Vec<_>>(), [Some(true), Some(false), Some(true)]);
         let folder = folders::fresh();
         for (which, file) in folders::cut(&bag_seeds()[1]) {
             folders::write(folder.path(), NAMES[usize::from(which)], file);

@@ -3,6 +3,7 @@
 //! and leaves one temporary folder behind.
 
 use crate::agency::{Agency, kim};
+use crate::staff::Staff;
 use base::{Clock as _, ManualClock, SeededRandom};
 use identity::{Identity, IdentityConfig, Session, SignedIn};
 use portal::{Portal, PortalConfig};
@@ -26,6 +27,8 @@ pub struct House {
     pub identity: Identity,
     pub agency: Arc<Agency>,
     pub world: World,
+    /// Who works here, and on what.
+    pub staff: Staff,
     member: Option<Member>,
     // Dropped last: it serves the portal.
     _runtime: Runtime,
@@ -84,7 +87,7 @@ impl House {
         let router = portal::router(Portal::new(world.archive().clone(), identity.clone(), config));
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         runtime.spawn(async move { axum::serve(listener, service).await });
-        Self { host, identity, agency, world, member: None, _runtime: runtime }
+        Self { host, identity, agency, world, staff: Staff::default(), member: None, _runtime: runtime }
     }
 
     /// The time in seconds since 1970.

@@ -2,6 +2,8 @@
 //! written again byte for byte, so that there is one way to write each.
 
 use archive::verify::Handed;
+use base::{hex, sha256};
+use ledger::heads::{self, Held};
 use ledger::witness::{ANSWER_SIGNATURES_MAX, AddCheckpoint, WitnessHead, answer, parse_answer, parse_size};
 use ledger::{
     Checkpoint, CosignerKey, EntryKind, Frontier, Hash, LogAppender, MemoryTiles, Note, NoteSignature, QrProof,
@@ -14,7 +16,8 @@ use std::sync::LazyLock;
 const KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
 /// A certificate that nobody signs with.
 const PEM: &[u8] = include_bytes!("../data/pinned.pem");
-const SALT: [u8; 32] = [7; 32];
+/// The salt of genuine entries.
+pub const SALT: [u8; 32] = [7; 32];
 const CONTENT: &[u8] = b"content of the entry";
 /// The entry of the genuine proof, and the leaves in its log.
 const INDEX: usize = 301;
@@ -49,6 +52,18 @@ static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
     proof.checkpoint_note = note.to_bytes();
     Genuine { policy_text, trust, tiles, signed, proof, cosigned: note.to_bytes() }
 });
+
+/// The proof of an entry with a content of its own, as the fifth of nine, and the key of its log.
+pub fn proven(kind: EntryKind, content: &[u8]) -> (TlogProof, VerifierKey) {
+    let log = SignerKey::from_seed("log.example/records", &[1; 32]).expect("a plain name");
+    let mut entries = vec![commit(&[1; 32], EntryKind::Access, b"x"); 9];
+    entries[4] = commit(&SALT, kind, content);
+    let (mut appender, mut tiles) = (LogAppender::new(), MemoryTiles::new());
+    let batch = appender.append(&entries);
+    tiles.absorb(&batch);
+    let signed = Checkpoint::new(log.name(), batch.size, batch.root).sign(&log).expect("its own name");
+    (TlogProof::make(4, &signed, &tiles).expect("the tiles are whole"), log.verifier().clone())
+}
 
 pub fn note_seeds() -> Vec<Vec<u8>> {
     let genuine = &*GENUINE;
@@ -208,6 +223,33 @@ pub fn witness(bytes: &[u8]) {
     }
     if let Ok(size) = parse_size(bytes) {
         assert_eq!(format!("{size}\n").as_bytes(), bytes, "a size has one spelling");
+    }
+}
+
+pub fn heads_seeds() -> Vec<Vec<u8>> {
+    let signed = &GENUINE.signed;
+    let head = WitnessHead { size: signed.checkpoint.size, root: signed.checkpoint.root };
+    let seen = Held { head, note: Some(signed.note.clone()) };
+    let all = [(signed.checkpoint.origin.clone(), seen), ("log with spaces".to_owned(), Held::default())];
+    let whole = heads::text(&all.into());
+    let first_form = format!("hanmaru witness 1\n7 {} log with spaces\n", head.root);
+    let lines = whole[..whole.rfind("check ").expect("a sum")].to_owned();
+    [whole, lines, first_form].into_iter().map(String::into_bytes).collect()
+}
+
+/// What a witness has seen: the file as it is, and its lines with the sum that fits them.
+pub fn heads(bytes: &[u8]) {
+    let Ok(lines) = std::str::from_utf8(bytes) else { return };
+    let summed = format!("{lines}check {}\n", hex(&sha256(bytes)));
+    for found in [lines, &summed] {
+        let Some(all) = heads::parse(found) else { continue };
+        let again = heads::text(&all);
+        assert_eq!(heads::parse(&again), Some(all.clone()), "what is written is read");
+        let is_bare = found.starts_with("hanmaru witness 1\n");
+        assert!(
+            again == found || (is_bare && all.values().all(|held| held.note.is_none())),
+            "a state has one spelling"
+        );
     }
 }
 

@@ -16,7 +16,9 @@ mod ledger;
 pub mod mutate;
 mod policy;
 mod portal;
+mod portal_staff;
 pub mod short;
+mod staff;
 mod store;
 mod vault;
 
@@ -53,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     target("ledger_tiles", ledger::tile_seeds, ledger::tiles, 1 << 14, MANY),
     target("ledger_policy", ledger::policy_seeds, ledger::policy, 1 << 14, 20_000),
     target("ledger_witness", ledger::witness_seeds, ledger::witness, 1 << 14, 20_000),
+    target("ledger_heads", ledger::heads_seeds, ledger::heads, 1 << 12, 20_000),
     target("ledger_stamp", ledger::stamp_seeds, ledger::stamp, 1 << 14, 20_000),
     target("ledger_square", ledger::square_seeds, ledger::square, 1 << 12, 20_000),
     target("policy_words", policy::word_seeds, policy::words, 1 << 12, MANY),
@@ -77,9 +80,14 @@ pub const TARGETS: &[Target] = &[
     target("archive_directory", archive::directory_seeds, archive::directory, 1 << 13, FEW),
     target("archive_names", archive::name_seeds, archive::names, 1 << 12, MANY),
     target("archive_issued", archive::issued_seeds, archive::issued, 1 << 17, 3_000),
+    target("archive_receipt", archive::receipt_seeds, archive::receipt, 1 << 13, 20_000),
+    target("archive_inspector", archive::inspector_seeds, archive::inspector, 1 << 6, MANY),
     target("archive_pdf", archive::pdf_seeds, archive::pdf, 1 << 14, SOME),
     target("portal_request", portal::request_seeds, portal::request, 1 << 14, 1_000),
     target("portal_form", portal::form_seeds, portal::form, 1 << 14, 1_000),
+    target("portal_staff_form", portal_staff::form_seeds, portal_staff::form, 1 << 14, 2_000),
+    target("portal_certificate", portal_staff::certificate_seeds, portal_staff::certificate, 1 << 12, 20_000),
+    target("portal_live", portal_staff::live_seeds, portal_staff::live, 1 << 8, 100),
 ];
 
 const fn target(

@@ -34,11 +34,15 @@ pub fn words(bytes: &[u8]) {
     }
     let (system, code) = text.split_once('|').unwrap_or(("", text));
     let coded = Coded { system, code, text };
-    let found = RecordKinds::standard().sensitive_of("Condition", [coded].into_iter());
-    assert!(found.len() <= Sensitive::ALL.len());
+    for edition in RecordKinds::editions().all() {
+        let found = edition.sensitive_of("Condition", [coded].into_iter());
+        assert!(found.len() <= Sensitive::ALL.len());
+    }
     let seen: BTreeSet<String> = text.split(' ').map(str::to_owned).collect();
     let age = text.len() as i64 - 3;
-    let _ = ProofRules::standard().check(text.split(' ').next().unwrap_or_default(), Some(age), &seen);
+    for edition in ProofRules::editions().all() {
+        let _ = edition.check(text.split(' ').next().unwrap_or_default(), Some(age), &seen);
+    }
 }
 
 pub fn table_seeds() -> Vec<Vec<u8>> {
@@ -48,7 +52,8 @@ pub fn table_seeds() -> Vec<Vec<u8>> {
 /// The thresholds of the watch: what is taken gives windows of some length.
 pub fn tables(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if let Ok(params) = Params::parse(text) {
+    let Ok(editions) = Params::parse(text) else { return };
+    for params in editions.all() {
         assert!(params.longest_window_s() > 0, "a window has a length");
     }
 }

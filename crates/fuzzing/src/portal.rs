@@ -4,14 +4,14 @@
 use crate::house::{self, CODE};
 use base::Id16;
 use identity::{DEVICE_COOKIE, PASSKEY_COOKIE, SESSION_COOKIE, SIGN_IN_COOKIE};
-use policy::{DataKind, Sensitive};
+use policy::{DataKind, InstitutionCode, Sensitive};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 use store::ConsentPurpose;
 
 /// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Largest answer: a document that was made, or the list of accesses, to which each request here adds one.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Headers of the target's own: they say how the request is cut, which is the server library's business.
@@ -19,7 +19,7 @@ const OURS: [&str; 6] = ["content-length", "transfer-encoding", "connection", "e
 /// Looks like markup once it stands in a page.
 const MARKUP: &str = "fuzz-markup";
 
-fn markup() -> String {
+pub fn markup() -> String {
     format!("\"'{}{MARKUP} x=", '<')
 }
 
@@ -94,11 +94,11 @@ const ASKED: [&str; 28] = [
 
 pub fn form_seeds() -> Vec<Vec<u8>> {
     let nobody = Id16([0; 16]);
-    let visit = format!(
-        "{}-{}",
-        Id16::derived(&["patient", CODE, "p1"]),
-        Id16::derived(&["resource", CODE, "Encounter", "v1"])
-    );
+    let code = InstitutionCode::new(CODE).expect("a code");
+    let visit = house::with(|house| {
+        let ids = house.world.store().ids();
+        format!("{}-{}", ids.patient(&code, "p1").id(), ids.resource(&code, "Encounter", "v1"))
+    });
     let consent = format!(
         "grantee={CODE}&purpose={}&kind={}&every-institution=yes&until=2027-01-31&sensitive={}",
         ConsentPurpose::Care.name(),
@@ -164,7 +164,7 @@ pub fn form(bytes: &[u8]) {
 }
 
 /// A text as it stands in an address or a form: what may not stand there is escaped, and `%` is left as it is.
-fn percent(text: &str) -> String {
+pub fn percent(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         let stands = byte.is_ascii_alphanumeric() || b"%-._~/?&=:@!$'()*+,;".contains(&byte);
@@ -173,15 +173,15 @@ fn percent(text: &str) -> String {
     out
 }
 
-fn cut<'a>(bytes: &'a [u8], mark: &[u8]) -> (&'a [u8], &'a [u8]) {
+pub fn cut<'a>(bytes: &'a [u8], mark: &[u8]) -> (&'a [u8], &'a [u8]) {
     match bytes.windows(mark.len()).position(|window| window == mark) {
         Some(at) => (&bytes[..at], &bytes[at + mark.len()..]),
         None => (bytes, b""),
     }
 }
 
-/// Sends a request that is one, whatever stands in it, and reads the answer.
-fn send(host: &str, method: &str, address: &str, headers: &[String], body: &[u8]) {
+/// Sends a request that is one, whatever stands in it, and judges the answer, which it gives.
+pub fn send(host: &str, method: &str, address: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
     let method = if method == "POST" { "POST" } else { "GET" };
     let mut path = percent(address);
     path.truncate(4_000);
@@ -198,7 +198,8 @@ fn send(host: &str, method: &str, address: &str, headers: &[String], body: &[u8]
         }
     }
     head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-    let answer = exchange(host, &[head.as_bytes(), body].concat()).unwrap_or_else(|error| panic!("no answer: {error}"));
+    let answer = exchange(host, &[head.as_bytes(), body].concat(), PATIENCE);
+    let answer = answer.unwrap_or_else(|error| panic!("no answer: {error}"));
     let line = String::from_utf8_lossy(answer.split(|byte| *byte == b'\r').next().unwrap_or_default()).into_owned();
     let status =
         line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|text| text.parse::<u16>().ok());
@@ -207,11 +208,13 @@ fn send(host: &str, method: &str, address: &str, headers: &[String], body: &[u8]
     let is_page = !answer.windows(15).any(|window| window == b"application/pdf");
     let found = answer.windows(opened.len()).any(|window| window == opened.as_bytes());
     assert!(!(is_page && found), "{method} {path} gives markup back");
+    answer
 }
 
-fn exchange(host: &str, request: &[u8]) -> std::io::Result<Vec<u8>> {
+/// Sends a request, and reads until the other side is done; an error where nothing comes for a time.
+pub fn exchange(host: &str, request: &[u8], patience: Duration) -> std::io::Result<Vec<u8>> {
     let mut connection = TcpStream::connect(host.replace("localhost", "127.0.0.1"))?;
-    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_read_timeout(Some(patience))?;
     connection.write_all(request)?;
     let mut answer = Vec::new();
     connection.take(ANSWER_BYTES_MAX as u64 + 1).read_to_end(&mut answer)?;

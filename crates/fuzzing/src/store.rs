@@ -4,7 +4,7 @@ use base::{Id16, Timestamp};
 use fhir::Limits;
 use policy::{DataKind, InstitutionCode, Sensitive};
 use std::collections::BTreeSet;
-use store::{AccessEntry, AccessResult, ConsentPurpose, ConsentTerms, IndexRow, Indexing, outside};
+use store::{AccessEntry, AccessResult, ConsentPurpose, ConsentTerms, Ids, IndexRow, Indexing, outside};
 
 const ME: Id16 = Id16([7; 16]);
 
@@ -100,7 +100,8 @@ pub fn index(bytes: &[u8]) {
         return;
     }
     let (selection, options) = (fhir::search::Selection::all(), fhir::search::Options::default());
-    let indexing = Indexing { selection, options, hidden_systems: vec!["https://mois.go.kr/rrn".to_owned()] };
+    let (hidden_systems, ids) = (vec!["https://mois.go.kr/rrn".to_owned()], &Ids::under(&[1; 32]));
+    let indexing = Indexing { selection, options, hidden_systems, ids };
     for row in store::index_rows(&value, &code(), &indexing) {
         if let IndexRow::Date { low_us, high_us, .. } = row {
             assert!(low_us <= high_us, "a day has a direction");

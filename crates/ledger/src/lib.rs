@@ -7,7 +7,8 @@
 //! Architecture invariant: nothing here does I/O, reads a clock or draws randomness. Bytes come in, bytes go out. Where
 //! tiles lie and how a checkpoint is swapped is behind [`TileSource`], [`BundleSource`] and [`CheckpointLock`].
 //!
-//! Witnesses stand beside a log: what one of them may cosign is in [`witness`], which of them must have is in [`TrustPolicy`].
+//! Witnesses stand beside a log: what one of them may cosign is in [`witness`], what it has seen in [`heads`], and which of
+//! them must have is in [`TrustPolicy`].
 //!
 //! The way of a batch: [`LogAppender::append`] gives tiles, bundles and a root; [`Publication::next`] signs the checkpoint
 //! over them; [`CheckpointLock::swap`] decides who may publish; the files go out; then proofs can be made from the tiles.
@@ -21,6 +22,7 @@ mod der;
 mod error;
 mod frontier;
 mod hash;
+pub mod heads;
 mod keys;
 mod memory;
 mod merkle;

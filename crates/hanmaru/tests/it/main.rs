@@ -6,10 +6,14 @@ mod bucket_server;
 mod canary;
 mod crash;
 mod faults;
+#[path = "../../../ledger/tests/it/go.rs"]
+mod go;
 mod inspect;
 mod operating;
+mod patients;
 mod people;
 mod program;
+mod read_by_go;
 mod serve;
 mod sites;
 mod staff;

@@ -70,7 +70,8 @@ fn it_serves_over_tls_tells_the_operator_how_it_is_and_stops_when_told() {
         let (status, _, ready) = get(format!("{operator}/ready")).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{ready}");
         let lines: Vec<&str> = ready.lines().collect();
-        assert!(lines.len() == 3 && lines[0] == "not ready" && lines[2].contains("drill was never made"), "{ready}");
+        assert!(lines.len() == 4 && lines[0] == "not ready", "{ready}");
+        assert!(lines[2].contains("never read back whole: a, b, c") && lines[3].contains("never made"), "{ready}");
         let (_, _, figures) = get(format!("{operator}/metrics")).await;
         for name in ["hanmaru_log_entries{log=\"records\"}", "hanmaru_site_reachable{site=\"a\"} 1"] {
             assert!(figures.contains(name), "{name}: {figures}");

@@ -3,6 +3,7 @@
 use crate::program::hanmaru;
 use archive::issue::{IssuedPdf, Issuer, Locale};
 use archive::{BundleOptions, ForeignPatient, Selection, from_bundles};
+use ledger::SignerKey;
 use policy::{Action, InstitutionCode, Scope};
 use std::path::Path;
 use std::process::Command;
@@ -96,6 +97,49 @@ fn the_program_verifies_offline_and_names_what_was_changed() {
         let said = verify(&pdf);
         assert!(said.code == Some(1) && said.out.contains("NOT as issued"), "another installation's key: {said:?}");
     }
+}
+
+#[test]
+fn a_depositor_checks_a_receipt_offline() {
+    let world = World::new();
+    let person = testkit::person("하나");
+    world.agency.add(&person);
+    let bag = testkit::BagBuilder::new("31999901").patient("p1", &person).visit("p1", "e1", "2021-03-04");
+    let receipt = world.deposit(&bag.write(&world.path("bag")).root).expect("taken").receipt;
+    let file = world.path(&format!("data/archive/receipts/{}.json", receipt.number));
+    let given = std::fs::read_to_string(&file).expect("it was written");
+    let key = world.store().verifier_keys().swap_remove(0);
+    let verify = |text: &str, key: &str, more: &[&str]| {
+        std::fs::write(&file, text).expect("written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hanmaru"));
+        hanmaru(command.args(["verify", "--key", key]).arg(&file).args(more))
+    };
+    for right in [given.clone(), format!("{given}\r\n")] {
+        let said = verify(&right, &key, &[]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        for words in ["a genuine receipt, unchanged", "in test.example/hanmaru/records", &receipt.english()] {
+            assert!(said.out.contains(words), "{words}: {said:?}");
+        }
+    }
+    let resources = format!("\"resources\": {}", receipt.taken.resources);
+    assert!(given.contains(&resources));
+    let changes = [
+        (given.replacen(&resources, "\"resources\": 99", 1), "the receipt is not what the log committed to"),
+        (given.replacen('{', "{\n  \"note\": \"all of it\",", 1), "something in it was added"),
+        (given.replacen("  ", " ", 1), "arranged anew"),
+        (given.replacen("\"leaf\": ", "\"leaf\": 1", 1), "leaf cannot be read"),
+        (given[..given.len() / 2].to_owned(), "the file is damaged"),
+    ];
+    for (changed, why) in changes {
+        let said = verify(&changed, &key, &[]);
+        assert!(said.code == Some(1) && said.out.contains("NOT a genuine receipt: "), "{changed}: {said:?}");
+        assert!(said.out.contains(why) && !said.out.contains("unchanged"), "{why}: {said:?}");
+    }
+    let other = SignerKey::from_seed("test.example/hanmaru/records", &[7; 32]).expect("a good name");
+    let said = verify(&given, &other.verifier().encode(), &[]);
+    assert!(said.code == Some(1) && said.out.contains("none of the pinned keys has signed it"), "{said:?}");
+    let said = verify(&given, &key, &["--show-qr"]);
+    assert!(said.code == Some(1) && said.err.contains("go with issued documents"), "{said:?}");
 }
 
 #[test]

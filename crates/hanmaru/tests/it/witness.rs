@@ -120,7 +120,8 @@ fn witnessed() -> (Program, Vec<Witness>) {
     (program, witnesses)
 }
 
-fn deposit(program: &Program, number: usize) {
+/// Deposits a bag with one visit more.
+pub fn deposit(program: &Program, number: usize) {
     let one = person("하나");
     let visit = format!("e{number}");
     let bag = BagBuilder::new("31999901").patient("p1", &one).visit("p1", &visit, "2021-03-05");

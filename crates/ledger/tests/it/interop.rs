@@ -1,40 +1,12 @@
 //! Go's `golang.org/x/mod/sumdb` reads what we write: notes, tiles, proofs and cosignatures.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
+use crate::go::Go;
 use ledger::tiles::CHECKPOINT_PATH;
 use ledger::{Commitment, CosignerKey, EntryKind, LogAppender, MemoryTiles, Note, SignerKey, TlogProof, commit};
 
 const ORIGIN: &str = "log.example/records";
-
-/// Where Debian puts the sources of Go packages.
-const GOPATH: &str = "/usr/share/gocode";
-
-/// Builds the checker; `None`, saying so, where Go or its packages are missing.
-fn checker(into: &Path) -> Option<PathBuf> {
-    let package = Path::new(GOPATH).join("src/golang.org/x/mod/sumdb/tlog");
-    let go = Command::new("go").arg("version").output().is_ok_and(|done| done.status.success());
-    if !go || !package.is_dir() {
-        println!("SKIPPED: logs checked by Go: install golang-go and golang-golang-x-mod-dev");
-        return None;
-    }
-    let program = into.join("verify_log");
-    // The folder of now, and not of the checkout that the test was built in.
-    let here: PathBuf =
-        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
-    let source = here.join("tests/interop/verify_log.go");
-    let built = Command::new("go")
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg(source)
-        .envs([("GO111MODULE", "off"), ("GOPATH", GOPATH), ("GOFLAGS", ""), ("GOPROXY", "off"), ("CGO_ENABLED", "0")])
-        .env("GOCACHE", into.join("go-cache"))
-        .output()
-        .expect("go runs");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    Some(program)
-}
 
 fn entry(index: u64) -> Commitment {
     commit(&[7; 32], EntryKind::Resource, &index.to_be_bytes())
@@ -68,24 +40,21 @@ fn written(folder: &Path, first: u64, second: u64) -> (SignerKey, CosignerKey) {
 #[test]
 fn go_verifies_our_notes_tiles_proofs_and_cosignatures() {
     let scratch = tempfile::tempdir().expect("a folder");
-    let Some(program) = checker(scratch.path()) else { return };
+    let Some(go) = Go::built(scratch.path()) else { return };
     for (place, (first, second)) in
         [(1, 0), (1, 1), (255, 1), (256, 1), (300, 500), (65_536, 1), (66_000, 4_321)].into_iter().enumerate()
     {
         let folder = scratch.path().join(place.to_string());
         let (key, witness) = written(&folder, first, second);
         let check = |folder: &Path, index: u64| {
-            let done = Command::new(&program)
-                .args(["-key", &key.verifier().encode(), "-witness", &witness.witness().encode(), "-folder"])
-                .arg(folder)
-                .arg("-earlier")
-                .arg(folder.join("earlier"))
-                .arg("-proof")
-                .arg(folder.join("proof"))
-                .args(["-entry", &base::hex(&entry(index))])
-                .output()
-                .expect("it runs");
-            (done.status.success(), String::from_utf8_lossy(&done.stdout).into_owned())
+            go.check(&[
+                ("-key", &key.verifier().encode()),
+                ("-witness", &witness.witness().encode()),
+                ("-folder", &folder),
+                ("-earlier", &folder.join("earlier")),
+                ("-proof", &folder.join("proof")),
+                ("-entry", &base::hex(&entry(index))),
+            ])
         };
         let (passed, said) = check(&folder, first - 1);
         assert!(

@@ -1,6 +1,7 @@
 //! The processes of the story: `hanmaru demo` with its agency, a witness, commands, and whoever gets alerts. Everything that any
 //! of them says is kept, and all of them are as talkative as they can be.
 
+use base::Id16;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -55,6 +56,11 @@ impl Town {
     /// A path below its folder.
     pub fn path(&self, below: &str) -> PathBuf {
         self.folder.path().join(below)
+    }
+
+    /// The patients, as the bag has them.
+    pub fn patients(&self) -> Vec<Id16> {
+        testkit::faults::tables::patients(&self.path("demo/data/hanmaru.db"))
     }
 
     /// Where the portal answers.

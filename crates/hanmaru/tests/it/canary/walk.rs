@@ -5,7 +5,7 @@ use super::bag::CODE;
 use super::browser::{Browser, Page};
 use super::forms::Forms;
 use super::town::{Town, text};
-use base::{Clock, Id16, SystemClock};
+use base::{Clock, SystemClock};
 use reqwest::Method;
 use std::fs;
 use std::io::Write;
@@ -301,7 +301,7 @@ pub fn operator(town: &mut Town, forms: &Forms, issued: &[u8]) {
     let listed = town.run(&["staff", "list"]).1;
     let steward = listed.lines().find(|line| line.contains(forms.text("steward"))).expect("listed");
     let steward = steward.split(' ').next().expect("an account").to_owned();
-    let patient = Id16::derived(&["patient", CODE, forms.text("second chart number")]).to_string();
+    let patient = town.patients()[1].to_string();
     let who = ["--account", &steward, "--role", "steward", "--patient", &patient];
     well(town.run(&[&["shred", "request", "--reason", &reason, "--basis", "PIPA article 36(1)"][..], &who].concat()));
     for command in
