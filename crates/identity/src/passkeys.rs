@@ -96,7 +96,7 @@ impl Identity {
         let regained = Regained::new(word, source);
         let challenge = inner.challenge(cookie, Aim::Enrol, session.account)?;
         let (token, holder) = (session.token_hash, session.holder);
-        let (answer, name) = (Redacted::new(answer.to_owned()), Redacted::new(name_of(name)));
+        let (answer, name) = (Redacted::new(answer.to_owned()), Redacted::new(name.to_owned()));
         self.inner.write("identity-passkey-enrolled", move |transaction, now_us| {
             if !tables::use_sign_in(transaction, challenge.hash(), now_us)? {
                 return Ok(Err(IdentityError::SignInUsed));
@@ -274,7 +274,7 @@ impl Inner {
         Challenge::from_bytes(&plain, aim, account, now_us)
     }
 
-    /// Adds a passkey of an answer that holds.
+    /// Adds a passkey of an answer that holds, under a name as it was sent.
     pub(crate) fn add_passkey(
         &self,
         transaction: &Transaction<'_>,
@@ -294,7 +294,7 @@ impl Inner {
         let row = PasskeyRow {
             account,
             passkey: self.passkey_hash(passkey.cred_id()),
-            name: self.seal(NAME, account, name.as_bytes()),
+            name: self.seal(NAME, account, name_of(name).as_bytes()),
             credential: self.seal(CREDENTIAL, account, &bytes_of(passkey)),
             suspect: false,
             made_us: now_us,
@@ -366,7 +366,8 @@ fn bytes_of(passkey: &Passkey) -> Vec<u8> {
     serde_json::to_vec(passkey).expect("a passkey is plain data")
 }
 
-/// A name as it is kept: without control characters, and cut.
+/// A name as it is kept, since others are shown it too: without control characters, with hidden letters marked, and cut.
 fn name_of(name: &str) -> String {
-    name.trim().chars().filter(|letter| !letter.is_control()).take(PASSKEY_NAME_CHARS_MAX).collect()
+    let shown: String = name.chars().filter(|letter| !letter.is_control()).collect();
+    base::hidden::seen(shown.trim()).chars().take(PASSKEY_NAME_CHARS_MAX).collect()
 }

@@ -4,7 +4,8 @@
 //!
 //! Anybody could fill the disk with such requests: the same one is journalled once a minute, and only so many a minute by
 //! source (an IPv4 address, or an IPv6 /64), by account and in all. The rest, repetitions too, is counted in metrics; of strangers,
-//! one entry a minute says besides how many were not written down one by one.
+//! one entry a minute says besides how many were not written down one by one. Whoever was staff once is no stranger among others:
+//! what they try stands under their account, however many invent sessions meanwhile.
 //!
 //! What is asked for is what the table of contents asks the door for at the same address, so that no page is left out.
 
@@ -26,9 +27,9 @@ use store::Act;
 const STRANGERS_MAX: usize = 30;
 /// Attempts of strangers from one source that are journalled in a minute.
 const SOURCE_MAX: usize = 5;
-/// Attempts in one account that are journalled in a minute. The second factor's own limits are narrower.
+/// Attempts in one account that are journalled in a minute, for each way to one. The second factor's own limits are narrower.
 const ACCOUNT_MAX: usize = 10;
-/// Accounts with attempts that are journalled in a minute.
+/// Accounts with attempts that are journalled in a minute, for each way to one.
 const ACCOUNTS_MAX: usize = 1_000;
 
 /// Seconds of the window in which attempts are counted.
@@ -99,9 +100,37 @@ impl Stranger {
     }
 }
 
+impl Asker<'_> {
+    /// Whose budget an attempt takes from.
+    const fn budget(self) -> Budget {
+        match self {
+            Self::Stranger(Stranger::Forged | Stranger::Over) => Budget::Strangers,
+            Self::Stranger(Stranger::OverOfStaff(_)) => Budget::OverOfStaff,
+            Self::Stranger(Stranger::RefusedStaff(_)) => Budget::RefusedStaff,
+            Self::Half(_) | Self::Guessing(_) => Budget::Half,
+        }
+    }
+}
+
+/// What is counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Budget {
+    /// Whoever invents a session, or sends one that is over: by source, and in all.
+    Strangers,
+    /// Half sign-ins, by account.
+    Half,
+    /// Sessions of staff that are over, by account: each was really given out, and nobody else's attempts hide them.
+    OverOfStaff,
+    /// Passkeys that were refused, by the account of staff that they name. Anybody who knows its id can name it, so that a flood of
+    /// them is to take nothing from any of the others.
+    RefusedStaff,
+}
+
 impl Wish {
     /// What a request asks the door for; `None` for pages that ask it nothing.
     pub fn of(method: &Method, path: &str) -> Option<Self> {
+        // Without its body it is the same answer.
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
         let route = ROUTES.iter().find(|route| route.method == method.as_str() && is_at(route.path, path))?;
         let which = path.rsplit_once("/visit/").and_then(|(_, which)| Which::of(which));
         let wish = |action, role| Self { action, role, patient: which.map(|which| which.patient) };
@@ -155,7 +184,7 @@ pub(crate) async fn note(portal: &Portal, asker: Asker<'_>, source: &str, wish: 
         Asker::Half(session) | Asker::Guessing(session) => session.actor(source),
     };
     let attempt = Attempt {
-        stranger: matches!(asker, Asker::Stranger(_)),
+        budget: asker.budget(),
         guess: matches!(asker, Asker::Guessing(_)),
         account: actor.account,
         source,
@@ -234,14 +263,17 @@ async fn tell_beyond(portal: &Portal, beyond: Beyond) {
     let telling = portal.blocking(move |portal| Ok(portal.archive().store().journal_act(act)?));
     if let Err(error) = telling.await {
         tracing::error!(%error, "attempts before the door cannot be journalled");
-        portal.attempts().add_beyond(&beyond);
+        // Nobody may come any more who would tell of them.
+        if portal.attempts().add_beyond(&beyond) {
+            tell_later(portal, portal.archive().clock().now().as_second());
+        }
     }
 }
 
 /// An attempt as the limits see it.
 #[derive(Debug, Clone, Copy)]
 struct Attempt<'a> {
-    stranger: bool,
+    budget: Budget,
     guess: bool,
     account: Id16,
     source: &'a str,
@@ -257,10 +289,10 @@ pub(crate) struct Attempts {
 #[derive(Default)]
 struct Held {
     minute: i64,
-    seen: HashSet<(Id16, Vec<u8>, Wish)>,
+    seen: HashSet<(Budget, Id16, Vec<u8>, Wish)>,
     strangers: usize,
     by_source: HashMap<Vec<u8>, usize>,
-    by_account: HashMap<Id16, usize>,
+    by_account: HashMap<Budget, HashMap<Id16, usize>>,
     /// Those of strangers that were not kept.
     beyond: Option<Beyond>,
 }
@@ -295,7 +327,7 @@ impl Attempts {
             *held = Held { minute, ..Held::default() };
         }
         let is_kept = held.keep(attempt);
-        let is_beyond = attempt.stranger && !is_kept;
+        let is_beyond = attempt.budget != Budget::Half && !is_kept;
         let is_first_beyond = is_beyond && held.beyond.is_none();
         if is_beyond {
             held.add_beyond(&Beyond { attempts: 1, from: Some(attempt.source.to_owned()) });
@@ -303,15 +335,18 @@ impl Attempts {
         Judged { is_kept, is_first_beyond, before }
     }
 
-    /// What was not kept of a minute, where that was not told since.
+    /// What was not kept of a minute, or of one before after which nobody came, where that was not told since.
     fn take_beyond(&self, minute: i64) -> Option<Beyond> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.minute == minute { held.beyond.take() } else { None }
+        if held.minute <= minute { held.beyond.take() } else { None }
     }
 
-    /// Counts with the next ones what could not be told.
-    fn add_beyond(&self, more: &Beyond) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).add_beyond(more);
+    /// Counts with the next ones what could not be told; whether there were none, so that nothing tells of these yet.
+    fn add_beyond(&self, more: &Beyond) -> bool {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = held.beyond.is_none();
+        held.add_beyond(more);
+        is_first
     }
 }
 
@@ -330,27 +365,38 @@ impl Held {
 
     /// Whether an attempt is journalled, and remembers it then.
     fn keep(&mut self, attempt: &Attempt<'_>) -> bool {
-        let held = self;
         let source = source_bytes(attempt.source);
-        let key = (attempt.account, source.clone(), attempt.wish);
-        if held.seen.contains(&key) && !attempt.guess {
+        let key = (attempt.budget, attempt.account, source.clone(), attempt.wish);
+        if self.seen.contains(&key) && !attempt.guess {
             return false;
         }
-        if attempt.stranger {
-            let from_here = held.by_source.get(&source).copied().unwrap_or_default();
-            if held.strangers >= STRANGERS_MAX || from_here >= SOURCE_MAX {
-                return false;
-            }
-            held.strangers += 1;
-            held.by_source.insert(source, from_here + 1);
-        } else {
-            let in_account = held.by_account.get(&attempt.account).copied().unwrap_or_default();
-            if in_account >= ACCOUNT_MAX || (in_account == 0 && held.by_account.len() >= ACCOUNTS_MAX) {
-                return false;
-            }
-            held.by_account.insert(attempt.account, in_account + 1);
+        let is_kept = match attempt.budget {
+            Budget::Strangers => self.take_of_strangers(source),
+            budget => self.take_of_account(budget, attempt.account),
+        };
+        if is_kept {
+            self.seen.insert(key);
         }
-        held.seen.insert(key);
+        is_kept
+    }
+
+    fn take_of_strangers(&mut self, source: Vec<u8>) -> bool {
+        let from_here = self.by_source.get(&source).copied().unwrap_or_default();
+        if self.strangers >= STRANGERS_MAX || from_here >= SOURCE_MAX {
+            return false;
+        }
+        self.strangers += 1;
+        self.by_source.insert(source, from_here + 1);
+        true
+    }
+
+    fn take_of_account(&mut self, budget: Budget, account: Id16) -> bool {
+        let accounts = self.by_account.entry(budget).or_default();
+        let in_account = accounts.get(&account).copied().unwrap_or_default();
+        if in_account >= ACCOUNT_MAX || (in_account == 0 && accounts.len() >= ACCOUNTS_MAX) {
+            return false;
+        }
+        accounts.insert(account, in_account + 1);
         true
     }
 }
@@ -370,7 +416,7 @@ mod tests {
     }
 
     fn stranger(source: &str, wish: Wish) -> Attempt<'_> {
-        Attempt { stranger: true, guess: false, account: Id16::derived(&["nobody"]), source, wish }
+        Attempt { budget: Budget::Strangers, guess: false, account: Id16::derived(&["nobody"]), source, wish }
     }
 
     #[test]
@@ -378,6 +424,7 @@ mod tests {
         let action = |method: Method, path: &str| Wish::of(&method, path).map(|wish| wish.action);
         assert_eq!(action(Method::GET, "/records"), Some(Action::ReadTimeline));
         assert_eq!(action(Method::POST, "/records"), Some(Action::ReadTimeline));
+        assert_eq!(action(Method::HEAD, "/records"), Some(Action::ReadTimeline), "what is there without its body");
         assert_eq!(action(Method::POST, "/records/issue"), Some(Action::Issue));
         assert_eq!(action(Method::GET, "/access"), Some(Action::ReadAccessLog));
         assert_eq!(action(Method::GET, "/access/audit-events.ndjson"), Some(Action::ReadAccessLog));
@@ -435,16 +482,49 @@ mod tests {
         let beyond = attempts.take_beyond(2).expect("they are told when the minute is over");
         assert_eq!((beyond.attempts as usize, &beyond.from), (1_000 - kept, &None), "from several places");
         assert!(from(2, "1", 1).is_first_beyond, "what comes after that is told of as well");
-        attempts.add_beyond(&beyond);
+        assert!(!attempts.add_beyond(&beyond), "something tells of those that came since already");
         let again = from(3, "192.0.2.1", 0).before.expect("what could not be told is told with the next");
         assert_eq!(again.attempts, beyond.attempts + 1);
-        let half = Attempt { stranger: false, ..stranger("192.0.2.1", visit(0)) };
+        let half = Attempt { budget: Budget::Half, ..stranger("192.0.2.1", visit(0)) };
         assert_eq!(
             (0..100).filter(|_| attempts.judge(4, &half).is_first_beyond).count(),
             0,
             "people have logs of their own"
         );
         assert_eq!(attempts.take_beyond(4), None);
+        assert!(attempts.add_beyond(&beyond), "nothing would tell of them but what is started now");
+        assert_eq!(attempts.take_beyond(3), None, "of a minute that is over it was told");
+        assert_eq!(attempts.take_beyond(5), Some(beyond), "a minute later, though nobody came meanwhile");
+    }
+
+    #[test]
+    fn whoever_was_staff_is_not_hidden_by_a_flood() {
+        let attempts = Attempts::default();
+        let of = |budget: Budget, number: usize, source| Attempt {
+            budget,
+            account: Id16::derived(&["staff", &number.to_string()]),
+            ..stranger(source, visit(0))
+        };
+        for number in 0..10_000 {
+            attempts.is_kept(1, &stranger(&number.to_string(), visit(number)));
+            attempts.is_kept(1, &stranger("192.0.2.1", visit(number)));
+        }
+        assert!(
+            attempts.is_kept(1, &of(Budget::OverOfStaff, 0, "192.0.2.1")),
+            "an old session, from where the flood is"
+        );
+        assert!(attempts.is_kept(1, &of(Budget::RefusedStaff, 0, "192.0.2.1")), "and a passkey that was removed");
+        let kept =
+            (1..2 * ACCOUNTS_MAX).filter(|n| attempts.is_kept(1, &of(Budget::RefusedStaff, *n, "192.0.2.1"))).count();
+        assert_eq!(kept, ACCOUNTS_MAX - 1, "what anybody can name is bounded");
+        assert!(
+            attempts.is_kept(1, &of(Budget::OverOfStaff, 7, "192.0.2.1")),
+            "and takes nothing from what was given out"
+        );
+        let again =
+            |n: &usize| attempts.is_kept(1, &Attempt { wish: visit(*n), ..of(Budget::OverOfStaff, 7, "192.0.2.1") });
+        assert_eq!((1..100).filter(again).count(), ACCOUNT_MAX - 1);
+        assert!(attempts.take_beyond(1).is_some_and(|beyond| beyond.attempts > 10_000), "and the rest is counted");
     }
 
     #[test]
@@ -464,7 +544,7 @@ mod tests {
             attempts.is_kept(1, &stranger(&n.to_string(), visit(n)));
         }
         let half = |account: usize, wish: Wish| Attempt {
-            stranger: false,
+            budget: Budget::Half,
             guess: false,
             account: Id16::derived(&["account", &account.to_string()]),
             source: "192.0.2.1",

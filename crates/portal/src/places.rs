@@ -51,6 +51,8 @@ pub(crate) struct Place {
     pub said: Option<&'static str>,
     /// Where the pages of the access log after the first begin.
     pub access_pages: Vec<store::AccessCursor>,
+    /// Where the files of it after the first begin.
+    pub file_pages: Vec<store::AccessCursor>,
     /// The same of everybody's grounds, and of the account's own.
     pub ground_pages: Vec<store::GroundCursor>,
     pub own_ground_pages: Vec<store::GroundCursor>,

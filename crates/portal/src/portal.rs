@@ -49,6 +49,8 @@ pub struct PortalConfig {
     pub issues_at_once: usize,
     /// Uploaded documents checked at the same time. As many of the largest are held in memory, or more smaller ones.
     pub checks_at_once: usize,
+    /// Most accesses in one file of AuditEvents, but for what a read of the log brings at once; the next file goes on behind them.
+    pub audit_events_max: usize,
     /// The waiting period of erasures, and how long key stores' backups are kept.
     pub shred: ShredRules,
 }
@@ -68,6 +70,7 @@ impl PortalConfig {
             limits,
             issues_at_once: 2,
             checks_at_once: 2,
+            audit_events_max: 100_000,
             shred: ShredRules { wait_hours: 168, backup_days: 30 },
         }
     }

@@ -13,7 +13,7 @@ use base::{Id16, source_bytes};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// Accounts and addresses counted at once; those beyond share one count.
+/// Accounts counted at once, and addresses counted at once; those beyond share one count.
 const COUNTED_MAX: usize = 50_000;
 
 /// What costs: each kind is counted by itself.
@@ -85,17 +85,22 @@ struct Left {
     at_us: i64,
 }
 
-/// What is left to everybody.
+type Held = Mutex<HashMap<(Cost, Who), Left>>;
+
+/// What is left to everybody. Anybody can come from tens of thousands of addresses, and nobody has as many accounts: apart, so that
+/// a flood of addresses takes nothing from who is signed in.
 #[derive(Default)]
 pub(crate) struct Rates {
-    held: Mutex<HashMap<(Cost, Who), Left>>,
+    accounts: Held,
+    addresses: Held,
 }
 
 impl Rates {
     /// Takes one of somebody's budget; gives the seconds to wait where nothing is left.
     fn take(&self, cost: Cost, who: Who, now_us: i64) -> Result<(), u64> {
         let (most, a_minute) = cost.budget();
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = if matches!(who, Who::Account(_)) { &self.accounts } else { &self.addresses };
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut key = (cost, who);
         if held.len() >= COUNTED_MAX && !held.contains_key(&key) {
             held.retain(|(cost, _), left| refilled(*cost, left, now_us) < cost.budget().0);
@@ -171,9 +176,24 @@ mod tests {
         for number in 0..COUNTED_MAX + 100 {
             rates.take(Cost::Check, account(number), 0).expect("the first of each");
         }
-        assert!(rates.held.lock().expect("no holder panics").len() <= COUNTED_MAX + 1);
+        assert!(rates.accounts.lock().expect("no holder panics").len() <= COUNTED_MAX + 1);
         rates.take(Cost::Check, account(COUNTED_MAX + 200), 3_600 * SECOND_US).expect("an hour later");
-        assert!(rates.held.lock().expect("no holder panics").len() <= 2, "the refilled are forgotten");
+        assert!(rates.accounts.lock().expect("no holder panics").len() <= 2, "the refilled are forgotten");
+    }
+
+    #[test]
+    fn a_flood_of_addresses_takes_nothing_from_accounts() {
+        let rates = Rates::default();
+        let mut refused = 0;
+        for number in 0..COUNTED_MAX as u32 + 100 {
+            let address = Who::Address(number.to_be_bytes().to_vec());
+            refused += usize::from(rates.take(Cost::Issue, address, 0).is_err());
+        }
+        assert!(refused > 0, "those beyond share one count");
+        let (most, _) = Cost::Issue.budget();
+        for number in 0..2 * most as usize {
+            assert_eq!(rates.take(Cost::Issue, account(number), 0), Ok(()), "each account has its own");
+        }
     }
 
     #[test]

@@ -8,15 +8,18 @@
 //! | result | `outcome` 0 or 4, `outcomeDesc` (our name of the reason) |
 //! | purpose | `purposeOfEvent` (ours, and the HL7 v3 purpose of use where there is one) |
 //! | actor | `agent`: `who` (account and name), `role`, `requestor`, `network.address`, `policy` (the rules that answered) |
+//! | assurance | extension of `agent` ([`ihe-assuranceLevel`][level]): `none`, `one-factor`, `two-factors`; with `none`, what was tried |
 //! | program | `source.observer`, with the decision as `source.site` |
 //! | subject | first `entity`: whose data, role Patient |
 //! | ground | an `entity` of its own, role Job: the request, visit, consent, order, job or broken glass that it points to |
 //! | institution | an `entity` of its own |
 //! | what | an `entity` for each kind, with its count; the leaf's index in the log as a detail of the first entity |
+//!
+//! [level]: https://profiles.ihe.net/ITI/BALP/StructureDefinition-ihe-assuranceLevel.html
 
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use store::{AccessResult, LoggedAccess};
+use store::{AccessActor, AccessResult, LoggedAccess};
 
 /// Addresses of our own code systems and identifiers begin with this.
 const OURS: &str = "https://hanmaru.example";
@@ -25,6 +28,8 @@ const PURPOSES: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const ENTITY_TYPES: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
 const OBJECT_ROLES: &str = "http://terminology.hl7.org/CodeSystem/object-role";
 const RESOURCE_TYPES: &str = "http://hl7.org/fhir/resource-types";
+/// The extension of IHE's Basic Audit Log Patterns for how far an agent proved who they are; it leaves the codes open.
+const ASSURANCE: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/ihe-assuranceLevel";
 
 /// The AuditEvent of an entry. `program` names this installation.
 #[must_use]
@@ -85,6 +90,7 @@ fn purposes(purpose: &str) -> Vec<Value> {
 fn agent(logged: &LoggedAccess) -> Value {
     let actor = &logged.entry.actor;
     let mut agent = json!({
+        "extension": [{ "url": ASSURANCE, "valueCodeableConcept": { "coding": assurance(actor) } }],
         "role": [{ "coding": [{ "system": format!("{OURS}/CodeSystem/role"), "code": code(&actor.role) }] }],
         "who": {
             "identifier": { "system": format!("{OURS}/account"), "value": actor.account.to_string() },
@@ -108,6 +114,22 @@ fn agent(logged: &LoggedAccess) -> Value {
         agent["policy"] = json!(policies);
     }
     agent
+}
+
+/// With how many factors whoever acted had signed in. Without any the name is no person's: it says what was tried, as
+/// `session-forged` or `session-over`.
+fn assurance(actor: &AccessActor) -> Vec<Value> {
+    let level = match actor.assurance {
+        0 => "none",
+        1 => "one-factor",
+        _ => "two-factors",
+    };
+    let mut codings = vec![json!({ "system": format!("{OURS}/CodeSystem/assurance"), "code": level })];
+    if actor.assurance == 0 {
+        let attempt = code(actor.name.expose());
+        codings.push(json!({ "system": format!("{OURS}/CodeSystem/attempt"), "code": attempt }));
+    }
+    codings
 }
 
 fn entities(logged: &LoggedAccess) -> Vec<Value> {
@@ -167,7 +189,7 @@ mod tests {
     use base::Id16;
     use policy::InstitutionCode;
     use proptest::prelude::*;
-    use store::{AccessActor, AccessEntry};
+    use store::AccessEntry;
 
     fn logged(what: Vec<(String, u32)>, denied: Option<String>, texts: [String; 6], leaf: Option<u64>) -> LoggedAccess {
         let [name, source, role, action, purpose, explanation] = texts;
@@ -200,29 +222,115 @@ mod tests {
         fhir::validate(&parsed).errors().map(ToString::to_string).collect()
     }
 
+    /// What an event says, a name for each thing that the page of accesses shows, and what else an entry holds.
+    fn told(event: &Value) -> Vec<(&'static str, Value)> {
+        let agent = &event["agent"][0];
+        let entity = |role: &str| {
+            let entities = event["entity"].as_array().expect("a list").iter();
+            entities.filter(|one| one["role"]["code"] == role).collect::<Vec<_>>()
+        };
+        let number = |role: &str| json!(entity(role).first().map(|one| &one["what"]["identifier"]["value"]));
+        let what = entity("4").into_iter().map(|one| json!([one["name"], one["detail"][0]["valueString"]]));
+        vec![
+            ("id", event["id"].clone()),
+            ("decision", event["source"]["site"].clone()),
+            ("time", event["recorded"].clone()),
+            ("subject", number("1")),
+            ("account", agent["who"]["identifier"]["value"].clone()),
+            ("role", agent["role"][0]["coding"][0]["code"].clone()),
+            ("assurance", agent["extension"][0]["valueCodeableConcept"]["coding"][0]["code"].clone()),
+            ("name", agent["who"]["display"].clone()),
+            ("source", agent["network"]["address"].clone()),
+            ("action", event["subtype"][0]["code"].clone()),
+            ("purpose", event["purposeOfEvent"][0]["coding"][0]["code"].clone()),
+            ("ground", number("20")),
+            ("explanation", agent["policy"].clone()),
+            ("result", json!([event["outcome"], event["outcomeDesc"]])),
+            ("institution", number("2")),
+            ("what", what.collect()),
+            ("leaf", entity("1")[0]["detail"][0]["valueString"].clone()),
+        ]
+    }
+
+    /// The same of an entry. No field of it is left out: another one does not compile until it has its place here.
+    fn held(logged: &LoggedAccess) -> Vec<(&'static str, Value)> {
+        let AccessEntry {
+            id,
+            decision,
+            time,
+            subject,
+            actor,
+            action,
+            purpose,
+            ground,
+            explanation,
+            result,
+            institution,
+            what,
+        } = &logged.entry;
+        let AccessActor { account, role, assurance, name, source } = actor;
+        let level = ["none", "one-factor", "two-factors"][usize::from(*assurance)];
+        let result = match result {
+            AccessResult::Granted => json!(["0", null]),
+            AccessResult::Denied { reason } => json!(["4", reason]),
+        };
+        vec![
+            ("id", json!(id.to_string())),
+            ("decision", json!(decision.to_string())),
+            ("time", json!(time.to_string())),
+            ("subject", json!(subject.to_string())),
+            ("account", json!(account.to_string())),
+            ("role", json!(role)),
+            ("assurance", json!(level)),
+            ("name", json!(name.expose())),
+            ("source", json!(source.expose())),
+            ("action", json!(action)),
+            ("purpose", json!(purpose)),
+            ("ground", json!(ground.map(|ground| ground.to_string()))),
+            ("explanation", json!([format!("https://hanmaru.example/policy/{explanation}")])),
+            ("result", result),
+            ("institution", json!(institution.as_ref().map(InstitutionCode::as_str))),
+            ("what", what.iter().map(|(kind, count)| json!([kind, count.to_string()])).collect()),
+            ("leaf", json!(logged.leaf.map(|leaf| leaf.to_string()))),
+        ]
+    }
+
     #[test]
     fn an_entry_says_the_same_as_an_event() {
         let what = vec![("Observation".to_owned(), 3), ("document".to_owned(), 1)];
         let texts = words(["이서준", "192.0.2.7", "clinician", "read-record", "care", "clinician-visit"]);
-        let event = audit_event(&logged(what.clone(), None, texts.clone(), Some(17)), "hanmaru.test");
-        assert_eq!(faults(&event), Vec::<String>::new());
-        assert_eq!(event["recorded"], "2026-11-22T09:33:20.123456Z");
-        assert_eq!(event["outcome"], "0");
-        assert_eq!(event["agent"][0]["who"]["display"], "이서준");
-        assert_eq!(event["agent"][0]["network"], json!({ "address": "192.0.2.7", "type": "2" }));
-        assert_eq!(event["agent"][0]["policy"], json!(["https://hanmaru.example/policy/clinician-visit"]));
-        assert_eq!(event["purposeOfEvent"][0]["coding"][1]["code"], "TREAT");
-        assert_eq!(event["entity"][0]["detail"][0]["valueString"], "17");
-        assert_eq!(event["entity"][2]["detail"][0]["valueString"], "3");
-        assert_eq!(event["entity"].as_array().map(Vec::len), Some(4));
+        let granted = logged(what.clone(), None, texts.clone(), Some(17));
         let mut on_ground = logged(what.clone(), None, texts.clone(), None);
         on_ground.entry.ground = Some(Id16([5; 16]));
-        let event = audit_event(&on_ground, "hanmaru.test");
-        assert_eq!(faults(&event), Vec::<String>::new());
-        assert_eq!(event["entity"][2]["what"]["identifier"]["value"], Id16([5; 16]).to_string());
-        let denied = audit_event(&logged(what, Some("not-yours".to_owned()), texts, None), "hanmaru.test");
-        assert_eq!(faults(&denied), Vec::<String>::new());
-        assert_eq!((&denied["outcome"], &denied["outcomeDesc"]), (&json!("4"), &json!("not-yours")));
+        on_ground.entry.institution = None;
+        let mut half = logged(Vec::new(), Some("assurance".to_owned()), texts.clone(), None);
+        half.entry.actor.assurance = 1;
+        let mut nobody = logged(what, Some("assurance".to_owned()), texts, Some(4));
+        nobody.entry.actor.assurance = 0;
+        nobody.entry.actor.name = "session-forged".to_owned().into();
+        for logged in [&granted, &on_ground, &half, &nobody] {
+            let event = audit_event(logged, "hanmaru.test");
+            assert_eq!(faults(&event), Vec::<String>::new());
+            assert_eq!(told(&event), held(logged));
+        }
+        let event = audit_event(&granted, "hanmaru.test");
+        assert_eq!(event["recorded"], "2026-11-22T09:33:20.123456Z");
+        assert_eq!(event["agent"][0]["network"]["type"], "2");
+        assert_eq!(event["purposeOfEvent"][0]["coding"][1]["code"], "TREAT");
+    }
+
+    #[test]
+    fn what_nobody_did_by_name_is_told_apart_from_a_name() {
+        let of = |assurance: u8, name: &str| {
+            let mut one = logged(Vec::new(), None, words([name, "", "patient", "read-record", "", ""]), None);
+            one.entry.actor.assurance = assurance;
+            let event = audit_event(&one, "hanmaru.test");
+            assert_eq!(faults(&event), Vec::<String>::new());
+            event["agent"][0]["extension"][0]["valueCodeableConcept"]["coding"][1].clone()
+        };
+        let attempt = json!({ "system": "https://hanmaru.example/CodeSystem/attempt", "code": "session-over" });
+        assert_eq!(of(0, "session-over"), attempt);
+        assert_eq!((of(1, "이서준"), of(2, "이서준")), (Value::Null, Value::Null));
     }
 
     proptest! {
@@ -232,8 +340,11 @@ mod tests {
             denied in proptest::option::of("\\PC{0,12}"),
             texts in proptest::array::uniform6("\\PC{0,16}"),
             leaf in proptest::option::of(any::<u64>()),
+            assurance in 0..=2_u8,
         ) {
-            let event = audit_event(&logged(what, denied, texts, leaf), "hanmaru.test");
+            let mut logged = logged(what, denied, texts, leaf);
+            logged.entry.actor.assurance = assurance;
+            let event = audit_event(&logged, "hanmaru.test");
             prop_assert_eq!(faults(&event), Vec::<String>::new());
         }
     }

@@ -1,7 +1,7 @@
 //! Cases: what security officers see of findings, and what they do with them. Whatever anybody does with a case is journalled first.
 
 use crate::error::WatchError;
-use crate::params::Duty;
+use crate::params::{Duty, Params};
 use crate::rule::{Outcome, Rule, Severity};
 use crate::tables::cases::{self as sql, CaseRow, Change, Filter};
 use crate::watch::Watch;
@@ -269,7 +269,7 @@ impl Watch {
     pub fn fulfil(&self, permit: &Permit, incident: Id16, slug: &str) -> Result<(), WatchError> {
         let row = self.handled(permit, incident)?;
         let outcome = row.outcome.as_deref().and_then(Outcome::from_name).ok_or(WatchError::NoCase)?;
-        let known = self.inner.params.duties_of(outcome).any(|duty| duty.slug == slug);
+        let known = self.params_of(&row).duties_of(outcome).any(|duty| duty.slug == slug);
         if !known {
             return Err(WatchError::NoCase);
         }
@@ -418,7 +418,12 @@ impl Watch {
             let is_done = done.iter().any(|one| one.kind == "duty" && *one.text.expose() == duty.slug);
             Due { duty: duty.clone(), until, is_done }
         };
-        self.inner.params.duties_of(outcome).map(due).collect()
+        self.params_of(row).duties_of(outcome).map(due).collect()
+    }
+
+    /// The parameters by which a case has duties: those in force when it was closed.
+    fn params_of(&self, row: &CaseRow) -> &'static Params {
+        row.closed.map_or_else(|| self.params(), Params::at)
     }
 }
 

@@ -1,10 +1,17 @@
 //! The parameters of the rules: `policies/watch.toml`, compiled in and checked. Which rule says what, stands in `rules`.
+//!
+//! An entry of the log is judged by the edition in force at its moment, however late it is read: what was no finding on its day is none
+//! by a threshold that came after. What follows from time alone goes by the edition in force when it is looked for, and the duties of a
+//! case by that of when it was closed.
 
 use crate::rule::{Outcome, Rule, Severity};
+use base::Timestamp;
+use policy::{EditionFault, Editions};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+const FILE: &str = "watch.toml";
 const TEXT: &str = include_str!("../../../policies/watch.toml");
 
 /// Parameters of every rule.
@@ -13,8 +20,6 @@ const TEXT: &str = include_str!("../../../policies/watch.toml");
 pub struct Params {
     /// Which edition this is; each finding names it.
     pub version: String,
-    /// From which day on it holds (ISO 8601).
-    pub valid_from: String,
     /// The duty behind it.
     pub source: String,
     /// Roles that look at what is their own, or at nothing by themselves.
@@ -29,6 +34,8 @@ pub struct Params {
     pub exports: BTreeSet<String>,
     /// The action that opens a record in an emergency.
     pub opens: String,
+    /// The action under which attempts of strangers are counted.
+    pub turned_away: String,
     /// Denials that come of reaching for what is another's.
     pub reaching: BTreeSet<String>,
     /// The denial of who did not sign in.
@@ -57,6 +64,8 @@ pub struct Params {
     pub velocity_day: People,
     /// For the rule enumeration.
     pub enumeration: People,
+    /// For the rule enumeration, of attempts that were counted.
+    pub flood: Flood,
     /// For the rule off-hours.
     pub off_hours: OffHours,
     /// For the rule dormant-account.
@@ -142,6 +151,16 @@ pub struct People {
     pub people: u64,
 }
 
+/// Attempts of strangers that were counted and not journalled.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flood {
+    /// How many are a flood.
+    pub attempts: u32,
+    /// How grave it is.
+    pub severity: Severity,
+}
+
 /// Looks outside working hours.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -173,27 +192,39 @@ pub struct Duty {
 }
 
 impl Params {
-    /// The parameters that are compiled in.
+    /// The editions that are compiled in.
     ///
     /// # Panics
     /// Never: a test reads them.
     #[must_use]
-    pub fn standard() -> &'static Self {
-        static STANDARD: LazyLock<Params> = LazyLock::new(|| Params::parse(TEXT).expect("a test reads them"));
-        &STANDARD
+    pub fn editions() -> &'static Editions<Self> {
+        static EDITIONS: LazyLock<Editions<Params>> = LazyLock::new(|| Params::parse(TEXT).expect("a test reads them"));
+        &EDITIONS
     }
 
-    /// Reads parameters and checks that each rule has its severity and every threshold can be reached.
+    /// The parameters in force at a moment.
+    #[must_use]
+    pub fn at(moment: Timestamp) -> &'static Self {
+        Self::editions().at(moment)
+    }
+
+    /// Reads editions of parameters and checks that in each every rule has its severity and every threshold can be reached.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let params: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+    pub fn parse(text: &str) -> Result<Editions<Self>, EditionFault> {
+        Editions::read(FILE, text, Self::checked)
+    }
+
+    fn checked(params: Self) -> Result<Self, String> {
         if let Some(rule) = Rule::ALL.iter().find(|rule| !params.severity.contains_key(rule)) {
             return Err(format!("[severity] says nothing of {}", rule.name()));
         }
         if let Some(both) = params.reading.intersection(&params.not_reading).next() {
             return Err(format!("{both} cannot both show records and show none"));
+        }
+        if !params.not_reading.contains(&params.turned_away) {
+            return Err(format!("{} is no action that shows nobody's records", params.turned_away));
         }
         let most = params.velocity.people.max(params.enumeration.people).max(params.velocity_day.people);
         if params.limits.looks_per_account as u64 <= most || params.limits.accounts == 0 {
@@ -210,6 +241,7 @@ impl Params {
         if windows.iter().any(|window| *window <= 0)
             || params.bulk.records == 0
             || most == 0
+            || params.flood.attempts == 0
             || params.telling.times == 0
         {
             return Err("a window or a threshold is not more than 0".to_owned());
@@ -233,9 +265,14 @@ impl Params {
 mod tests {
     use super::*;
 
+    fn now() -> Timestamp {
+        "2026-11-27T12:00:00+09:00".parse().expect("a time")
+    }
+
     #[test]
     fn the_compiled_in_parameters_are_whole() {
-        let params = Params::parse(TEXT).expect("they are valid");
+        let editions = Params::parse(TEXT).expect("they are valid");
+        let params = editions.at(now());
         assert_eq!(params.longest_window_s(), 600);
         assert!(params.duties_of(Outcome::Breach).count() >= 3);
         assert!(params.duties.iter().all(|duty| !duty.source.is_empty()));
@@ -243,7 +280,7 @@ mod tests {
 
     #[test]
     fn every_action_of_the_log_shows_records_or_does_not() {
-        let params = Params::standard();
+        let params = Params::at(now());
         let actions: BTreeSet<&str> =
             policy::Action::ALL.iter().map(|action| action.name()).chain(store::ACTS).collect();
         let said: BTreeSet<&str> = params.reading.union(&params.not_reading).map(String::as_str).collect();
@@ -258,9 +295,11 @@ mod tests {
             ("decoy = \"critical\"\n", "", "says nothing of decoy"),
             ("looks_per_account = 2000", "looks_per_account = 10", "remembers less"),
             ("window_s = 60\n", "window_s = 0\n", "not more than 0"),
+            ("attempts = 500\n", "attempts = 0\n", "not more than 0"),
+            ("turned_away = \"turn-away\"", "turned_away = \"issue\"", "no action"),
             ("[bulk]", "[bulky]", "bulky"),
         ] {
-            let error = Params::parse(&TEXT.replace(from, to)).expect_err(why);
+            let error = Params::parse(&TEXT.replace(from, to)).expect_err(why).to_string();
             assert!(error.contains(why), "{error}");
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::cases::TEXT_MAX;
 use crate::error::WatchError;
+use crate::params::Params;
 use crate::rule::{Outcome, Rule};
 use crate::tables::review as sql;
 use crate::unknown::Unknown;
@@ -126,7 +127,7 @@ impl Watch {
             ))
         };
         let (counts, found, signed) = self.tables().read("the review of a month", read)?;
-        let exports = &self.inner.params.exports;
+        let exports = &Params::at(from).exports;
         let mut review = Review {
             month: month.to_owned(),
             accesses: accesses(counts, |action| exports.contains(action)),

@@ -6,7 +6,7 @@ use crate::rule::Rule;
 use crate::rules::reason_of;
 use crate::tables;
 use base::{Id16, KOREA, Timestamp};
-use policy::{InstitutionCode, Permit};
+use policy::{Editions, InstitutionCode, Permit};
 use rusqlite::Connection;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ const TWO_FACTORS: u8 = 2;
 pub(crate) struct Batch<'a> {
     pub store: &'a Store,
     pub permit: &'a Permit,
-    pub params: &'a Params,
+    pub editions: &'a Editions<Params>,
     pub secret: &'a Zeroizing<[u8; 32]>,
     /// When accounts of staff were used within this batch.
     pub used: HashMap<Id16, Timestamp>,
@@ -31,12 +31,17 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(store: &'a Store, permit: &'a Permit, params: &'a Params, secret: &'a Zeroizing<[u8; 32]>) -> Self {
-        Self { store, permit, params, secret, used: HashMap::new(), stated: HashMap::new(), devices: HashMap::new() }
+    pub fn new(
+        store: &'a Store,
+        permit: &'a Permit,
+        editions: &'a Editions<Params>,
+        secret: &'a Zeroizing<[u8; 32]>,
+    ) -> Self {
+        Self { store, permit, editions, secret, used: HashMap::new(), stated: HashMap::new(), devices: HashMap::new() }
     }
 
     pub fn is_staff(&self, entry: &AccessEntry) -> bool {
-        !self.params.not_staff.contains(&entry.actor.role)
+        !self.editions.at(entry.time).not_staff.contains(&entry.actor.role)
     }
 
     /// Remembers what later entries are to know of this one. Of a refused one nothing: it may be somebody's who only names the account.
@@ -77,7 +82,7 @@ impl<'a> Batch<'a> {
         if let Some(stated) = self.stated.get(&key) {
             return Ok(stated.clone());
         }
-        let params = &self.params.reason;
+        let params = &self.editions.at(entry.time).reason;
         let stated = self.store.stated_reason(self.permit, key.0, ground, (params.days, params.people))?;
         self.stated.insert(key, stated.clone());
         Ok(stated)
@@ -151,7 +156,7 @@ impl Source for Batch<'_> {
                 is_decoy: flags.decoy,
                 deceased: flags.deceased.into_iter().chain(died).min(),
                 revoked: lost.into_iter().chain(left).min(),
-                reason: reason_of(self.params, entry),
+                reason: reason_of(self.editions.at(entry.time), entry),
                 ..Facts::default()
             })
         })?;

@@ -42,7 +42,6 @@ pub struct Watch {
 pub(crate) struct Inner {
     pub store: Store,
     pub door: Arc<Door>,
-    pub params: &'static Params,
     pub secret: Zeroizing<[u8; 32]>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
@@ -50,7 +49,7 @@ pub(crate) struct Inner {
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch").field("edition", &self.inner.params.version).finish_non_exhaustive()
+        f.debug_struct("Watch").field("edition", &self.params().version).finish_non_exhaustive()
     }
 }
 
@@ -142,8 +141,7 @@ impl Watch {
     pub fn new(store: Store, door: Arc<Door>) -> Result<Self, WatchError> {
         let secret = store.secret("watch")?;
         let (clock, random) = (store.clock(), store.random());
-        let params = Params::standard();
-        Ok(Self { inner: Arc::new(Inner { store, door, params, secret, clock, random }) })
+        Ok(Self { inner: Arc::new(Inner { store, door, secret, clock, random }) })
     }
 
     /// A reader that goes on where the last one came to.
@@ -151,7 +149,7 @@ impl Watch {
     pub fn reader(&self) -> Reader {
         Reader {
             watch: self.clone(),
-            rules: Rules::new(self.inner.params),
+            rules: Rules::new(Params::editions()),
             at: None,
             day_at: None,
             steps: 0,
@@ -160,10 +158,10 @@ impl Watch {
         }
     }
 
-    /// The parameters of the rules.
+    /// The parameters of the rules that are in force now.
     #[must_use]
     pub fn params(&self) -> &'static Params {
-        self.inner.params
+        Params::at(self.inner.clock.now())
     }
 
     /// The store below.
@@ -333,15 +331,16 @@ impl Reader {
         let (position, _) = self.watch.tables().read("where the watch is", tables::position)?;
         self.rules.count_anew();
         // Twice the window: an account that was told of shortly before is not told of again.
+        let params = self.watch.params();
         let before = |window_s: i64| {
             let from = inner.clock.now().checked_sub(SignedDuration::from_secs(2 * window_s));
             inner.store.watched_before(permit, from.unwrap_or(Timestamp::MIN), REPLAY_MAX)
         };
         let day_at = match self.day_at {
             Some(day_at) => day_at,
-            None => before(inner.params.velocity_day.window_s)?,
+            None => before(params.velocity_day.window_s)?,
         };
-        let mut at = before(inner.params.longest_window_s())?.min(day_at).min(position);
+        let mut at = before(params.longest_window_s())?.min(day_at).min(position);
         while at < position {
             let most = usize::try_from(position - at).unwrap_or(BATCH).min(BATCH);
             let entries = inner.store.watched(permit, at, most)?;
@@ -362,7 +361,7 @@ impl Reader {
         let watched = inner.store.watched(permit, at, BATCH)?;
         let Some(last) = watched.last().map(|last| last.number) else { return Ok(Step::default()) };
         let now = inner.clock.now();
-        let mut batch = Batch::new(&inner.store, permit, inner.params, &inner.secret);
+        let mut batch = Batch::new(&inner.store, permit, Params::editions(), &inner.secret);
         let mut work = Work { to: last, now_us: now.as_microsecond(), ..Work::default() };
         // What can fail comes before the rules count anything.
         let mut seen = Vec::with_capacity(watched.len());
@@ -398,7 +397,7 @@ impl Reader {
         let findings = self.commit(at, work).inspect_err(|error| {
             // What was told of and not kept is told of again: the rules remember nothing of it. Another watch that came further kept it.
             if !matches!(error, WatchError::Overtaken) {
-                (self.rules, self.day_at) = (Rules::new(inner.params), None);
+                (self.rules, self.day_at) = (Rules::new(Params::editions()), None);
             }
         })?;
         self.at = Some(last);
@@ -423,7 +422,7 @@ impl Reader {
     fn due(&self, permit: &Permit) -> Result<usize, WatchError> {
         let inner = &self.watch.inner;
         let now = inner.clock.now();
-        let mut batch = Batch::new(&inner.store, permit, inner.params, &inner.secret);
+        let mut batch = Batch::new(&inner.store, permit, Params::editions(), &inner.secret);
         let overdue = batch.overdue(now, DUE_MAX)?;
         if overdue.is_empty() {
             return Ok(0);
@@ -526,7 +525,7 @@ impl Work {
             behind.push(AccessKey { subject: entry.subject, time: entry.time, id: entry.id });
         }
         let fresh = Id16::random(&*watch.inner.random);
-        let params = watch.inner.params;
+        let params = of.map_or_else(|| watch.params(), |(entry, _)| Params::at(entry.time));
         self.findings.push((NewFinding { finding, role, institution, behind, params }, fresh));
     }
 

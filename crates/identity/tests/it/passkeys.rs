@@ -244,6 +244,20 @@ fn a_passkey_that_can_be_copied_is_no_members_of_staff() {
 }
 
 #[test]
+fn the_name_of_a_passkey_of_staff_is_cleaned_and_cut() {
+    let world = World::new();
+    let invitation = world.identity.staff_invite("박도윤", &[]).expect("a good name");
+    let (_, ask) = world.identity.staff_enrol(invitation.token.expose()).expect("a fresh invitation");
+    let answer = soft().create(&ask.options);
+    let sent = format!(" 열\n쇠\u{202e}\u{200b}{} ", "가".repeat(9_999));
+    let enrolled = world.identity.staff_enrolled(invitation.token.expose(), ask.cookie.expose(), &answer, &sent, HOME);
+    enrolled.expect("a good passkey");
+    let passkeys = world.identity.passkeys_of(invitation.account).expect("its passkeys");
+    let kept = format!("열쇠\u{fffd}\u{fffd}{}", "가".repeat(identity::PASSKEY_NAME_CHARS_MAX - 4));
+    assert_eq!(passkeys[0].name.expose(), &kept, "it is shown to whoever confirms the roles");
+}
+
+#[test]
 fn invitations_end() {
     let world = World::new();
     let invitation = world.identity.staff_invite("박도윤", &[]).expect("a good name");

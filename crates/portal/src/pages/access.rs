@@ -5,8 +5,8 @@ use crate::attempts;
 use crate::error::{PageError, page};
 use crate::fields::Asked;
 use crate::frame::Frame;
-use crate::looks::{Look, Shared, Sitting, sittings};
-use crate::pages::records::{item_key, own};
+use crate::looks::{Look, Seen, Shared, Sitting, sittings};
+use crate::pages::records::{item_words, own};
 use crate::pages::watch_case::short;
 use crate::places;
 use crate::texts::{Locale, Texts};
@@ -112,8 +112,7 @@ impl Told {
 
 impl ToldLook {
     fn new(t: &Texts, look: &Look) -> Self {
-        let what: Vec<(String, u32)> = look.seen.iter().flat_map(|seen| seen.what.clone()).collect();
-        Self { time: t.time(look.time), seen: seen(t, &what) }
+        Self { time: t.time(look.time), seen: seen(t, &look.seen) }
     }
 }
 
@@ -176,16 +175,17 @@ pub(crate) fn source(t: &Texts, source: &str) -> String {
 }
 
 /// What was seen, kinds that people call the same put together.
-fn seen(t: &Texts, what: &[(String, u32)]) -> Vec<String> {
-    let mut sums: Vec<(&'static str, u32)> = Vec::new();
-    for (kind, count) in what {
-        let key = item_key(kind);
-        match sums.iter_mut().find(|(known, _)| *known == key) {
+fn seen(t: &Texts, seen: &[Seen]) -> Vec<String> {
+    let mut sums: Vec<(String, u32)> = Vec::new();
+    let kinds = seen.iter().flat_map(|seen| seen.what.iter().map(|one| (one, seen.institution.as_ref())));
+    for ((kind, count), institution) in kinds {
+        let words = item_words(t, kind, institution);
+        match sums.iter_mut().find(|(known, _)| *known == words) {
             Some((_, sum)) => *sum = sum.saturating_add(*count),
-            None => sums.push((key, *count)),
+            None => sums.push((words, *count)),
         }
     }
-    sums.iter().map(|(key, count)| t.tn("visit-items", &[("what", &t.t(key)), ("count", &count.to_string())])).collect()
+    sums.iter().map(|(what, count)| t.tn("visit-items", &[("what", what), ("count", &count.to_string())])).collect()
 }
 
 impl AccessListPage {
@@ -332,6 +332,34 @@ mod tests {
         let shown = told(vec![Accessed { what: vec![("Chart".to_owned(), 1)], ..old }]);
         assert_eq!((shown[0].who.as_str(), shown[0].what.as_str()), ("김하늘 (scribe)", "transcribe"));
         assert_eq!(shown[0].seen, ["그 밖의 기록 1건"]);
+    }
+
+    #[test]
+    fn of_a_right_the_role_is_said_and_where_it_is_held() {
+        let of = |kind: &str, institution: Option<&str>| Accessed {
+            what: vec![(kind.to_owned(), 1)],
+            institution: institution.and_then(InstitutionCode::new),
+            ..sample_entry(0, "manage-rights")
+        };
+        let shown = told(vec![
+            of("right-given-clinician", Some("31100001")),
+            of("right-given-clinician", Some("31100002")),
+            of("right-asked-auditor", None),
+            of("right-taken-steward", None),
+            of("right-given", None),
+        ]);
+        let expected = [
+            "일 맡기기 확인(진료하는 의료인 · 병원 기호 31100001) 1건",
+            "일 맡기기 신청(감사 담당자) 1건",
+            "맡은 일에서 빼기(데이터 관리자) 1건",
+            "일 맡기기 확인(기다리는 신청 없음) 1건",
+            "일 맡기기 확인(진료하는 의료인 · 병원 기호 31100002) 1건",
+        ];
+        let seen: Vec<&str> = shown.iter().flat_map(|told| &told.seen).map(String::as_str).collect();
+        for words in expected {
+            assert!(seen.contains(&words), "{words} is missing in {seen:?}");
+        }
+        assert_eq!(seen.len(), expected.len());
     }
 
     #[test]

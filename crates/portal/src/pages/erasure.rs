@@ -6,7 +6,7 @@ use crate::certificate::{Worded, as_json, check};
 use crate::error::{PageError, faulty_page, page};
 use crate::fields::{Fresh, StaffForm};
 use crate::frame::Frame;
-use crate::pages::erasures::{ERASING, against, class_words, sample_outlook, takes, wait};
+use crate::pages::erasures::{ERASING, against, class_words, keep_longer, sample_outlook, takes, wait};
 use crate::pages::oversight::{name_of, role_among};
 use crate::pages::staff_access::{StaffNames, staff_names, staff_permit};
 use crate::pages::watch_case::short;
@@ -307,8 +307,8 @@ pub(crate) fn is_theirs(portal: &Portal, account: Id16, target: &Target) -> Resu
     }
 }
 
-/// Journals that a member of staff tried to have a hand in the erasure of their own records.
-pub(crate) fn refuse_theirs(portal: &Portal, permit: &Permit, target: &Target) -> Result<(), PageError> {
+/// Journals that a member of staff tried in vain to have a hand in the erasure of somebody's records, such as their own.
+pub(crate) fn note_refused(portal: &Portal, permit: &Permit, target: &Target) -> Result<(), PageError> {
     let Target::Person(subject) = *target else { return Ok(()) };
     let (actor, explanation) = (permit.actor().clone(), permit.explanation().to_owned());
     let (action, purpose, refused) = ("handle-erasures", "operation", Some("erasure".to_owned()));
@@ -330,13 +330,15 @@ fn actor_of(staff: &StaffMember) -> Actor {
 }
 
 fn seen(portal: &Portal, permit: &Permit, id: Id16) -> Result<Seen, PageError> {
-    let (shred, outlook) = portal.archive().store().shred(permit, id)?;
+    let (shred, mut outlook) = portal.archive().store().shred(permit, id)?;
+    let now = portal.archive().clock().now();
+    keep_longer(&mut outlook, &shred.scope, now);
     let (own, target) = (permit.actor().account, portal.archive().store().shred_target_of(&shred.scope)?);
     Ok(Seen {
         shred,
         outlook,
         names: staff_names(portal)?,
-        now: portal.archive().clock().now(),
+        now,
         own,
         is_theirs: is_theirs(portal, own, &target)?,
         wait_hours: portal.config().shred.wait_hours,
@@ -368,7 +370,7 @@ async fn act(
         let (id, permit, by) = handling_of(portal, &actor, &id)?;
         let target = portal.archive().store().shred_target(id)?.unwrap_or(Target::Installation);
         let done = if is_theirs(portal, by.account, &target)? {
-            refuse_theirs(portal, &permit, &target)?;
+            note_refused(portal, &permit, &target)?;
             false
         } else {
             done_or_refused(work(portal, &permit, id, by))?

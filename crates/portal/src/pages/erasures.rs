@@ -5,12 +5,13 @@ use crate::Portal;
 use crate::error::{PageError, faulty_page, form_page, page};
 use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
-use crate::pages::erasure::{Line, handling, is_theirs, refuse_theirs, sample_shred, scope_words};
+use crate::pages::erasure::{Line, handling, is_theirs, note_refused, sample_shred, scope_words};
 use crate::pages::records::item_key;
 use crate::pages::staff_access::{StaffNames, about, no_patient, patient_named, staff_names};
 use crate::pages::watch_case::short;
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
+use crate::words::day_of;
 use archive::retention::Retention;
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -18,11 +19,14 @@ use base::{Id16, Redacted, Timestamp};
 use policy::{Action, Actor, InstitutionCode, Permit, Purpose, Role, Target};
 use std::collections::BTreeMap;
 use store::{
-    HeldBy, NamedPatient, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredOutlook, ShredScope, ShredState, StoreError,
+    HeldBy, KnownPatient, NamedPatient, SHRED_TEXT_BYTES_MAX, Shred, ShredActor, ShredOutlook, ShredScope, ShredState,
+    StoreError,
 };
 
 /// Roles that ask for erasures and approve them.
 pub(crate) const ERASING: &[Role] = &[Role::Administrator, Role::Steward, Role::SecurityOfficer];
+/// The field that says which patient was looked at before their erasure is asked for: a number may be another's by then.
+const LOOKED_AT: &str = "patient";
 /// The years that are read as the end of retention.
 const YEARS: std::ops::RangeInclusive<u16> = 1950..=2200;
 
@@ -46,7 +50,7 @@ impl ErasuresPage {
         // What was asked for last comes first.
         let (over, open): (Vec<&Shred>, Vec<&Shred>) = shreds.iter().rev().partition(is_over);
         let lines = |shreds: Vec<&Shred>| shreds.into_iter().map(|shred| Line::new(t, shred, names)).collect();
-        let classes = Retention::standard().classes().iter();
+        let classes = Retention::every_class().iter();
         let class = |slug: &str| Choice::new(slug, &class_words(t, slug), filled.text("class"));
         Self {
             csrf,
@@ -183,9 +187,23 @@ pub(crate) fn against(t: &Texts, outlook: &ShredOutlook) -> Vec<String> {
     words
 }
 
+/// Says until when records of a class are to be kept by the law of now, where that is longer than by the law of their deposit. Of a
+/// whole patient the store tells it as of their deposits.
+pub(crate) fn keep_longer(outlook: &mut ShredOutlook, scope: &ShredScope, now: Timestamp) {
+    let (class, expiry_year) = match scope {
+        ShredScope::Class { class, expiry_year, .. } => (class, *expiry_year),
+        ShredScope::Group(group) => (&group.class, group.expiry_year),
+        ShredScope::Patient(_) => return,
+    };
+    let until = Retention::kept_until(class, expiry_year, now);
+    if i32::from(until) >= i32::from(day_of(now).year()) && outlook.keys > 0 {
+        outlook.kept_until = outlook.kept_until.max(Some(until));
+    }
+}
+
 /// A retention class in words.
 pub(crate) fn class_words(t: &Texts, slug: &str) -> String {
-    let class = Retention::standard().classes().iter().find(|class| class.name.as_str() == slug);
+    let class = Retention::every_class().iter().find(|class| class.name.as_str() == slug);
     class.map_or_else(
         || slug.to_owned(),
         |class| match t.locale {
@@ -231,7 +249,7 @@ fn named(t: &Texts, fields: &Fields) -> Result<Named, Faults> {
     if institution.is_none() {
         fault("class-institution", "ground-institution-fault");
     }
-    let class = Retention::standard().classes().iter().find(|class| class.name.as_str() == fields.text("class"));
+    let class = Retention::every_class().iter().find(|class| class.name.as_str() == fields.text("class"));
     if class.is_none() {
         fault("class", "erasure-class-fault");
     }
@@ -256,11 +274,25 @@ struct Looked {
     outlook: ShredOutlook,
 }
 
+/// Why the erasure of a patient who was found is not to be asked for: their words.
+fn refusal(portal: &Portal, by: Id16, known: KnownPatient, fields: &Fields) -> Result<Option<&'static str>, PageError> {
+    let looked_at = fields.text(LOOKED_AT);
+    Ok(if is_theirs(portal, by, &Target::Person(known.subject()))? {
+        Some("erasure-theirs")
+    } else if known.is_one_of_several {
+        Some("erasure-several")
+    } else if !looked_at.is_empty() && looked_at != known.patient.to_string() {
+        Some("erasure-other")
+    } else {
+        None
+    })
+}
+
 /// Asks the door about whom a form names, and looks what would go; faults where it names nobody, or nothing is to be asked for.
 fn look_at(portal: &Portal, actor: &Actor, t: &Texts, fields: &Fields) -> Result<Result<Looked, Faults>, PageError> {
     // Whoever may not ask learns nothing of who is a patient.
     let (permit, by) = handling(portal, actor, Target::Installation)?;
-    let (whose, named) = match named(t, fields) {
+    let (whose, mut named) = match named(t, fields) {
         Ok(named) => named,
         Err(faults) => return Ok(Err(faults)),
     };
@@ -270,16 +302,18 @@ fn look_at(portal: &Portal, actor: &Actor, t: &Texts, fields: &Fields) -> Result
             let found = about(portal, actor, (role, Action::HandleErasures), &Purpose::Operation, &patient)?;
             let Some((permit, known)) = found else { return Ok(Err(no_patient(t))) };
             let target = Target::Person(known.subject());
-            if is_theirs(portal, by.account, &target)? {
-                refuse_theirs(portal, &permit, &target)?;
-                return Ok(Err(Faults::one("number", t.t("erasure-theirs"))));
+            if let Some(why) = refusal(portal, by.account, known, fields)? {
+                note_refused(portal, &permit, &target)?;
+                return Ok(Err(Faults::one("number", t.t(why))));
             }
+            named.push((LOOKED_AT, known.patient.to_string()));
             (permit, ShredScope::Patient(known.patient))
         }
         Whose::Class(scope) => (permit, scope),
     };
     let wish = Wish { scope, named };
-    let outlook = portal.archive().store().shred_outlook(&permit, &wish.scope)?;
+    let mut outlook = portal.archive().store().shred_outlook(&permit, &wish.scope)?;
+    keep_longer(&mut outlook, &wish.scope, portal.archive().clock().now());
     if outlook.is_asked {
         return Ok(Err(wish.fault(t, "erasure-asked-already")));
     }

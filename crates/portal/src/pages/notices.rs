@@ -23,8 +23,8 @@ pub(crate) struct NoticesPage {
     /// That somebody asked for the second factors to be reset, and it can still be stopped.
     recovery: Option<String>,
     notices: Vec<Line>,
-    /// What to do about something that somebody does not know of.
-    wrong: String,
+    /// What to do about something that somebody does not know of, one step after another.
+    wrong: Vec<String>,
 }
 
 struct Line {
@@ -35,10 +35,9 @@ struct Line {
 }
 
 impl NoticesPage {
-    fn new(frame: Frame, csrf: String, holder: Holder, recovery: Option<Timestamp>, notices: &[Notice]) -> Self {
+    fn new(frame: Frame, csrf: String, whose: Whose, recovery: Option<Timestamp>, notices: &[Notice]) -> Self {
         let t = frame.t;
-        // Staff have passkeys alone.
-        let wrong = t.t(if holder == Holder::Staff { "notices-wrong-staff" } else { "notices-wrong" });
+        let wrong = whose.steps().map(|key| t.t(key)).collect();
         let notices = notices.iter().map(|notice| Line::new(t, notice)).collect();
         let recovery = recovery.map(|at| t.t1("notices-recovery-text", "date", t.moment(at)));
         Self { frame, csrf, done: None, recovery, notices, wrong }
@@ -55,13 +54,35 @@ impl NoticesPage {
         let notices: Vec<Notice> = NoticeKind::ALL.iter().map(one).collect();
         let frame = Frame::sample(locale, "notices-title", "account", "/account/notices", true);
         let asked = Timestamp::from_second(1_795_330_000).ok();
-        Self::new(frame, "sample-token".to_owned(), Holder::Person, asked, &notices)
+        Self::new(frame, "sample-token".to_owned(), Whose { holder: Holder::Person, has_app: true }, asked, &notices)
     }
 
     pub fn sample_none(locale: Locale) -> Self {
         let frame = Frame::sample(locale, "notices-title", "account", "/account/notices", true);
         let done = Some(frame.t.t("notices-recovery-stopped"));
-        Self { done, ..Self::new(frame, "sample-token".to_owned(), Holder::Person, None, &[]) }
+        let whose = Whose { holder: Holder::Person, has_app: false };
+        Self { done, ..Self::new(frame, "sample-token".to_owned(), whose, None, &[]) }
+    }
+}
+
+/// Whose notices they are, and with what they can prove themselves.
+#[derive(Clone, Copy)]
+struct Whose {
+    holder: Holder,
+    has_app: bool,
+}
+
+impl Whose {
+    /// What to do about something that somebody does not know of. Whoever has no app is not sent to connect one anew.
+    fn steps(self) -> impl Iterator<Item = &'static str> {
+        let is_staff = self.holder == Holder::Staff;
+        let steps = [
+            (true, "notices-wrong-devices"),
+            (true, "notices-wrong-passkeys"),
+            (self.has_app && !is_staff, "notices-wrong-app"),
+            (is_staff, "notices-wrong-tell"),
+        ];
+        steps.into_iter().filter_map(|(is_theirs, key)| is_theirs.then_some(key))
     }
 }
 
@@ -113,6 +134,6 @@ async fn shown(member: &Member, done: Option<&str>) -> Result<Response, PageErro
         bar.notices = 0;
     }
     let done = done.map(|key| frame.t.t(key));
-    let holder = member.session.holder;
-    page(&NoticesPage { done, ..NoticesPage::new(frame, member.csrf(), holder, recovery, &notices) })
+    let whose = Whose { holder: member.session.holder, has_app: member.session.second_factor.has_totp() };
+    page(&NoticesPage { done, ..NoticesPage::new(frame, member.csrf(), whose, recovery, &notices) })
 }

@@ -92,7 +92,13 @@ struct Line {
     asked: Vec<RightLine>,
     /// Where something waits: what has to be done, and when they set up which passkey.
     to_do: Option<String>,
-    enrolled: Vec<String>,
+    enrolled: Vec<Enrolled>,
+}
+
+/// A passkey that somebody set up. What they called it stands by itself: it is theirs to say, and no sentence is to go on in it.
+struct Enrolled {
+    made: String,
+    name: Option<String>,
 }
 
 /// A right of somebody, held or asked for.
@@ -100,6 +106,8 @@ struct RightLine {
     text: String,
     role: &'static str,
     institution: String,
+    /// Until when it waits.
+    until: Option<String>,
     /// Whether it waits for the one who looks.
     confirms: bool,
 }
@@ -136,7 +144,7 @@ impl PeoplePage {
         ];
         let [own, colleague, invited] = [people[0].account, people[1].account, people[2].account];
         let at = |role| Right::Appointed { role, institution: InstitutionCode::new("31100001") };
-        let asked = |account, right| AskedRight { account, right, by: Id16::default() };
+        let asked = |account, right| AskedRight { account, right, by: Id16::default(), until: moment(1_797_900_000) };
         let passkey = PasskeyInfo {
             id: String::new(),
             name: Redacted::new("보안 열쇠".to_owned()),
@@ -178,8 +186,13 @@ impl Line {
         let held = standing.held.iter().filter(|(whose, _)| *whose == account);
         let waiting = || standing.asked.iter().filter(move |one| one.account == account);
         let may_confirm = |one: &AskedRight| is_active && !knew_link && account != own && one.by != own;
-        let asked: Vec<_> =
-            waiting().map(|one| RightLine::new(t, "people-asked", &one.right, may_confirm(one))).collect();
+        let asked: Vec<_> = waiting()
+            .map(|one| RightLine {
+                until: Some(t.t1("people-asked-until", "date", t.moment(one.until))),
+                confirms: may_confirm(one),
+                ..RightLine::new(t, "people-asked", &one.right)
+            })
+            .collect();
         let to_do = match staff.state {
             StaffState::Invited => "people-not-come",
             _ if asked.iter().any(|one| one.confirms) => "people-compare",
@@ -197,28 +210,28 @@ impl Line {
             is_active,
             is_left: staff.state == StaffState::Left,
             is_self: account == own,
-            held: held.map(|(_, right)| RightLine::new(t, "people-holds", right, false)).collect(),
+            held: held.map(|(_, right)| RightLine::new(t, "people-holds", right)).collect(),
             to_do: (!asked.is_empty() && account != own).then(|| t.t(to_do)),
             asked,
-            enrolled: passkeys.map(|passkey| enrolled(t, passkey)).collect(),
+            enrolled: passkeys.map(|passkey| Enrolled::new(t, passkey)).collect(),
         }
     }
 }
 
 impl RightLine {
-    fn new(t: &Texts, key: &str, right: &Right, confirms: bool) -> Self {
+    fn new(t: &Texts, key: &str, right: &Right) -> Self {
         let text = t.t1(key, "role", role_words(t, right));
         let institution = right.institution().map(ToString::to_string).unwrap_or_default();
-        Self { text, role: right.role().name(), institution, confirms }
+        Self { text, role: right.role().name(), institution, until: None, confirms: false }
     }
 }
 
-/// When and with what somebody came, to be compared with what they say themselves.
-fn enrolled(t: &Texts, passkey: &PasskeyInfo) -> String {
-    let made = t.moment(passkey.made);
-    match passkey.name.expose().as_str() {
-        "" => t.t1("people-enrolled", "date", made),
-        name => t.t2("people-enrolled-named", ("name", name.to_owned()), ("date", made)),
+impl Enrolled {
+    /// When and with what somebody came, to be compared with what they say themselves.
+    fn new(t: &Texts, passkey: &PasskeyInfo) -> Self {
+        let name = passkey.name.expose();
+        let made = t.t1("people-enrolled", "date", t.moment(passkey.made));
+        Self { made, name: (!name.is_empty()).then(|| name.clone()) }
     }
 }
 

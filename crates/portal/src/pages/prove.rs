@@ -84,7 +84,8 @@ fn act_of(t: &Texts, path: &str) -> String {
     t.t(if t.has(&key) { &key } else { "onward-other" })
 }
 
-/// Whom a form of staff is about: the colleague, the role, the number of the patient. Nothing else that it says is told.
+/// Whom a form of staff is about: the colleague, the role, the number of the patient, of the ground or of the erasure, as the page
+/// shows it that the form stands on. Nothing else that it says is told.
 fn whom(t: &Texts, held: &HeldForm, name_of: &dyn Fn(Id16) -> Option<String>) -> Vec<String> {
     let field = |name: &str| held.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
     let at = |what: String| match InstitutionCode::new(field("institution")) {
@@ -104,6 +105,16 @@ fn whom(t: &Texts, held: &HeldForm, name_of: &dyn Fn(Id16) -> Option<String>) ->
     }
     if let Ok(subject) = field("subject").parse::<Id16>() {
         whom.push(t.t1("watch-entry-subject", "number", short(subject)));
+    }
+    let named = held.action.split('/').find_map(|part| part.parse::<Id16>().ok());
+    match named {
+        Some(erasure) if held.action.starts_with("/staff/erasures/") => {
+            whom.push(t.t1("whom-erasure", "number", erasure.to_string()));
+        }
+        named => {
+            let ground = named.or_else(|| field("ground").parse().ok());
+            whom.extend(ground.map(|ground| t.t1("access-ground", "number", short(ground))));
+        }
     }
     whom
 }
@@ -267,11 +278,12 @@ mod tests {
 
     #[test]
     fn whom_a_form_is_about_is_said_and_nothing_else_of_it() {
-        let said = |fields: &[(&str, &str)]| {
+        let said_to = |action: &str, fields: &[(&str, &str)]| {
             let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            let held = HeldForm { action: "/staff".to_owned(), fields };
+            let held = HeldForm { action: action.to_owned(), fields };
             whom(Locale::Korean.texts(), &held, &|account| (account == Id16([7; 16])).then(|| "한지우".to_owned()))
         };
+        let said = |fields: &[(&str, &str)]| said_to("/staff", fields);
         let (known, unknown) = (Id16([7; 16]).to_string(), Id16([8; 16]).to_string());
         let role = [("account", &*known), ("role", "clinician"), ("institution", "31100001")];
         assert_eq!(said(&role), ["직원: 한지우", "맡은 일: 진료하는 의료인 (31100001)"]);
@@ -280,5 +292,8 @@ mod tests {
         assert_eq!(said(&patient), ["환자 번호: p1 (31100001)"]);
         assert_eq!(said(&[("flag", "vip"), ("subject", &known), ("reason", "관심이 줄어듦")]), ["대상 07070707"]);
         assert_eq!(said(&[("number", &"1".repeat(65)), ("what", "all")]), Vec::<String>::new());
+        assert_eq!(said_to(&format!("/staff/erasures/{known}/approve"), &[]), [format!("삭제 번호: {known}")]);
+        assert_eq!(said_to(&format!("/staff/records/{known}"), &[("what", "all")]), ["근거 번호 07070707"]);
+        assert_eq!(said_to("/staff/representatives/record", &[("ground", &*known)]), ["근거 번호 07070707"]);
     }
 }

@@ -336,11 +336,28 @@ pub(crate) fn item_key(kind: &str) -> &'static str {
         "erasure-asked" => "item-erasure-asked",
         "erasure-approved" => "item-erasure-approved",
         "erasure-withdrawn" => "item-erasure-withdrawn",
+        "account-end" => "item-account-end",
         "Device" | "HealthcareService" | "Location" | "Organization" | "Practitioner" | "PractitionerRole" => {
             "item-context"
         }
         _ => "item-other",
     }
+}
+
+/// The words for a kind of what an entry of the access log is about. Of a right they say the role, and the institution where it is
+/// held at one.
+pub(crate) fn item_words(t: &Texts, kind: &str, at: Option<&InstitutionCode>) -> String {
+    let done = ["right-asked", "right-given", "right-taken"].into_iter().find(|done| kind.starts_with(done));
+    let Some(done) = done else { return t.t(item_key(kind)) };
+    // One that was tried in vain may be about no role.
+    let role = kind[done.len()..].trim_start_matches('-');
+    let key = format!("role-{role}");
+    let role = if t.has(&key) { t.t(&key) } else { t.t("item-right-none") };
+    let role = match at {
+        Some(at) => t.t2("people-role-at", ("role", role), ("institution", at.to_string())),
+        None => role,
+    };
+    t.t1(&format!("item-{done}"), "role", role)
 }
 
 /// The words for a class of encounter (HL7 v3 ActEncounterCode).
@@ -451,8 +468,10 @@ pub(crate) async fn records_page(person: &Person, around: Around) -> Result<Reco
 
 pub(crate) fn sample_listed() -> Listed {
     let code = |text: &str| InstitutionCode::new(text).unwrap_or_else(|| unreachable!("samples have good codes"));
-    let key = |kind: &str, name: &str| {
-        store::ResourceKey::derived(policy::Owner::patient(&code("31100001"), "sample"), &code("31100001"), kind, name)
+    let key = |kind: &str, name: &str| store::ResourceKey {
+        owner: policy::Owner::Patient(Id16::derived(&["sample"])),
+        resource_type: kind.to_owned(),
+        id: Id16::derived(&["sample", kind, name]),
     };
     let moment = |text: &str| text.parse::<Timestamp>().ok();
     let diagnosis =

@@ -5,6 +5,7 @@ use crate::error::{PageError, form_page, page};
 use crate::fields::{Fields, Fresh, SessionForm, StaffForm};
 use crate::frame::{Faults, Frame};
 use crate::pages::people::{Link, managing_account};
+use crate::pages::proofs::instead;
 use crate::pages::staff_access::staff_permit;
 use crate::texts::{Locale, Texts};
 use crate::visitor::{StaffMember, Visitor};
@@ -153,6 +154,8 @@ pub(crate) struct StaffRecoveryPage {
 struct Shown {
     name: String,
     birth: Option<String>,
+    /// What does in place of an identity card for a person who may be too young to have one.
+    instead: Option<String>,
     staff: bool,
     made: String,
     from: String,
@@ -161,7 +164,8 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(t: &Texts, request: &Recovery) -> Self {
+    fn new(t: &Texts, request: &Recovery, now: Timestamp) -> Self {
+        let birth = request.birth_date.as_ref().map(|date| *date.expose());
         let approval = |word: &RecoveryWord| {
             t.tn(
                 "recovery-approved-by",
@@ -175,7 +179,8 @@ impl Shown {
         };
         Self {
             name: request.name.expose().clone(),
-            birth: request.birth_date.as_ref().map(|date| t.day(*date.expose())),
+            birth: birth.map(|date| t.day(date)),
+            instead: instead(t, "patient-id", birth, now).filter(|_| request.holder == Holder::Person),
             staff: request.holder == Holder::Staff,
             made: t.moment(request.made),
             from: t.t1("recover-from", "date", t.moment(request.from)),
@@ -214,7 +219,7 @@ impl StaffRecoveryPage {
             account: Id16::derived(&["person"]),
             holder: Holder::Person,
             name: Redacted::new("김하늘".to_owned()),
-            birth_date: Some(Redacted::new(jiff::civil::date(1980, 1, 2))),
+            birth_date: Some(Redacted::new(jiff::civil::date(2011, 1, 2))),
             made: moment(1_795_340_000),
             from: moment(1_795_340_600),
             until: moment(1_795_426_400),
@@ -222,7 +227,7 @@ impl StaffRecoveryPage {
         };
         let shown = Self::sample(locale);
         let faults = Faults::one("proof", shown.frame.t.t("recovery-proof-fault"));
-        let request = Some(Shown::new(shown.frame.t, &request));
+        let request = Some(Shown::new(shown.frame.t, &request, moment(1_795_340_900)));
         Self { code: "7K3M-92QX-ABCD".to_owned(), request, faults, ..shown }
     }
 }
@@ -246,9 +251,10 @@ async fn shown(staff: &StaffMember, said: Said) -> Result<Response, PageError> {
     let mut request = None;
     if !code.is_empty() {
         let wanted = code.clone();
-        let found = staff.visitor.portal.blocking(move |portal| Ok(portal.identity().recovery(&wanted)));
-        match found.await? {
-            Ok(found) => request = Some(Shown::new(t, &found)),
+        let looking = move |portal: &Portal| Ok((portal.identity().recovery(&wanted), portal.archive().clock().now()));
+        let (found, now) = staff.visitor.portal.blocking(looking).await?;
+        match found {
+            Ok(found) => request = Some(Shown::new(t, &found, now)),
             Err(IdentityError::RecoveryOver) => faults = Faults::one("code", t.t("recovery-over")),
             Err(error) => return Err(error.into()),
         }
@@ -333,6 +339,11 @@ async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<
             Err(error) => return Ok(Err(error)),
         };
         let action = if approves { "approve-recovery" } else { "refuse-recovery" };
+        // Nobody of the staff decides about what is their own as a person either.
+        if portal.watch()?.is_own(actor.account, found.account)? {
+            journal(portal, actor, found.account, action, Some("own"))?;
+            return Ok(Err(IdentityError::RecoveryOwn));
+        }
         // What is left out is no decision yet.
         if let Err(error) = Identity::recovery_texts(&reason, approves.then_some(&*proof)) {
             journal(portal, actor, found.account, action, Some("recovery"))?;
@@ -392,7 +403,12 @@ fn journal(
 /// `POST /staff/people/recover`: a request for a colleague who lost their passkey.
 pub(crate) async fn ask_for(form: Fresh<StaffForm>) -> Result<Response, PageError> {
     let Fresh(StaffForm { staff, fields }) = form;
+    let own = staff.session.account;
     let asking = managing_account(&staff, &fields, &[StaffState::Active], move |portal, permit, account| {
+        // Whoever is here has their passkey, and would be handed the word that a colleague is to hand over.
+        if account == own {
+            return Err(PageError::StaffDenied);
+        }
         let ask = || portal.identity().recovery_ask_for(permit, account);
         match portal.archive().store().noted(permit, account, "recovery", ask) {
             Ok(asked) => Ok(Some(asked)),
@@ -408,5 +424,27 @@ pub(crate) async fn ask_for(form: Fresh<StaffForm>) -> Result<Response, PageErro
             let faults = Faults::one("code", staff.visitor.t().t("recovery-open"));
             shown(&staff, Said { faults, ..Said::default() }).await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_under_seventeen_shows_other_papers_and_a_member_of_staff_does_not() {
+        let (t, now) = (Locale::Korean.texts(), "2026-11-22T12:00:00+09:00".parse().expect("a time"));
+        let instead = |holder, birth: Option<&str>| {
+            let birth_date = birth.map(|day| Redacted::new(day.parse().expect("a day")));
+            let name = Redacted::new("김하늘".to_owned());
+            let account = Id16::default();
+            let request =
+                Recovery { account, holder, name, birth_date, made: now, from: now, until: now, approvals: vec![] };
+            Shown::new(t, &request, now).instead
+        };
+        let young = instead(Holder::Person, Some("2009-11-23")).expect("other papers");
+        assert!(young.contains("만 17세 미만") && young.contains("학생증"), "{young}");
+        assert_eq!(instead(Holder::Person, Some("2009-11-22")), None, "seventeen today");
+        assert_eq!(instead(Holder::Staff, None), None);
     }
 }

@@ -8,6 +8,7 @@ use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::access::Numbered;
 use crate::pages::ground::{GroundLine, PlaceNames, Turn, Whose, place_names};
 use crate::pages::oversight::role_among;
+use crate::pages::proofs::instead;
 use crate::pages::staff::{Notice, told};
 use crate::places::AskedFor;
 use crate::texts::{Locale, Texts};
@@ -47,6 +48,8 @@ pub(crate) struct StaffAccessPage {
     after: Option<String>,
     offers: Vec<Offer>,
     roles: Vec<Choice>,
+    /// How a patient who asks in person shows who they are, where the asker takes such requests: their age is not known by then.
+    identity: Option<String>,
     /// Who may be told of a broken glass; nobody where the asker breaks none.
     seconds: Vec<Choice>,
     breaks: bool,
@@ -78,6 +81,10 @@ impl StaffAccessPage {
             after: None,
             offers: Vec::new(),
             roles: roles.map(role).collect(),
+            identity: known.holds.contains(&Role::Support).then(|| {
+                let young = instead(t, "patient-id", None, known.now).unwrap_or_default();
+                format!("{} {young}", t.t("ground-identity"))
+            }),
             seconds: known.seconds.iter().map(second).collect(),
             breaks,
             filled,
@@ -114,6 +121,7 @@ impl StaffAccessPage {
             asked: Vec::new(),
             notices: vec![GlassNotice { ground: Id16::default(), told: moment(1_795_331_000) }],
             seconds: [(Id16::derived(&["x"]), "한지우".to_owned())].into(),
+            now: moment(1_795_331_000),
         };
         let offers =
             vec![Offer { id: Id16::derived(&["c"]).to_string(), until: frame.t.moment(moment(1_795_440_000)) }];
@@ -143,6 +151,7 @@ struct Known {
     asked: Vec<AskedFor>,
     notices: Vec<GlassNotice>,
     seconds: StaffNames,
+    now: Timestamp,
 }
 
 impl Known {
@@ -179,7 +188,8 @@ fn known(portal: &Portal, account: Id16, page: &GroundPage) -> Result<Known, Pag
     let seconds = if holds.contains(&Role::Clinician) { seconds(portal, account)? } else { StaffNames::new() };
     let GroundList { grounds, next } = store.own_grounds(account, page)?;
     let places = place_names(portal, &grounds)?;
-    Ok(Known { holds, grounds, next, places, asked: Vec::new(), notices: store.glass_notices(account)?, seconds })
+    let (notices, now) = (store.glass_notices(account)?, portal.archive().clock().now());
+    Ok(Known { holds, grounds, next, places, asked: Vec::new(), notices, seconds, now })
 }
 
 /// Asks the door for a member of staff; who is not appointed is told so.
@@ -281,8 +291,10 @@ pub(crate) fn about(
     purpose: &Purpose,
     patient: &NamedPatient,
 ) -> Result<Option<(Permit, KnownPatient)>, PageError> {
-    let permit = staff_permit(portal, actor, role, action, Target::Patient(patient.by_id()), purpose.clone())?;
-    let known = match portal.archive().store().subject_of(&permit, patient) {
+    let store = portal.archive().store();
+    let named = Target::Patient(patient.by_id(store.ids()));
+    let permit = staff_permit(portal, actor, role, action, named, purpose.clone())?;
+    let known = match store.subject_of(&permit, patient) {
         Ok(known) => known,
         Err(StoreError::Missing { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -449,18 +461,17 @@ pub(crate) async fn seen(form: StaffForm) -> Result<Response, PageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use policy::Owner;
 
     #[test]
     fn a_wish_names_a_patient_and_a_reason() {
         let at = |institution: &str, number: &str, reason: &str| {
             let fields = Fields::of(&[("institution", institution), ("number", number), ("reason", reason)]);
             wish(Locale::Korean.texts(), &fields)
-                .map(|wish| wish.patient.by_id())
+                .map(|wish| wish.patient)
                 .map_err(|faults| faults.0.into_iter().map(|fault| fault.field).collect::<Vec<_>>())
         };
         let code = InstitutionCode::new("31100001").expect("a code");
-        assert_eq!(at("31100001", " p1 ", "외래"), Ok(Owner::patient(&code, "p1").id()));
+        assert_eq!(at("31100001", " p1 ", "외래"), Ok(NamedPatient::new(code.clone(), "p1")));
         assert_eq!(at("", "", " ").expect_err("nothing"), ["institution", "number", "reason"]);
         assert_eq!(at("31100001", &"1".repeat(65), "외래").expect_err("long"), ["number"]);
         assert_eq!(reach(Role::Pharmacist, &code, &[]).1.to_text(), "medications;");

@@ -141,11 +141,11 @@ fn key_stores(t: &Texts, found: &Condition) -> Part {
 }
 
 fn logs(t: &Texts, found: &Condition) -> Part {
-    let items = found.logs.iter().map(|log| log_item(t, log));
+    let items = found.logs.iter().map(|log| log_item(t, log, found.has_authority));
     part(t, "status-logs", None, items.collect())
 }
 
-fn log_item(t: &Texts, log: &LogCondition) -> Item {
+fn log_item(t: &Texts, log: &LogCondition, has_authority: bool) -> Item {
     let name = match log.log {
         Log::Records => "status-log-records",
         Log::Access => "status-log-access",
@@ -161,21 +161,22 @@ fn log_item(t: &Texts, log: &LogCondition) -> Item {
     if let Some(behind_s) = log.unwatched_s.filter(|_| log.is_unwatched()) {
         facts.push(fact(t, "status-unwatched", t.t1("status-seconds", "count", behind_s)));
     }
-    if let Some(witnessed) = &log.witnessed {
-        facts.push(fact(t, "status-witnessed", count(witnessed.size)));
-    }
-    facts.extend(stamped(t, log).map(|value| fact(t, "status-stamped", value)));
+    let witnessed = log.witnessed.as_ref().map_or_else(|| t.t("status-witnessed-none"), |one| count(one.size));
+    facts.push(fact(t, "status-witnessed", witnessed));
+    facts.push(fact(t, "status-stamped", stamped(t, log, has_authority)));
     let state = t.t(if well { "status-sealed" } else { "status-log-stopped" });
     Item { name: t.t(name), state, well, facts }
 }
 
-/// The newest time-stamp over a log; `None` where there is none and none is due.
-fn stamped(t: &Texts, log: &LogCondition) -> Option<String> {
+/// The newest time-stamp over a log, or why there is none.
+fn stamped(t: &Texts, log: &LogCondition, has_authority: bool) -> String {
     match &log.stamped {
-        None => log.stamp_overdue.then(|| t.t("status-stamped-missing")),
+        None if log.stamp_overdue => t.t("status-stamped-missing"),
+        None if has_authority => t.t("status-never"),
+        None => t.t("status-stamped-none"),
         Some(Stamped { size, at, .. }) => {
             let key = if log.stamp_overdue { "status-stamped-late" } else { "status-stamped-at" };
-            Some(t.tn(key, &[("time", &t.moment(*at)), ("count", &size.to_string())]))
+            t.tn(key, &[("time", &t.moment(*at)), ("count", &size.to_string())])
         }
     }
 }
@@ -259,6 +260,7 @@ fn sample_conditions() -> [Condition; 3] {
     let well = Condition {
         at,
         logs: Log::ALL.map(log).to_vec(),
+        has_authority: true,
         sites: ["seoul", "busan", "daejeon"].map(site).to_vec(),
         sites_wanted: 2,
         key_stores: ["vault-1", "vault-2", "vault-3"].map(key_store).to_vec(),

@@ -4,7 +4,7 @@ use crate::error::{PageError, form_page};
 use crate::fields::{Fields, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
 use crate::pages::access::source;
-use crate::pages::records::item_key;
+use crate::pages::records::{item_key, item_words};
 use crate::pages::watch::{Line, officer, permit, seeing};
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
@@ -106,10 +106,10 @@ impl Entry {
         let name = entry.actor.name.expose();
         let role = word(t, "role", &entry.actor.role);
         let who = if name.is_empty() { role } else { t.tn("access-by", &[("name", name), ("role", &role)]) };
-        let seen = entry
-            .what
-            .iter()
-            .map(|(kind, count)| t.tn("visit-items", &[("what", &t.t(item_key(kind))), ("count", &count.to_string())]));
+        let seen = entry.what.iter().map(|(kind, count)| {
+            let what = item_words(t, kind, entry.institution.as_ref());
+            t.tn("visit-items", &[("what", &what), ("count", &count.to_string())])
+        });
         let what = std::iter::once(word(t, "action", &entry.action)).chain(seen).collect::<Vec<_>>().join(", ");
         let result = match &entry.result {
             AccessResult::Granted => t.t("access-granted"),
@@ -280,7 +280,7 @@ fn sample_found() -> Found {
 }
 
 fn sample_file(outcome: Option<Outcome>) -> CaseFile {
-    let duties = outcome.map(|outcome| Params::standard().duties_of(outcome)).into_iter().flatten();
+    let duties = outcome.map(|outcome| Params::at(sample_time(10)).duties_of(outcome)).into_iter().flatten();
     let due = duties.map(|duty| watch::Due {
         until: duty.within_hours.map(|_| sample_time(-259_200)),
         is_done: duty.slug == "end-rights",

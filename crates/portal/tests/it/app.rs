@@ -82,7 +82,15 @@ fn an_app_goes_where_a_passkey_is_left() {
     page.says(200, "id=\"remove-form\"");
     remove(&page).says(200, "id=\"said\"").says(200, "id=\"none\"").says(200, "id=\"set-up\"");
     assert_eq!(other.get("/records").status, 401, "whoever it let in is let out");
-    browser.get("/account/notices").says(200, "인증 앱을 지웠습니다").says(200, "패스키를 만들었습니다");
+    let notices = browser.get("/account/notices");
+    notices
+        .says(200, "인증 앱을 지웠습니다")
+        .says(200, "패스키를 만들었습니다")
+        .says(200, "내가 만들지 않은 패스키를 지워");
+    assert!(
+        !notices.text().contains("인증 앱을 새로 연결해"),
+        "who has a passkey alone is not sent to connect an app anew"
+    );
     let again = site.browser();
     site.prove(&again, &site.kim);
     again.get("/sign-in/second-step").leads_to("/sign-in/passkey");

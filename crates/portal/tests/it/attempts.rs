@@ -2,10 +2,12 @@
 //! whose records they are; and of how many nobody is told one by one.
 
 use policy::{Action, Door};
-use store::{AccessEntry, AccessResult};
+use store::{AccessEntry, AccessResult, Right};
+use synth::passkey::SoftKey;
 
 use crate::browser::Browser;
 use crate::site::Site;
+use crate::staff::{logged, member_with, options};
 
 const HALF: &str = "내 이름으로 들어오려고 한 사람";
 const NOT_FINISHED: &str = "두 번째 확인(인증 앱의 숫자)을 마치지 않아서";
@@ -114,6 +116,37 @@ fn the_journal_grows_by_few_entries_however_many_ask() {
     }
     let told = log(&site, &app, &site.kim);
     assert_eq!(told.matches(FORGED).count(), 1, "of one patient and one minute, one is kept: {told}");
+}
+
+#[test]
+fn what_somebody_who_left_tries_is_seen_however_many_sessions_they_invent() {
+    let site = Site::new();
+    let mut key = SoftKey::new(&site.url);
+    let browser = member_with(&site, "한지우", &mut key, Right::Operator);
+    let old = browser.cookies.borrow()["__Host-hanmaru-session"].clone();
+    let account = site.identity.staff().expect("a list")[0].account;
+    site.identity.off_board(account).expect("they were here");
+    for number in 0..100_u8 {
+        with_session(&browser, &format!("{number:043}"));
+        let id = base::Id16([number; 16]);
+        assert_eq!(browser.get(&format!("/records/visit/{id}-{id}")).status, 401);
+    }
+    let theirs =
+        || logged(&site).into_iter().filter(|entry| entry.actor.account == account && entry.actor.assurance == 0);
+    assert_eq!(theirs().count(), 0);
+    with_session(&browser, &old);
+    browser.get("/staff/people");
+    let stranger = site.browser();
+    let page = stranger.get("/staff/sign-in");
+    stranger.post("/staff/sign-in", &[("answer", &key.get(&options(&page)))]);
+    let names: Vec<String> = theirs().map(|entry| entry.actor.name.expose().clone()).collect();
+    assert_eq!(names, ["session-over", "passkey-refused"]);
+    assert!(theirs().all(|entry| entry.subject == account), "under their account, where it is looked for");
+    let watch = crate::watch::watch(&site);
+    let mut reader = watch.reader();
+    while reader.step().expect("watched").more {}
+    let found = watch.untold().expect("a list");
+    assert!(found.iter().any(|new| new.rule == "after-revocation"), "and the watch tells of it");
 }
 
 /// The entries that say how many were not journalled one by one, once there are so many.

@@ -2,12 +2,13 @@
 //! anybody can check. Each act stands in the log of whom it erases.
 
 use crate::browser::{Answer, Browser};
-use crate::site::{CODE, Site};
+use crate::site::{CHART, CODE, Site, numbers};
 use crate::staff::{logged, member_with, options, sign_in};
 use base::Id16;
 use policy::{Action, InstitutionCode, Owner, Permit, Role};
-use store::{AccessResult, Log, Right, ShredActor, ShredState};
+use store::{AccessResult, Log, Right, ShredActor, ShredScope, ShredState};
 use synth::passkey::SoftKey;
+use testkit::BagBuilder;
 
 /// Hours that an approved erasure waits here, in seconds.
 const WAIT_S: i64 = 168 * 3600;
@@ -60,8 +61,8 @@ fn repair(site: &Site) -> Permit {
     site.world.store().ask_job(&site.world.archive().shared_door(), "eraser", Action::Repair).expect("permitted")
 }
 
-fn patient(number: &str) -> Owner {
-    Owner::patient(&InstitutionCode::new(CODE).expect("a code"), number)
+fn patient(site: &Site, number: &str) -> Owner {
+    site.world.store().ids().patient(&InstitutionCode::new(CODE).expect("a code"), number)
 }
 
 /// What was journalled of erasures about somebody: whose name, and what, or why it was refused.
@@ -137,7 +138,7 @@ fn an_erasure_lives_from_its_request_to_its_certificate() {
     assert!(!admin.get(&address).text().contains("id=\"command\""), "it waits");
     assert_eq!(admin.get(&at("certificate")).status, 404);
 
-    let hold = site.world.store().place_hold(&repair(&site), patient("p1"), "법원 명령", None).expect("placed");
+    let hold = site.world.store().place_hold(&repair(&site), patient(&site, "p1"), "법원 명령", None).expect("placed");
     site.world.clock.advance(WAIT_S);
     for member in [&mut steward, &mut officer, &mut admin] {
         member.come_again();
@@ -154,7 +155,7 @@ fn an_erasure_lives_from_its_request_to_its_certificate() {
     let begun = officer.get(&address);
     begun.says(200, "아직 키를 없애지 않았습니다").says(200, "id=\"command\"");
     assert!(!begun.text().contains("id=\"withdraw\""), "it is begun");
-    let hold = site.world.store().place_hold(&repair(&site), patient("p1"), "법원 명령", None).expect("placed");
+    let hold = site.world.store().place_hold(&repair(&site), patient(&site, "p1"), "법원 명령", None).expect("placed");
     let stopped = officer.get(&address);
     stopped.says(200, "보존 명령이 있어서 멈추어 있습니다").says(200, "id=\"against\"").says(200, "id=\"withdraw\"");
     assert!(!stopped.text().contains("삭제 중") && !stopped.text().contains("id=\"command\""));
@@ -250,6 +251,39 @@ fn what_is_withdrawn_or_never_was_cannot_be_approved_and_what_retention_ended_fo
     look("x").says(422, "year-fault");
     // The second patient came in 2022 and is kept for ten years.
     look("2032").says(200, "환자 1명의 기록").says(200, "2032년 끝까지");
+}
+
+#[test]
+fn a_number_of_several_records_names_none_and_what_was_looked_at_is_what_is_asked_for() {
+    let site = Site::new();
+    let kim = site.world.visitor(&site.kim).account;
+    let steward = Member::new(&site, "박도윤", Role::Steward);
+    let of = |number| [("what", "patient"), ("institution", CODE), ("number", number)];
+    let [first, other] = ["p1", "p9"].map(|number| patient(&site, number).id().to_string());
+    let looked = steward.send("/staff/erasures/look", &of(CHART));
+    looked.says(200, "id=\"takes\"").says(200, &format!("name=\"patient\" value=\"{first}\""));
+
+    let bag = BagBuilder::new(CODE).patient_with("p9", &site.kim, &numbers(&site.kim)).visit("p9", "v9", "2021-03-02");
+    site.world.deposit(&bag.write(&site.world.path("bag-of-another")).root).expect("a good bag");
+    let refusals = || told(&site, kim).iter().filter(|(_, what)| what == "denied erasure").count();
+    steward.send("/staff/erasures/look", &of(CHART)).says(422, "같은 사람의 기록 여러 개").says(422, "number-fault");
+    assert_eq!(refusals(), 1, "whose they are sees that it was tried");
+    steward.send("/staff/erasures/look", &of("p9")).says(200, "id=\"takes\"").says(200, &other);
+    let ask = |looked_at: &str| {
+        let more = [
+            ("reason", "요구함"),
+            ("basis", "개인정보 보호법 제36조제1항"),
+            ("despite", "yes"),
+            ("patient", looked_at),
+        ];
+        let fields: Vec<(&str, &str)> = of("p9").into_iter().chain(more).collect();
+        steward.send("/staff/erasures/ask", &fields)
+    };
+    ask(&first).says(422, "다른 기록을 가리키게");
+    assert_eq!((refusals(), ask(&other).status), (2, 303));
+    let shreds = site.world.store().shreds(&repair(&site)).expect("a list");
+    let scopes: Vec<_> = shreds.into_iter().map(|shred| shred.scope).collect();
+    assert_eq!(scopes, [ShredScope::Patient(patient(&site, "p9").id())]);
 }
 
 #[test]

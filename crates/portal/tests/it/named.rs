@@ -4,7 +4,7 @@ use crate::browser::{Answer, Browser};
 use crate::site::{CHART, CODE, Site};
 use crate::staff::{logged, member_with};
 use base::Id16;
-use policy::{InstitutionCode, Owner, Role};
+use policy::{InstitutionCode, Role};
 use store::{AccessResult, Right};
 use synth::passkey::SoftKey;
 
@@ -50,8 +50,8 @@ fn told(site: &Site, account: Id16, subject: Id16) -> Vec<(String, String)> {
 }
 
 /// Under what it stands that a number was nobody's.
-fn nobody(number: &str) -> Id16 {
-    Owner::patient(&InstitutionCode::new(CODE).expect("a code"), number).id()
+fn nobody(site: &Site, number: &str) -> Id16 {
+    site.world.store().ids().patient(&InstitutionCode::new(CODE).expect("a code"), number).id()
 }
 
 fn entries(of: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -82,7 +82,7 @@ fn staff_name_a_patient_by_the_number_on_the_chart() {
     let known = crate::watch::watch(&site).person_known_as(&here, CHART);
     assert_eq!(known.expect("read"), Some(kim), "and so does an operator");
     for member in [&doctor, &steward, &officer] {
-        assert_eq!(told(&site, member.account, nobody(CHART)), [], "an honest number is no miss");
+        assert_eq!(told(&site, member.account, nobody(&site, CHART)), [], "an honest number is no miss");
     }
 }
 
@@ -106,13 +106,13 @@ fn whoever_breaks_no_glass_learns_of_nobody_and_every_number_that_is_looked_for_
         page.says(422, "id=\"break-reason-fault\"");
         assert!(!page.text().contains("id=\"break-number-fault\""), "{number}");
     }
-    for subject in [kim, nobody("p1"), nobody("nobody")] {
+    for subject in [kim, nobody(&site, "p1"), nobody(&site, "nobody")] {
         assert_eq!(told(&site, doctor.account, subject), []);
     }
     // With all in it each attempt is in the log.
     doctor.break_glass("nobody", "응급 이송", officer.account).says(422, "id=\"break-number-fault\"");
     doctor.break_glass("p1", "응급 이송", officer.account).says(200, "id=\"done\"");
-    assert_eq!(told(&site, doctor.account, nobody("nobody")), entries(&[("break-glass", "not-yours")]));
+    assert_eq!(told(&site, doctor.account, nobody(&site, "nobody")), entries(&[("break-glass", "not-yours")]));
     assert_eq!(told(&site, doctor.account, kim), entries(&[("break-glass", "")]));
 }
 
@@ -127,10 +127,10 @@ fn a_security_officer_who_tries_numbers_is_seen_and_none_marks_their_own() {
         assert!(!page.text().contains("id=\"number-fault\""), "{number}");
     }
     assert_eq!(told(&site, officer.account, kim), []);
-    assert_eq!(told(&site, officer.account, nobody("nobody")), []);
+    assert_eq!(told(&site, officer.account, nobody(&site, "nobody")), []);
     officer.mark("nobody", "언론 보도").says(422, "id=\"number-fault\"");
     officer.mark("p1", "언론 보도").says(200, "id=\"done\"");
-    assert_eq!(told(&site, officer.account, nobody("nobody")), entries(&[("mark-records", "not-yours")]));
+    assert_eq!(told(&site, officer.account, nobody(&site, "nobody")), entries(&[("mark-records", "not-yours")]));
     assert_eq!(told(&site, officer.account, kim), entries(&[("mark-records", "")]));
 
     let watch = crate::watch::watch(&site);

@@ -7,7 +7,7 @@ use policy::Role;
 use serde_json::json;
 use store::Right;
 use synth::people::Person;
-use testkit::BagBuilder;
+use testkit::{BagBuilder, person};
 
 const PAGE: &str = "/staff/representatives";
 /// The papers of a brother or sister.
@@ -296,18 +296,115 @@ fn whoever_acted_for_a_patient_acts_no_more_once_the_records_say_that_they_died(
     }
     find(&clerk, CODE, "p1").says(200, why);
 
-    choose(&clerk, &found, "agent").says(422, "id=\"case-fault\"").says(422, "돌아가신 환자의 친족");
+    choose(&clerk, &found, "agent").says(422, "id=\"case-fault\"").says(422, "돌아가신 환자의 배우자");
     record(&clerk, &found, &code, &PAPERS).says(422, "id=\"case-fault\"").says(422, "이 자격으로는 대리할 수 없습니다");
     let own = patient.get("/representatives");
     let fields = [("csrf", &*own.csrf()), ("code", &*code), ("share", "whole"), ("until", "2026-12-31")];
     patient.post("/representatives/appoint", &fields).says(422, "대리인을 정할 수 없습니다");
 
     let (csrf, ground) = (found.csrf(), ground_of(&found));
-    choose(&clerk, &found, "deceased").says(200, "id=\"death-certificate\"");
-    let mut fields = vec![("csrf", &*csrf), ("ground", &*ground), ("case", "deceased"), ("code", &*code)];
+    let nearer = choose(&clerk, &found, "deceased");
+    nearer.says(200, "id=\"death-certificate\"").says(200, "돌아가신 환자의 배우자");
+    assert!(!nearer.text().contains("id=\"no-nearer-family\""), "it is not for a sister");
+    choose(&clerk, &found, "deceased-sibling").says(200, "id=\"no-nearer-family\"");
+    let mut fields = vec![("csrf", &*csrf), ("ground", &*ground), ("case", "deceased-sibling"), ("code", &*code)];
     fields.extend([("reach", "one"), ("only", CODE), ("share", "whole"), ("until", "2026-12-31")]);
     fields.extend(["own-id", "family-proof", "death-certificate"].map(|paper| ("seen", paper)));
+    let lacking = clerk.post("/staff/representatives/record", &fields);
+    lacking.says(422, "id=\"no-nearer-family-fault\"");
+    fields.push(("seen", "no-nearer-family"));
     clerk.post("/staff/representatives/record", &fields).says(200, "id=\"done\"");
     let list = between(&sister.get("/representatives").text(), "href=\"/acting/", "\"");
     sister.get(&format!("/acting/{list}")).says(200, "대리인으로서");
+}
+
+#[test]
+fn who_is_to_act_later_sees_nothing_before() {
+    let site = Site::new();
+    let (patient, _) = signed_in(&site, &site.kim);
+    let sister = site.browser();
+    let app = site.sign_in(&sister, &site.lee);
+    let code = between(&sister.get("/representatives").text(), "id=\"own-code\" translate=\"no\">", "<");
+    let clerk = clerk(&site);
+    request(&site, &clerk, "p1");
+    let found = find(&clerk, CODE, "p1");
+    choose(&clerk, &found, "sibling").says(200, "id=\"begin\"");
+    let (csrf, ground) = (found.csrf(), ground_of(&found));
+    let with = |begin: &'static str| {
+        let mut fields = vec![("csrf", &*csrf), ("ground", &*ground), ("case", "sibling"), ("code", &*code)];
+        fields.extend([
+            ("reach", "one"),
+            ("only", CODE),
+            ("share", "whole"),
+            ("begin", begin),
+            ("until", "2026-12-31"),
+        ]);
+        fields.extend(PAPERS.map(|paper| ("seen", paper)));
+        clerk.post("/staff/representatives/record", &fields)
+    };
+    with("2026-11-21").says(422, "id=\"begin-fault\"");
+    with("2027-01-01").says(422, "id=\"until-fault\"");
+    let recorded = with("2026-11-25");
+    recorded.says(200, "아직 시작 전").says(200, "시작하는 때");
+    let address = format!("/acting/{}", appointment(&recorded));
+    for browser in [&patient, &sister] {
+        let listed = browser.get("/representatives");
+        listed.says(200, "아직 시작 전").says(200, "2026년 11월 25일");
+        assert!(!listed.text().contains(&address), "nothing is open yet");
+    }
+    assert_eq!(sister.get(&address).status, 403, "not yet");
+    patient.get("/representatives").says(200, "id=\"end-");
+
+    // From noon of the 22nd to half past eleven at night of the 24th, and on to noon of the 25th.
+    let later = |seconds: i64| {
+        site.world.clock.advance(seconds);
+        let sister = site.browser();
+        site.prove(&sister, &site.lee).leads_to("/sign-in/second-step");
+        let csrf = sister.get("/sign-in/second-step").csrf();
+        let fields = [("csrf", &*csrf), ("code", &*app.code(&site.world.clock))];
+        sister.post("/sign-in/second-step", &fields).leads_to("/records");
+        sister
+    };
+    assert_eq!(later(2 * 86_400 + 41_400).get(&address).status, 403, "not yet");
+    let sister = later(45_000);
+    sister.get("/representatives").says(200, &address).says(200, "대리 중");
+    sister.get(&address).says(200, "대리인으로서");
+}
+
+#[test]
+fn a_patient_names_a_representative_for_later_and_ends_it_before_it_begins() {
+    let site = Site::new();
+    let (patient, _) = signed_in(&site, &site.kim);
+    let (agent, code) = signed_in(&site, &site.lee);
+    let own = patient.get("/representatives");
+    let name = |begin: &str| {
+        let fields = [("csrf", &*own.csrf()), ("code", &*code), ("begin", begin), ("until", "2026-12-31")];
+        patient.post("/representatives/appoint", &fields)
+    };
+    name("2026-11-21").says(422, "id=\"begin-fault\"");
+    let named = name("2026-12-24");
+    named.says(200, "id=\"done\"").says(200, "아직 시작 전");
+    agent.get("/representatives").says(200, "아직 시작 전");
+    let ended = [("csrf", &*named.csrf()), ("id", &*appointment(&named))];
+    patient.post("/representatives/end", &ended).says(200, "id=\"done\"");
+    assert!(!agent.get("/representatives").text().contains("아직 시작 전"));
+}
+
+#[test]
+fn staff_are_told_which_papers_do_for_a_patient_under_seventeen() {
+    let site = Site::new();
+    let young = BagBuilder::new(CODE).patient_with("p9", &person("강산들"), &json!({"birthDate": "2011-03-02"}));
+    site.world
+        .deposit(&young.visit("p9", "w9", "2024-10-01").write(&site.world.path("young")).root)
+        .expect("a good bag");
+    let clerk = clerk(&site);
+    signed_in(&site, &site.kim);
+    request(&site, &clerk, "p1");
+    let grown = choose(&clerk, &find(&clerk, CODE, "p1"), "sibling");
+    grown.says(200, "id=\"patient-id\"");
+    assert!(!grown.text().contains("id=\"patient-id-instead\""), "born in 1980");
+    clerk.get("/staff/access").says(200, "id=\"identity\"").says(200, "만 17세 미만");
+    request(&site, &clerk, "p9");
+    let form = choose(&clerk, &find(&clerk, CODE, "p9"), "sibling");
+    form.says(200, "id=\"patient-id-instead\"").says(200, "만 17세 미만").says(200, "학생증");
 }

@@ -87,7 +87,7 @@ fn a_proof_file_carries_the_time_stamp_that_is_over_its_document() {
     assert_eq!(written.time_stamp(), Some(&b"made up"[..]));
     let told = stranger.upload_parts("/verify", &[("file", &pdf), ("proof", &file.bytes)]);
     told.says(200, "발급된 그대로입니다").says(200, "한마루가 아는 기관의 것이 아니어서");
-    stranger.get("/status").says(200, "외부 기관의 시점 확인");
+    stranger.get("/status").says(200, "건까지");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::browser::{Answer, Browser, between};
 use archive::Archive;
 use base::limits::Limits;
-use base::{Clock, Id16, ManualClock, Redacted, SeededRandom};
+use base::{Clock, ManualClock, Redacted, SeededRandom};
 use identity::{Identity, IdentityConfig};
 use portal::{Portal, PortalConfig};
 use std::net::SocketAddr;
@@ -35,6 +35,8 @@ pub struct Setup {
     pub limits: Limits,
     pub agency_is_away: bool,
     pub journal_is_full: bool,
+    /// Most accesses in one file, where it is not what it otherwise is.
+    pub audit_events_max: Option<usize>,
 }
 
 impl Site {
@@ -68,7 +70,7 @@ impl Site {
         // Passkeys need a name.
         let url = format!("http://localhost:{}", portal.local_addr().expect("bound").port());
         let issuer = agency(&runtime, &world, &[kim.clone(), lee.clone()], &url, setup.agency_is_away);
-        let (opened, identity) = open(archive, &world.clock, &issuer, &url, &setup.limits);
+        let (opened, identity) = open(archive, &world.clock, &issuer, &url, setup);
         let router = portal::router(opened);
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         runtime.spawn(async move { axum::serve(portal, service).await });
@@ -116,13 +118,13 @@ impl Site {
 
     /// A visit of a patient as it stands in addresses.
     pub fn visit(&self, patient: &str, source_id: &str) -> String {
-        let patient = Id16::derived(&["patient", CODE, patient]);
-        format!("{patient}-{}", Id16::derived(&["resource", CODE, "Encounter", source_id]))
+        let (ids, code) = (self.world.store().ids(), policy::InstitutionCode::new(CODE).expect("a code"));
+        format!("{}-{}", ids.patient(&code, patient).id(), ids.resource(&code, "Encounter", source_id))
     }
 }
 
 /// What the record of the first patient says of their numbers.
-fn numbers(person: &Person) -> serde_json::Value {
+pub fn numbers(person: &Person) -> serde_json::Value {
     let chart =
         serde_json::json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]});
     serde_json::json!({"identifier": [
@@ -152,7 +154,7 @@ fn agency(runtime: &Runtime, world: &World, people: &[Person], url: &str, away: 
     issuer
 }
 
-fn open(archive: Archive, clock: &Arc<ManualClock>, issuer: &str, url: &str, limits: &Limits) -> (Portal, Identity) {
+fn open(archive: Archive, clock: &Arc<ManualClock>, issuer: &str, url: &str, setup: &Setup) -> (Portal, Identity) {
     let mut config = IdentityConfig::new(issuer, "hanmaru", SECRET, &format!("{url}/sign-in/return"));
     config.demo = true;
     config.agency_timeout_s = 2;
@@ -160,8 +162,9 @@ fn open(archive: Archive, clock: &Arc<ManualClock>, issuer: &str, url: &str, lim
     let random = Arc::new(SeededRandom::new(4));
     let identity = Identity::new(archive.store().clone(), config, clock, random).expect("a demo");
     let keys = vec![archive.store().verifier_key(Log::Records)];
-    let mut config = PortalConfig::new(url, issuer, keys, limits.clone());
+    let mut config = PortalConfig::new(url, issuer, keys, setup.limits.clone());
     config.demo = true;
+    config.audit_events_max = setup.audit_events_max.unwrap_or(config.audit_events_max);
     (Portal::new(archive, identity.clone(), config), identity)
 }
 

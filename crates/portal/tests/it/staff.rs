@@ -138,7 +138,7 @@ fn who_gives_rights_asks_the_door_and_each_attempt_is_logged() {
     let done = of(&site, "박도윤");
     let kinds: Vec<&str> =
         done.iter().filter(|entry| entry.subject == invited).map(|entry| entry.what[0].0.as_str()).collect();
-    assert_eq!(kinds, ["right-asked", "invitation", "account-end"]);
+    assert_eq!(kinds, ["right-asked-operator", "invitation", "account-end"]);
     assert!(done.iter().all(|entry| entry.result == AccessResult::Granted), "{done:?}");
 }
 
@@ -176,7 +176,7 @@ fn in_the_log_of_whoever_is_no_colleague_stands_that_it_was_tried_and_nothing_el
     assert_eq!(told(nobody), []);
     let tried = told(own).into_iter().filter(|(_, result)| *result == denied("unfit")).count();
     assert_eq!(tried, paths.len(), "what is nobody's stands with who tried");
-    let right = vec![("right".to_owned(), 1)];
+    let right = vec![("right-given-operator".to_owned(), 1)];
     let expected = [(vec![], denied("unfit")), (right.clone(), AccessResult::Granted), (right, denied("undone"))];
     assert!(told(colleague).ends_with(&expected), "{:?}", told(colleague));
     person.get("/access").says(200, "이 계정에는 할 수 없는 일이어서");
@@ -258,7 +258,10 @@ fn a_right_that_one_administrator_asks_for_is_given_once_another_confirms() {
     assert_eq!(rights(), []);
     let third = member(&site, "강은우", &mut SoftKey::new(&site.url));
     let shown = third.get("/staff/people");
-    shown.says(200, &format!("id=\"confirm-{invited}-1\"")).says(200, "패스키를 만든 때").says(200, "열쇠");
+    shown
+        .says(200, &format!("id=\"confirm-{invited}-1\""))
+        .says(200, "패스키를 만든 때")
+        .says(200, "<bdi class=\"passkey-name\">열쇠</bdi>");
     // Asked for since the page was shown.
     send(&first, "give", "administrator").says(200, "id=\"done\"");
     send(&third, "confirm", "support").says(200, "id=\"done\"");
@@ -371,7 +374,8 @@ fn a_role_is_taken_from_who_stays_and_another_is_given_once_it_is_confirmed() {
     send(&first, "take", account, "auditor").says(200, "id=\"done\"");
     assert_eq!(send(&second, "confirm", account, "auditor").status, 400);
     let about = logged(&site).into_iter().filter(|entry| entry.subject == account && entry.action == "manage-rights");
-    let taken = about.filter(|entry| entry.what == [("right-taken".to_owned(), 1)]).map(|entry| entry.result);
+    let is_taken = |entry: &AccessEntry| entry.what.first().is_some_and(|(kind, _)| kind.starts_with("right-taken-"));
+    let taken = about.filter(is_taken).map(|entry| entry.result);
     let undone = AccessResult::Denied { reason: "undone".to_owned() };
     let granted = AccessResult::Granted;
     assert_eq!(taken.collect::<Vec<_>>(), [granted.clone(), granted.clone(), undone, granted]);
@@ -424,6 +428,36 @@ fn a_person_signs_in_with_a_passkey() {
     browser.get("/records").says(200, "id=\"notice-bar\"");
     browser.get("/account/notices").says(200, "id=\"notices\"");
     assert!(!browser.get("/records").text().contains("id=\"notice-bar\""), "read");
+}
+
+#[test]
+fn nobody_of_the_staff_decides_about_a_request_that_is_their_own() {
+    let site = Site::new();
+    let (mut one, mut two) = (SoftKey::new(&site.url), SoftKey::new(&site.url));
+    let (first, second) = (member(&site, "박도윤", &mut one), member(&site, "최서아", &mut two));
+    site.sign_in(&site.browser(), &site.kim);
+    let half = site.browser();
+    site.prove(&half, &site.kim);
+    let asked = half.post("/sign-in/recover", &[("csrf", &half.get("/sign-in/recover").csrf())]);
+    let code = between(&asked.text(), "id=\"recovery-code\" translate=\"no\">", "<");
+    let staff = site.identity.staff().expect("a list");
+    let account = staff.iter().find(|one| one.name.expose() == "박도윤").expect("there").account;
+    let kim = site.world.visitor(&site.kim).account;
+    crate::watch::watch(&site).works_at(account, Some(kim), None).expect("written");
+
+    let decide = |staff: &Browser, path: &str| {
+        let csrf = staff.get("/staff/recovery").csrf();
+        let fields = [("csrf", &*csrf), ("code", &*code), ("proof", "주민등록증"), ("reason", "전화를 잃어버림")];
+        staff.post(&format!("/staff/recovery/{path}"), &fields)
+    };
+    for path in ["approve", "refuse"] {
+        decide(&first, path).says(422, "code-fault").says(422, "본인의 신청은");
+    }
+    let tried = logged(&site).into_iter().filter(|one| (one.actor.account, one.subject) == (account, kim));
+    let denied = AccessResult::Denied { reason: "own".to_owned() };
+    let tried: Vec<String> = tried.filter(|one| one.result == denied).map(|one| one.action).collect();
+    assert_eq!(tried, ["approve-recovery", "refuse-recovery"], "whose account it is sees that it was tried");
+    decide(&second, "approve").says(200, "id=\"done\"");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! closed; each of it journalled. And the person's own accesses as FHIR AuditEvents.
 
 use crate::browser::{Browser, between};
-use crate::site::Site;
-use base::Id16;
+use crate::site::{Setup, Site};
+use base::{Id16, Timestamp};
 use policy::{Action, Actor, Assurance, InstitutionCode, Purpose, Request, Role, Target};
 use std::time::{Duration, Instant};
 use store::{AccessPage, Right};
@@ -236,6 +236,43 @@ fn a_person_gets_their_accesses_as_audit_events() {
 }
 
 #[test]
+fn a_file_of_accesses_that_does_not_end_says_where_the_next_one_is() {
+    let site = Site::with(&Setup { audit_events_max: Some(4), ..Setup::default() });
+    let browser = site.browser();
+    site.sign_in(&browser, &site.kim);
+    for _ in 0..6 {
+        site.world.clock.advance(1);
+        browser.get("/records");
+    }
+    let (mut seen, mut address) = (Vec::new(), "/access/audit-events.ndjson".to_owned());
+    let whole = loop {
+        let file = browser.get(&address);
+        let events: Vec<serde_json::Value> =
+            file.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let (outcomes, events): (Vec<_>, Vec<_>) =
+            events.into_iter().partition(|one| one["resourceType"] == "OperationOutcome");
+        let text = |one: &serde_json::Value, name: &str| one[name].as_str().expect("a text").to_owned();
+        let time = |one: &serde_json::Value| text(one, "recorded").parse::<Timestamp>().expect("a time");
+        seen.extend(events.iter().map(|one| (time(one), text(one, "id"))));
+        let Some(outcome) = outcomes.first() else { break events };
+        assert_eq!(events.len(), 4, "{outcome}");
+        let told = outcome["issue"][0]["diagnostics"].as_str().expect("a text").to_owned();
+        address = between(&told, &site.url, " ");
+        assert!(address.starts_with("/access/audit-events.ndjson?page="), "{told}");
+        assert!(seen.len() < 100, "it ends");
+    };
+    assert!(whole.len() <= 4 && seen.len() > 4, "{seen:?}");
+    let mut ids: Vec<_> = seen.iter().map(|(_, id)| id).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), seen.len(), "each once");
+    assert!(seen.windows(2).all(|two| two[0].0 >= two[1].0), "newest first, from one file to the next");
+    // Nobody leaps to where no file before led.
+    let leapt = browser.get("/access/audit-events.ndjson?page=90");
+    assert!(leapt.header("content-disposition").contains("audit-events.ndjson"), "the first");
+}
+
+#[test]
 fn the_file_of_accesses_asks_for_the_second_factor_again() {
     let site = Site::new();
     let browser = site.browser();
@@ -244,6 +281,8 @@ fn the_file_of_accesses_asks_for_the_second_factor_again() {
     browser.get("/access/audit-events.ndjson").says(200, "AuditEvent");
     site.world.clock.advance(301);
     browser.get("/access/audit-events.ndjson").leads_to("/account/prove?to=%2Faccess%2Faudit-events.ndjson");
+    let second = browser.get("/access/audit-events.ndjson?page=2");
+    second.leads_to("/account/prove?to=%2Faccess%2Faudit-events.ndjson%3Fpage%3D2");
 }
 
 #[test]

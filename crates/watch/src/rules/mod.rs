@@ -5,7 +5,7 @@
 //! | `reason` | no explanation, export without reason, break-glass |
 //! | `relation` | household, self, colleague |
 //! | `marked` | VIP, deceased, decoy record |
-//! | `rate` | bulk, velocity (within a minute, within a day), enumeration |
+//! | `rate` | bulk, velocity (within a minute, within a day), enumeration, also of attempts that were only counted |
 //! | `account` | off-hours, role mismatch, new device, dormant account, after revocation |
 //! | `due` | break-glass unreviewed, log gap |
 
@@ -21,6 +21,7 @@ use crate::finding::{Finding, Message};
 use crate::params::Params;
 use crate::rule::Rule;
 use base::{Id16, Timestamp};
+use policy::Editions;
 use store::{AccessEntry, AccessResult};
 
 pub use reason::reason_of;
@@ -28,8 +29,9 @@ pub use reason::reason_of;
 /// The machine that watches: rules and what they remember. The same entries with the same facts always give the same findings.
 #[derive(Debug)]
 pub struct Rules {
-    params: &'static Params,
-    rates: rate::Rates,
+    editions: &'static Editions<Params>,
+    /// What is counted, by the edition whose windows it is counted in: what begins under one threshold is not weighed by another.
+    rates: Vec<(&'static Params, rate::Rates)>,
 }
 
 /// An entry as rules see it.
@@ -43,18 +45,20 @@ struct Seen<'a> {
 impl Rules {
     /// Rules that remember nothing yet.
     #[must_use]
-    pub fn new(params: &'static Params) -> Self {
-        Self { params, rates: rate::Rates::new(params) }
+    pub fn new(editions: &'static Editions<Params>) -> Self {
+        let rates = editions.all().map(|params| (params, rate::Rates::new(params))).collect();
+        Self { editions, rates }
     }
 
     /// Forgets what was counted but for people over a day, whom it counts once however often it is told of them.
     pub fn count_anew(&mut self) {
-        self.rates.count_anew(self.params);
+        self.rates.iter_mut().for_each(|(params, rates)| rates.count_anew(params));
     }
 
-    /// Puts an entry to every rule.
+    /// Puts an entry to every rule, in the edition in force at its moment.
     pub fn observe(&mut self, entry: &AccessEntry, facts: &Facts) -> Vec<Finding> {
-        let seen = Seen { entry, facts, params: self.params };
+        let params = self.editions.at(entry.time);
+        let seen = Seen { entry, facts, params };
         let mut findings = Vec::new();
         for rule in [
             reason::no_explanation,
@@ -74,20 +78,21 @@ impl Rules {
         ] {
             findings.extend(rule(&seen));
         }
-        findings.extend(self.rates.observe(&seen));
+        let counting = self.rates.iter_mut().filter(|(of, _)| std::ptr::eq(*of, params));
+        findings.extend(counting.flat_map(|(_, rates)| rates.observe(&seen)));
         findings
     }
 
     /// What follows from time alone: broken glass whose review is overdue.
     #[must_use]
     pub fn overdue(&self, overdue: &[Overdue], now: Timestamp) -> Vec<Finding> {
-        overdue.iter().map(|one| due::unreviewed(self.params, one, now)).collect()
+        overdue.iter().map(|one| due::unreviewed(self.editions.at(now), one, now)).collect()
     }
 
     /// What follows from a gap in the log.
     #[must_use]
     pub fn gap(&self, gap: &Gap, now: Timestamp) -> Finding {
-        due::gap(self.params, gap, now)
+        due::gap(self.editions.at(now), gap, now)
     }
 }
 

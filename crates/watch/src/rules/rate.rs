@@ -1,4 +1,5 @@
-//! How much within how short a time: **bulk**, **velocity** (within a minute, and within a day), **enumeration**.
+//! How much within how short a time: **bulk**, **velocity** (within a minute, and within a day), **enumeration**, and a flood of
+//! attempts that hides one.
 
 use super::Seen;
 use crate::finding::{Finding, Message};
@@ -44,6 +45,8 @@ impl Rates {
         } else if seen.is_look_of_others() {
             // One whole chart is what a representative comes for; many people are not.
             self.people(seen).into_iter().collect()
+        } else if seen.entry.action == seen.params.turned_away {
+            flood(seen).into_iter().collect()
         } else {
             enumeration(&mut self.enumeration, seen).into_iter().collect()
         }
@@ -100,6 +103,16 @@ fn enumeration(windows: &mut Windows, seen: &Seen<'_>) -> Option<Finding> {
     let params = seen.params.enumeration;
     let tally = windows.add(account, look(seen), |people, _| params.people <= people)?;
     Some(found(seen, Rule::Enumeration, &tally, counts(Rule::Enumeration, &tally, params.window_s)))
+}
+
+/// Attempts of strangers of which so many were only counted that nobody can say whose records they were at.
+fn flood(seen: &Seen<'_>) -> Option<Finding> {
+    let (params, attempts) = (seen.params.flood, seen.records());
+    (params.attempts <= attempts).then(|| {
+        let message = Message::of(Rule::Enumeration).variant("flood").with("attempts", attempts);
+        let amount = u64::from(attempts);
+        Finding { subject: None, amount, severity: params.severity, ..seen.find(Rule::Enumeration, message) }
+    })
 }
 
 fn look(seen: &Seen<'_>) -> Look {

@@ -87,6 +87,7 @@ mod tests {
 
     #[test]
     fn a_reason_says_something_or_nothing() {
+        let now = "2026-11-27T12:00:00+09:00".parse().expect("a time");
         for (text, nothing) in [
             ("외래 진료", false),
             ("복통으로 오심", false),
@@ -105,7 +106,7 @@ mod tests {
             ("... --- ...", true),
             ("", true),
         ] {
-            assert_eq!(says_nothing(&Params::standard().reason, text), nothing, "{text}");
+            assert_eq!(says_nothing(&Params::at(now).reason, text), nothing, "{text}");
         }
     }
 }

@@ -129,7 +129,7 @@ fn find(world: &World, number: u8, amount: u64, severity: Severity) {
         message: Message::of(Rule::Bulk),
     };
     let (role, institution, behind) = (String::new(), String::new(), Vec::new());
-    let new = NewFinding { finding, role, institution, behind, params: Params::standard() };
+    let new = NewFinding { finding, role, institution, behind, params: Params::at(now) };
     let write = move |t: &rusqlite::Transaction<'_>| add_finding(t, &new, Id16([number; 16]), now.as_microsecond());
     world.store().tables().write("a finding", write).expect("written").expect("it is new");
 }

@@ -6,14 +6,15 @@ use policy::{Action, Actor, Assurance, DataKind, InstitutionCode, Permit, Purpos
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use store::{ConsentPurpose, ConsentTerms, NewGround, Right};
+use store::{ConsentPurpose, ConsentTerms, NewGround, Right, Verdict};
 use synth::people::Person;
 use testkit::{BagBuilder, World, person};
-use watch::{Flag, Reader, Watch};
+use watch::{Flag, Reader, Rule, Watch};
 
 const CODE: &str = "31100001";
 const DOCTOR: Id16 = Id16([0xd1; 16]);
 const STEWARD: Id16 = Id16([0xe1; 16]);
+const OFFICER: Id16 = Id16([0xf1; 16]);
 /// How long an entry may take until it is found.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -122,6 +123,30 @@ fn a_doctor_who_reads_the_records_of_whom_they_live_with_is_found_by_the_address
         ward.visit(ward.world.visitor(&other).account);
         let found = ward.found();
         assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), Vec::from_iter(rule), "{said}");
+    }
+}
+
+#[test]
+fn an_emergency_is_found_where_its_review_is_late_and_not_where_it_came_in_time() {
+    let (doctor, other) = (person("이서준"), person("박환자"));
+    for in_time in [false, true] {
+        let mut ward = Ward::new(&doctor, &other, &home("부산광역시 해운대구 우동 1로 2"));
+        let (store, clock) = (ward.world.store().clone(), ward.world.clock.clone());
+        store.grant(OFFICER, &Right::Appointed { role: Role::SecurityOfficer, institution: None }).expect("granted");
+        let (subject, note) = (ward.world.visitor(&other).account, Redacted::new("의식 없음".to_owned()));
+        let emergency = Purpose::Emergency { ground: Id16::derived(&["glass"]) };
+        let glass = ward.ask(DOCTOR, Role::Clinician, Action::BreakGlass, Target::Person(subject), emergency);
+        let ground = store.break_glass(&glass.expect("may"), subject, note.clone(), OFFICER).expect("broken");
+        clock.advance(72 * 3_600 - 60);
+        if in_time {
+            let (action, target) = (Action::ReviewGlass, Target::Installation);
+            let review = ward.ask(OFFICER, Role::SecurityOfficer, action, target, Purpose::Oversight);
+            store.review_glass(&review.expect("may"), ground, Verdict::Justified, &note).expect("reviewed");
+        }
+        let late = Rule::BreakGlassUnreviewed.name();
+        assert!(!ward.found().contains(late), "it is not due");
+        clock.advance(61);
+        assert_eq!(ward.found().contains(late), !in_time, "reviewed in time: {in_time}");
     }
 }
 

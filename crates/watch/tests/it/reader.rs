@@ -45,7 +45,12 @@ impl Hospital {
     }
 
     fn patient(&self, number: usize) -> Id16 {
-        Id16::derived(&["patient", CODE, &format!("p{number}")])
+        self.patient_at(CODE, &format!("p{number}"))
+    }
+
+    fn patient_at(&self, code: &str, source_id: &str) -> Id16 {
+        let code = policy::InstitutionCode::new(code).expect("a code");
+        self.world.store().ids().patient(&code, source_id).id()
     }
 
     /// The thief asks for somebody's records.
@@ -142,7 +147,7 @@ fn two_charts_of_one_person_are_one_person_also_after_a_restart() {
     for number in 0..3 {
         hospital.try_to_read(Target::Patient(hospital.patient(number)));
     }
-    hospital.try_to_read(Target::Patient(Id16::derived(&["patient", "31100002", "q0"])));
+    hospital.try_to_read(Target::Patient(hospital.patient_at("31100002", "q0")));
     assert_eq!(read(&mut reader, 4), 0);
     drop(reader);
     let mut reader = watch.reader();
@@ -393,7 +398,7 @@ fn a_key_that_stays_missing_is_told_of_once_and_what_waited_is_looked_at_when_it
 fn own_are_the_person_and_the_charts_that_are_theirs_when_it_is_asked() {
     let hospital = hospital();
     let watch = hospital.watch();
-    let (clerk, chart) = (Id16([0xc1; 16]), Id16::derived(&["patient", "31100002", "q0"]));
+    let (clerk, chart) = (Id16([0xc1; 16]), hospital.patient_at("31100002", "q0"));
     let own = |subject| watch.is_own(clerk, subject).expect("an answer");
     assert!(!own(hospital.account(0)) && !own(hospital.patient(0)), "nobody said who they are");
     watch.works_at(clerk, Some(hospital.account(0)), None).expect("written");

@@ -2,9 +2,9 @@
 
 use base::{Id16, Timestamp};
 use jiff::SignedDuration;
-use policy::InstitutionCode;
+use policy::{Editions, InstitutionCode};
 use store::{AccessActor, AccessEntry, AccessResult, StatedReason};
-use watch::{Device, Facts, Finding, Gap, Hours, Overdue, Params, Reason, Rule, Rules, Shifts, reason_of};
+use watch::{Device, Facts, Finding, Gap, Hours, Overdue, Params, Reason, Rule, Rules, Severity, Shifts, reason_of};
 
 /// 2026-11-25, a Wednesday, ten in the morning in Seoul.
 const MORNING: &str = "2026-11-25T10:00:00+09:00";
@@ -51,7 +51,7 @@ impl Case {
 
     fn entry(mut self, change: impl FnOnce(&mut AccessEntry)) -> Self {
         change(&mut self.entry);
-        self.facts.reason = reason_of(Params::standard(), &self.entry);
+        self.facts.reason = reason_of(Params::at(self.entry.time), &self.entry);
         self
     }
 
@@ -96,7 +96,7 @@ fn stated(text: &str, people: u64) -> Option<StatedReason> {
 
 /// What the rules find in some accesses.
 fn found(cases: &[Case]) -> Vec<Finding> {
-    let mut rules = Rules::new(Params::standard());
+    let mut rules = Rules::new(Params::editions());
     cases.iter().flat_map(|case| rules.observe(&case.entry, &case.facts)).collect()
 }
 
@@ -119,7 +119,8 @@ fn many(case: &Case, count: u64, apart_ms: i64, other_people: bool) -> Vec<Case>
 type Single = (Rule, Case, Vec<Case>);
 
 fn single() -> Vec<Single> {
-    [about_reasons(), about_wording(), about_subjects(), about_decoys(), about_hours(), about_accounts()].concat()
+    let of_people = [about_reasons(), about_wording(), about_subjects(), about_decoys()].concat();
+    [of_people, about_hours(), about_accounts(), about_floods()].concat()
 }
 
 fn patient() -> Case {
@@ -311,6 +312,28 @@ fn about_accounts() -> Vec<Single> {
     ]
 }
 
+/// Strangers whose attempts were counted and not journalled one by one.
+fn about_floods() -> Vec<Single> {
+    let counted = |attempts: u32| {
+        patient().denied("assurance").entry(|entry| {
+            entry.actor.assurance = 0;
+            entry.subject = entry.actor.account;
+            (entry.action, entry.purpose) = ("turn-away".to_owned(), "operation".to_owned());
+            entry.what = vec![("attempt".to_owned(), attempts)];
+        })
+    };
+    vec![(Rule::Enumeration, counted(500), vec![counted(499)])]
+}
+
+#[test]
+fn a_flood_is_for_the_review_and_one_case_as_long_as_it_goes_on() {
+    let (_, flood, _) = about_floods().remove(0);
+    let findings = found(&[flood.clone(), flood.nth(1, 60_000, 0)]);
+    let told: Vec<_> = findings.iter().map(|one| (one.severity, one.amount, one.message.key.as_str())).collect();
+    assert_eq!(told, [(Severity::Low, 500, "watch-finding-enumeration-flood"); 2]);
+    assert_eq!(findings[0].topic(), findings[1].topic());
+}
+
 #[test]
 fn each_rule_fires_on_its_fixture_alone_and_is_silent_on_its_near_miss() {
     for (rule, fixture, misses) in single() {
@@ -405,7 +428,7 @@ fn many_people_in_a_day_are_found_though_few_are_in_a_minute() {
 
 #[test]
 fn what_was_counted_within_a_day_is_known_after_the_minutes_are_counted_anew() {
-    let mut rules = Rules::new(Params::standard());
+    let mut rules = Rules::new(Params::editions());
     let cases = many(&Case::ordinary(), 300, 4_300, true);
     let mut findings = Vec::new();
     for (number, case) in cases.iter().enumerate() {
@@ -442,7 +465,7 @@ fn two_accounts_are_counted_apart() {
 
 #[test]
 fn a_look_in_an_emergency_is_told_once_its_review_is_late() {
-    let rules = Rules::new(Params::standard());
+    let rules = Rules::new(Params::editions());
     let now: Timestamp = MORNING.parse().expect("a time");
     let due = days_before(3).expect("a time");
     let case = Case::ordinary();
@@ -454,14 +477,51 @@ fn a_look_in_an_emergency_is_told_once_its_review_is_late() {
         findings.iter().map(|one| (one.rule, one.entry)).collect::<Vec<_>>(),
         [(Rule::BreakGlassUnreviewed, overdue.entry)]
     );
-    assert_eq!(rules.overdue(&[], now), [], "a review in time");
+    // A review in time is none that is late: `deposits` makes one.
     let emergency = case.entry(|entry| entry.purpose = "emergency".to_owned());
     assert_eq!(rules_of(&[emergency]), [], "the look itself is told to a second person, not here");
 }
 
+/// The compiled-in parameters with a second edition, by which far more is too much from 2026-11-25 on.
+fn with_a_second_edition() -> &'static Editions<Params> {
+    let first = include_str!("../../../../policies/watch.toml");
+    let within = |line: &str| {
+        let line = match line.split_once('[') {
+            Some(("", rest)) if rest.starts_with('[') => line.replacen("[[", "[[edition.", 1),
+            Some(("", _)) => line.replacen('[', "[edition.", 1),
+            _ if line.starts_with("version =") => "version = \"second\"".to_owned(),
+            _ if line.starts_with("valid_from =") => "valid_from = \"2026-11-25\"".to_owned(),
+            _ => line.to_owned(),
+        };
+        line + "\n"
+    };
+    let second: String = first.lines().map(within).collect();
+    let second = second.replace("records = 2000\n", "records = 2000000\n");
+    let both = Params::parse(&format!("{first}\n[[edition]]\n{second}")).expect("valid");
+    Box::leak(Box::new(both))
+}
+
+#[test]
+fn an_access_is_judged_by_the_edition_in_force_at_its_moment() {
+    let chart = |moment: &str| {
+        Case::ordinary().entry(|entry| {
+            entry.what = vec![("Observation".to_owned(), 2_000)];
+            entry.time = moment.parse().expect("a time");
+        })
+    };
+    let (before, after) = (chart("2026-11-24T14:59:59Z"), chart("2026-11-24T15:00:00Z"));
+    let mut rules = Rules::new(with_a_second_edition());
+    let mut found = |case: &Case| {
+        let mut findings = rules.observe(&case.entry, &case.facts);
+        findings.retain(|finding| finding.rule == Rule::Bulk);
+        findings.len()
+    };
+    assert_eq!((found(&after), found(&before)), (0, 1), "midnight in Korea, however late an entry is read");
+}
+
 #[test]
 fn the_same_gap_is_the_same_finding_and_another_is_another() {
-    let rules = Rules::new(Params::standard());
+    let rules = Rules::new(Params::editions());
     let now: Timestamp = MORNING.parse().expect("a time");
     let gaps = [
         Gap::Entries { from: 7, to: 9 },
