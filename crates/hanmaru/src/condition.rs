@@ -53,6 +53,7 @@ impl Condition {
         for site in &found.sites {
             condition.notes.extend(site_notes(site, found));
         }
+        condition.notes.extend(unread(&found.sites));
         let away = found.key_stores.iter().filter(|store| !store.reachable);
         let away = away.map(|store| (store.name.clone(), store.last_fault.clone())).collect();
         let (all, wanted) = (found.key_stores.len(), found.key_stores_wanted);
@@ -124,6 +125,16 @@ fn site_notes(site: &SiteCondition, found: &store::Condition) -> Vec<String> {
         }
     }
     notes
+}
+
+/// What an operator should know of sites that are there and were never scrubbed, all of them at once: so a new installation has them.
+fn unread(sites: &[SiteCondition]) -> Option<String> {
+    let names = sites.iter().filter(|site| site.status.reachable && site.scrub.is_none());
+    let names: Vec<&str> = names.map(|site| site.status.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!("sites that were never read back whole: {names}: run `hanmaru scrub`, or leave it to `hanmaru serve`")
+    })
 }
 
 /// What is to be said of a log that should have a newer time-stamp by now.
@@ -203,6 +214,29 @@ mod tests {
         assert!(unstamped(&log, 8_201).is_some_and(|said| said.contains("none of its entries")));
         log.stamped = Some(store::Stamped { size: 5, at, authority: "a".to_owned() });
         assert!(unstamped(&log, 8_201).is_some_and(|said| said.contains("120 minutes old and over 5 of 9")));
+    }
+
+    #[test]
+    fn sites_that_were_never_read_back_are_named_with_what_to_do() {
+        let site = |name: &str, reachable| SiteCondition {
+            status: vault::SiteStatus { name: name.to_owned(), reachable, pending: 0, last_fault: None },
+            scrub: None,
+        };
+        let said = unread(&[site("a", true), site("b", true), site("c", false)]).expect("said");
+        assert!(said.contains("never read back whole: a, b: run `hanmaru scrub`"), "{said}");
+        assert_eq!(unread(&[site("c", false)]), None, "that it is away is said already");
+        let scrub = store::LastScrub {
+            site: "a".to_owned(),
+            ended: base::Timestamp::UNIX_EPOCH,
+            objects: 1,
+            bytes: 1,
+            found: 0,
+            repaired: 0,
+            unknown: 0,
+            lost: 0,
+            fault: None,
+        };
+        assert_eq!(unread(&[SiteCondition { scrub: Some(scrub), ..site("a", true) }]), None);
     }
 
     #[test]

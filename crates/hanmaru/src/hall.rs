@@ -3,10 +3,14 @@
 use crate::commands;
 use crate::config::{Config, ConfigError, TimeStamps};
 use crate::witnesses;
+use archive::retention::Retention;
 use archive::{Archive, ArchiveConfig};
-use base::{Clock, Random, SystemClock, SystemRandom};
+use base::{Clock, Random, SystemClock, SystemRandom, Timestamp};
 use identity::{Identity, IdentityConfig};
-use policy::{Action, Actor, Assurance, Decision, Door, Facts, Permit, Purpose, Request, Role, Target};
+use policy::{
+    Action, Actor, Assurance, Decision, Door, EditionFault, Facts, GroundTerms, Permit, ProofRules, Purpose,
+    RecordKinds, Request, Role, Target,
+};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,6 +75,9 @@ pub enum HallError {
     /// The log level is not one.
     #[error("[log] level {0:?} is neither a level (error, warn, info, debug) nor a filter such as info,store=debug")]
     LogLevel(String),
+    /// No edition of some rules is in force.
+    #[error(transparent)]
+    Rules(#[from] EditionFault),
     /// The policy about witnesses cannot be used.
     #[error("[witnesses] policy: {0}")]
     Witnesses(String),
@@ -185,6 +192,7 @@ impl Hall {
     ) -> Result<Self, HallError> {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        check_rules(clock.now())?;
         let witnessing = config.witnesses.as_ref().map(|with| witnesses::open(&with.policy)).transpose();
         let witnessing = witnessing.map_err(HallError::Witnesses)?;
         let sites = Sites::open_places(config.site_places()?, QUORUM)?;
@@ -242,7 +250,7 @@ impl Hall {
             origin: config.ledger_origin.clone(),
             clock: Arc::new(SystemClock::new()),
             random,
-            reindex: &|institution, bytes, hash| archive::deposit::reindex(&limits, institution, bytes, hash),
+            reindex: &|institution, bytes, ids, hash| archive::deposit::reindex(&limits, institution, bytes, ids, hash),
             witnessing: witnessing.map_err(HallError::Witnesses)?,
             without,
             drill,
@@ -356,6 +364,15 @@ impl For {
     }
 }
 
+/// Whether of every file of rules an edition is in force: without one nothing is opened, since nobody could say by what it was decided.
+fn check_rules(now: Timestamp) -> Result<(), EditionFault> {
+    GroundTerms::editions().check(now)?;
+    ProofRules::editions().check(now)?;
+    RecordKinds::editions().check(now)?;
+    Retention::editions().check(now)?;
+    watch::Params::editions().check(now)
+}
+
 fn key_stores(config: &Config) -> Vec<KeyStoreConfig> {
     let stores = config.key_stores.iter();
     stores.map(|store| KeyStoreConfig { name: store.name.clone(), folder: store.folder.clone() }).collect()
@@ -399,4 +416,17 @@ pub fn log_lines(level: &str, json: bool) -> Result<(), HallError> {
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let _ = if json { lines.json().try_init() } else { lines.with_target(false).try_init() };
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_opened_before_the_first_edition_of_the_rules() {
+        let at = |text: &str| check_rules(text.parse().expect("a time"));
+        assert_eq!(at("2026-11-27T12:00:00+09:00"), Ok(()));
+        let fault = at("1970-01-01T00:00:00Z").expect_err("no rules").to_string();
+        assert!(fault.contains("no edition that is in force on 1970-01-01"), "{fault}");
+    }
 }

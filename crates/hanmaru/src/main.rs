@@ -30,7 +30,7 @@ enum Command {
     Serve(commands::serve::Serve),
     /// Takes in the records of an institution.
     Deposit(commands::deposit::Deposit),
-    /// Checks an issued PDF offline, against pinned keys.
+    /// Checks an issued PDF or a receipt offline, against pinned keys.
     Verify(commands::verify::Verify),
     /// Writes the proof file of a leaf or an issued document, with its time-stamp.
     Prove(commands::prove::Prove),

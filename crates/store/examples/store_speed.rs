@@ -17,7 +17,7 @@ use policy::{
     Action, Actor, Assurance, Decision, Door, Facts, InstitutionCode, OwnPatient, Owner, Permit, Purpose, Request,
     Role, Target,
 };
-use store::{IndexRow, NewVersion, OpenStore, Prepared, ResourceKey, Store, StoreConfig};
+use store::{IndexRow, NewVersion, OpenStore, Prepared, Store, StoreConfig};
 use vault::{ClassName, FileKeyProvider, KeyStoreConfig, KeyStores, SiteConfig, Sites};
 
 const BATCH: usize = 500;
@@ -86,7 +86,7 @@ fn main() {
 }
 
 fn leaves_and_reads(store: &Store, code: &InstitutionCode) {
-    let owner = Owner::patient(code, "p1");
+    let owner = patient("p1");
     let issue = permit(Role::Patient, Action::Issue, Target::Person(Id16([7; 16])), code);
     let mut times = Vec::new();
     for round in 0..50_u32 {
@@ -123,7 +123,7 @@ fn leaves_and_reads(store: &Store, code: &InstitutionCode) {
     });
     let read = permit(Role::Patient, Action::ReadRecord, Target::Person(Id16([7; 16])), code);
     let own = (0..).filter(|number| patient_of(*number) == 1).take(30);
-    let keys: Vec<_> = own.map(|n| ResourceKey::derived(owner, code, "Observation", &format!("o{n}"))).collect();
+    let keys: Vec<_> = own.map(|n| store.ids().key(owner, code, "Observation", &format!("o{n}"))).collect();
     let start = Instant::now();
     for _ in 0..100 {
         assert_eq!(store.read(&read, &keys).expect("read").len(), 30);
@@ -150,7 +150,7 @@ fn batch(store: &Store, deposit: &Permit, code: &InstitutionCode, from: usize) -
     let mut prepared = Vec::with_capacity(BATCH);
     for number in from..from + BATCH {
         let source_id = format!("o{number}");
-        let owner = Owner::patient(code, &format!("p{}", patient_of(number)));
+        let owner = patient(&format!("p{}", patient_of(number)));
         let mut bytes = format!(r#"{{"resourceType":"Observation","id":"{source_id}","text":""#).into_bytes();
         bytes.resize(BODY_BYTES, b'x');
         let token = |param, system: &str, code: &str| IndexRow::Token {
@@ -211,13 +211,17 @@ fn open(folder: &Path) -> Store {
     .expect("the store opens")
 }
 
+fn patient(name: &str) -> Owner {
+    Owner::Patient(Id16::derived(&["patient", name]))
+}
+
 fn permit(role: Role, action: Action, target: Target, code: &InstitutionCode) -> Permit {
     let account = Id16([7; 16]);
     let (purpose, assurance) = match role {
         Role::Depositor => (Purpose::Custody { deposit: account }, Assurance::One),
         _ => (Purpose::OwnRecords, Assurance::Two),
     };
-    let own = OwnPatient { patient: Owner::patient(code, "p1").id(), institution: code.clone() };
+    let own = OwnPatient { patient: patient("p1").id(), institution: code.clone() };
     let facts = Facts {
         epoch: 1,
         person: Some(account),

@@ -85,6 +85,8 @@ pub struct Condition {
     pub at: Timestamp,
     /// Both logs.
     pub logs: Vec<LogCondition>,
+    /// Whether an outside authority is configured that time-stamps them.
+    pub has_authority: bool,
     /// Every site.
     pub sites: Vec<SiteCondition>,
     /// How many sites must have what is acknowledged.
@@ -150,7 +152,7 @@ impl LogCondition {
 }
 
 impl SiteCondition {
-    /// How good, by the time that it was looked.
+    /// How good, by the time that it was looked. That everything there can be read is known of no site that was never scrubbed.
     #[must_use]
     pub fn grade(&self, at: Timestamp) -> Grade {
         let is_well = |one: &LastScrub| {
@@ -158,7 +160,7 @@ impl SiteCondition {
         };
         if !self.status.reachable {
             Grade::Broken
-        } else if self.status.pending > 0 || !self.scrub.as_ref().is_none_or(is_well) {
+        } else if self.status.pending > 0 || !self.scrub.as_ref().is_some_and(is_well) {
             Grade::Look
         } else {
             Grade::Well
@@ -263,6 +265,7 @@ impl Store {
         Ok(Condition {
             at,
             logs,
+            has_authority: core.config.stamp_interval_s.is_some(),
             sites: sites.collect(),
             sites_wanted: core.sites.quorum(),
             key_stores: core.key_stores.status(),
@@ -319,7 +322,7 @@ mod tests {
         let at = Timestamp::from_second(1_800_000_000).expect("a time");
         let site = |name: &str| SiteCondition {
             status: SiteStatus { name: name.to_owned(), reachable: true, pending: 0, last_fault: None },
-            scrub: None,
+            scrub: Some(scrub(1, 0, 0, 0)),
         };
         let log = |log| LogCondition { sealed: 5, ..LogCondition::empty(log) };
         let key_store =
@@ -327,6 +330,7 @@ mod tests {
         Condition {
             at,
             logs: Log::ALL.map(log).to_vec(),
+            has_authority: false,
             sites: ["a", "b", "c"].map(site).to_vec(),
             sites_wanted: 2,
             key_stores: ["a", "b", "c"].map(key_store).to_vec(),
@@ -334,6 +338,20 @@ mod tests {
             disk_fault: None,
             drill: Some(drill(1, DrillOutcome::Equal)),
             jobs: Jobs::default(),
+        }
+    }
+
+    fn scrub(days_ago: i64, found: u64, repaired: u64, lost: u64) -> LastScrub {
+        LastScrub {
+            site: "a".to_owned(),
+            ended: Timestamp::from_second(1_800_000_000 - days_ago * 86_400).expect("a time"),
+            objects: 9,
+            bytes: 9,
+            found,
+            repaired,
+            unknown: 0,
+            lost,
+            fault: None,
         }
     }
 
@@ -407,17 +425,6 @@ mod tests {
         now.logs[0].fault = Some("1 of 2 sites".to_owned());
         assert_eq!(now.grade(), Grade::Broken);
         let mut now = condition();
-        let scrub = |days_ago: i64, found, repaired, lost| LastScrub {
-            site: "a".to_owned(),
-            ended: Timestamp::from_second(1_800_000_000 - days_ago * 86_400).expect("a time"),
-            objects: 9,
-            bytes: 9,
-            found,
-            repaired,
-            unknown: 0,
-            lost,
-            fault: None,
-        };
         for (scrub, grade) in [
             (scrub(1, 0, 0, 0), Grade::Well),
             (scrub(1, 3, 3, 0), Grade::Well),
@@ -430,6 +437,8 @@ mod tests {
         }
         now.sites[0].scrub = Some(LastScrub { fault: Some("away".to_owned()), ..scrub(1, 0, 0, 0) });
         assert_eq!(now.grade(), Grade::Look, "what could not be read was not read back");
+        now.sites[0].scrub = None;
+        assert_eq!(now.grade(), Grade::Look, "nobody ever tried");
     }
 
     #[test]

@@ -16,11 +16,10 @@ use crate::edition::Edition;
 use crate::error::{AtStep, StoreError};
 use crate::facts::bump_epoch;
 use crate::grounds::{HOUR_US, Opened, nowhere, places_of};
+use crate::ids::Ids;
 use crate::index::IndexRow;
 use crate::read::{frames, open as open_version};
-use crate::types::{
-    NewVersion, ResourceKey, Ticket, id16_from, institution_from, owner_bytes, owner_from, resource_id, time_from,
-};
+use crate::types::{NewVersion, ResourceKey, Ticket, id16_from, institution_from, owner_bytes, owner_from, time_from};
 use crate::write::ticket;
 
 /// Consents of one person that hold at a time, and those that are shown.
@@ -131,7 +130,7 @@ impl Store {
     ) -> Result<Vec<ConsentEntry>, StoreError> {
         check_consent_permit(permit, "consents", person)?;
         let (core, step, owner) = (self.core(), "reading consents", Owner::Patient(person));
-        let only = only.map(|id| resource_id(&commons(), KIND, &id.to_string()).0);
+        let only = only.map(|id| core.ids.resource(&commons(), KIND, &id.to_string()).0);
         let (sealed, holding) = core.readers.snapshot(step, |connection| {
             check_epoch(connection, permit.epoch())?;
             let holding = holding(connection, person, i64::MIN)?;
@@ -144,7 +143,7 @@ impl Store {
                 found.push(id16_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?);
             }
             let held: BTreeSet<Id16> =
-                holding.iter().map(|consent| resource_id(&commons(), KIND, &consent.to_string())).collect();
+                holding.iter().map(|consent| core.ids.resource(&commons(), KIND, &consent.to_string())).collect();
             found.sort_by_key(|id| !held.contains(id));
             let (mut sealed, mut bytes) = (Vec::new(), 0);
             for id in found.into_iter().take(CONSENTS_MAX) {
@@ -220,7 +219,7 @@ impl Store {
             let person: Option<[u8; 16]> = statement.query_row([consent.0], |row| row.get(0)).optional().at(step)?;
             match person {
                 Some(person) => Ok(Some(Id16(person))),
-                None => Ok(withdrawn(connection, consent)?.map(|(person, _)| person)),
+                None => Ok(withdrawn(connection, self.ids(), consent)?.map(|(person, _)| person)),
             }
         })
     }
@@ -261,7 +260,7 @@ impl Store {
         check_consent_permit(permit, "write_consent", terms.person)?;
         let (core, person) = (self.core(), terms.person);
         let now = core.clock.now();
-        let longest = GroundTerms::standard().of(GroundKind::Consent).map_or(0, |term| term.hours * HOUR_US);
+        let longest = GroundTerms::at(now).of(GroundKind::Consent).map_or(0, |term| term.hours * HOUR_US);
         let lasts_us = terms.until.as_microsecond() - terms.from.as_microsecond().max(now.as_microsecond());
         let bytes = terms.to_bytes(id, now, is_active);
         // What is written is what is read: terms that the strict reader does not give back are refused here.
@@ -374,9 +373,9 @@ const fn purpose_of(role: Role) -> &'static str {
 }
 
 /// Whose a consent was that has no rules any more, and since when (microseconds since 1970).
-pub(crate) fn withdrawn(connection: &Connection, consent: Id16) -> Result<Option<(Id16, i64)>, StoreError> {
+pub(crate) fn withdrawn(connection: &Connection, ids: &Ids, consent: Id16) -> Result<Option<(Id16, i64)>, StoreError> {
     let step = "looking for a consent that was withdrawn";
-    let id = resource_id(&commons(), KIND, &consent.to_string());
+    let id = ids.resource(&commons(), KIND, &consent.to_string());
     let sql = "SELECT owner, recorded_us FROM resource_current WHERE id = ? AND type = ? \
                AND NOT EXISTS (SELECT 1 FROM consent_rule WHERE consent = ?)";
     let mut statement = connection.prepare_cached(sql).at(step)?;

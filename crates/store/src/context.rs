@@ -7,6 +7,7 @@ use crate::Store;
 use crate::access::Seen;
 use crate::core::{Core, check_action, check_count, check_epoch};
 use crate::error::StoreError;
+use crate::ids::Ids;
 use crate::read::{READ_MAX, frames, open};
 use crate::types::{ResourceKey, Version};
 
@@ -25,9 +26,9 @@ pub struct ContextRef {
 
 impl ContextRef {
     /// The key of what is referred to: the institution's own, so that nothing of a patient can be had this way.
-    fn key(&self) -> ResourceKey {
+    fn key(&self, ids: &Ids) -> ResourceKey {
         let owner = Owner::institution(&self.institution);
-        ResourceKey::derived(owner, &self.institution, &self.resource_type, &self.source_id)
+        ids.key(owner, &self.institution, &self.resource_type, &self.source_id)
     }
 }
 
@@ -54,7 +55,7 @@ impl Store {
             let (mut sealed, mut bytes) = (Vec::with_capacity(within.len()), 0);
             for one in &within {
                 let mut found = Vec::with_capacity(1);
-                frames(connection, &one.key(), 1, &mut found, &mut bytes)?;
+                frames(connection, &one.key(&core.ids), 1, &mut found, &mut bytes)?;
                 sealed.extend(found.into_iter().map(|row| (one.subject, row)));
             }
             Ok(sealed)

@@ -17,6 +17,7 @@ use crate::clock::FloorClock;
 use crate::connection::Readers;
 use crate::error::{AtStep, StoreError};
 use crate::guard::Guard;
+use crate::ids::Ids;
 use crate::journal::Journal;
 use crate::open::StoreConfig;
 use crate::sequencer::LogState;
@@ -52,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) key_stores: KeyStores,
     /// For the store's own jobs; callers bring the permits for everything else.
     pub(crate) door: Door,
+    /// Under what ids patients and resources stand.
+    pub(crate) ids: Ids,
     pub(crate) content_key: Zeroizing<[u8; 32]>,
     pub(crate) ci_key: Zeroizing<[u8; 32]>,
     /// For free text in the store's own tables.

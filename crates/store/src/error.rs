@@ -148,6 +148,13 @@ pub enum StoreError {
         /// Where it should be.
         path: std::path::PathBuf,
     },
+    /// There are records and no secret that their ids were made under.
+    #[error(
+        "an older program made the ids of the patients here, from their numbers alone, which can be guessed: nothing is opened; make a \
+         new installation with `hanmaru init` (a new data folder, new sites and key stores) and deposit the bags again there, or go on \
+         with that program, on the copy of the data folder from before this one ran"
+    )]
+    OlderIds,
     /// Another process has the store open, and what is asked for is done alone.
     #[error(
         "another process has {path} open: stop `hanmaru serve`, wait until deposits have ended, and run this again"

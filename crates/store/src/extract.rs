@@ -7,18 +7,20 @@ use fhir::reference::Target;
 use fhir::search::{Component, IndexValue, Options, Selection, index};
 use policy::InstitutionCode;
 
+use crate::ids::Ids;
 use crate::index::IndexRow;
-use crate::types::resource_id;
 
 /// Which index rows are made.
 #[derive(Debug)]
-pub struct Indexing {
+pub struct Indexing<'a> {
     /// The search parameters wanted.
     pub selection: Selection,
     /// How values are read.
     pub options: Options,
     /// Identifier systems whose values never go into the index.
     pub hidden_systems: Vec<String>,
+    /// Makes ids of what is referred to.
+    pub ids: &'a Ids,
 }
 
 /// Most combinations that one instance of a composite parameter gives.
@@ -26,7 +28,7 @@ const COMBINATIONS_MAX: usize = 64;
 
 /// The index rows of a resource. References to resources of the same institution become ids here.
 #[must_use]
-pub fn index_rows(resource: &Value<'_>, institution: &InstitutionCode, indexing: &Indexing) -> Vec<IndexRow> {
+pub fn index_rows(resource: &Value<'_>, institution: &InstitutionCode, indexing: &Indexing<'_>) -> Vec<IndexRow> {
     let mut rows = Vec::new();
     index(resource, &indexing.selection, &indexing.options, &mut |parameter, value| {
         push(&mut rows, parameter.code, value, institution, indexing);
@@ -39,7 +41,7 @@ fn push(
     param: &'static str,
     value: IndexValue<'_>,
     institution: &InstitutionCode,
-    indexing: &Indexing,
+    indexing: &Indexing<'_>,
 ) {
     match value {
         IndexValue::Token { system, code, .. } => {
@@ -57,7 +59,7 @@ fn push(
         IndexValue::Date(interval) => {
             rows.push(IndexRow::Date { param, low_us: interval.low_us, high_us: interval.high_us });
         }
-        IndexValue::Reference(target) => rows.extend(reference(param, &target, institution)),
+        IndexValue::Reference(target) => rows.extend(reference(param, &target, institution, indexing.ids)),
         IndexValue::Quantity { value, number, system, code } => {
             let (low, high) = range(value, number);
             let (system, code) = (system.unwrap_or_default().to_owned(), code.unwrap_or_default().to_owned());
@@ -68,19 +70,19 @@ fn push(
             rows.push(IndexRow::Number { param, low, high });
         }
         IndexValue::Uri(value) => rows.push(IndexRow::Uri { param, value: value.to_owned() }),
-        IndexValue::Composite(components) => composite(rows, param, &components, institution),
+        IndexValue::Composite(components) => composite(rows, param, &components, institution, indexing.ids),
     }
 }
 
-fn reference(param: &'static str, target: &Target<'_>, institution: &InstitutionCode) -> Option<IndexRow> {
-    let (target_type, target) = target_text(target, institution)?;
+fn reference(param: &'static str, target: &Target<'_>, institution: &InstitutionCode, ids: &Ids) -> Option<IndexRow> {
+    let (target_type, target) = target_text(target, institution, ids)?;
     Some(IndexRow::Reference { param, target_type, target })
 }
 
 /// Type and text of what a reference points to; `None` for what is inside the resource itself.
-fn target_text(target: &Target<'_>, institution: &InstitutionCode) -> Option<(String, String)> {
+fn target_text(target: &Target<'_>, institution: &InstitutionCode, ids: &Ids) -> Option<(String, String)> {
     Some(match target {
-        Target::Relative { kind, id, .. } => ((*kind).to_owned(), resource_id(institution, kind, id).to_string()),
+        Target::Relative { kind, id, .. } => ((*kind).to_owned(), ids.resource(institution, kind, id).to_string()),
         Target::Absolute { url, resource } => (resource.map_or("", |(kind, _)| kind).to_owned(), (*url).to_owned()),
         Target::Conditional { kind, query } => ((*kind).to_owned(), format!("{kind}?{query}")),
         Target::Urn(text) | Target::Other(text) => (String::new(), (*text).to_owned()),
@@ -94,11 +96,12 @@ fn composite(
     param: &'static str,
     components: &[Component<'_>],
     institution: &InstitutionCode,
+    ids: &Ids,
 ) {
     let [first, second, ..] = components else { return };
     let pairs = first.values.iter().flat_map(|a| second.values.iter().map(move |b| (a, b)));
     for (a, b) in pairs.take(COMBINATIONS_MAX) {
-        let (a, b) = (part(a, institution), part(b, institution));
+        let (a, b) = (part(a, institution, ids), part(b, institution, ids));
         rows.push(IndexRow::Composite { param, first: a.text, second: b.text, low: b.low, high: b.high });
     }
 }
@@ -110,14 +113,14 @@ struct Part {
 }
 
 /// One component: tokens as `system|code`, quantities as their unit and range, dates as their range in microseconds.
-fn part(value: &IndexValue<'_>, institution: &InstitutionCode) -> Part {
+fn part(value: &IndexValue<'_>, institution: &InstitutionCode, ids: &Ids) -> Part {
     let text = |text: String| Part { text, low: 0.0, high: 0.0 };
     match value {
         IndexValue::Token { system, code, .. } => text(format!("{}|{code}", system.unwrap_or_default())),
         IndexValue::String { normalised, .. } => text(normalised.clone()),
         IndexValue::Uri(value) => text((*value).to_owned()),
         IndexValue::Reference(target) => {
-            text(target_text(target, institution).map_or(String::new(), |(_, target)| target))
+            text(target_text(target, institution, ids).map_or(String::new(), |(_, target)| target))
         }
         IndexValue::Date(interval) => {
             Part { text: String::new(), low: interval.low_us as f64, high: interval.high_us as f64 }
@@ -161,6 +164,8 @@ mod tests {
     use super::*;
     use fhir::json::{Limits, parse};
 
+    const SECRET: [u8; 32] = [5; 32];
+
     fn rows(text: &str) -> Vec<IndexRow> {
         let value = parse(text.as_bytes(), &Limits::default()).expect("the test's JSON parses");
         let institution = InstitutionCode::new("11100001").expect("a code");
@@ -168,6 +173,7 @@ mod tests {
             selection: Selection::all(),
             options: Options::default(),
             hidden_systems: vec!["urn:hidden".to_owned()],
+            ids: &Ids::under(&SECRET),
         };
         index_rows(&value, &institution, &indexing)
     }
@@ -187,7 +193,7 @@ mod tests {
             &|row| matches!(row, IndexRow::Date { param: "date", low_us, high_us } if high_us - low_us == 86_399_999_999),
         );
         let institution = InstitutionCode::new("11100001").expect("a code");
-        let encounter = resource_id(&institution, "Encounter", "e1").to_string();
+        let encounter = Ids::under(&SECRET).resource(&institution, "Encounter", "e1").to_string();
         has(&|row| matches!(row, IndexRow::Reference { param: "encounter", target, .. } if *target == encounter));
         has(&|row| {
             matches!(row, IndexRow::Quantity { param: "value-quantity", low, high, code, .. }

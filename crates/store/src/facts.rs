@@ -23,7 +23,7 @@ pub const LINKS_MAX: usize = 10_000;
 pub struct PersonLink {
     /// The person, from [`Store::person_for_ci`].
     pub person: Id16,
-    /// The patient's id here ([`Owner::patient`]).
+    /// The patient's id here ([`crate::Ids::patient`]).
     pub patient: Id16,
     /// The institution whose patient it is.
     pub institution: InstitutionCode,

@@ -99,9 +99,10 @@ impl Store {
         check_action(permit, "break_glass", &[Action::BreakGlass])?;
         let core = self.core();
         let account = permit.actor().account;
-        let term = GroundTerms::standard().of(GroundKind::BreakGlass).and_then(|term| term.review_hours);
+        let now = core.clock.now();
+        let term = GroundTerms::at(now).of(GroundKind::BreakGlass).and_then(|term| term.review_hours);
         let review_hours = term.ok_or(StoreError::Missing { what: "term of a review" })?;
-        let now_us = core.clock.now_us();
+        let now_us = now.as_microsecond();
         let due_us = now_us + review_hours * HOUR_US;
         let new = NewGround { subject, institution: None, share: Share::Whole, reason };
         let insert = Insert { kind: GroundKind::BreakGlass, role: permit.actor().role, new, now_us, confirmed: true };

@@ -13,6 +13,7 @@ use crate::Store;
 use crate::core::{Core, check_action, check_count, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::facts::bump_epoch;
+use crate::ids::Ids;
 use crate::journal::AccessEntry;
 use crate::rights::{Right, rights};
 use crate::types::{id16_from, institution_from, owner_bytes, time_from};
@@ -191,7 +192,8 @@ impl Store {
         let reason = checked_text(&new.reason)?;
         let core = self.core();
         let reason = sealed::text::seal(&core.text_key, &id.0, reason, &*core.random);
-        let term = GroundTerms::standard().of(kind).ok_or(StoreError::Missing { what: "term of this kind" })?;
+        let term =
+            GroundTerms::at(time_from(now_us)?).of(kind).ok_or(StoreError::Missing { what: "term of this kind" })?;
         let (account, epoch, until_us) = (permit.actor().account, permit.epoch(), now_us + term.hours * HOUR_US);
         core.writer.run(2, move |transaction| {
             let step = "writing a ground";
@@ -240,7 +242,8 @@ impl Store {
                        WHERE id = ? AND account <> ? AND confirmed_us IS NULL AND closed_us IS NULL AND until_us > ?";
             let kind: Option<String> =
                 transaction.query_row(sql, params![id.0, by.0, now_us], |row| row.get(0)).optional().at(step)?;
-            let term = kind.and_then(|kind| GroundTerms::standard().of(GroundKind::from_name(&kind)?));
+            let terms = GroundTerms::at(time_from(now_us)?);
+            let term = kind.and_then(|kind| terms.of(GroundKind::from_name(&kind)?));
             let term = term.ok_or(StoreError::Missing { what: "ground that waits for another to confirm it" })?;
             let sql = "UPDATE access_ground SET confirmed_by = ?, confirmed_us = ?, until_us = ? WHERE id = ?";
             let values = params![by.0, now_us, now_us + term.hours * HOUR_US, id.0];
@@ -249,9 +252,9 @@ impl Store {
         self.noted_as(self.ground_entry(permit, id)?, || self.core().writer.run(1, confirm))
     }
 
-    /// Closes a ground: permits that were made on it are refused from now on. Takes a permit for [`Action::ConfirmGround`], or
-    /// one for [`Action::AskGround`] of whose ground it is. Journalled under whom it is about, before it is done, and where it came to
-    /// nothing.
+    /// Closes a ground: permits that were made on it are refused from now on, which are none where it was never confirmed. Takes a
+    /// permit for [`Action::ConfirmGround`], or one for [`Action::AskGround`] of whose ground it is. Journalled under whom it is about,
+    /// before it is done, and where it came to nothing.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::StaleEpoch`], [`StoreError::Missing`] where there is none that is open,
@@ -265,12 +268,15 @@ impl Store {
             // Whoever reads while this waits for its turn still may.
             let now_us = clock.now_us();
             let sql = "UPDATE access_ground SET closed_by = ?, closed_us = ? \
-                       WHERE id = ? AND closed_us IS NULL AND (account = ?1 OR NOT ?)";
-            let changed = transaction.execute(sql, params![by.0, now_us, id.0, own_only]).at("closing a ground")?;
-            if changed == 0 {
-                return Err(StoreError::Missing { what: "open ground" });
+                       WHERE id = ? AND closed_us IS NULL AND (account = ?1 OR NOT ?) RETURNING confirmed_us IS NOT NULL";
+            let values = params![by.0, now_us, id.0, own_only];
+            let closed = transaction.query_row(sql, values, |row| row.get::<_, bool>(0)).optional();
+            match closed.at("closing a ground")? {
+                None => Err(StoreError::Missing { what: "open ground" }),
+                Some(true) => bump_epoch(transaction),
+                // Who asks for one after the other and closes each must not end everybody's permits with it.
+                Some(false) => Ok(()),
             }
-            bump_epoch(transaction)
         };
         self.noted_as(self.ground_entry(permit, id)?, || self.core().writer.run(1, close))
     }
@@ -514,14 +520,14 @@ fn staff_ground(
 
 /// When a ground was taken from an account: closed by another, ended by the person, or withdrawn with the consent that it is. Time
 /// that ran out takes nothing away, and who closes their own is done with it.
-pub(crate) fn taken(connection: &Connection, account: Id16, id: Id16) -> Result<Option<i64>, StoreError> {
+pub(crate) fn taken(connection: &Connection, ids: &Ids, account: Id16, id: Id16) -> Result<Option<i64>, StoreError> {
     let step = "looking for a ground that was taken away";
     let sql = "SELECT closed_us FROM access_ground WHERE id = ?1 AND account = ?2 AND closed_by <> ?2 \
                UNION ALL SELECT ended_us FROM representative WHERE id = ?1 AND agent = ?2 AND ended_by <> ?2";
     let mut statement = connection.prepare_cached(sql).at(step)?;
     let closed: Option<i64> = statement.query_row(params![id.0, account.0], |row| row.get(0)).optional().at(step)?;
     Ok(match closed {
-        None => consents::withdrawn(connection, id)?.map(|(_, withdrawn_us)| withdrawn_us),
+        None => consents::withdrawn(connection, ids, id)?.map(|(_, withdrawn_us)| withdrawn_us),
         closed => closed,
     })
 }

@@ -7,6 +7,7 @@
 //! | [`Store::ask`] (`facts`) | facts, people, rights, the door's question |
 //! | [`Store::grant`] (`rights`) | rights of accounts |
 //! | [`Store::ask_ground`], [`Store::break_glass`] (`grounds`, `glass`) | what an access of staff points to |
+//! | [`Store::ids`] (`ids`) | under what ids patients and resources stand |
 //! | [`Store::subject_of`] (`named`) | whom staff mean by a number |
 //! | [`Store::appoint`], [`Store::give_consent`] (`representatives`, `consents`, `consent_form`) | whom a person lets look |
 //! | (`share`) | what of a person's records a part of them is |
@@ -50,6 +51,7 @@ mod fingerprint;
 mod glass;
 mod grounds;
 mod guard;
+mod ids;
 mod index;
 mod jobs;
 mod journal;
@@ -105,6 +107,7 @@ pub use grounds::{
     GROUNDS_MAX, GROUNDS_WAITING_MAX, GroundCursor, GroundEntry, GroundList, GroundPage, NewGround, OwnGround,
     REASON_BYTES_MAX, kind_asked_by,
 };
+pub use ids::Ids;
 pub use index::{CHART_NUMBER, HOUSEHOLD, INDEX_TEXT_BYTES_MAX, IndexRow};
 pub use jobs::{JOB_ATTEMPTS_MAX, JOB_BYTES_MAX, Job, Jobs};
 pub use journal::{AccessActor, AccessEntry, AccessResult};
@@ -117,7 +120,7 @@ pub use prepare::{INDEX_ROWS_MAX, Prepared, RESOURCE_BYTES_MAX, version_content}
 pub use read::{HISTORIES_MAX, READ_BYTES_MAX, READ_MAX, VERSIONS_MAX};
 pub use rebuild::{CiHash, Rebuild, Rebuilt, Reindex, Without};
 pub use representatives::{NewRepresentative, REPRESENTATIVES_MAX, Representative, full_years, latest_end};
-pub use rights::{AskedRight, Right};
+pub use rights::{AskedRight, RIGHT_ASKED_DAYS, Right};
 pub use rotate::{KeysTurn, Rotate, RotationProgress};
 pub use scrub::{
     Copies, Drill, DrillOutcome, LastScrub, RightLog, ScrubConfig, ScrubReport, SiteScrub, checkpoint_is_right,
@@ -131,7 +134,7 @@ pub use shred::{
 };
 pub use stamps::Stamp;
 pub use tables::Tables;
-pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written, resource_id};
+pub use types::{Head, Log, NewVersion, Outcome, ResourceKey, Sealed, Ticket, Version, Written};
 pub use vault::{KeyStoreStatus, SiteStatus};
 pub use watched::{AccessKey, Checked, Hole, LEAVES_MAX, OverdueGlass, StatedReason, WATCHED_MAX, Watched};
 pub use witnessing::{WitnessReply, WitnessTransport, Witnessed, Witnessing};

@@ -9,6 +9,7 @@ use crate::Store;
 use crate::core::{check_action, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::grounds::{nowhere, patients_of};
+use crate::ids::Ids;
 use crate::index::CHART_NUMBER;
 use crate::types::owner_from;
 use crate::watched::check_scope;
@@ -32,8 +33,8 @@ impl NamedPatient {
     /// Who it is where the number is the id in the institution's record system. The door is asked about this one before anybody is
     /// looked for, and under it stands that nobody was found.
     #[must_use]
-    pub fn by_id(&self) -> Id16 {
-        Owner::patient(&self.institution, self.number.expose()).id()
+    pub fn by_id(&self, ids: &Ids) -> Id16 {
+        ids.patient(&self.institution, self.number.expose()).id()
     }
 }
 
@@ -44,6 +45,9 @@ pub struct KnownPatient {
     pub patient: Id16,
     /// The person who they are, where that is known.
     pub person: Option<Id16>,
+    /// Whether the number stands on the charts of other records of the same person too, and is no record's own id: for what is about
+    /// one record it does not say which.
+    pub is_one_of_several: bool,
 }
 
 impl KnownPatient {
@@ -65,7 +69,7 @@ impl Store {
     /// more than one; [`StoreError::JournalUnavailable`], [`StoreError::Database`].
     pub fn subject_of(&self, permit: &Permit, named: &NamedPatient) -> Result<KnownPatient, StoreError> {
         check_action(permit, "subject_of", &[Action::AskGround, Action::BreakGlass, Action::HandleErasures])?;
-        if !permit.reaches(Owner::Patient(named.by_id()), &nowhere()) {
+        if !permit.reaches(Owner::Patient(named.by_id(self.ids())), &nowhere()) {
             return Err(StoreError::Scope { what: "the patient" });
         }
         self.found_or_told(permit, named)
@@ -88,17 +92,17 @@ impl Store {
         check_scope(permit)?;
         self.core().readers.snapshot("looking for a patient", |connection| {
             check_epoch(connection, permit.epoch())?;
-            find(connection, named)
+            find(connection, self.ids(), named)
         })
     }
 
     fn found_or_told(&self, permit: &Permit, named: &NamedPatient) -> Result<KnownPatient, StoreError> {
         let found = self.core().readers.snapshot("looking for a patient", |connection| {
             check_epoch(connection, permit.epoch())?;
-            find(connection, named)
+            find(connection, self.ids(), named)
         })?;
         if found.is_none() {
-            self.core().record_beyond(permit, Owner::Patient(named.by_id()), "Patient")?;
+            self.core().record_beyond(permit, Owner::Patient(named.by_id(self.ids())), "Patient")?;
         }
         found.ok_or(StoreError::Missing { what: "patient" })
     }
@@ -106,11 +110,11 @@ impl Store {
 
 /// The one patient of the institution who has the number, whether as their id or on their chart. Several records may be of one person;
 /// where two people have it, nobody is meant for sure, and none is found.
-fn find(connection: &Connection, named: &NamedPatient) -> Result<Option<KnownPatient>, StoreError> {
-    let by_id = named.by_id();
+fn find(connection: &Connection, ids: &Ids, named: &NamedPatient) -> Result<Option<KnownPatient>, StoreError> {
+    let by_id = named.by_id(ids);
     let mut found = None;
     if person_of(connection, by_id)?.is_some() || !patients_of(connection, by_id, "")?.is_empty() {
-        found = Some(KnownPatient { patient: by_id, person: person_of(connection, by_id)? });
+        found = Some(KnownPatient { patient: by_id, person: person_of(connection, by_id)?, is_one_of_several: false });
     }
     let step = "looking for a patient by their number";
     // The name of the parameter stands in the statement, or the index over these rows alone is not used.
@@ -125,10 +129,12 @@ fn find(connection: &Connection, named: &NamedPatient) -> Result<Option<KnownPat
         let owner = owner_from(row.get_ref(0).at(step)?.as_blob().unwrap_or_default())?;
         // What an institution has as its own is nobody's chart.
         let Owner::Patient(patient) = owner else { continue };
-        let other = KnownPatient { patient, person: person_of(connection, patient)? };
-        match found {
+        let other = KnownPatient { patient, person: person_of(connection, patient)?, is_one_of_several: false };
+        match &mut found {
             None => found = Some(other),
-            Some(found) if found.subject() == other.subject() => {}
+            Some(found) if found.subject() == other.subject() => {
+                found.is_one_of_several |= found.patient != patient && found.patient != by_id;
+            }
             Some(_) => return Ok(None),
         }
     }

@@ -18,6 +18,7 @@ use crate::clock::{FloorClock, newest};
 use crate::connection::{Readers, open_writer};
 use crate::core::{Core, check_action};
 use crate::error::{OnFile, StoreError};
+use crate::ids::Ids;
 use crate::journal::{Journal, mover};
 use crate::keys::TableIndex;
 use crate::sequencer::{self, LogState, panel::Panel, tiles::TileCache};
@@ -166,10 +167,10 @@ impl Store {
     /// Opens a store that is there. Before it writes anything, it compares its logs with what the sites hold.
     ///
     /// # Errors
-    /// [`StoreError::NotThere`]; [`StoreError::SiteAhead`], [`StoreError::Origin`], [`StoreError::ForeignLog`] where sites and
-    /// database do not belong together; [`StoreError::File`], [`StoreError::Database`], [`StoreError::Migration`],
-    /// [`StoreError::Key`] (a wrong root key among them), [`StoreError::Ledger`] where the origin cannot name a log,
-    /// [`StoreError::Door`].
+    /// [`StoreError::NotThere`]; [`StoreError::OlderIds`] where an older program made it; [`StoreError::SiteAhead`],
+    /// [`StoreError::Origin`], [`StoreError::ForeignLog`] where sites and database do not belong together; [`StoreError::File`],
+    /// [`StoreError::Database`], [`StoreError::Migration`], [`StoreError::Key`] (a wrong root key among them), [`StoreError::Ledger`]
+    /// where the origin cannot name a log, [`StoreError::Door`].
     pub fn open(with: OpenStore) -> Result<Self, StoreError> {
         let path = with.folder.join(DATABASE);
         // A disk that is not mounted is not an empty store.
@@ -208,6 +209,7 @@ impl Store {
         with.sites.belong(installation)?;
         let destroyed_key = keyring.secret("destroyed-keys")?;
         let shred_key = keyring.secret("shred")?;
+        let ids = Ids::of_installation(&keyring, &connection)?;
         let content_key = keyring.secret("content-hash")?;
         let ci_key = keyring.secret("person-ci")?;
         let text_key = keyring.secret("staff-text")?;
@@ -233,6 +235,7 @@ impl Store {
             sites: with.sites,
             key_stores: stores.clone(),
             door,
+            ids,
             content_key,
             ci_key,
             text_key,

@@ -22,7 +22,7 @@ use crate::edition::Came;
 use crate::error::StoreError;
 use crate::index::IndexRow;
 use crate::search::NO_DATE;
-use crate::types::{NewVersion, ResourceKey, owner_bytes, resource_id};
+use crate::types::{NewVersion, ResourceKey, owner_bytes};
 
 /// Most that [`base::limits::Limits::resource_bytes`] may be: with its names such a resource fits one frame.
 pub const RESOURCE_BYTES_MAX: usize = 15 << 20;
@@ -96,7 +96,7 @@ impl Store {
         let came = Came::new(deposit, &new.edition);
         let sha256 = base::sha256(new.bytes);
         let salt = core.random.bytes32();
-        let id = resource_id(new.institution, new.resource_type, new.source_id);
+        let id = core.ids.resource(new.institution, new.resource_type, new.source_id);
         let body = body(&salt, &new);
         let first = seal_version(new.owner, new.resource_type, id, 1, &sha256, &salt, &key, &body, &*core.random)?;
         Ok(Prepared {

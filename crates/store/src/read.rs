@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// Which of these resources of an institution are here, whosever they are: for a receipt that tells which references lead
-    /// nowhere. Ids are those of [`crate::resource_id`]. Takes a permit to deposit.
+    /// nowhere. Ids are those of [`crate::Ids::resource`]. Takes a permit to deposit.
     ///
     /// # Errors
     /// [`StoreError::Action`], [`StoreError::Scope`], [`StoreError::StaleEpoch`], [`StoreError::Limit`],

@@ -1,8 +1,9 @@
-//! Rights of accounts: the roles they hold, given and taken. Taking one ends every permit that was made before.
+//! Rights of accounts: the roles they hold, asked for, given and taken. Taking one ends every permit that was made before; one that
+//! nobody confirms in time was never asked for.
 
 use std::sync::Arc;
 
-use base::Id16;
+use base::{Id16, Timestamp};
 use policy::{Action, InstitutionCode, Permit, Role};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -10,7 +11,13 @@ use crate::Store;
 use crate::core::{check_action, check_epoch};
 use crate::error::{AtStep, StoreError};
 use crate::facts::bump_epoch;
+use crate::journal::AccessEntry;
 use crate::types::{id16_from, institution_from};
+
+/// Days for which a right that was asked for waits for a second administrator: somebody on leave is back by then, and whoever would
+/// confirm still knows why it was asked for. *estimate*
+pub const RIGHT_ASKED_DAYS: i64 = 30;
+const RIGHT_ASKED_US: i64 = RIGHT_ASKED_DAYS * 24 * 3_600 * 1_000_000;
 
 /// A right of an account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +88,8 @@ pub struct AskedRight {
     pub right: Right,
     /// Who asked for it.
     pub by: Id16,
+    /// Until when it can be confirmed.
+    pub until: Timestamp,
 }
 
 /// Why the rights of an account did not end.
@@ -157,7 +166,7 @@ impl Store {
         if permit.actor().account == account {
             return Err(StoreError::Scope { what: "a right of one's own" });
         }
-        self.noted(permit, account, "right-taken", write)
+        self.noted_rights(permit, account, ("right-taken", std::slice::from_ref(right)), write)
     }
 
     /// Takes every right of an account away, closes its grounds, and does what a room does beside that on its own tables, in one
@@ -207,7 +216,8 @@ impl Store {
         }
     }
 
-    /// Asks for a right of somebody else as an administrator: it gives nothing until [`Store::confirm_rights`]. Takes a permit for
+    /// Asks for a right of somebody else as an administrator: it gives nothing until [`Store::confirm_rights`], and lapses after
+    /// [`RIGHT_ASKED_DAYS`]; who asks again for what they asked for has that long once more. Takes a permit for
     /// [`Action::ManageRights`], and is journalled under the account before it is done, and where it came to nothing.
     ///
     /// # Errors
@@ -238,27 +248,30 @@ impl Store {
         }
         let (role, institution) = right.columns()?;
         let (epoch, now_us) = (permit.epoch(), self.core().clock.now_us());
-        let (guard, right) = (self.core().room.clone(), right.clone());
+        let (guard, wanted) = (self.core().room.clone(), right.clone());
         let ask = move |transaction: &Transaction<'_>| {
             check_epoch(transaction, epoch)?;
-            if rights(transaction, account)?.contains(&right) {
+            if rights(transaction, account)?.contains(&wanted) {
                 return Err(StoreError::RightHeld);
             }
+            let (step, sql) = ("asking for a right", "DELETE FROM right_asked WHERE asked_us <= ?");
+            transaction.execute(sql, [now_us - RIGHT_ASKED_US]).at(step)?;
             // Not silently: whoever thinks that they asked would leave the confirming to somebody who may not.
-            if asked(transaction, Some(account))?.iter().any(|one| one.right == right && one.by != by) {
+            if asked(transaction, Some(account), now_us)?.iter().any(|one| one.right == wanted && one.by != by) {
                 return Err(StoreError::RightAsked);
             }
-            let sql = "INSERT OR IGNORE INTO right_asked (account, role, institution, asked_by, asked_us) VALUES (?, ?, ?, ?, ?)";
-            let values = params![account.0, role, institution, by.0, now_us];
-            transaction.execute(sql, values).at("asking for a right")?;
+            let sql = "INSERT INTO right_asked (account, role, institution, asked_by, asked_us) VALUES (?, ?, ?, ?, ?) \
+                       ON CONFLICT (account, role, institution) DO UPDATE SET asked_us = excluded.asked_us";
+            transaction.execute(sql, params![account.0, role, institution, by.0, now_us]).at(step)?;
             guard.within(|| beside(transaction)).at(name)
         };
-        self.noted(permit, account, "right-asked", || self.core().writer.run(1, ask))
+        let told = ("right-asked", std::slice::from_ref(right));
+        self.noted_rights(permit, account, told, || self.core().writer.run(1, ask))
     }
 
     /// Gives an account the rights that were asked for it, or one of them alone, and says how many. `by` is the permit for
-    /// [`Action::ManageRights`] of an administrator, who gives what others asked for and nothing to themselves, journalled under the
-    /// account; none where the command line does. `fits` says, by a room's own tables and in the same transaction, whether the account
+    /// [`Action::ManageRights`] of an administrator, who gives what others asked for and nothing to themselves, each journalled under
+    /// the account; none where the command line does. `fits` says, by a room's own tables and in the same transaction, whether the account
     /// stands as it must.
     ///
     /// # Errors
@@ -272,9 +285,14 @@ impl Store {
         fits: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<bool> + Send + 'static,
     ) -> Result<usize, StoreError> {
         let confirms = by.map(|permit| (permit.actor().account, permit.epoch()));
-        let (guard, only) = (self.core().room.clone(), only.cloned());
+        let (guard, now_us, step) = (self.core().room.clone(), self.core().clock.now_us(), "confirming rights");
+        let may_give = move |asked: &AskedRight| confirms.is_none_or(|(by, _)| by != asked.by && by != account);
+        // What is given is what the log says, whatever else is asked for meanwhile.
+        let waiting = self.core().readers.snapshot(step, |connection| asked(connection, Some(account), now_us))?;
+        let waiting = waiting.into_iter().filter(|one| may_give(one) && only.is_none_or(|only| *only == one.right));
+        let wanted: Vec<Right> = waiting.map(|one| one.right).collect();
+        let told = if wanted.is_empty() { only.into_iter().cloned().collect() } else { wanted.clone() };
         let confirm = move |transaction: &Transaction<'_>| {
-            let step = "confirming rights";
             if let Some((_, epoch)) = confirms {
                 check_epoch(transaction, epoch)?;
             }
@@ -282,9 +300,8 @@ impl Store {
                 return Err(StoreError::Missing { what: "account that a right can be given" });
             }
             let mut given = 0;
-            for asked in asked(transaction, Some(account))? {
-                let is_own = confirms.is_some_and(|(by, _)| by == asked.by || by == account);
-                if is_own || only.as_ref().is_some_and(|only| *only != asked.right) {
+            for asked in asked(transaction, Some(account), now_us)? {
+                if !may_give(&asked) || !wanted.contains(&asked.right) {
                     continue;
                 }
                 let (role, institution) = asked.right.columns()?;
@@ -301,15 +318,38 @@ impl Store {
         let write = || self.core().writer.run(1, confirm);
         let Some(permit) = by else { return write() };
         check_action(permit, "confirm_rights", &[Action::ManageRights])?;
-        self.noted(permit, account, "right", write)
+        self.noted_rights(permit, account, ("right-given", &told), write)
     }
 
-    /// The rights that wait to be confirmed, of every account. For the command line and administrators' pages.
+    /// Does something about rights that is noted first, with an entry for each that says the role, and the institution where it is
+    /// held at one: whose account it is sees in their log which it was.
+    fn noted_rights<T>(
+        &self,
+        permit: &Permit,
+        account: Id16,
+        (kind, rights): (&str, &[Right]),
+        act: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let entry = |kind: String, institution: Option<&InstitutionCode>| AccessEntry {
+            institution: institution.cloned(),
+            what: vec![(kind, 1)],
+            ..self.core().entry(permit, account)
+        };
+        let of = |right: &Right| entry(format!("{kind}-{}", right.role().name()), right.institution());
+        let mut entries: Vec<AccessEntry> = rights.iter().map(of).collect();
+        if entries.is_empty() {
+            entries.push(entry(kind.to_owned(), None));
+        }
+        self.noted_all(entries, act)
+    }
+
+    /// The rights that wait to be confirmed, of every account, without those that lapsed. For the command line and administrators' pages.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub fn rights_asked(&self) -> Result<Vec<AskedRight>, StoreError> {
-        self.core().readers.snapshot("reading asked rights", |connection| asked(connection, None))
+        let now_us = self.core().clock.now_us();
+        self.core().readers.snapshot("reading asked rights", |connection| asked(connection, None, now_us))
     }
 
     /// The rights of an account. For the command line and pages of the account itself.
@@ -408,15 +448,18 @@ fn take(
 }
 
 /// The rights that wait to be confirmed: of one account, or of all.
-fn asked(connection: &Connection, account: Option<Id16>) -> Result<Vec<AskedRight>, StoreError> {
+fn asked(connection: &Connection, account: Option<Id16>, now_us: i64) -> Result<Vec<AskedRight>, StoreError> {
     let step = "reading asked rights";
-    let sql = "SELECT account, role, institution, asked_by FROM right_asked WHERE ?1 IS NULL OR account = ?1 ORDER BY 1, 2, 3";
+    let sql = "SELECT account, role, institution, asked_by, asked_us FROM right_asked \
+               WHERE (?1 IS NULL OR account = ?1) AND asked_us > ?2 ORDER BY 1, 2, 3";
     let mut statement = connection.prepare_cached(sql).at(step)?;
-    let mut rows = statement.query([account.map(|account| account.0)]).at(step)?;
+    let mut rows = statement.query(params![account.map(|account| account.0), now_us - RIGHT_ASKED_US]).at(step)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().at(step)? {
         let id = |at: usize| id16_from(row.get_ref(at).at(step)?.as_blob().unwrap_or_default());
-        found.push(AskedRight { account: id(0)?, right: right_from(row, 1)?, by: id(3)? });
+        let until_us = row.get::<_, i64>(4).at(step)?.saturating_add(RIGHT_ASKED_US);
+        let until = Timestamp::from_microsecond(until_us).unwrap_or(Timestamp::MAX);
+        found.push(AskedRight { account: id(0)?, right: right_from(row, 1)?, by: id(3)?, until });
     }
     Ok(found)
 }

@@ -18,23 +18,8 @@ pub struct ResourceKey {
     pub owner: Owner,
     /// Its FHIR type.
     pub resource_type: String,
-    /// Its id here.
+    /// Its id here: [`crate::Ids::resource`].
     pub id: Id16,
-}
-
-impl ResourceKey {
-    /// The key of what an institution calls `resource_type/source_id`.
-    #[must_use]
-    pub fn derived(owner: Owner, institution: &InstitutionCode, resource_type: &str, source_id: &str) -> Self {
-        let id = resource_id(institution, resource_type, source_id);
-        Self { owner, resource_type: resource_type.to_owned(), id }
-    }
-}
-
-/// The id here of what an institution calls `resource_type/source_id`.
-#[must_use]
-pub fn resource_id(institution: &InstitutionCode, resource_type: &str, source_id: &str) -> Id16 {
-    Id16::derived(&["resource", institution.as_str(), resource_type, source_id])
 }
 
 /// One resource to write.

@@ -219,13 +219,28 @@ impl Store {
         entry: AccessEntry,
         act: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
+        self.noted_all(vec![entry], act)
+    }
+
+    /// The same where one act is about several things, each with an entry of its own.
+    pub(crate) fn noted_all<T, E: From<StoreError>>(
+        &self,
+        entries: Vec<AccessEntry>,
+        act: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         let core = self.core();
-        core.record(std::slice::from_ref(&entry))?;
+        core.record(&entries)?;
         let done = act();
-        if done.is_err() && entry.result == AccessResult::Granted {
-            let result = AccessResult::Denied { reason: UNDONE.to_owned() };
-            let (id, time) = (Id16::random(&*core.random), core.clock.now());
-            core.record(&[AccessEntry { id, time, result, ..entry }])?;
+        if done.is_err() {
+            let time = core.clock.now();
+            let granted = entries.into_iter().filter(|entry| entry.result == AccessResult::Granted);
+            let undone: Vec<AccessEntry> = granted
+                .map(|entry| {
+                    let result = AccessResult::Denied { reason: UNDONE.to_owned() };
+                    AccessEntry { id: Id16::random(&*core.random), time, result, ..entry }
+                })
+                .collect();
+            core.record(&undone)?;
         }
         done
     }
@@ -329,7 +344,7 @@ impl Store {
         let lost_us = self.core().readers.snapshot("finding what somebody lost", |connection| {
             let role_us = rights::ended(connection, account, &entry.actor.role)?;
             let ground_us = match entry.ground {
-                Some(ground) => grounds::taken(connection, account, ground)?,
+                Some(ground) => grounds::taken(connection, self.ids(), account, ground)?,
                 None => None,
             };
             Ok(role_us.into_iter().chain(ground_us).min())

@@ -227,31 +227,3 @@ fn certificate(hall: &Hall, permit: &Permit, id: Id16, rules: &ShredRules, out: 
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    /// A file that says that it is a certificate: nobody has signed any of these.
-    #[test]
-    fn any_file_is_checked_and_none_of_them_holds() {
-        const TARGET: fuzzing::Target = fuzzing::Target {
-            name: "shred_certificate",
-            seeds: || {
-                let proof =
-                    "c2sp.org/tlog-proof@v1\nindex 0\n\nlog.example\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
-                let whole = json!({ "salt": "00".repeat(32), "content": "00ff", "proof": proof, "leaf": 0 });
-                vec![whole.to_string().into_bytes(), b"[]".to_vec()]
-            },
-            run: |bytes| {
-                if let Ok(certificate) = serde_json::from_slice::<Value>(bytes) {
-                    assert!(check(&certificate, &[]).is_err(), "no key is pinned");
-                }
-            },
-            bytes_max: 1 << 12,
-            inputs: 3_000,
-        };
-        fuzzing::short::run(&TARGET).unwrap_or_else(|found| panic!("{found}"));
-    }
-}

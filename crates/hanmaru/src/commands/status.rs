@@ -8,7 +8,7 @@ use policy::Action;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use store::{Drill, DrillOutcome, Grade, Jobs, LogCondition, SiteCondition};
+use store::{Condition, Drill, DrillOutcome, Grade, Jobs, LogCondition, SiteCondition};
 use vault::{Fault, KeyStoreReport, RepairReport};
 
 /// How long it waits for the sites to be compared.
@@ -42,6 +42,7 @@ impl Status {
         for log in &found.logs {
             well &= say_log(log, found.at);
         }
+        say_unused(&found);
         for site in &found.sites {
             well &= say_site(site, found.at);
         }
@@ -104,6 +105,20 @@ fn say_log(log: &LogCondition, now: base::Timestamp) -> bool {
     log.fault.is_none() && unwitnessed.is_none() && unstamped.is_none()
 }
 
+/// What an installation does without is no fault of it, and whoever relies on it should know.
+fn say_unused(found: &Condition) {
+    if found.logs.iter().all(|log| log.witnessed.is_none()) {
+        println!(
+            "witnesses: none is configured (`[witnesses]`): nobody outside sees whether the logs have one history"
+        );
+    }
+    if !found.has_authority {
+        println!(
+            "time-stamps: no authority is configured (`[time_stamp]`): nobody outside says since when entries are there"
+        );
+    }
+}
+
 fn say_jobs(jobs: Jobs) -> bool {
     println!("alerts: {} waiting to be sent", jobs.waiting);
     if let Some(fault) = undelivered(jobs) {
@@ -148,7 +163,9 @@ fn say_site(found: &SiteCondition, at: base::Timestamp) -> bool {
         println!("  last fault: {fault}");
     }
     println!("  {}", last_line(found.scrub.as_ref()));
-    found.grade(at) == Grade::Well
+    // The first scrub is still to come at every new installation, as its first drill is, and neither is a failure.
+    let awaits_scrub = site.reachable && site.pending == 0 && found.scrub.is_none();
+    awaits_scrub || found.grade(at) == Grade::Well
 }
 
 /// Whose fault it is decides what to look at first: the disk, or the mounts.

@@ -1,13 +1,14 @@
-//! `hanmaru verify`: checks an issued PDF, or the text of a QR code, offline.
+//! `hanmaru verify`: checks an issued PDF, the text of a QR code, or the receipt of a deposit, offline.
 
 use crate::Failure;
 use crate::stamping::read_authority;
 use crate::witnesses::read_policy;
+use archive::SignedReceipt;
 use archive::verify::{Handed, Verified, qr_text, verify_by, verify_proof_file, verify_qr};
 use base::Timestamp;
 use base::limits::Limits;
 use ledger::proof::PROOF_LEN_MAX;
-use ledger::{TrustPolicy, VerifierKey, WitnessKey};
+use ledger::{Cosignature, TrustPolicy, VerifierKey, WitnessKey};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 /// Arguments of `hanmaru verify`.
 #[derive(clap::Args)]
 pub struct Verify {
-    /// The PDF, or a file with the text of a QR code.
+    /// The PDF, a file with the text of a QR code, or the JSON of a receipt.
     #[arg(required_unless_present = "qr")]
     file: Option<PathBuf>,
     /// The text of a QR code with a proof, instead of a PDF.
@@ -59,6 +60,10 @@ impl Verify {
                     "a proof file does not say what it is about: name the document, and this file with --proof";
                 return Err(format!("{name}: {wanted}").into());
             }
+            // What is issued is a PDF, and a receipt is an object of JSON.
+            Handed::Document(bytes) if bytes.trim_ascii_start().starts_with(b"{") => {
+                return self.say_receipt(&name, bytes, &trust);
+            }
             Handed::Document(_) => {}
         }
         match verify_by(&bytes, &trust) {
@@ -75,6 +80,27 @@ impl Verify {
                 Ok(ExitCode::from(1))
             }
         }
+    }
+
+    /// Says whether a receipt is the one that the log committed to, and what it then promises.
+    fn say_receipt(&self, name: &str, bytes: &[u8], trust: &TrustPolicy) -> Result<ExitCode, Failure> {
+        if self.proof.is_some() || self.show_qr {
+            return Err(format!("{name} is a receipt: --proof and --show-qr go with issued documents").into());
+        }
+        let found = SignedReceipt::parse(bytes).and_then(|receipt| Ok((receipt.verify_by(trust)?, receipt)));
+        let (log, receipt) = match found {
+            Ok(found) => found,
+            Err(fault) => {
+                println!("{name}: NOT a genuine receipt: {fault}");
+                return Ok(ExitCode::from(1));
+            }
+        };
+        println!("{name}: a genuine receipt, unchanged");
+        let head = log.signed.checkpoint;
+        let signed_by: Vec<String> = log.log_signatures.into_iter().map(|signature| signature.name).collect();
+        let code = say_log((receipt.leaf, head.size, &head.origin), &signed_by, &log.cosignatures, log.quorum);
+        print!("\n{}", receipt.receipt.english());
+        Ok(code)
     }
 
     /// Says what the text of a QR code proves.
@@ -130,17 +156,28 @@ impl Verify {
     }
 }
 
-/// What a genuine proof says; the exit status, which is 1 where a policy asks for more witnesses.
+/// What a genuine proof of a document says; the exit status as of [`say_log`].
 fn say(document: &Verified) -> ExitCode {
     println!("  document {}", document.number);
-    println!("  leaf {} of {} in {}", document.index, document.size, document.origin);
-    for signer in &document.signed_by {
+    let place = (document.index, document.size, document.origin.as_str());
+    say_log(place, &document.signed_by, &document.cosigned_by, document.quorum)
+}
+
+/// Where in which log a leaf stands, and who says so; the exit status, which is 1 where a policy asks for more witnesses.
+fn say_log(
+    (index, size, origin): (u64, u64, &str),
+    signed_by: &[String],
+    cosigned_by: &[Cosignature],
+    quorum: bool,
+) -> ExitCode {
+    println!("  leaf {index} of {size} in {origin}");
+    for signer in signed_by {
         println!("  signed by {signer}");
     }
-    for cosignature in &document.cosigned_by {
+    for cosignature in cosigned_by {
         println!("  cosigned by {} at {}", cosignature.witness, time_text(cosignature.time_s));
     }
-    if document.quorum {
+    if quorum {
         return ExitCode::SUCCESS;
     }
     println!("  NOT witnessed: too few of the policy's witnesses have cosigned");

@@ -20,7 +20,7 @@ fn operator(store: &Store, action: Action) -> Permit {
 fn recorded(store: &Store, source_id: &str) -> Timestamp {
     let owner = patient("p1");
     let permit = person(store, Id16([7; 16]), &[owner], Action::ReadRecord);
-    store.read(&permit, &[key(owner, "Condition", source_id)]).expect("read")[0].recorded
+    store.read(&permit, &[key(store, owner, "Condition", source_id)]).expect("read")[0].recorded
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn time_goes_on_from_the_machines_clock_after_a_reset() {
     assert!(matches!(error, StoreError::InUse { .. }) && error.to_string().contains("stop `hanmaru serve`"), "{error}");
     // What that one journalled and nobody has drained carries the time that ran ahead.
     let reader = person(&serving, Id16([7; 16]), &[patient("p1")], Action::ReadRecord);
-    serving.read(&reader, &[key(patient("p1"), "Condition", "ahead")]).expect("read");
+    serving.read(&reader, &[key(&serving, patient("p1"), "Condition", "ahead")]).expect("read");
     drop(serving);
     let alone = store.alone().expect("nobody else has it open");
     for wrong in [operator(&store, Action::ReadStatus), depositor(&store, Action::Deposit)] {

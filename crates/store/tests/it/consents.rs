@@ -46,7 +46,9 @@ fn a_consent_shares_what_it_names_with_whom_it_names() {
     let permit = ward.doctor(care(id)).expect("the doctor's institution is named");
     assert_eq!(ward.read(&permit).expect("an answer"), ["c1", "c2"]);
     assert_eq!(found(&ward, &permit).len(), 2, "tests are not among the kinds");
-    assert!(ward.store.read(&permit, &[key(ward.here, "Observation", "o1")]).expect("an answer").is_empty());
+    assert!(
+        ward.store.read(&permit, &[key(&ward.store, ward.here, "Observation", "o1")]).expect("an answer").is_empty()
+    );
     let document = ward.ask(Role::Clinician, DOCTOR, Action::ReadDocument, ward.about(), care(id)).expect("a permit");
     assert!(matches!(ward.store.objects(&document, &[Id16([1; 16])]), Err(StoreError::Scope { .. })));
 
@@ -71,7 +73,7 @@ fn sensitive_kinds_are_shared_where_they_are_named() {
     ward.write(ward.here, "Condition", "c3", "불면", Some("e1"));
     ward.write(ward.here, "Encounter", "e2", "내과", None);
     ward.write(ward.here, "Condition", "c4", "HIV 검사 양성", Some("e2"));
-    let id = |kind: &str, source: &str| key(ward.here, kind, source).id;
+    let id = |kind: &str, source: &str| key(&ward.store, ward.here, kind, source).id;
     let general = ConsentTerms { kinds: DataKind::ALL.into(), ..terms(&ward) };
     let permit = ward.doctor(care(give(&ward, &general))).expect("a permit");
     let seen = found(&ward, &permit);
@@ -79,7 +81,7 @@ fn sensitive_kinds_are_shared_where_they_are_named() {
     for kept_back in [id("Encounter", "e1"), id("Condition", "c3"), id("Encounter", "e2"), id("Condition", "c4")] {
         assert!(!seen.contains(&kept_back), "with the encounter that it belongs to");
     }
-    let keys = [key(ward.here, "Condition", "c3"), key(ward.here, "Encounter", "e1")];
+    let keys = [key(&ward.store, ward.here, "Condition", "c3"), key(&ward.store, ward.here, "Encounter", "e1")];
     assert!(ward.store.histories(&permit, &keys).expect("an answer").is_empty());
     let choice = ward.store.chosen(&permit, store::Choice::All).expect("an answer");
     assert_eq!(choice.heads.len(), 2);
@@ -118,7 +120,7 @@ fn what_refers_to_something_sensitive_is_sensitive_too() {
     let consent = give(&ward, &ConsentTerms { kinds, ..terms(&ward) });
     let permit =
         ward.ask(Role::Clinician, DOCTOR, Action::ReadTimeline, ward.about(), care(consent)).expect("a permit");
-    let m2 = store::resource_id(&institution(), "MedicationRequest", "m2");
+    let m2 = ward.store.ids().resource(&institution(), "MedicationRequest", "m2");
     assert_eq!(found(&ward, &permit), [m2].into(), "the summary tells of what is secret, and the drug does not");
 }
 

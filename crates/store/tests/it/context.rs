@@ -147,7 +147,7 @@ fn it_takes_a_permit_to_read() {
 fn each_institution_answers_for_its_own() {
     let house = House::new();
     let store = house.open();
-    let (here, there) = (patient("p1"), Owner::patient(&other_institution(), "p9"));
+    let (here, there) = (patient("p1"), store.ids().patient(&other_institution(), "p9"));
     write_own(&store, &institution(), "Practitioner", "d1");
     write_own(&store, &other_institution(), "Practitioner", "d9");
     let epoch = store.facts(ME).expect("facts").epoch;
@@ -170,12 +170,12 @@ fn a_choice_is_journalled_as_what_it_is() {
     let all = [("Patient", "p1", "x"), ("Observation", "o1", "x"), ("Observation", "o2", "x"), ("Condition", "c", "x")];
     write(&store, mine, &all);
     let permit = person(&store, ME, &[mine], Action::Issue);
-    let (one, nobodys) = (key(mine, "Observation", "o1").id, Id16([9; 16]));
+    let (one, nobodys) = (key(&store, mine, "Observation", "o1").id, Id16([9; 16]));
     let chosen = store.chosen(&permit, Choice::Records(&[one, nobodys])).expect("an answer");
     let found: Vec<_> = chosen.heads.iter().map(|(head, part)| (head.key.clone(), *part)).collect();
     assert_eq!(
         found,
-        [(key(mine, "Observation", "o1"), Part::Chosen), (key(mine, "Patient", "p1"), Part::Patient)],
+        [(key(&store, mine, "Observation", "o1"), Part::Chosen), (key(&store, mine, "Patient", "p1"), Part::Patient)],
         "newest first"
     );
     assert_eq!(chosen.missing, [nobodys]);

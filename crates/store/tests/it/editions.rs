@@ -33,7 +33,7 @@ fn dated(second: i64, number: u64) -> Edition {
 /// The texts of the resource, newest edition first.
 fn texts(store: &Store) -> Vec<String> {
     let permit = person(store, base::Id16([7; 16]), &[patient("p1")], Action::ReadRecord);
-    let key = key(patient("p1"), "Condition", "c1");
+    let key = key(store, patient("p1"), "Condition", "c1");
     let text = |version: &store::Version| {
         let text = String::from_utf8_lossy(version.bytes.expose()).into_owned();
         text.split("\"text\":\"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned)

@@ -1,7 +1,7 @@
 //! Lists of what is to be acted on: what waits is found whatever comes after it, nobody fills a list for all, and only what somebody
 //! was shown is noted as seen.
 
-use base::{Id16, Redacted};
+use base::{Clock, Id16, Redacted};
 use policy::{Action, GroundKind, Permit, ProofRules, Purpose, Role, Share, Target};
 use store::{
     ConsentPurpose, ConsentTerms, GROUNDS_MAX, GROUNDS_WAITING_MAX, GroundPage, NewGround, NewRepresentative, Right,
@@ -152,6 +152,21 @@ fn the_open_request_about_somebody_is_found_by_whom_it_is_about() {
 }
 
 #[test]
+fn what_was_never_confirmed_ends_no_permit_when_it_is_closed() {
+    let ward = ward();
+    let (open, waiting) = (Id16([0x11; 16]), Id16([0x12; 16]));
+    visit(&ward, DOCTOR, ward.person, open).expect("written");
+    let steward = ward.office(Role::Steward, STEWARD, Action::ConfirmGround);
+    ward.store.confirm_ground(&steward, open).expect("confirmed");
+    visit(&ward, OTHER_DOCTOR, ward.person, waiting).expect("written");
+    let read = ward.doctor(Purpose::Care { ground: open }).expect("it is open");
+    let own = asking(&ward, OTHER_DOCTOR, (Role::Clinician, "care"), ward.person, waiting);
+    ward.store.close_ground(&own, waiting).expect("given up");
+    ward.read(&read).expect("no permit could rest on what waited");
+    assert!(matches!(ward.store.close_ground(&own, waiting), Err(StoreError::Missing { .. })), "it is closed");
+}
+
+#[test]
 fn an_emergency_that_was_told_after_the_page_was_shown_is_not_noted_as_seen() {
     let ward = ward();
     let break_it = |id: u8| {
@@ -181,7 +196,8 @@ fn an_emergency_that_was_told_after_the_page_was_shown_is_not_noted_as_seen() {
 fn appointments_that_are_open_stand_before_those_that_are_not() {
     let ward = ward();
     let agent = ward.store.person_for_ci(&[8; 32]).expect("a person");
-    let case = ProofRules::standard().cases().iter().find(|case| case.by_person).expect("a person's own word");
+    let rules = ProofRules::at(ward.clock.now());
+    let case = rules.cases().iter().find(|case| case.by_person).expect("a person's own word");
     let new = |until: &str| NewRepresentative {
         person: ward.person,
         agent,
@@ -190,6 +206,7 @@ fn appointments_that_are_open_stand_before_those_that_are_not() {
         seen: case.proofs.iter().cloned().collect(),
         institution: None,
         share: Share::Whole,
+        from: None,
         until: until.parse().expect("a time"),
     };
     let appoint = |until: &str| ward.store.appoint(&ward.own(Action::Appoint), new(until)).expect("appointed");

@@ -134,7 +134,8 @@ fn what_staff_do_with_grounds_is_in_the_log_of_whom_they_are_about() {
     ward.store.close_ground(&steward, VISIT).expect("closed");
     assert!(ward.store.close_ground(&steward, Id16([9; 16])).is_err());
     let nobody = NamedPatient::new(institution(), "nobody");
-    let ask = ward.ask(Role::Clinician, DOCTOR, Action::AskGround, Target::Patient(nobody.by_id()), care());
+    let by_id = nobody.by_id(ward.store.ids());
+    let ask = ward.ask(Role::Clinician, DOCTOR, Action::AskGround, Target::Patient(by_id), care());
     let missed = ward.store.subject_of(&ask.expect("a permit"), &nobody);
     assert!(matches!(missed, Err(StoreError::Missing { .. })));
     let log = ward.store.access_log(&ward.own(Action::ReadAccessLog), &AccessPage::default()).expect("the log");
@@ -142,7 +143,7 @@ fn what_staff_do_with_grounds_is_in_the_log_of_whom_they_are_about() {
     done.sort_unstable();
     assert_eq!(done, ["ask-ground", "confirm-ground", "confirm-ground"]);
     assert!(log.entries.iter().all(|logged| logged.entry.result == AccessResult::Granted), "each was done");
-    let denied = format!("SELECT count(*) FROM access_entry WHERE subject IN (zeroblob(16), x'{}')", nobody.by_id());
+    let denied = format!("SELECT count(*) FROM access_entry WHERE subject IN (zeroblob(16), x'{by_id}')");
     assert_eq!(count(&ward.house, &denied), 1, "who tries numbers is seen");
 }
 
@@ -290,6 +291,7 @@ fn appointment(ward: &Ward, agent: Id16, proof_case: &str, seen: &[&str]) -> New
         seen: seen.iter().map(|proof| (*proof).to_owned()).collect(),
         institution: Some(institution()),
         share: Share::Whole,
+        from: None,
         until: "2027-01-01T00:00:00Z".parse().expect("a time"),
     }
 }
@@ -328,6 +330,61 @@ fn a_representative_reads_what_the_person_named_until_it_ends() {
     let own = ward.own(Action::Appoint);
     let listed = ward.store.representatives(&own, ward.person).expect("a list");
     assert!(listed.len() == 1 && listed[0].ended.is_some());
+}
+
+#[test]
+fn what_is_to_begin_later_opens_nothing_before() {
+    let ward = Ward::new();
+    let agent = ward.store.person_for_ci(&[8; 32]).expect("a person");
+    let permit = ward.own(Action::Appoint);
+    let from = |text: &str| NewRepresentative {
+        from: Some(text.parse().expect("a time")),
+        ..appointment(&ward, agent, "appointed", &["own-word"])
+    };
+    for (wrong, why) in [
+        ("2026-11-22T11:59:59+09:00", "before it is recorded"),
+        ("2027-01-01T00:00:00Z", "at its end"),
+        ("2027-02-01T00:00:00Z", "after its end"),
+    ] {
+        assert!(matches!(ward.store.appoint(&permit, from(wrong)), Err(StoreError::Missing { .. })), "{why}");
+    }
+    let id = ward.store.appoint(&permit, from("2026-11-24T00:00:00+09:00")).expect("named");
+    let ask = || {
+        let purpose = Purpose::Representation { ground: id };
+        ward.ask(Role::Representative, agent, Action::ReadRecord, ward.about(), purpose)
+    };
+    let listed = ward.store.represented_by(agent).expect("a list");
+    assert_eq!(listed[0].from, "2026-11-23T15:00:00Z".parse().expect("a time"));
+    ward.clock.advance(36 * 3_600 - 1);
+    assert_eq!(ask().expect_err("a second before"), DenialReason::Ground);
+    ward.clock.advance(1);
+    assert_eq!(ward.read(&ask().expect("it has begun")).expect("an answer"), ["c1"]);
+}
+
+#[test]
+fn a_sibling_is_recorded_in_no_case_of_the_family_without_proof_that_nobody_is_nearer() {
+    let ward = Ward::new();
+    let agent = ward.store.person_for_ci(&[8; 32]).expect("a person");
+    let permit = recording(&ward);
+    let record = |case: &str, proofs: &[&str]| ward.store.appoint(&permit, appointment(&ward, agent, case, proofs));
+    for (case, paper) in [
+        ("deceased-sibling", "death-certificate"),
+        ("unconscious-sibling", "doctors-certificate"),
+        ("missing-sibling", "adjudication-of-disappearance"),
+        ("incapable-sibling", "ruling-of-incapacity"),
+    ] {
+        let lacking = record(case, &["own-id", "family-proof", paper]);
+        assert!(matches!(lacking, Err(StoreError::Missing { .. })), "{case}");
+        record(case, &["own-id", "family-proof", "no-nearer-family", paper]).expect("recorded");
+    }
+    let child = |proofs: &[&str]| NewRepresentative {
+        birth_date: Some(jiff::civil::date(2013, 12, 1).into()),
+        ..appointment(&ward, agent, "sibling-of-child", proofs)
+    };
+    assert!(ward.store.appoint(&permit, child(&["own-id", "family-proof"])).is_err());
+    let all = ["own-id", "family-proof", "no-nearer-family"];
+    assert!(ward.store.appoint(&permit, child(&all)).is_ok(), "no consent of a patient under 14");
+    assert!(record("sibling-of-child", &all).is_err(), "born in 1982");
 }
 
 #[test]
@@ -452,7 +509,10 @@ fn an_appointment_ends_once_the_records_say_that_the_person_died_but_in_the_case
     }
     for (permit, new) in [(&own(), by_word()), (&permit, by_papers())] {
         let refused = ward.store.appoint(permit, new).expect_err("nobody begins in such a case");
-        assert!(matches!(&refused, StoreError::AfterDeath { lasting, .. } if lasting == "deceased"), "{refused}");
+        assert!(
+            matches!(&refused, StoreError::AfterDeath { lasting, .. } if lasting == "deceased or deceased-sibling"),
+            "{refused}"
+        );
     }
     let of_death = ["own-id", "family-proof", "death-certificate"];
     let family = ward.store.appoint(&permit, appointment(&ward, agent, "deceased", &of_death)).expect("recorded");

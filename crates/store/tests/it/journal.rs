@@ -34,9 +34,9 @@ fn a_full_disk_under_the_journal_refuses_access() {
         Err(StoreError::JournalUnavailable { reason }) => assert!(reason.contains("No space left"), "{reason}"),
         other => panic!("access must be refused: {other:?}"),
     };
-    refused(store.read(&read, &[key(owner, "Condition", "c1")]).map(drop));
+    refused(store.read(&read, &[key(&store, owner, "Condition", "c1")]).map(drop));
     refused(store.search(&read, &Query::default()).map(drop));
-    refused(store.history(&read, &key(owner, "Condition", "c1")).map(drop));
+    refused(store.history(&read, &key(&store, owner, "Condition", "c1")).map(drop));
     refused(store.refuse_beyond(&policy::Door::standard().expect("the door"), &read, &[Id16([9; 16])]));
     let denied = store.ask(
         &Door::standard().expect("the door"),
@@ -47,7 +47,7 @@ fn a_full_disk_under_the_journal_refuses_access() {
     write_one(&store, owner, "Condition", "c2", "x");
     // The disk has room again: access is granted again, without a restart.
     std::fs::remove_file(&active).expect("the link");
-    assert_eq!(store.read(&read, &[key(owner, "Condition", "c1")]).expect("read").len(), 1);
+    assert_eq!(store.read(&read, &[key(&store, owner, "Condition", "c1")]).expect("read").len(), 1);
     assert_eq!(entries(&store, account, owner), 1);
 }
 
@@ -76,7 +76,7 @@ fn entries_of_a_process_that_died_are_taken_over_once() {
         write_one(&store, owner, "Condition", "c1", "x");
         let read = person(&store, account, &[owner], Action::ReadRecord);
         for _ in 0..3 {
-            store.read(&read, &[key(owner, "Condition", "c1")]).expect("read");
+            store.read(&read, &[key(&store, owner, "Condition", "c1")]).expect("read");
         }
     }
     let active = journal.join("000.jrn");
@@ -112,7 +112,7 @@ fn a_torn_end_is_kept_beside_and_the_rest_is_taken() {
         write_one(&store, owner, "Condition", "c1", "x");
         let read = person(&store, account, &[owner], Action::ReadRecord);
         for _ in 0..2 {
-            store.read(&read, &[key(owner, "Condition", "c1")]).expect("read");
+            store.read(&read, &[key(&store, owner, "Condition", "c1")]).expect("read");
         }
     }
     let active = journal.join("000.jrn");
@@ -142,7 +142,7 @@ fn many_readers_share_fsyncs_and_every_read_is_recorded() {
             scope.spawn(move || {
                 let read = person(&store, account, &[owner], Action::ReadRecord);
                 for _ in 0..25 {
-                    assert_eq!(store.read(&read, &[key(owner, "Condition", "c1")]).expect("read").len(), 1);
+                    assert_eq!(store.read(&read, &[key(&store, owner, "Condition", "c1")]).expect("read").len(), 1);
                 }
             });
         }

@@ -7,6 +7,7 @@ mod crash;
 mod editions;
 mod ground_lists;
 mod grounds;
+mod ids;
 mod journal;
 mod named;
 mod objects;

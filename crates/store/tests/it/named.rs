@@ -14,7 +14,7 @@ fn row(param: &'static str, number: &str) -> IndexRow {
 
 /// A Patient with numbers on the chart, as an institution has them.
 fn chart(ward: &Ward, code: &InstitutionCode, id: &str, numbers: &[&str]) -> Owner {
-    let owner = Owner::patient(code, id);
+    let owner = ward.store.ids().patient(code, id);
     let row = |number: &&str| row(CHART_NUMBER, number);
     let bytes = format!(r#"{{"resourceType":"Patient","id":"{id}","numbers":"{}"}}"#, numbers.join(" "));
     ward.write_indexed(owner, code, ("Patient", id), (&bytes, numbers.iter().map(row).collect()), None);
@@ -24,7 +24,8 @@ fn chart(ward: &Ward, code: &InstitutionCode, id: &str, numbers: &[&str]) -> Own
 /// Looks for a number at an institution, as a doctor does.
 fn find(ward: &Ward, code: &InstitutionCode, number: &str) -> Result<KnownPatient, StoreError> {
     let named = NamedPatient::new(code.clone(), number);
-    let (purpose, target) = (Purpose::Care { ground: Id16([0x44; 16]) }, Target::Patient(named.by_id()));
+    let (purpose, target) =
+        (Purpose::Care { ground: Id16([0x44; 16]) }, Target::Patient(named.by_id(ward.store.ids())));
     let permit = ward.ask(Role::Clinician, DOCTOR, Action::AskGround, target, purpose).expect("a doctor may ask");
     ward.store.subject_of(&permit, &named)
 }
@@ -34,7 +35,7 @@ fn missed(ward: &Ward, code: &InstitutionCode, number: &str) -> i64 {
     // Entries of this process come into the table once somebody reads any.
     let own = ward.own(Action::ReadAccessLog);
     ward.store.access_log(&own, &store::AccessPage::default()).expect("the log");
-    let subject = Owner::patient(code, number).id();
+    let subject = ward.store.ids().patient(code, number).id();
     count(&ward.house, &format!("SELECT count(*) FROM access_entry WHERE subject = x'{subject}'"))
 }
 
@@ -45,7 +46,7 @@ fn a_patient_is_found_by_the_number_on_the_chart_and_by_the_id() {
     chart(&ward, &here, "p1", &["10000001"]);
     let unlinked = chart(&ward, &here, "p2", &["10000002", "보험-7"]);
     chart(&ward, &there, "p3", &["10000009"]);
-    let known = KnownPatient { patient: ward.here.id(), person: Some(ward.person) };
+    let known = KnownPatient { patient: ward.here.id(), person: Some(ward.person), is_one_of_several: false };
     assert_eq!(find(&ward, &here, "10000001").expect("on the chart"), known);
     assert_eq!(find(&ward, &here, "p1").expect("by id"), known);
     assert_eq!(known.subject(), ward.person);
@@ -89,7 +90,7 @@ fn a_number_of_two_patients_names_neither() {
 fn numbers_that_are_not_on_the_chart_name_nobody() {
     let ward = Ward::new();
     let here = institution();
-    let owner = Owner::patient(&here, "a");
+    let owner = ward.store.ids().patient(&here, "a");
     let bytes = r#"{"resourceType":"Patient","id":"a"}"#;
     let numbers = vec![row(CHART_NUMBER, "1"), row("identifier", "1"), row("identifier", "2")];
     ward.write_indexed(owner, &here, ("Patient", "a"), (bytes, numbers), None);
@@ -115,6 +116,11 @@ fn several_records_of_one_person_name_that_person() {
         assert_eq!(find(&ward, &here, number).expect("one person").subject(), ward.person, "{number}");
     }
     assert_eq!(find(&ward, &here, "c").expect("one person").patient, three.id(), "the id comes first");
+    let is_one_of_several = |number: &str| find(&ward, &here, number).expect("one person").is_one_of_several;
+    assert!(is_one_of_several("7"), "which of the two it does not say");
+    for number in ["a", "b", "c", "8"] {
+        assert!(!is_one_of_several(number), "{number}: an id, or on one chart alone");
+    }
     chart(&ward, &here, "d", &["7"]);
     assert!(find(&ward, &here, "7").is_err(), "and somebody else");
 }

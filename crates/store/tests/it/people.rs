@@ -52,20 +52,23 @@ fn linked_patients_are_the_persons_own_until_unlinked() {
     let person = store.person_for_ci(&[1; 32]).expect("made");
     let ask = || store.ask(&door, request(Role::Patient, person, Action::ReadRecord, Target::Person(person)));
     let permit = ask().expect("one may look for one's records");
-    assert!(store.read(&permit, &[key(owner, "Condition", "c1")]).expect("an answer").is_empty());
+    assert!(store.read(&permit, &[key(&store, owner, "Condition", "c1")]).expect("an answer").is_empty());
 
     let link = depositor(&store, Action::LinkPerson);
     store.link_patient(&link, person, owner.id(), &institution()).expect("linked");
     store.link_patient(&link, person, owner.id(), &institution()).expect("again is fine");
     let permit = ask().expect("a permit");
-    assert_eq!(store.read(&permit, &[key(owner, "Condition", "c1")]).expect("an answer").len(), 1);
+    assert_eq!(store.read(&permit, &[key(&store, owner, "Condition", "c1")]).expect("an answer").len(), 1);
     let facts = store.facts(person).expect("facts");
     assert_eq!((facts.person, facts.patients.len()), (Some(person), 1));
 
     // Moving the patient to another person ends the first one's permit.
     let other = store.person_for_ci(&[2; 32]).expect("made");
     store.link_patient(&link, other, owner.id(), &institution()).expect("moved");
-    assert!(matches!(store.read(&permit, &[key(owner, "Condition", "c1")]), Err(StoreError::StaleEpoch { .. })));
+    assert!(matches!(
+        store.read(&permit, &[key(&store, owner, "Condition", "c1")]),
+        Err(StoreError::StaleEpoch { .. })
+    ));
     assert!(store.facts(person).expect("facts").patients.is_empty());
     let link = depositor(&store, Action::LinkPerson);
     store.unlink_patient(&link, owner.id(), &institution()).expect("unlinked");

@@ -1,7 +1,7 @@
 //! What a permit does not reach is not given, and what is stale is refused.
 
 use base::Id16;
-use policy::{Action, Door, Owner, Role, Target};
+use policy::{Action, Door, Role, Target};
 use store::{AccessPage, AccessResult, AskError, Query, Right, StoreError};
 
 use crate::support::*;
@@ -14,8 +14,8 @@ fn another_persons_permit_gets_nothing_and_the_attempt_is_seen() {
     write_one(&store, mine, "Condition", "c1", "x");
     let (me, you) = (Id16([7; 16]), Id16([8; 16]));
     let theirs = person(&store, you, &[other], Action::ReadRecord);
-    assert!(store.read(&theirs, &[key(mine, "Condition", "c1")]).expect("an answer").is_empty());
-    assert!(store.history(&theirs, &key(mine, "Condition", "c1")).expect("an answer").is_empty());
+    assert!(store.read(&theirs, &[key(&store, mine, "Condition", "c1")]).expect("an answer").is_empty());
+    assert!(store.history(&theirs, &key(&store, mine, "Condition", "c1")).expect("an answer").is_empty());
     assert!(
         store.search(&theirs, &Query { owners: vec![mine], ..Query::default() }).expect("an answer").heads.is_empty()
     );
@@ -41,9 +41,9 @@ fn asking_for_another_persons_record_by_its_id_is_seen_by_them_alone() {
     let (me, you) = (Id16([7; 16]), Id16([8; 16]));
     let theirs = person(&store, you, &[other], Action::ReadTimeline);
     let ids = [
-        key(mine, "Condition", "c1").id,
-        key(mine, "Encounter", "e1").id,
-        key(other, "Condition", "c2").id,
+        key(&store, mine, "Condition", "c1").id,
+        key(&store, mine, "Encounter", "e1").id,
+        key(&store, other, "Condition", "c2").id,
         Id16([9; 16]),
     ];
     store.refuse_beyond(&door, &theirs, &ids).expect("it is recorded");
@@ -108,7 +108,7 @@ fn an_institution_writes_its_own_and_nothing_else() {
     let other = policy::InstitutionCode::new("99999999").expect("a code");
     let class = class();
     let new = store::NewVersion {
-        owner: Owner::patient(&other, "p1"),
+        owner: store.ids().patient(&other, "p1"),
         institution: &other,
         resource_type: "Condition",
         source_id: "c1",
@@ -141,17 +141,17 @@ fn a_stale_permit_is_refused_on_its_next_use() {
     let deposit = depositor(&store, Action::Deposit);
     let link = depositor(&store, Action::LinkPerson);
     let prepared = prepare(&store, &deposit, owner, "Condition", "c2", "x", 1);
-    assert_eq!(store.read(&read, &[key(owner, "Condition", "c1")]).expect("read").len(), 1);
+    assert_eq!(store.read(&read, &[key(&store, owner, "Condition", "c1")]).expect("read").len(), 1);
 
     let right = Right::Depositor(institution());
     store.grant(Id16([0xd; 16]), &right).expect("granted");
-    assert!(store.read(&read, &[key(owner, "Condition", "c1")]).is_ok(), "a right of another does not disturb");
+    assert!(store.read(&read, &[key(&store, owner, "Condition", "c1")]).is_ok(), "a right of another does not disturb");
     store.revoke(Id16([0xd; 16]), &right).expect("revoked");
 
     let is_stale =
         |result: Option<StoreError>| assert!(matches!(result, Some(StoreError::StaleEpoch { .. })), "{result:?}");
-    is_stale(store.read(&read, &[key(owner, "Condition", "c1")]).err());
-    is_stale(store.history(&read, &key(owner, "Condition", "c1")).err());
+    is_stale(store.read(&read, &[key(&store, owner, "Condition", "c1")]).err());
+    is_stale(store.history(&read, &key(&store, owner, "Condition", "c1")).err());
     is_stale(store.search(&read, &Query::default()).err());
     is_stale(store.refuse_beyond(&Door::standard().expect("the door"), &read, &[Id16([9; 16])]).err());
     is_stale(store.access_log(&log, &AccessPage::default()).err());
@@ -195,7 +195,14 @@ fn the_access_log_shows_reads_and_pages_and_its_leaves_open() {
     let read = person(&store, me, &[owner], Action::ReadRecord);
     for _ in 0..4 {
         store
-            .read(&read, &[key(owner, "Condition", "c1"), key(owner, "Condition", "c2"), key(owner, "Encounter", "e1")])
+            .read(
+                &read,
+                &[
+                    key(&store, owner, "Condition", "c1"),
+                    key(&store, owner, "Condition", "c2"),
+                    key(&store, owner, "Encounter", "e1"),
+                ],
+            )
             .expect("read");
     }
     let log = person(&store, me, &[owner], Action::ReadAccessLog);

@@ -56,7 +56,7 @@ pub fn rebuild_with(house: &House, from: &str, drill: bool, without: Without) ->
         origin: "hanmaru.test".to_owned(),
         clock: Arc::new(SystemClock::new()),
         random,
-        reindex: &|_, bytes, _| Ok(reindex(bytes)),
+        reindex: &|_, bytes, _, _| Ok(reindex(bytes)),
         witnessing: house.witnessing.clone(),
         without,
         drill,
@@ -97,7 +97,7 @@ fn lived_in(house: &House) -> Fingerprint {
     store.commit_leaf(&issue, EntryKind::Issued, owner, b"a document").expect("sealed");
     let read = person(&store, person_id, &[owner], Action::ReadRecord);
     for _ in 0..5 {
-        store.read(&read, &[key(owner, "Observation", "o")]).expect("read");
+        store.read(&read, &[key(&store, owner, "Observation", "o")]).expect("read");
     }
     let written = write(&store, owner, &[("Patient", "last", "끝 0")]);
     store.wait_sealed(written.ticket, PATIENCE).expect("sealed");
@@ -151,7 +151,7 @@ fn a_rebuilt_installation_is_equal_and_goes_on() {
     let owner = patient("p1");
     let person_id = store.person_of_ci(&[7; 32]).expect("asked").expect("the person is known again");
     let read = person(&store, person_id, &[owner], Action::ReadRecord);
-    let found = store.read(&read, &[key(owner, "Patient", "p")]).expect("read");
+    let found = store.read(&read, &[key(&store, owner, "Patient", "p")]).expect("read");
     assert!(String::from_utf8_lossy(found[0].bytes.expose()).contains("김바다"));
     let again = write(&store, owner, &[("Patient", "p", "김바다 0"), ("Patient", "new", "새로 1")]);
     assert_eq!(again.versions, [Outcome::Already { version: 2 }, Outcome::New { version: 1 }]);

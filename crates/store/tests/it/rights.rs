@@ -107,7 +107,7 @@ fn nobody_takes_their_own_and_what_is_not_there_is_told_as_undone() {
     let own = person(&ward.store, CLERK, &[], Action::ReadAccessLog);
     let log = ward.store.access_log(&own, &store::AccessPage::default()).expect("the log");
     let told = |result: &store::AccessResult| {
-        let taken = |one: &&store::LoggedAccess| one.entry.what == [("right-taken".to_owned(), 1)];
+        let taken = |one: &&store::LoggedAccess| one.entry.what[0].0.starts_with("right-taken-");
         log.entries.iter().filter(taken).filter(|one| one.entry.result == *result).count()
     };
     let undone = store::AccessResult::Denied { reason: "undone".to_owned() };
@@ -161,6 +161,65 @@ fn what_is_held_or_asked_for_by_another_is_told_to_who_asks() {
     let (first, second) = (manage(&ward, FIRST), manage(&ward, SECOND));
     ward.store.ask_right(&second, CLERK, &auditor).expect("nobody asks for it now");
     assert_eq!(confirm(&first).expect("given"), 1);
+}
+
+#[test]
+fn the_log_says_which_role_was_asked_for_given_and_taken() {
+    let ward = Ward::new();
+    let (auditor, doctor) = (appointed(Role::Auditor), clinician(institution()));
+    let first = manage(&ward, FIRST);
+    for right in [&auditor, &doctor] {
+        ward.store.ask_right(&first, CLERK, right).expect("asked for");
+    }
+    let second = manage(&ward, SECOND);
+    let confirm = |by: &Permit| ward.store.confirm_rights(Some(by), CLERK, None, |_| Ok(true));
+    assert!(confirm(&first).is_err(), "by who asked");
+    assert_eq!(confirm(&second).expect("given"), 2);
+    take(&ward, &second, CLERK, &doctor).expect("taken");
+    let own = person(&ward.store, CLERK, &[], Action::ReadAccessLog);
+    let log = ward.store.access_log(&own, &store::AccessPage::default()).expect("the log");
+    let told = log.entries.iter().rev().filter(|one| one.entry.action == "manage-rights").map(|one| {
+        let granted = one.entry.result == store::AccessResult::Granted;
+        (one.entry.what[0].0.as_str(), one.entry.institution.clone(), granted)
+    });
+    let mut told: Vec<_> = told.collect();
+    told.sort_by_key(|one| (one.0.to_owned(), !one.2));
+    let here = Some(institution());
+    let expected = [
+        ("right-asked-auditor", None, true),
+        ("right-asked-clinician", here.clone(), true),
+        ("right-given", None, true),
+        ("right-given", None, false),
+        ("right-given-auditor", None, true),
+        ("right-given-clinician", here.clone(), true),
+        ("right-taken-clinician", here, true),
+    ];
+    assert_eq!(told, expected, "none was there for who asked, whose attempt came to nothing");
+}
+
+#[test]
+fn what_nobody_confirms_lapses() {
+    let ward = Ward::new();
+    let (auditor, researcher) = (appointed(Role::Auditor), appointed(Role::Researcher));
+    let (first, second) = (manage(&ward, FIRST), manage(&ward, SECOND));
+    let confirm =
+        |right: &Right| ward.store.confirm_rights(Some(&manage(&ward, SECOND)), CLERK, Some(right), |_| Ok(true));
+    for right in [&auditor, &researcher] {
+        ward.store.ask_right(&first, CLERK, right).expect("asked for");
+    }
+    let day = 24 * 3_600;
+    ward.clock.advance(store::RIGHT_ASKED_DAYS * day - 1);
+    ward.store.ask_right(&first, CLERK, &researcher).expect("by who asked, for as long once more");
+    let waiting = ward.store.rights_asked().expect("a list");
+    let until = |right: &Right| waiting.iter().find(|one| one.right == *right).expect("it waits").until.as_second();
+    assert_eq!(until(&researcher) - until(&auditor), store::RIGHT_ASKED_DAYS * day - 1);
+    ward.clock.advance(1);
+    assert_eq!(ward.store.rights_asked().expect("a list").len(), 1);
+    assert!(matches!(confirm(&auditor), Err(StoreError::Missing { .. })), "too late");
+    assert_eq!(confirm(&researcher).expect("given"), 1);
+    ward.store.ask_right(&second, CLERK, &auditor).expect("nobody asks for it any more");
+    let by = ward.store.rights_asked().expect("a list")[0].by;
+    assert_eq!(by, SECOND, "what lapsed is gone");
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn name(number: u32) -> String {
 fn reads(store: &Store, number: u32) -> bool {
     let owner = patient(&name(number));
     let permit = person(store, Id16([7; 16]), &[owner], Action::ReadRecord);
-    store.read(&permit, &[key(owner, "Condition", &name(number))]).expect("read").len() == 1
+    store.read(&permit, &[key(store, owner, "Condition", &name(number))]).expect("read").len() == 1
 }
 
 /// Ids of shard keys in the index.
@@ -234,7 +234,7 @@ fn a_running_program_says_what_to_do_after_a_changed_passphrase_and_a_new_root_a
     crate::rebuild::until(|| {
         let owner = patient(&name(1));
         let permit = person(&running, Id16([7; 16]), &[owner], Action::ReadRecord);
-        running.read(&permit, &[key(owner, "Condition", &name(1))]).is_ok()
+        running.read(&permit, &[key(&running, owner, "Condition", &name(1))]).is_ok()
     });
     write_one(&running, patient("r2"), "Condition", "r2", "after both");
     crate::rebuild::until(|| running.health().faults[0].is_none());

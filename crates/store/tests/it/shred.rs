@@ -79,7 +79,7 @@ fn two_patients(store: &Store) {
 
 pub fn read_all(store: &Store, one: &str) -> Result<usize, StoreError> {
     let permit = person(store, Id16([7; 16]), &[patient(one)], Action::ReadRecord);
-    let keys = [1, 2, 3].map(|number| key(patient(one), "Condition", &format!("{one}-c{number}")));
+    let keys = [1, 2, 3].map(|number| key(store, patient(one), "Condition", &format!("{one}-c{number}")));
     store.read(&permit, &keys).map(|versions| versions.len())
 }
 
@@ -538,7 +538,7 @@ fn another_program_opens_nothing_that_was_erased() {
     let deposit = depositor(&other, Action::Deposit);
     let prepared = prepare(&other, &deposit, patient("p1"), "Condition", "p1-c9", "late", 1);
     run(&store, approved(&store, &ShredScope::Patient(patient("p1").id())));
-    let key = key(patient("p1"), "Condition", "p1-c1");
+    let key = key(&store, patient("p1"), "Condition", "p1-c1");
     assert!(matches!(other.read(&before, &[key]), Err(StoreError::StaleEpoch { .. })));
     assert_eq!(read_all(&other, "p1").expect("read"), 0);
     let refused = other.write(&deposit, vec![prepared], vec![], None);

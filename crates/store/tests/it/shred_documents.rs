@@ -422,7 +422,7 @@ fn of_a_resource_that_is_in_two_groups_the_versions_of_the_other_stay_when_it_is
         rebuild(&house, "site-b", false).expect("made again");
         let store = house.open();
         let read = person(&store, Id16([7; 16]), &[patient("p1")], Action::ReadRecord);
-        let found = store.read(&read, &[key(patient("p1"), "Condition", "p1-c1")]).expect("read");
+        let found = store.read(&read, &[key(&store, patient("p1"), "Condition", "p1-c1")]).expect("read");
         assert_eq!(found.len(), 1, "{year}");
         assert!(String::from_utf8_lossy(found[0].bytes.expose()).contains(stays), "{year}");
         assert_eq!(count(&house, "SELECT count(*) FROM resource_version"), 1, "{year}");

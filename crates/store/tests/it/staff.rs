@@ -43,7 +43,7 @@ impl Ward {
         house.clock = Arc::<ManualClock>::clone(&clock);
         let store = house.open();
         let person = store.person_for_ci(&[7; 32]).expect("a person");
-        let (here, there) = (patient("p1"), Owner::patient(&other_institution(), "p1"));
+        let [here, there] = [institution(), other_institution()].map(|code| store.ids().patient(&code, "p1"));
         let ward = Self { house, clock, store, door: Door::standard().expect("the door"), person, here, there };
         ward.link(here, &institution());
         ward.link(there, &other_institution());
@@ -114,7 +114,7 @@ impl Ward {
             expiry_year: 2036,
             bytes: bytes.as_bytes(),
             date: None,
-            encounter: encounter.map(|id| store::resource_id(code, "Encounter", id)),
+            encounter: encounter.map(|id| self.store.ids().resource(code, "Encounter", id)),
             index,
             edition: Edition::default(),
         };
@@ -171,8 +171,8 @@ impl Ward {
     /// What a permit shows of the two conditions.
     pub fn read(&self, permit: &Permit) -> Result<Vec<String>, store::StoreError> {
         let keys = [
-            key(self.here, "Condition", "c1"),
-            store::ResourceKey::derived(self.there, &other_institution(), "Condition", "c2"),
+            key(&self.store, self.here, "Condition", "c1"),
+            self.store.ids().key(self.there, &other_institution(), "Condition", "c2"),
         ];
         let versions = self.store.read(permit, &keys)?;
         Ok(versions.iter().map(|version: &Version| version.source_id.expose().clone()).collect())

@@ -23,8 +23,9 @@ pub fn institution() -> InstitutionCode {
     InstitutionCode::new(CODE).expect("a code")
 }
 
+/// Somebody of whom a story writes: whoever it is to be, since the store takes any owner.
 pub fn patient(source_id: &str) -> Owner {
-    Owner::patient(&institution(), source_id)
+    Owner::Patient(Id16::derived(&["patient", CODE, source_id]))
 }
 
 pub fn class() -> ClassName {
@@ -164,8 +165,8 @@ pub fn person(store: &Store, account: Id16, patients: &[Owner], action: Action) 
     permit(&request(Role::Patient, account, action, Target::Person(account)), &facts)
 }
 
-pub fn key(owner: Owner, resource_type: &str, source_id: &str) -> ResourceKey {
-    ResourceKey::derived(owner, &institution(), resource_type, source_id)
+pub fn key(store: &Store, owner: Owner, resource_type: &str, source_id: &str) -> ResourceKey {
+    store.ids().key(owner, &institution(), resource_type, source_id)
 }
 
 /// Prepares a small resource dated by its number of days after 2020.

@@ -19,7 +19,7 @@ fn job(store: &Store) -> Permit {
 fn read(store: &Store, owner: policy::Owner, times: usize) {
     let permit = person(store, ACCOUNT, &[owner], Action::ReadRecord);
     for _ in 0..times {
-        store.read(&permit, &[key(owner, "Condition", "c1")]).expect("read");
+        store.read(&permit, &[key(store, owner, "Condition", "c1")]).expect("read");
     }
 }
 

@@ -24,7 +24,9 @@ fn what_is_written_is_found_and_read() {
     assert_eq!(kinds, ["Condition", "Observation", "Encounter"], "newest first");
     assert!(all.next.is_none());
 
-    let read = store.read(&permit, &[key(owner, "Condition", "c1"), key(owner, "Encounter", "none")]).expect("read");
+    let read = store
+        .read(&permit, &[key(&store, owner, "Condition", "c1"), key(&store, owner, "Encounter", "none")])
+        .expect("read");
     assert_eq!(read.len(), 1);
     assert_eq!(
         read[0].bytes.expose().as_slice(),
@@ -55,7 +57,7 @@ fn a_search_narrows_orders_and_pages() {
             break;
         }
     }
-    let expected: Vec<_> = ids.iter().map(|id| key(owner, "Observation", id).id).collect();
+    let expected: Vec<_> = ids.iter().map(|id| key(&store, owner, "Observation", id).id).collect();
     assert_eq!(seen, expected, "three pages, nothing twice, nothing of another patient");
 
     let found =
@@ -103,14 +105,18 @@ fn the_same_again_changes_nothing_and_an_amendment_is_the_next_version() {
     );
 
     let permit = person(&store, base::Id16([7; 16]), &[owner], Action::ReadRecord);
-    let history = store.history(&permit, &key(owner, "Condition", "c1")).expect("read");
+    let history = store.history(&permit, &key(&store, owner, "Condition", "c1")).expect("read");
     let texts: Vec<_> =
         history.iter().map(|one| (one.version, String::from_utf8_lossy(one.bytes.expose()).into_owned())).collect();
     assert_eq!(texts.len(), 2);
     assert!(texts[0].0 == 1 && texts[0].1.contains("감기") && texts[1].0 == 2 && texts[1].1.contains("독감"));
     let reader = base::Id16([8; 16]);
     let permit_of_another_day = person(&store, reader, &[owner], Action::ReadRecord);
-    let keys = [key(owner, "Condition", "c2"), key(owner, "Condition", "c9"), key(owner, "Condition", "c1")];
+    let keys = [
+        key(&store, owner, "Condition", "c2"),
+        key(&store, owner, "Condition", "c9"),
+        key(&store, owner, "Condition", "c1"),
+    ];
     let all = store.histories(&permit_of_another_day, &keys).expect("read");
     let order: Vec<_> = all.iter().map(|one| (one.key.id, one.version)).collect();
     assert_eq!(order, [(keys[0].id, 1), (keys[0].id, 2), (keys[2].id, 1), (keys[2].id, 2)]);
@@ -119,7 +125,7 @@ fn the_same_again_changes_nothing_and_an_amendment_is_the_next_version() {
     let whats: Vec<_> =
         entries.iter().filter(|one| one.entry.actor.account == reader).map(|one| &one.entry.what).collect();
     assert_eq!(whats, [&vec![("Condition".to_owned(), 4)]], "one entry for all of them");
-    let current = store.read(&permit, &[key(owner, "Condition", "c1")]).expect("read");
+    let current = store.read(&permit, &[key(&store, owner, "Condition", "c1")]).expect("read");
     assert_eq!(current[0].version, 2);
 
     // The index follows the current version.
@@ -237,7 +243,7 @@ fn times_do_not_go_back_when_the_clock_does() {
     assert_eq!(store.clock().now(), noon);
     write_one(&store, owner, "Condition", "c2", "x");
     let permit = person(&store, base::Id16([7; 16]), &[owner], Action::ReadRecord);
-    let read = store.read(&permit, &[key(owner, "Condition", "c2")]).expect("read");
+    let read = store.read(&permit, &[key(&store, owner, "Condition", "c2")]).expect("read");
     assert_eq!(read[0].recorded, noon);
 }
 

@@ -1,6 +1,7 @@
 //! The database under a watch, as somebody has it who holds the file: no room in a table, a key that was changed. Not how a store is
 //! opened on it.
 
+use base::Id16;
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -19,6 +20,19 @@ fn number(database: &Path, sql: &str) -> i64 {
 #[must_use]
 pub fn entries(database: &Path) -> i64 {
     number(database, "SELECT count(*) FROM access_entry")
+}
+
+/// Patients under whose ids records stand, in the order in which they came.
+///
+/// # Panics
+/// Where there is no database.
+#[must_use]
+pub fn patients(database: &Path) -> Vec<Id16> {
+    let database = open(database);
+    let sql = "SELECT substr(owner, 2) FROM resource_current WHERE type = 'Patient' ORDER BY row";
+    let mut statement = database.prepare(sql).expect("a table of resources");
+    let ids = statement.query_map([], |row| Ok(Id16(row.get(0)?))).expect("they are read");
+    ids.collect::<Result<_, _>>().expect("ids of patients")
 }
 
 /// Findings of the watch, and accesses that it counted.

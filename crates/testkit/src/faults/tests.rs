@@ -14,7 +14,7 @@ fn write(store: &Store, id: &str) -> Result<Written, String> {
 
 fn is_there(store: &Store, id: &str) -> bool {
     let permit = work::reader(store).expect("a permit");
-    store.read(&permit, &[work::key(id)]).expect("it can be read").len() == 1
+    store.read(&permit, &[work::key(store, id)]).expect("it can be read").len() == 1
 }
 
 fn settle(house: &mut FaultyHouse, acknowledged: &[String]) {

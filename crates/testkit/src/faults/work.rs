@@ -163,7 +163,7 @@ fn act(store: &Store, step: u32, what: u32, history: &mut History) -> Option<Tic
         }
         _ => {
             let read = reader(store).and_then(|permit| {
-                let found = store.read(&permit, &[key("c0")]).map_err(|error| error.to_string())?;
+                let found = store.read(&permit, &[key(store, "c0")]).map_err(|error| error.to_string())?;
                 // What is not there is not read, and has no entry of the patient's.
                 Ok((!found.is_empty()).then(|| permit.id()))
             });
@@ -180,7 +180,7 @@ fn act(store: &Store, step: u32, what: u32, history: &mut History) -> Option<Tic
 pub(super) fn standing(store: &Store, what: Standing) -> Result<String, String> {
     match what {
         Standing::Amended => {
-            let found = store.read(&reader(store)?, &[key(AMENDED)]).map_err(|error| error.to_string())?;
+            let found = store.read(&reader(store)?, &[key(store, AMENDED)]).map_err(|error| error.to_string())?;
             Ok(found.first().map(|version| said_in(version.bytes.expose())).unwrap_or_default())
         }
         Standing::Right => Ok(store.facts(OPERATOR).map_err(|error| error.to_string())?.operator.to_string()),
@@ -200,11 +200,11 @@ fn institution() -> InstitutionCode {
 }
 
 fn owner() -> Owner {
-    Owner::patient(&institution(), "p1")
+    Owner::Patient(Id16([0x0b; 16]))
 }
 
-pub(super) fn key(id: &str) -> ResourceKey {
-    ResourceKey::derived(owner(), &institution(), "Condition", id)
+pub(super) fn key(store: &Store, id: &str) -> ResourceKey {
+    store.ids().key(owner(), &institution(), "Condition", id)
 }
 
 pub(super) fn bytes(id: &str, said: &str) -> Vec<u8> {

@@ -159,21 +159,9 @@ impl Keyring {
     ///
     /// Two processes must not make one label at once: ask for new labels while the store is locked for opening.
     pub fn secret(&self, label: &str) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-        if !super::is_slug(label) {
-            return Err(KeyError::BadLabel { name: label.to_owned() });
-        }
-        let name = KeyName::Secret(label.to_owned());
+        let name = secret_name(label)?;
         let _making = lock(&self.0.making);
-        let known = match self.0.pending_by_name(&name) {
-            Some(key) => Some(key),
-            None => self.0.index.by_name(&name)?,
-        };
-        if let Some(key) = known {
-            return self.0.unwrap(&key);
-        }
-        if let Some(key) = self.0.stores.load_index()?.by_name(&name)? {
-            let bytes = self.0.unwrap(&key)?;
-            self.0.add_pending(key, true);
+        if let Some(bytes) = self.0.made_secret(&name)? {
             return Ok(bytes);
         }
         let bytes = Zeroizing::new(self.0.random.bytes32());
@@ -182,7 +170,18 @@ impl Keyring {
         Ok(bytes)
     }
 
-    /// A named random key as [`Keyring::secret`], and never made.
+    /// A named random key as [`Keyring::secret`] where it was made before, in the index or in the key stores alone; `None` where it
+    /// never was.
+    ///
+    /// # Errors
+    /// As [`Keyring::secret`].
+    pub fn made_secret(&self, label: &str) -> Result<Option<Zeroizing<[u8; 32]>>, KeyError> {
+        let name = secret_name(label)?;
+        let _making = lock(&self.0.making);
+        self.0.made_secret(&name)
+    }
+
+    /// A named random key as [`Keyring::secret`] where the index has it, and never made.
     ///
     /// # Errors
     /// [`KeyError::Unknown`] where the index does not have it; [`KeyError::OtherRoot`], [`KeyError::NotAuthentic`].
@@ -375,6 +374,21 @@ impl NewKeys {
 }
 
 impl Inner {
+    /// The caller holds `making`.
+    fn made_secret(&self, name: &KeyName) -> Result<Option<Zeroizing<[u8; 32]>>, KeyError> {
+        let known = match self.pending_by_name(name) {
+            Some(key) => Some(key),
+            None => self.index.by_name(name)?,
+        };
+        if let Some(key) = known {
+            return self.unwrap(&key).map(Some);
+        }
+        let Some(key) = self.stores.load_index()?.by_name(name)? else { return Ok(None) };
+        let bytes = self.unwrap(&key)?;
+        self.add_pending(key, true);
+        Ok(Some(bytes))
+    }
+
     fn find_or_make(&self, name: &KeyName) -> Result<Arc<GroupKey>, KeyError> {
         match self.find(name)? {
             Some(key) => Ok(key),
@@ -560,6 +574,14 @@ pub(super) fn check_repair(permit: &Permit) -> Result<(), KeyError> {
     match permit.action() {
         Action::Repair => Ok(()),
         other => Err(KeyError::Refused { action: other.name() }),
+    }
+}
+
+fn secret_name(label: &str) -> Result<KeyName, KeyError> {
+    if super::is_slug(label) {
+        Ok(KeyName::Secret(label.to_owned()))
+    } else {
+        Err(KeyError::BadLabel { name: label.to_owned() })
     }
 }
 

@@ -22,7 +22,7 @@ pub fn institution() -> InstitutionCode {
 }
 
 pub fn patient(source_id: &str) -> Owner {
-    Owner::patient(&institution(), source_id)
+    Owner::Patient(Id16::derived(&["patient", source_id]))
 }
 
 pub fn group_name(owner: Owner) -> GroupName {

@@ -275,14 +275,17 @@ fn keys_that_name_each_other_as_parents_are_refused() {
 fn a_secret_is_one_secret_even_when_the_table_was_not_written() {
     let folders = Folders::new();
     let ring = folders.ring(Arc::new(Table::default()), 1);
+    assert_eq!(ring.made_secret("person-ci").expect("asked"), None, "asking makes none");
     let first = ring.secret("person-ci").expect("made");
     assert_eq!(ring.secret("person-ci").expect("pending"), first);
+    assert_eq!(ring.made_secret("person-ci").expect("pending"), Some(first.clone()));
     assert_ne!(ring.secret("content-hash").expect("made"), first);
     drop(ring.persist_new().expect("durable"));
     drop(ring);
     // The process died before the table had it; the next one takes it from the key stores.
     let table = Arc::new(Table::default());
     let ring = folders.ring(table.clone(), 2);
+    assert_eq!(ring.made_secret("person-ci").expect("taken up"), Some(first.clone()));
     assert_eq!(ring.secret("person-ci").expect("taken up"), first);
     let new = ring.persist_new().expect("durable");
     assert_eq!(new.keys().len(), 1);

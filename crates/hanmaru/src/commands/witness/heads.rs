@@ -1,49 +1,23 @@
-//! What a witness has seen: the newest head of each log that it cosigned, and the log's own signature on it, in one small file.
-//! What it answers it has written durably before.
-//!
-//! ```text
-//! hanmaru witness 2
-//! <size> <root in base64> <checkpoint signed by the log, in base64, or -> <origin>
-//! check <SHA-256 of everything before, in hexadecimal>
-//! ```
+//! The file of what a witness has seen ([`ledger::heads`]). What it answers it has written durably before.
 //!
 //! The file is replaced whole: written beside, synced, renamed, and the folder synced. So after a crash it is the one before or
-//! the one after, and never older than an answer that left. A file of the first form, which has no checkpoints, is read; the
-//! checkpoint of such a head is there as soon as its log asks again.
+//! the one after, and never older than an answer that left.
 
 use crate::Failure;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use ledger::SignedCheckpoint;
+use ledger::heads::{Held, HeldHeads, parse, text};
 use ledger::witness::{Refusal, WitnessHead};
-use ledger::{Checkpoint, Hash, Note, SignedCheckpoint};
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::io::{Error, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// What the file begins with.
-const FIRST_LINE: &str = "hanmaru witness 2";
-/// The same before checkpoints were kept.
-const FIRST_LINE_BARE: &str = "hanmaru witness 1";
-/// Stands for a checkpoint that is not known.
-const NO_NOTE: &str = "-";
 const FILE: &str = "heads";
 const NEW_FILE: &str = "heads.new";
 const LOCK: &str = "lock";
 /// Largest state file, in bytes: as many logs as there may be, with the longest checkpoints that they can sign.
 const STATE_BYTES_MAX: u64 = 128 << 20;
-
-/// What is held of one log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held {
-    /// The newest head that was cosigned.
-    pub head: WitnessHead,
-    /// The checkpoint with that head and the log's signature; `None` where the head is from before they were kept, or there is none.
-    pub note: Option<Vec<u8>>,
-}
 
 /// A request that was refused, and what was held at that moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +31,7 @@ pub struct Refused {
 /// The heads, in memory and in their file.
 pub struct Heads {
     folder: PathBuf,
-    held: Mutex<BTreeMap<String, Held>>,
+    held: Mutex<HeldHeads>,
     /// Held as long as this process is the one that writes.
     _lock: File,
 }
@@ -69,7 +43,7 @@ impl Heads {
             return Err(format!("{} holds a state already, and it is not replaced", folder.display()).into());
         }
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        let made = made.and_then(|()| replace(folder, &BTreeMap::new()));
+        let made = made.and_then(|()| replace(folder, &HeldHeads::new()));
         made.map_err(|error| format!("cannot make {}: {error}", folder.display()).into())
     }
 
@@ -130,56 +104,8 @@ impl Heads {
     }
 }
 
-fn text(all: &BTreeMap<String, Held>, first_line: &str) -> String {
-    let mut text = format!("{first_line}\n");
-    for (origin, Held { head, note }) in all {
-        write!(text, "{} {} ", head.size, head.root).expect("writing to a string cannot fail");
-        match note {
-            _ if first_line == FIRST_LINE_BARE => {}
-            Some(note) => {
-                STANDARD.encode_string(note, &mut text);
-                text.push(' ');
-            }
-            None => {
-                text.push_str(NO_NOTE);
-                text.push(' ');
-            }
-        }
-        text.push_str(origin);
-        text.push('\n');
-    }
-    let check = base::hex(&base::sha256(text.as_bytes()));
-    writeln!(text, "check {check}").expect("writing to a string cannot fail");
-    text
-}
-
-fn parse(found: &str) -> Option<BTreeMap<String, Held>> {
-    let mut all = BTreeMap::new();
-    let mut lines = found.lines();
-    let first_line = lines.next().filter(|first| [FIRST_LINE, FIRST_LINE_BARE].contains(first))?;
-    for line in lines.take_while(|line| !line.starts_with("check ")) {
-        let (size, rest) = line.split_once(' ')?;
-        let (root, rest) = rest.split_once(' ')?;
-        let (note, origin) = if first_line == FIRST_LINE { rest.split_once(' ')? } else { (NO_NOTE, rest) };
-        let head = WitnessHead { size: size.parse().ok()?, root: Hash::from_base64(root)? };
-        let note = if note == NO_NOTE { None } else { Some(STANDARD.decode(note).ok()?) };
-        if note.as_ref().is_some_and(|note| !is_of(note, origin, &head)) {
-            return None;
-        }
-        all.insert(origin.to_owned(), Held { head, note });
-    }
-    // There is one way to write each state, its checksum included.
-    (text(&all, first_line) == found).then_some(all)
-}
-
-/// Whether a checkpoint is the one with this head. Its signature was checked when it came.
-fn is_of(note: &[u8], origin: &str, head: &WitnessHead) -> bool {
-    let checkpoint = Note::parse(note).and_then(|note| Checkpoint::parse(note.text()));
-    checkpoint.is_ok_and(|found| (found.origin.as_str(), found.size, found.root) == (origin, head.size, head.root))
-}
-
-fn replace(folder: &Path, all: &BTreeMap<String, Held>) -> std::io::Result<()> {
-    let text = text(all, FIRST_LINE);
+fn replace(folder: &Path, all: &HeldHeads) -> std::io::Result<()> {
+    let text = text(all);
     if text.len() as u64 > STATE_BYTES_MAX {
         // It could not be read again.
         return Err(Error::other(format!("it would be larger than {STATE_BYTES_MAX} bytes")));
@@ -200,7 +126,7 @@ pub fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ledger::{SignerKey, leaf_hash};
+    use ledger::{Checkpoint, SignerKey, leaf_hash};
 
     fn head(size: u64) -> WitnessHead {
         WitnessHead { size, root: leaf_hash(&size.to_be_bytes()) }
@@ -253,21 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn a_state_without_checkpoints_is_read_and_has_them_when_its_logs_ask_again() {
-        // As the program before this one wrote it.
-        let bare = "hanmaru witness 1\n5 kn8n6kWnPRYCIvNWfBY7kuoiJjSdYCfT9z8dV+HNoXg= log with spaces\n";
-        let bare = format!("{bare}check {}\n", base::hex(&base::sha256(bare.as_bytes())));
-        let read = parse(&bare).expect("it is read");
-        assert_eq!(read.len(), 1);
-        let found = &read["log with spaces"];
-        assert_eq!((found.head.size, found.note.as_ref()), (5, None));
-
+    fn a_state_without_checkpoints_has_them_when_its_logs_ask_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().join("state");
         Heads::make(&folder).expect("made");
-        let old =
-            ["log.example/a", "log.example/b"].map(|origin| (origin.to_owned(), Held { head: head(7), note: None }));
-        std::fs::write(folder.join(FILE), text(&old.into(), FIRST_LINE_BARE)).expect("written");
+        // As the program before this one wrote it.
+        let lines = ["log.example/a", "log.example/b"].map(|origin| format!("7 {} {origin}\n", head(7).root));
+        let bare = format!("hanmaru witness 1\n{}", lines.concat());
+        let bare = format!("{bare}check {}\n", base::hex(&base::sha256(bare.as_bytes())));
+        std::fs::write(folder.join(FILE), bare).expect("written");
         let heads = Heads::open(&folder).expect("opened");
         assert_eq!(of(&heads, "log.example/a"), Held { head: head(7), note: None });
         take(&heads, "log.example/a", 7);
@@ -288,56 +208,5 @@ mod tests {
         std::fs::create_dir(folder.join(NEW_FILE)).expect("made");
         assert!(heads.advance(&signed("log", 2), |_| Ok(head(2))).is_err());
         assert_eq!(of(&heads, "log"), held("log", 1));
-    }
-
-    #[test]
-    fn any_damage_is_noticed() {
-        let mut all: BTreeMap<String, Held> =
-            ["log.example/a", "log.example/b"].map(|origin| (origin.to_owned(), held(origin, 5))).into();
-        all.insert("log.example/c".to_owned(), Held { head: head(9), note: None });
-        let whole = text(&all, FIRST_LINE);
-        assert_eq!(parse(&whole), Some(all.clone()));
-        for position in 0..whole.len() {
-            for bit in 0..7 {
-                let mut changed = whole.clone().into_bytes();
-                changed[position] ^= 1 << bit;
-                assert_eq!(parse(std::str::from_utf8(&changed).expect("ASCII")), None, "byte {position}, bit {bit}");
-            }
-            assert_eq!(parse(&whole[..position]), None, "cut at {position}");
-        }
-        // The sum fits, and the checkpoint is that of another head or log.
-        for other in [held("log.example/a", 6), held("log.example/b", 5)] {
-            all.insert("log.example/a".to_owned(), Held { head: head(5), ..other });
-            assert_eq!(parse(&text(&all, FIRST_LINE)), None);
-        }
-    }
-
-    /// A file as it is, and its lines with the sum that fits them: whatever is read is written as it was.
-    #[test]
-    fn any_bytes_are_read_as_they_stand_or_not_at_all() {
-        const TARGET: fuzzing::Target = fuzzing::Target {
-            name: "witness_heads",
-            seeds: || {
-                let heads = [("log.example/a", held("log.example/a", 5)), ("log with spaces", Held::default())];
-                let heads: BTreeMap<String, Held> = heads.map(|(log, held)| (log.to_owned(), held)).into();
-                let texts = [FIRST_LINE, FIRST_LINE_BARE].map(|first_line| text(&heads, first_line));
-                let bare = |text: &String| text.as_bytes()[..text.rfind("check ").expect("a sum")].to_vec();
-                texts.iter().flat_map(|text| [text.clone().into_bytes(), bare(text)]).collect()
-            },
-            run: |bytes| {
-                let Ok(lines) = std::str::from_utf8(bytes) else { return };
-                let summed = format!("{lines}check {}\n", base::hex(&base::sha256(bytes)));
-                for found in [lines, &summed] {
-                    let first_line = found.lines().next().unwrap_or_default();
-                    assert!(
-                        parse(found).is_none_or(|heads| text(&heads, first_line) == found),
-                        "a state has one spelling"
-                    );
-                }
-            },
-            bytes_max: 1 << 12,
-            inputs: 5_000,
-        };
-        fuzzing::short::run(&TARGET).unwrap_or_else(|found| panic!("{found}"));
     }
 }
