@@ -310,7 +310,8 @@ impl Store {
                 transaction.execute(sql, params![account.0, role, institution]).at(step)?;
                 given += 1;
             }
-            if given == 0 {
+            // What another confirmed meanwhile was not given here, as the log would say.
+            if given == 0 || given < wanted.len() {
                 return Err(StoreError::Missing { what: "right that somebody else asked for" });
             }
             Ok(given)

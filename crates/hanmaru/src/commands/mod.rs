@@ -21,4 +21,5 @@ pub mod staff;
 pub mod status;
 pub mod verify;
 pub mod watch;
+pub mod whose;
 pub mod witness;

@@ -2,6 +2,7 @@
 //! nobody can undo it.
 
 use crate::Failure;
+use crate::commands::whose::Whose;
 use crate::hall::{Hall, configured};
 use base::{Id16, Timestamp};
 use clap::Subcommand;
@@ -49,9 +50,9 @@ enum What {
     Request {
         #[command(flatten)]
         by: By,
-        /// The patient's id here, 32 hexadecimal digits.
-        #[arg(long, value_name = "ID", required_unless_present = "institution")]
-        patient: Option<Id16>,
+        /// The patient: the id here, 32 hexadecimal digits, or an institution's code and the number there.
+        #[arg(long, value_name = "ID|CODE/NUMBER", required_unless_present = "institution")]
+        patient: Option<Whose>,
         /// Of this institution everything of one class and expiry year.
         #[arg(long, value_name = "CODE", requires_all = ["class", "year"], conflicts_with = "patient")]
         institution: Option<String>,
@@ -97,8 +98,8 @@ enum What {
     List,
     /// Keeps a patient from being erased: an order of a court, a dispute.
     Hold {
-        /// The patient's id here.
-        patient: Id16,
+        /// The patient: the id here, or CODE/NUMBER.
+        patient: Whose,
         /// A file that says who ordered it and why.
         #[arg(long, value_name = "FILE")]
         note: PathBuf,
@@ -124,6 +125,7 @@ impl Shred {
         let permit = store.ask_job(&hall.door, "shred", Action::Repair)?;
         match self.what {
             What::Request { by, patient, institution, class, year, reason, basis } => {
+                let patient = patient.map(|patient| patient.id(&hall)).transpose()?;
                 let scope = scope(patient, institution.as_deref(), class.as_deref(), year)?;
                 let id = store.shred_request(&permit, by.actor()?, &scope, &read_text(&reason)?, &basis)?;
                 println!("{id}");
@@ -137,7 +139,8 @@ impl Shred {
             What::Certificate { id, out } => certificate(&hall, &permit, id, &rules, &out)?,
             What::List => list(&hall, &permit)?,
             What::Hold { patient, note, until } => {
-                let id = store.place_hold(&permit, Owner::Patient(patient), &read_text(&note)?, until)?;
+                let patient = Owner::Patient(patient.id(&hall)?);
+                let id = store.place_hold(&permit, patient, &read_text(&note)?, until)?;
                 println!("{id}");
             }
             What::Release { hold } => store.end_hold(&permit, hold)?,

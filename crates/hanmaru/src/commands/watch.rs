@@ -3,6 +3,7 @@
 
 use crate::Failure;
 use crate::alerts;
+use crate::commands::whose::Whose;
 use crate::hall::{Hall, configured};
 use base::{Id16, Timestamp};
 use policy::{Action, InstitutionCode};
@@ -25,8 +26,8 @@ pub struct Watch {
 enum What {
     /// Marks a person, or one patient of an institution, by id.
     Mark {
-        /// The id.
-        subject: Id16,
+        /// The id, or an institution's code and the number there, such as 31100001/p1.
+        subject: Whose,
         /// As what.
         mark: Mark,
         /// When the person died, such as 2026-05-01T00:00:00+09:00.
@@ -35,8 +36,8 @@ enum What {
     },
     /// Takes a mark away.
     Unmark {
-        /// The id.
-        subject: Id16,
+        /// The id, or CODE/NUMBER.
+        subject: Whose,
         /// Which.
         mark: Mark,
     },
@@ -96,10 +97,12 @@ impl Watch {
         let note = |subject| hall.store().note_use(&permit, subject, "watch-mark");
         match self.what {
             What::Mark { subject, mark, since } => {
+                let subject = subject.id(&hall)?;
                 note(subject)?;
                 watch.mark(subject, flag(mark, since))?;
             }
             What::Unmark { subject, mark } => {
+                let subject = subject.id(&hall)?;
                 note(subject)?;
                 watch.unmark(subject, flag(mark, None))?;
             }

@@ -236,6 +236,10 @@ fn somebody_is_erased_by_commands_and_certified() {
         basis,
     ];
     says(&program.run(&ask), 1, &["does not hold the role"]);
+    let of = |whose: &str| program.run(&["shred", "hold", whose, "--note", &reason]);
+    says(&of("31999901/p1"), 0, &[]);
+    says(&of("31999901/p2"), 1, &["no one patient is known by that number"]);
+    says(&of("p1"), 2, &["write an id of 32 hexadecimal digits, or CODE/NUMBER"]);
     says(&program.run(&["shred", "list"]), 0, &[]);
 }
 

@@ -131,7 +131,8 @@ impl Rebuild<'_> {
     /// # Errors
     /// [`StoreError::Rebuild`] where a database is there already, where another site or a witness knows more of a log, where too few
     /// sites or fewer witnesses than a quorum can be asked, or where something of the log is not at the site, with what and how much;
-    /// [`StoreError::Key`], [`StoreError::Site`], [`StoreError::Ledger`], [`StoreError::Database`], [`StoreError::File`].
+    /// [`StoreError::OlderIds`] where an older program made what is there; [`StoreError::Key`], [`StoreError::Site`],
+    /// [`StoreError::Ledger`], [`StoreError::Database`], [`StoreError::File`].
     pub fn run(self) -> Result<Rebuilt, StoreError> {
         let locks = self.folder.join("locks");
         std::fs::create_dir_all(&locks).on("made", &locks)?;
@@ -192,6 +193,7 @@ impl Rebuild<'_> {
         for log in Log::ALL {
             ends.push(log::read(self, &permit, log, &self.signer(&keyring, log)?, &mut staging)?);
         }
+        let everywhere = sites::packs(self, &permit)?;
         let scanned = scan::packs(&self.from, &permit, &keyring, &mut staging)?;
         let applied = apply::tables(&mut target, &mut staging, scanned.newest_change)?;
         let back = keys::back(&target)?;
@@ -204,7 +206,7 @@ impl Rebuild<'_> {
         let under_way = late::explain_erased(&staging, &target, &destroyed)?;
         let late = staging.all_explained(&scanned, &under_way)?;
         if !late.is_empty() {
-            sites::none_is_elsewhere(self, &permit, &staging)?;
+            everywhere.were_read(self, &staging)?;
         }
         shut::take_out(&mut target, &staging, &destroyed, &under_way, &late)?;
         let objects = documents::prove(self, &permit, &keyring, &target, &staging)?;

@@ -2,10 +2,12 @@
 //! sealed can be at the silent ones alone. Witnesses do not stand in for sites: while they were away, heads were sealed that they have
 //! not seen.
 
+use std::collections::BTreeSet;
+
 use ledger::tiles::CHECKPOINT_PATH;
 use ledger::{SignedCheckpoint, VerifierKey};
 use policy::Permit;
-use vault::Fault;
+use vault::{Fault, SiteFault};
 
 use super::Rebuild;
 use super::staging::Staging;
@@ -58,21 +60,40 @@ pub(super) fn ask(
     Ok(silent)
 }
 
-/// Before leaves without anything to be about are taken for erased: what they are about may be in a pack that this site lacks.
-///
-/// # Errors
-/// [`StoreError::Rebuild`] where another site has a pack that was not read here.
-pub(super) fn none_is_elsewhere(with: &Rebuild<'_>, permit: &Permit, staging: &Staging) -> Result<(), StoreError> {
-    let read = staging.packs()?;
-    let lacking = with.all.list(permit, "pack")?.into_iter().filter(|path| !read.contains(path)).count();
-    if lacking == 0 {
-        return Ok(());
+/// The packs at all sites, as they were before one of them was read.
+pub(super) struct Everywhere {
+    packs: BTreeSet<String>,
+    faults: Vec<SiteFault>,
+}
+
+pub(super) fn packs(with: &Rebuild<'_>, permit: &Permit) -> Result<Everywhere, StoreError> {
+    let (packs, faults) = with.all.list_of_all(permit, "pack")?;
+    Ok(Everywhere { packs, faults })
+}
+
+impl Everywhere {
+    /// Before leaves without anything to be about are taken for erased: what they are about may be in a pack that this site lacks.
+    ///
+    /// # Errors
+    /// [`StoreError::Rebuild`] where another site has a pack that was not read here, or too few sites tell what they have.
+    pub(super) fn were_read(&self, with: &Rebuild<'_>, staging: &Staging) -> Result<(), StoreError> {
+        let read = staging.packs()?;
+        let lacking = self.packs.iter().filter(|path| !read.contains(*path)).count();
+        let told = with.all.names().len() - self.faults.len();
+        if lacking == 0 && (with.all.are_enough(told) || with.without.sites) {
+            return Ok(());
+        }
+        let silent: Vec<String> = self.faults.iter().map(|one| format!("site {}: {}", one.name, one.fault)).collect();
+        Err(StoreError::Rebuild {
+            reason: format!(
+                "{lacking} packs are at other sites and were not at this one when it was read, and {} sites do not tell which they have \
+                 ({}), while an erasure was under way: nothing tells what it took from what is missing here. Sites bring each other \
+                 what one lacks while this runs: run it again, or rebuild from another",
+                silent.len(),
+                silent.join("; "),
+            ),
+        })
     }
-    Err(StoreError::Rebuild {
-        reason: format!(
-            "{lacking} packs are at other sites and were not at this one when it was read, while an erasure was under way: nothing              tells what it took from what is missing here. Repair the sites first, or rebuild from another"
-        ),
-    })
 }
 
 /// What is sealed is at a quorum of sites: one of them is among those that tell, unless as many are silent as a quorum has.

@@ -62,6 +62,7 @@ impl Scrub<'_> {
     /// `place` counts the full files done so far, from the highest level down, bundles last.
     pub(super) fn log(&mut self, log: Log, part: i64, place: i64) -> Result<Went, StoreError> {
         let Some(mut right) = Right::of(self.core, log)? else { return Ok(Went::Through) };
+        head::accept_ours(self.core, log, self.permit)?;
         let mut done = 0;
         for level in (0..right.levels()).rev() {
             for index in 0..right.count(level) {
@@ -151,8 +152,13 @@ impl Scrub<'_> {
             let heads = published.iter().chain([head]);
             heads.into_iter().any(|head| head.checkpoint == found.checkpoint)
         };
-        let contradicting = |bytes: &[u8]| {
-            SignedCheckpoint::open(bytes, std::slice::from_ref(&key)).ok().filter(|found| !is_ours(found))
+        // Of how many leaves, where it is a head of another history, or of another log.
+        let contradicting = |bytes: &[u8]| match SignedCheckpoint::open(bytes, std::slice::from_ref(&key)) {
+            Ok(found) => (!is_ours(&found)).then_some(found.checkpoint.size),
+            Err(ledger::Error::Untrusted { .. }) => {
+                head::stated(bytes).filter(|found| found.origin != head.checkpoint.origin).map(|found| found.size)
+            }
+            Err(_) => None,
         };
         let sound = |bytes: &[u8]| checkpoint_is_right(bytes, &key, head, published.as_ref(), &root_at);
         for site in self.targets.clone() {
@@ -176,8 +182,7 @@ impl Scrub<'_> {
                 }
             };
             self.at(&site).damaged += 1;
-            if let Some(found) = other {
-                let size = found.checkpoint.size;
+            if let Some(size) = other {
                 // The one proof that somebody else signed: people decide what becomes of it.
                 let fault = format!("its checkpoint is of another history, with {size} leaves, and was left as it is");
                 self.at(&site).fault = Some(fault);

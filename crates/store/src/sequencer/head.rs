@@ -81,7 +81,7 @@ pub(super) struct Stored {
     published: Option<Vec<u8>>,
     last_no: u64,
     pub(super) edge: Edge,
-    pending: Vec<(String, Bytes)>,
+    pub(super) pending: Vec<(String, Bytes)>,
 }
 
 pub(super) fn read(connection: &Connection, log: Log) -> Result<Stored, StoreError> {
@@ -208,7 +208,7 @@ fn read_copy(
 }
 
 /// What a checkpoint says, whoever signed it.
-fn stated(note: &[u8]) -> Option<Checkpoint> {
+pub(crate) fn stated(note: &[u8]) -> Option<Checkpoint> {
     Checkpoint::parse(Note::parse(note).ok()?.text()).ok()
 }
 
@@ -285,6 +285,22 @@ fn compare<'a>(
         }
     }
     Ok(Compared { ours, silent })
+}
+
+/// Looks at the sites once more and accepts what is this log's, before files at them are mended: one may have come back, and in a
+/// process that seals nothing nobody else looks.
+pub(crate) fn accept_ours(core: &Core, log: Log, permit: &Permit) -> Result<(), StoreError> {
+    let looks = core.sites.looks(permit, &log.path(CHECKPOINT_PATH))?;
+    let stored = core.readers.snapshot("reading the end of a log", |connection| read(connection, log))?;
+    let head = stored.note.map(|note| open_stored(&note, core.log(log))).transpose()?;
+    let mut ours = Vec::new();
+    for look in &looks {
+        if matches!(standing(core, log, permit, head.as_ref(), look)?, Standing::Ours | Standing::Silent(_)) {
+            ours.push(look);
+        }
+    }
+    core.sites.accept(&log.path(CHECKPOINT_PATH), ours);
+    Ok(())
 }
 
 /// What a site's checkpoint is to a log.

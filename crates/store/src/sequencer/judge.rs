@@ -7,6 +7,7 @@ use ledger::sound::{full_tile_root, tile_of_bundle};
 use ledger::tiles::{self, TILE_WIDTH, TileId, TilePath, TileSource};
 use ledger::{Checkpoint, Hash, Note};
 use rusqlite::{OptionalExtension, params};
+use vault::Bytes;
 use vault::sites::{Judge, Read};
 
 use super::head::{self, Edge};
@@ -24,6 +25,8 @@ struct Judging<'a> {
     log: Log,
     size: u64,
     edge: Edge,
+    /// Files under the head that may not be at any site yet, by their paths there.
+    pending: Vec<(String, Bytes)>,
     read: Read<'a>,
 }
 
@@ -83,7 +86,7 @@ fn token(readers: &Readers, log: Log, name: &str) -> Option<Vec<u8>> {
 impl<'a> Judging<'a> {
     fn of(log: Log, stored: head::Stored, read: Read<'a>) -> Option<Self> {
         let size = Checkpoint::parse(Note::parse(&stored.note?).ok()?.text()).ok()?.size;
-        Some(Self { log, size, edge: stored.edge, read })
+        Some(Self { log, size, edge: stored.edge, pending: stored.pending, read })
     }
 
     /// Whether a file holds; `None` where what stands above it cannot be read.
@@ -113,6 +116,9 @@ impl<'a> Judging<'a> {
         }
         let root = self.root_of(level, index)?;
         let is_right = |bytes: &[u8]| full_tile_root(bytes) == Some(root);
-        (self.read)(&self.log.path(&tiles::path(&id)), &is_right).map(|bytes| bytes.to_vec())
+        let path = self.log.path(&tiles::path(&id));
+        let pending = self.pending.iter().find(|(pending, bytes)| *pending == path && is_right(bytes));
+        let found = pending.map(|(_, bytes)| bytes.clone()).or_else(|| (self.read)(&path, &is_right));
+        found.map(|bytes| bytes.to_vec())
     }
 }

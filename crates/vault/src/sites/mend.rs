@@ -236,12 +236,15 @@ impl Inner {
             }
             match self.mend_at(site, &path) {
                 Ok(outcome) => {
-                    let mut state = lock(&site.state);
-                    state.pending.remove(&path);
-                    // Looked at again when there is somebody to judge.
+                    // Looked at again when there is somebody to judge; who has come in between finds it still pending.
                     if matches!(outcome, Outcome::Unjudged) {
                         self.unjudged.store(true, Ordering::SeqCst);
+                        if self.judge.get().is_some() && site.may_mend(&path) {
+                            continue;
+                        }
                     }
+                    let mut state = lock(&site.state);
+                    state.pending.remove(&path);
                     // Left to a repair, or to the comparison when the site that is silent now is there again.
                     if matches!(outcome, Outcome::Undecided) {
                         tracing::error!(site = site.name, path, "no copy of an object is known to be right");
@@ -283,9 +286,10 @@ impl Inner {
 
     /// Gives one site its copy of one object, if it is missing or not the right one.
     fn mend_at(&self, site: &Site, path: &str) -> Result<Outcome, SiteFault> {
-        let own = match site.get(path, None) {
-            Ok(bytes) => Some(bytes),
-            Err(fault) if fault.is_of_one_object() => None,
+        let (own, is_absent) = match site.get(path, None) {
+            Ok(bytes) => (Some(bytes), false),
+            Err(Fault::Absent(_)) => (None, true),
+            Err(fault) if fault.is_of_one_object() => (None, false),
             Err(fault) => return Err(site.fault(fault)),
         };
         let (mut copies, mut is_silent) = (Vec::new(), false);
@@ -308,7 +312,8 @@ impl Inner {
         if own.as_ref() == Some(right) {
             return Ok(Outcome::Sound);
         }
-        if own.is_some() && !site.may_mend(path) {
+        // What cannot be read just now may be another's as well.
+        if !is_absent && !site.may_mend(path) {
             return Ok(Outcome::Unjudged);
         }
         site.mend(path, right.clone()).map_err(|fault| site.fault(fault))?;

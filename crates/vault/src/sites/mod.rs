@@ -436,12 +436,16 @@ impl Sites {
     /// Lets what was found be replaced, and what stands below it: somebody has judged that nothing is lost with it. Whoever is lost
     /// again is looked at again, and so is whoever tells nothing.
     pub fn accept<'a>(&self, path: &str, looks: impl IntoIterator<Item = &'a Look>) {
+        let mut any = false;
         for look in looks.into_iter().filter(|look| look.tells()) {
             if let Some(site) = self.inner().sites.iter().find(|site| site.name == look.site) {
                 site.accept(path, look);
+                any = true;
             }
         }
-        self.look_once_more();
+        if any {
+            self.look_once_more();
+        }
     }
 
     /// What was left since nobody could tell is compared again.
@@ -470,6 +474,15 @@ impl Sites {
     /// The paths of all objects below a folder (`""` for all), of all sites that answer, sorted. For tools and tests:
     /// the answer is held in memory.
     pub fn list(&self, permit: &Permit, folder: &str) -> Result<Vec<String>, SiteError> {
+        let (paths, faults) = self.list_of_all(permit, folder)?;
+        if faults.len() == self.inner().sites.len() {
+            return Err(SiteError::Unreadable { path: folder.to_owned(), faults });
+        }
+        Ok(paths.into_iter().collect())
+    }
+
+    /// As [`Sites::list`], with the sites that did not tell all that they have: what stands at them alone is not in it.
+    pub fn list_of_all(&self, permit: &Permit, folder: &str) -> Result<(BTreeSet<String>, Vec<SiteFault>), SiteError> {
         may_read(permit)?;
         if !folder.is_empty() {
             check_path(folder)?;
@@ -478,10 +491,7 @@ impl Sites {
         let faults = self.inner().walk(folder, &mut |path, _| {
             paths.insert(path.to_owned());
         });
-        if faults.len() == self.inner().sites.len() {
-            return Err(SiteError::Unreadable { path: folder.to_owned(), faults });
-        }
-        Ok(paths.into_iter().collect())
+        Ok((paths, faults))
     }
 
     /// Whether so many sites can be reached that a write would be taken, as far as this process knows. Asks nobody: to refuse at

@@ -58,8 +58,9 @@ impl Sites {
         }
         check_path(path)?;
         let site = self.one(site)?;
+        let is_free = || matches!(site.get(path, None), Err(Fault::Absent(_)));
         let mended = match head_of(path) {
-            Some(head) if !is_replaced(path) && !site.may_mend(path) => Err(Fault::Returned(head)),
+            Some(head) if !is_replaced(path) && !site.may_mend(path) && !is_free() => Err(Fault::Returned(head)),
             _ => site.mend(path, right),
         };
         match mended {
