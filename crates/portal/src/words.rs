@@ -32,7 +32,7 @@ impl Texts {
     }
 
     /// A moment with its weekday: 2026년 11월 22일(일) 오후 6시 32분, Sunday 22 November 2026, 18:32.
-    pub(crate) fn moment(&self, moment: Timestamp) -> String {
+    pub fn moment(&self, moment: Timestamp) -> String {
         let day = self.weekday(in_korea(moment).date());
         self.tn("moment", &[("day", &day), ("time", &self.time(moment))])
     }

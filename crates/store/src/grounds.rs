@@ -252,6 +252,25 @@ impl Store {
         self.noted_as(self.ground_entry(permit, id)?, || self.core().writer.run(1, confirm))
     }
 
+    /// Whom a ground is about; `None` where there is none. For whoever confirms or reviews it, who must not do so about themselves.
+    /// Takes a permit for [`Action::ConfirmGround`] or [`Action::ReviewGlass`].
+    ///
+    /// # Errors
+    /// [`StoreError::Action`], [`StoreError::Database`].
+    pub fn subject_of_ground(&self, permit: &Permit, id: Id16) -> Result<Option<Id16>, StoreError> {
+        check_action(permit, "subject_of_ground", &[Action::ConfirmGround, Action::ReviewGlass])?;
+        self.about(id)
+    }
+
+    fn about(&self, id: Id16) -> Result<Option<Id16>, StoreError> {
+        let step = "looking for a ground";
+        let subject: Option<[u8; 16]> = self.core().readers.snapshot(step, |connection| {
+            let mut statement = connection.prepare_cached("SELECT subject FROM access_ground WHERE id = ?").at(step)?;
+            statement.query_row([id.0], |row| row.get(0)).optional().at(step)
+        })?;
+        Ok(subject.map(Id16))
+    }
+
     /// Closes a ground: permits that were made on it are refused from now on, which are none where it was never confirmed. Takes a
     /// permit for [`Action::ConfirmGround`], or one for [`Action::AskGround`] of whose ground it is. Journalled under whom it is about,
     /// before it is done, and where it came to nothing.
@@ -348,13 +367,9 @@ impl Store {
     /// What is journalled where a permit is used on a ground: under whom it is about, or where there is none such, as tried in vain
     /// under who tries.
     pub(crate) fn ground_entry(&self, permit: &Permit, id: Id16) -> Result<AccessEntry, StoreError> {
-        let (core, step) = (self.core(), "looking for a ground");
-        let subject: Option<[u8; 16]> = core.readers.snapshot(step, |connection| {
-            let mut statement = connection.prepare_cached("SELECT subject FROM access_ground WHERE id = ?").at(step)?;
-            statement.query_row([id.0], |row| row.get(0)).optional().at(step)
-        })?;
-        let entry = match subject {
-            Some(subject) => core.entry(permit, Id16(subject)),
+        let core = self.core();
+        let entry = match self.about(id)? {
+            Some(subject) => core.entry(permit, subject),
             None => core.beyond_entry(permit, permit.actor().account),
         };
         Ok(AccessEntry { ground: Some(id), what: vec![("ground".to_owned(), 1)], ..entry })

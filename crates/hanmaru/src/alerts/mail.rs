@@ -2,6 +2,7 @@
 
 use super::Alert;
 use super::config::{Mail, Security};
+use base::Timestamp;
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
@@ -56,7 +57,9 @@ fn in_words(t: &Texts, alert: &Alert) -> String {
         if t.has(&key) { t.t(&key) } else { name.to_owned() }
     };
     let (rule, severity) = (word("watch-rule", rule), word("watch-severity", severity));
-    t.tn("alert-mail", &[("case", case), ("rule", &rule), ("severity", &severity), ("opened", opened)]) + "\n"
+    // By the clock in Korea, as on the case's page.
+    let opened = opened.parse().map_or_else(|_| opened.clone(), |moment: Timestamp| t.moment(moment));
+    t.tn("alert-mail", &[("case", case), ("rule", &rule), ("severity", &severity), ("opened", &opened)]) + "\n"
 }
 
 #[cfg(test)]
@@ -73,11 +76,15 @@ mod tests {
         };
         let said = body(&alert("decoy"));
         let (korean, english) = said.split_once("\n\n").expect("two parts");
-        for words in ["확인해 주세요.\n번호: 0000", "규칙: 미끼 기록", "급한 정도: 매우 급함", "생긴 때: 2026-11-25"]
-        {
+        for words in [
+            "확인해 주세요.\n번호: 0000",
+            "규칙: 미끼 기록",
+            "급한 정도: 매우 급함",
+            "생긴 때: 2026년 11월 25일(수) 오전 10시",
+        ] {
             assert!(korean.contains(words), "{words}: {korean}");
         }
-        for words in ["Number: 00000000000000000000000000000007\n", "Opened: 2026-11-25T01:00:00Z\n"] {
+        for words in ["Number: 00000000000000000000000000000007\n", "Opened: Wednesday 25 November 2026, 10:00"] {
             assert!(english.contains(words), "{words}: {english}");
         }
         assert!(body(&alert("gone-by")).contains("규칙: gone-by"), "of another edition");

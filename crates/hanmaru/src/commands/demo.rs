@@ -7,12 +7,13 @@ use crate::commands::deposit::deposit;
 use crate::commands::generate::generate;
 use crate::commands::serve::serve;
 use crate::config::Config;
-use crate::hall::{Hall, log_lines};
+use crate::hall::{Hall, HallError, log_lines};
 use base::{Random, SystemRandom};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use store::StoreError;
 
 /// Arguments of `hanmaru demo`.
 #[derive(clap::Args)]
@@ -65,7 +66,15 @@ impl Demo {
     }
 
     fn go(&self, folder: &Folder, config: &Config, bags: &Path) -> Result<ExitCode, Failure> {
-        let hall = Hall::create(config)?;
+        let hall = match Hall::create(config) {
+            // Nobody's records: they are made again.
+            Err(HallError::Store(StoreError::OlderIds)) => {
+                let folder = folder.root.display();
+                let what = "was made by an older program: remove it, or name another folder with --data";
+                return Err(format!("the demonstration in {folder} {what}").into());
+            }
+            hall => hall?,
+        };
         let directory = synth::directory(self.seed);
         let report = hall.archive.import_institutions(&mut directory.as_bytes())?;
         if let Some((line, why)) = report.faults.first() {

@@ -208,6 +208,7 @@ reviews-verdict = Outcome
 reviews-note = What was found
 reviews-close = Close the review
 reviews-fault = Choose an outcome and say what was found. Nobody reviews their own emergency access.
+reviews-own = You cannot review an access to your own records. Somebody else has to.
 verdict-justified = justified
 verdict-not-justified = not justified
 

@@ -208,6 +208,7 @@ reviews-verdict = 검토 결과
 reviews-note = 검토 내용
 reviews-close = 검토 마치기
 reviews-fault = 결과를 고르고 검토 내용을 써 주세요. 자기가 시작한 긴급 열람은 검토할 수 없습니다.
+reviews-own = 본인의 기록을 누가 보았는지는 본인이 검토할 수 없습니다. 다른 담당자가 해야 합니다.
 verdict-justified = 정당함
 verdict-not-justified = 정당하지 않음
 

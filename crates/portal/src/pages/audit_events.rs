@@ -29,7 +29,12 @@ pub(crate) async fn download(person: Person, numbered: Asked<Numbered>) -> Resul
     }
     let places = person.visitor.portal.places();
     let after = places::beginning(&places.of(person.session.id).file_pages, numbered.page);
-    let number = if after.is_some() { numbered.page } else { 1 };
+    // Where the next one begins is known in the session in which the one before was taken.
+    let number = numbered.page.max(1);
+    if number > 1 && after.is_none() {
+        return Err(PageError::NotFound);
+    }
+    let _turn = person.visitor.portal.turn_to_issue(person.session.account).await?;
     let request = own(person.actor(), person.session.person, Action::ReadAccessLog);
     let (lines, next) = person.visitor.portal.blocking(move |portal| lines(portal, request, after, number)).await?;
     places.with(person.session.id, |place| places::remember(&mut place.file_pages, number, next));

@@ -7,6 +7,7 @@ use crate::fields::{Asked, Fields, StaffForm};
 use crate::frame::{Choice, Frame};
 use crate::pages::access::Numbered;
 use crate::pages::ground::{GroundLine, PlaceNames, Turn, Whose, place_names};
+use crate::pages::proofs::refuse_part;
 use crate::pages::staff_access::{StaffNames, staff_names, staff_permit};
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
@@ -253,31 +254,52 @@ pub(crate) async fn grounds(staff: StaffMember, numbered: Asked<Numbered>) -> Re
 /// Does something with a ground as a steward.
 async fn with_ground(
     form: StaffForm,
-    work: impl FnOnce(&Portal, &Permit, Id16) -> Result<(), StoreError> + Send + 'static,
+    work: impl FnOnce(&Portal, &Permit, Id16) -> Result<(), PageError> + Send + 'static,
 ) -> Result<Response, PageError> {
     let StaffForm { staff, fields } = form;
     let actor = staff.session.actor_as(Role::Steward, &staff.visitor.source);
     let id = fields.text("id").parse::<Id16>();
     let doing = staff.visitor.portal.blocking(move |portal| {
         let permit = office(portal, &actor, Role::Steward, Action::ConfirmGround)?;
-        work(portal, &permit, id.map_err(|_| PageError::Bad)?).map_err(|error| match error {
-            // Somebody else was faster, or it is the asker's own.
-            StoreError::Missing { .. } => PageError::Bad,
-            other => other.into(),
-        })
+        work(portal, &permit, id.map_err(|_| PageError::Bad)?)
     });
     doing.await?;
     grounds_shown(&staff, 1).await
 }
 
+fn gone(error: StoreError) -> PageError {
+    match error {
+        // Somebody else was faster, or it is the asker's own.
+        StoreError::Missing { .. } => PageError::Bad,
+        other => other.into(),
+    }
+}
+
+/// Whether a ground is about the one who would confirm or review it, which the log says of them: nobody is the second pair of eyes on
+/// their own records.
+fn is_theirs(portal: &Portal, permit: &Permit, ground: Id16) -> Result<bool, PageError> {
+    let Some(subject) = portal.archive().store().subject_of_ground(permit, ground)? else { return Ok(false) };
+    let is_theirs = portal.watch()?.is_own(permit.actor().account, subject)?;
+    if is_theirs {
+        refuse_part(portal, permit, subject)?;
+    }
+    Ok(is_theirs)
+}
+
 /// `POST /staff/grounds/confirm`
 pub(crate) async fn confirm(form: StaffForm) -> Result<Response, PageError> {
-    with_ground(form, |portal, permit, id| portal.archive().store().confirm_ground(permit, id)).await
+    with_ground(form, |portal, permit, id| {
+        if is_theirs(portal, permit, id)? {
+            return Err(PageError::StaffDenied);
+        }
+        portal.archive().store().confirm_ground(permit, id).map_err(gone)
+    })
+    .await
 }
 
 /// `POST /staff/grounds/close`
 pub(crate) async fn close(form: StaffForm) -> Result<Response, PageError> {
-    with_ground(form, |portal, permit, id| portal.archive().store().close_ground(permit, id)).await
+    with_ground(form, |portal, permit, id| portal.archive().store().close_ground(permit, id).map_err(gone)).await
 }
 
 async fn reviews_shown(staff: &StaffMember, fault: Option<&str>, filled: &Fields) -> Result<Response, PageError> {
@@ -313,6 +335,9 @@ pub(crate) async fn review(form: StaffForm) -> Result<Response, PageError> {
     let closing = staff.visitor.portal.blocking(move |portal| {
         let permit = office(portal, &actor, Role::SecurityOfficer, Action::ReviewGlass)?;
         let (Ok(id), Some(verdict)) = (id, verdict) else { return Ok(Some("reviews-fault")) };
+        if is_theirs(portal, &permit, id)? {
+            return Ok(Some("reviews-own"));
+        }
         match portal.archive().store().review_glass(&permit, id, verdict, &note) {
             Ok(()) => Ok(None),
             Err(StoreError::Missing { .. } | StoreError::Limit { .. }) => Ok(Some("reviews-fault")),

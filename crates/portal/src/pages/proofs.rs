@@ -527,8 +527,8 @@ fn recorded(
     }
 }
 
-/// Journals that a member of staff tried to record papers in which they have a part, for the patient to see.
-fn refuse_part(portal: &Portal, permit: &Permit, subject: Id16) -> Result<(), PageError> {
+/// Journals that a member of staff tried something about records in which they have a part, for the patient to see.
+pub(crate) fn refuse_part(portal: &Portal, permit: &Permit, subject: Id16) -> Result<(), PageError> {
     let (actor, explanation) = (permit.actor().clone(), permit.explanation().to_owned());
     let (action, purpose) = (permit.action().name(), permit.purpose().name());
     let refused = Some("part".to_owned());

@@ -20,6 +20,7 @@ use identity::{Holder, IdentityError, PasskeyAsk, PasskeyFault, SESSION_COOKIE, 
 use policy::{InstitutionCode, Role};
 use serde::Deserialize;
 use std::sync::Arc;
+use store::GroundPage;
 
 /// Where to go on where nothing was asked for.
 const ACCOUNT: &str = "/account";
@@ -71,7 +72,7 @@ impl OnwardPage {
         let fields = [("account", &*account), ("role", "clinician"), ("institution", "31100001")];
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let held = HeldForm { action: "/staff/people/give".to_owned(), fields };
-        let whom = whom(frame.t, &held, &|_| Some("한지우".to_owned()));
+        let whom = whom(frame.t, &held, &|_| Some("한지우".to_owned()), &|_| None);
         Self { act: act_of(frame.t, &held.action), whom, frame, csrf: "sample-token".to_owned(), held }
     }
 }
@@ -84,9 +85,14 @@ fn act_of(t: &Texts, path: &str) -> String {
     t.t(if t.has(&key) { &key } else { "onward-other" })
 }
 
-/// Whom a form of staff is about: the colleague, the role, the number of the patient, of the ground or of the erasure, as the page
-/// shows it that the form stands on. Nothing else that it says is told.
-fn whom(t: &Texts, held: &HeldForm, name_of: &dyn Fn(Id16) -> Option<String>) -> Vec<String> {
+/// Whom a form of staff is about: the colleague, the role, the number of the patient or of the erasure, as the page shows it that the
+/// form stands on. Nothing else that it says is told. `about` tells whom a ground of theirs is about.
+fn whom(
+    t: &Texts,
+    held: &HeldForm,
+    name_of: &dyn Fn(Id16) -> Option<String>,
+    about: &dyn Fn(Id16) -> Option<Id16>,
+) -> Vec<String> {
     let field = |name: &str| held.fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim());
     let at = |what: String| match InstitutionCode::new(field("institution")) {
         Some(code) => format!("{what} ({code})"),
@@ -112,8 +118,8 @@ fn whom(t: &Texts, held: &HeldForm, name_of: &dyn Fn(Id16) -> Option<String>) ->
             whom.push(t.t1("whom-erasure", "number", erasure.to_string()));
         }
         named => {
-            let ground = named.or_else(|| field("ground").parse().ok());
-            whom.extend(ground.map(|ground| t.t1("access-ground", "number", short(ground))));
+            let subject = named.or_else(|| field("ground").parse().ok()).and_then(about);
+            whom.extend(subject.map(|subject| t.t1("watch-entry-subject", "number", short(subject))));
         }
     }
     whom
@@ -124,9 +130,12 @@ fn whom_for(portal: &Portal, t: &Texts, session: &Session, held: &HeldForm) -> R
     if session.holder != Holder::Staff {
         return Ok(Vec::new());
     }
-    let holds = portal.archive().store().facts(session.account)?.holds;
+    let store = portal.archive().store();
+    let holds = store.facts(session.account)?.holds;
     let names = if holds.contains(&Role::Administrator) { staff_names(portal)? } else { StaffNames::new() };
-    Ok(whom(t, held, &|account| names.get(&account).cloned()))
+    let grounds = store.own_grounds(session.account, &GroundPage::default())?.grounds;
+    let about = |ground| grounds.iter().find(|one| one.id == ground).map(|one| one.subject);
+    Ok(whom(t, held, &|account| names.get(&account).cloned(), &about))
 }
 
 /// Where to go afterwards.
@@ -281,7 +290,8 @@ mod tests {
         let said_to = |action: &str, fields: &[(&str, &str)]| {
             let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let held = HeldForm { action: action.to_owned(), fields };
-            whom(Locale::Korean.texts(), &held, &|account| (account == Id16([7; 16])).then(|| "한지우".to_owned()))
+            let name = |account| (account == Id16([7; 16])).then(|| "한지우".to_owned());
+            whom(Locale::Korean.texts(), &held, &name, &|ground| (ground == Id16([7; 16])).then_some(Id16([9; 16])))
         };
         let said = |fields: &[(&str, &str)]| said_to("/staff", fields);
         let (known, unknown) = (Id16([7; 16]).to_string(), Id16([8; 16]).to_string());
@@ -293,7 +303,8 @@ mod tests {
         assert_eq!(said(&[("flag", "vip"), ("subject", &known), ("reason", "관심이 줄어듦")]), ["대상 07070707"]);
         assert_eq!(said(&[("number", &"1".repeat(65)), ("what", "all")]), Vec::<String>::new());
         assert_eq!(said_to(&format!("/staff/erasures/{known}/approve"), &[]), [format!("삭제 번호: {known}")]);
-        assert_eq!(said_to(&format!("/staff/records/{known}"), &[("what", "all")]), ["근거 번호 07070707"]);
-        assert_eq!(said_to("/staff/representatives/record", &[("ground", &*known)]), ["근거 번호 07070707"]);
+        assert_eq!(said_to(&format!("/staff/records/{known}"), &[("what", "all")]), ["대상 09090909"]);
+        assert_eq!(said_to("/staff/representatives/record", &[("ground", &*known)]), ["대상 09090909"]);
+        assert_eq!(said_to("/staff/representatives/record", &[("ground", &*unknown)]), Vec::<String>::new());
     }
 }

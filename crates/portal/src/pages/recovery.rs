@@ -375,7 +375,7 @@ async fn decide(staff: &StaffMember, fields: &Fields, approves: bool) -> Result<
             return shown(staff, Said { done: Some("recovery-done"), link, ..Said::default() }).await;
         }
         Err(IdentityError::RecoveryOver) => ("code", "recovery-over"),
-        Err(IdentityError::RecoveryOwn) => ("code", "recovery-own"),
+        Err(IdentityError::RecoveryOwn) => ("code", if approves { "recovery-own" } else { "recovery-own-refused" }),
         Err(IdentityError::RecoveryTwice) => ("code", "recovery-twice"),
         Err(IdentityError::RecoveryEarly { .. }) => ("code", "recovery-early"),
         Err(IdentityError::Unusable { what: "the proof", .. }) => ("proof", "recovery-proof-fault"),

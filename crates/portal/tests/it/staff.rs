@@ -450,8 +450,8 @@ fn nobody_of_the_staff_decides_about_a_request_that_is_their_own() {
         let fields = [("csrf", &*csrf), ("code", &*code), ("proof", "주민등록증"), ("reason", "전화를 잃어버림")];
         staff.post(&format!("/staff/recovery/{path}"), &fields)
     };
-    for path in ["approve", "refuse"] {
-        decide(&first, path).says(422, "code-fault").says(422, "본인의 신청은");
+    for (path, said) in [("approve", "본인의 신청이나"), ("refuse", "본인의 신청은")] {
+        decide(&first, path).says(422, "code-fault").says(422, said);
     }
     let tried = logged(&site).into_iter().filter(|one| (one.actor.account, one.subject) == (account, kim));
     let denied = AccessResult::Denied { reason: "own".to_owned() };

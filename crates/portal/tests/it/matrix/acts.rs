@@ -24,6 +24,17 @@ pub const RECOVERING: &[&str] = &["support", "operator", "administrator"];
 pub const ERASING: &[&str] = &["steward", "security-officer", "administrator"];
 const GROUNDS: &[&str] =
     &["own, waits", "own, open", "own, closed", "another's, waits", "another's, open", "another's, closed", "nothing"];
+/// The same, and one that somebody else asked for about whoever confirms.
+const CONFIRMED: &[&str] = &[
+    "own, waits",
+    "own, open",
+    "own, closed",
+    "another's, waits",
+    "another's, open",
+    "another's, closed",
+    "own records",
+    "nothing",
+];
 /// A request of support staff, and whom papers are about.
 const REQUESTS: &[&str] = &["-", "own request", "own request, closed", "another's request", "nothing"];
 const RECORDING: &[&str] =
@@ -69,9 +80,9 @@ const ACTS: &[Act] = &[
     act("/representatives/appoint", &["patient"], &["-", "with all in it"]),
     act("/representatives/end", &["patient"], &["own", "mine", "ended", "nothing"]),
     act("/staff/access/close", &["clinician", "support", "pharmacist", "steward"], GROUNDS),
-    act("/staff/grounds/confirm", &["steward"], GROUNDS),
+    act("/staff/grounds/confirm", &["steward"], CONFIRMED),
     act("/staff/grounds/close", &["steward"], GROUNDS),
-    act("/staff/reviews/close", &["security-officer"], &["another's", "own", "reviewed", "nothing"]),
+    act("/staff/reviews/close", &["security-officer"], &["another's", "own", "own records", "reviewed", "nothing"]),
     look("POST", "/staff/representatives", &["support"], REQUESTS),
     act("/staff/representatives/record", &["support"], RECORDING),
     act("/staff/representatives/end", &["support"], ENDING),
@@ -272,6 +283,9 @@ impl<'a> Acts<'a> {
         let id = match thing.split(',').next() {
             Some("own") => self.maker.ground(self.maker.accounts[asker], role_of(asker), stands),
             Some("another's") => self.maker.ground(self.maker.another(Role::Clinician), Role::Clinician, stands),
+            Some("own records") => {
+                self.maker.ground(self.maker.another(Role::Clinician), Role::Clinician, Stands::Waits)
+            }
             _ => Id16::default(),
         };
         Sent::default().with("id", id)
@@ -281,7 +295,7 @@ impl<'a> Acts<'a> {
         let (maker, own) = (&self.maker, self.maker.accounts[asker]);
         let anothers = || maker.glass(maker.accounts["clinician"], own);
         let id = match thing {
-            "another's" => anothers(),
+            "another's" | "own records" => anothers(),
             "own" => maker.glass(own, maker.another(Role::SecurityOfficer)),
             "reviewed" => {
                 let glass = anothers();
