@@ -59,7 +59,7 @@ mod tests {
     fn ids_and_numbers_are_told_apart() {
         assert!(matches!("01".repeat(16).parse(), Ok(Whose::Id(_))));
         assert!(matches!("31100001/p1/2".parse(), Ok(Whose::Named(named)) if named.number.expose() == "p1/2"));
-        for text in ["", "p1", "31100001/", "311/p1", "/p1", "0101"] {
+        for text in ["", "p1", "31100001/", "병원/p1", "/p1", "0101"] {
             assert!(text.parse::<Whose>().is_err(), "{text}");
         }
     }
