@@ -8,7 +8,7 @@ use identity::Session;
 use policy::{Action, Actor, Assurance, InstitutionCode, Permit, Purpose, Request, Role, Share, Target};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use store::{NewGround, NewRepresentative, Right, ShredActor, ShredRole, ShredScope};
+use store::{NewGround, Right, ShredActor, ShredRole, ShredScope};
 use synth::passkey::SoftKey;
 use testkit::person;
 use watch::{Flag, Watch};
@@ -181,18 +181,7 @@ impl House {
         let until = Timestamp::from_second(self.world.clock.now().as_second() + 86_400).ok()?;
         let own = (person, Role::Patient);
         let permit = self.permit(own, Action::Appoint, Target::Person(person), Purpose::OwnRecords)?;
-        let new = NewRepresentative {
-            person,
-            agent,
-            proof_case: "appointed".to_owned(),
-            birth_date: Some(jiff::civil::date(1980, 1, 2).into()),
-            seen: ["own-word".to_owned()].into(),
-            institution: None,
-            share: Share::Whole,
-            from: None,
-            until,
-        };
-        self.world.store().appoint(&permit, new).ok()
+        self.world.store().appoint(&permit, testkit::by_own_word(person, agent, until)).ok()
     }
 
     fn watch(&self) -> Watch {

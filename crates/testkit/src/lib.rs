@@ -13,5 +13,5 @@ mod world;
 
 pub use bag::{Bag, BagBuilder, NATIONAL_NUMBERS, one_page_pdf};
 pub use mail::take_mail;
-pub use people::{Register, person};
+pub use people::{Register, by_own_word, person};
 pub use world::World;

@@ -1,10 +1,28 @@
-//! People, and the agency that knows them, as a table. No network.
+//! People, the agency that knows them, as a table, and who acts for them. No network.
 
-use base::Redacted;
+use base::{Id16, Redacted, Timestamp};
 use identity::{CiLookup, CiLookupError};
+use policy::Share;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use store::NewRepresentative;
 use synth::people::{Foreign, Person, person_for_foreign};
+
+/// An appointment of everything at once, by a person's own word.
+#[must_use]
+pub fn by_own_word(person: Id16, agent: Id16, until: Timestamp) -> NewRepresentative {
+    NewRepresentative {
+        person,
+        agent,
+        proof_case: "appointed".to_owned(),
+        birth_date: Some(Redacted::new("1980-01-02".parse().expect("a day"))),
+        seen: ["own-word".to_owned()].into(),
+        institution: None,
+        share: Share::Whole,
+        from: None,
+        until,
+    }
+}
 
 /// The people whom the agency knows. A cheap handle; people may be added at any time.
 #[derive(Clone, Default)]

@@ -36,17 +36,9 @@ impl Story {
     /// An appointment of the agent.
     fn appoint(&self, institution: Option<&str>, share: Share) -> Id16 {
         let now = self.world.archive().clock().now();
-        let new = NewRepresentative {
-            person: self.world.visitor(&self.mina).account,
-            agent: self.agent.account,
-            proof_case: "appointed".to_owned(),
-            birth_date: Some(jiff::civil::date(1980, 1, 2).into()),
-            seen: ["own-word".to_owned()].into(),
-            institution: institution.and_then(InstitutionCode::new),
-            share,
-            from: None,
-            until: Timestamp::from_second(now.as_second() + 86_400).expect("a time"),
-        };
+        let until = Timestamp::from_second(now.as_second() + 86_400).expect("a time");
+        let whole = testkit::by_own_word(self.world.visitor(&self.mina).account, self.agent.account, until);
+        let new = NewRepresentative { institution: institution.and_then(InstitutionCode::new), share, ..whole };
         let permit = self.world.own_permit(&self.mina, Action::Appoint);
         self.world.store().appoint(&permit, new).expect("appointed")
     }

@@ -8,7 +8,7 @@ use crate::fields::{Fresh, StaffForm};
 use crate::frame::Frame;
 use crate::pages::erasures::{ERASING, against, class_words, keep_longer, sample_outlook, takes, wait};
 use crate::pages::oversight::{name_of, role_among};
-use crate::pages::staff_access::{StaffNames, staff_names, staff_permit};
+use crate::pages::staff_access::{StaffNames, note_refused, staff_names, staff_permit};
 use crate::pages::watch_case::short;
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use base::{Id16, Timestamp};
 use policy::{Action, Actor, Permit, Purpose, Role, Target};
 use store::{
-    APPROVALS, Act, Approval, Certificate, Log, Shred, ShredActor, ShredOutlook, ShredRole, ShredScope, ShredState,
+    APPROVALS, Approval, Certificate, Log, Shred, ShredActor, ShredOutlook, ShredRole, ShredScope, ShredState,
     StoreError,
 };
 
@@ -308,12 +308,11 @@ pub(crate) fn is_theirs(portal: &Portal, account: Id16, target: &Target) -> Resu
 }
 
 /// Journals that a member of staff tried in vain to have a hand in the erasure of somebody's records, such as their own.
-pub(crate) fn note_refused(portal: &Portal, permit: &Permit, target: &Target) -> Result<(), PageError> {
-    let Target::Person(subject) = *target else { return Ok(()) };
-    let (actor, explanation) = (permit.actor().clone(), permit.explanation().to_owned());
-    let (action, purpose, refused) = ("handle-erasures", "operation", Some("erasure".to_owned()));
-    let act = Act { actor, subject, action, purpose, explanation, refused, count: None };
-    Ok(portal.archive().store().journal_act(act)?)
+pub(crate) fn note_refused_of(portal: &Portal, permit: &Permit, target: &Target) -> Result<(), PageError> {
+    match *target {
+        Target::Person(subject) => note_refused(portal, permit, subject, "erasure"),
+        _ => Ok(()),
+    }
 }
 
 /// Whether it was done, or the rules of erasure refuse it.
@@ -370,7 +369,7 @@ async fn act(
         let (id, permit, by) = handling_of(portal, &actor, &id)?;
         let target = portal.archive().store().shred_target(id)?.unwrap_or(Target::Installation);
         let done = if is_theirs(portal, by.account, &target)? {
-            note_refused(portal, &permit, &target)?;
+            note_refused_of(portal, &permit, &target)?;
             false
         } else {
             done_or_refused(work(portal, &permit, id, by))?

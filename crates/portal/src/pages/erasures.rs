@@ -5,7 +5,7 @@ use crate::Portal;
 use crate::error::{PageError, faulty_page, form_page, page};
 use crate::fields::{Fields, Fresh, StaffForm};
 use crate::frame::{Choice, Fault, Faults, Frame};
-use crate::pages::erasure::{Line, handling, is_theirs, note_refused, sample_shred, scope_words};
+use crate::pages::erasure::{Line, handling, is_theirs, note_refused_of, sample_shred, scope_words};
 use crate::pages::records::item_key;
 use crate::pages::staff_access::{StaffNames, about, no_patient, patient_named, staff_names};
 use crate::pages::watch_case::short;
@@ -303,7 +303,7 @@ fn look_at(portal: &Portal, actor: &Actor, t: &Texts, fields: &Fields) -> Result
             let Some((permit, known)) = found else { return Ok(Err(no_patient(t))) };
             let target = Target::Person(known.subject());
             if let Some(why) = refusal(portal, by.account, known, fields)? {
-                note_refused(portal, &permit, &target)?;
+                note_refused_of(portal, &permit, &target)?;
                 return Ok(Err(Faults::one("number", t.t(why))));
             }
             named.push((LOOKED_AT, known.patient.to_string()));

@@ -7,8 +7,7 @@ use crate::fields::{Asked, Fields, StaffForm};
 use crate::frame::{Choice, Frame};
 use crate::pages::access::Numbered;
 use crate::pages::ground::{GroundLine, PlaceNames, Turn, Whose, place_names};
-use crate::pages::proofs::refuse_part;
-use crate::pages::staff_access::{StaffNames, staff_names, staff_permit};
+use crate::pages::staff_access::{StaffNames, note_refused, staff_names, staff_permit};
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use askama::Template;
@@ -281,7 +280,7 @@ fn is_theirs(portal: &Portal, permit: &Permit, ground: Id16) -> Result<bool, Pag
     let Some(subject) = portal.archive().store().subject_of_ground(permit, ground)? else { return Ok(false) };
     let is_theirs = portal.watch()?.is_own(permit.actor().account, subject)?;
     if is_theirs {
-        refuse_part(portal, permit, subject)?;
+        note_refused(portal, permit, subject, "part")?;
     }
     Ok(is_theirs)
 }

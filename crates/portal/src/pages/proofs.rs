@@ -9,7 +9,7 @@ use crate::pages::access::word;
 use crate::pages::representatives::{
     Names, Told, agent_named, begin_named, end_named, last_day, sample_appointments, sample_now, share_named,
 };
-use crate::pages::staff_access::{about, patient_named, staff_permit};
+use crate::pages::staff_access::{about, note_refused, patient_named, staff_permit};
 use crate::texts::{Locale, Texts};
 use crate::visitor::StaffMember;
 use crate::words::day_of;
@@ -22,7 +22,7 @@ use policy::{
     Action, Actor, GroundKind, InstitutionCode, Permit, ProofCase, ProofFault, ProofRules, Purpose, Role, Share, Target,
 };
 use std::collections::BTreeSet;
-use store::{Act, NewRepresentative, Representative, StoreError, full_years, latest_end};
+use store::{NewRepresentative, Representative, StoreError, full_years, latest_end};
 
 /// Who records proofs.
 const ROLE: Role = Role::Support;
@@ -510,7 +510,7 @@ fn recorded(
         Err(faults) => return Ok(Err(faults)),
     };
     if watch.is_own(actor.account, subject)? || watch.is_own(actor.account, new.agent)? {
-        refuse_part(portal, &permit, subject)?;
+        note_refused(portal, &permit, subject, "part")?;
         return Ok(Err(Faults::one("code", t.t("proofs-theirs"))));
     }
     match archive.store().appoint(&permit, new) {
@@ -525,15 +525,6 @@ fn recorded(
         Err(StoreError::AfterDeath { .. }) => Ok(Err(Faults::one("case", after_death(t, now)))),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Journals that a member of staff tried something about records in which they have a part, for the patient to see.
-pub(crate) fn refuse_part(portal: &Portal, permit: &Permit, subject: Id16) -> Result<(), PageError> {
-    let (actor, explanation) = (permit.actor().clone(), permit.explanation().to_owned());
-    let (action, purpose) = (permit.action().name(), permit.purpose().name());
-    let refused = Some("part".to_owned());
-    let act = Act { actor, subject, action, purpose, explanation, refused, count: None };
-    Ok(portal.archive().store().journal_act(act)?)
 }
 
 /// `POST /staff/representatives/end`

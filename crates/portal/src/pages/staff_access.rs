@@ -22,7 +22,7 @@ use identity::StaffState;
 use policy::{Action, Actor, DataKind, GroundKind, InstitutionCode, Permit, Purpose, Request, Role, Share, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{
-    ConsentOffer, GROUNDS_MAX, GlassNotice, GroundCursor, GroundEntry, GroundList, GroundPage, KnownPatient,
+    Act, ConsentOffer, GROUNDS_MAX, GlassNotice, GroundCursor, GroundEntry, GroundList, GroundPage, KnownPatient,
     NamedPatient, NewGround, REASON_BYTES_MAX, Right, StoreError, kind_asked_by,
 };
 
@@ -206,6 +206,14 @@ pub(crate) fn staff_permit(
         ArchiveError::Denied(_) => PageError::StaffDenied,
         other => other.into(),
     })
+}
+
+/// Journals that a member of staff tried in vain what they have a permit for, for whom it is about to see.
+pub(crate) fn note_refused(portal: &Portal, permit: &Permit, subject: Id16, reason: &str) -> Result<(), PageError> {
+    let (actor, explanation) = (permit.actor().clone(), permit.explanation().to_owned());
+    let (action, purpose) = (permit.action().name(), permit.purpose().name());
+    let act = Act { actor, subject, action, purpose, explanation, refused: Some(reason.to_owned()), count: None };
+    Ok(portal.archive().store().journal_act(act)?)
 }
 
 /// What is said besides the list.

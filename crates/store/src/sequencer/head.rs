@@ -148,25 +148,39 @@ impl Edge {
 /// [`StoreError::SiteAhead`], [`StoreError::Origin`], [`StoreError::ForeignLog`], [`StoreError::Database`].
 pub(crate) fn look_before(core: &Core, log: Log) -> Result<(), StoreError> {
     let permit = own_job_permit(core, "sequencer", Action::Seal)?;
+    let Others { sizes, database_size } = accept_ours(core, log, &permit)?;
+    // On an older one nothing is sealed, and what can be read is read.
+    match sizes.into_iter().find(|size| *size >= database_size) {
+        None => Ok(()),
+        Some(site_size) => Err(StoreError::SiteAhead { log: core.log(log).origin.clone(), site_size, database_size }),
+    }
+}
+
+/// What sites hold that is not of a log's history.
+pub(crate) struct Others {
+    /// Of how many leaves each is.
+    sizes: Vec<u64>,
+    /// How many the database has.
+    database_size: u64,
+}
+
+/// Looks at the sites and accepts what is this log's: before anything is written, and before files at them are mended, for one may
+/// have come back, and in a process that seals nothing nobody else looks.
+pub(crate) fn accept_ours(core: &Core, log: Log, permit: &Permit) -> Result<Others, StoreError> {
     // The sites come first: another process may be publishing, and then the database is ahead and never behind.
-    let looks = core.sites.looks(&permit, &log.path(CHECKPOINT_PATH))?;
+    let looks = core.sites.looks(permit, &log.path(CHECKPOINT_PATH))?;
     let stored = core.readers.snapshot("reading the end of a log", |connection| read(connection, log))?;
-    let state = core.log(log);
-    let head = stored.note.map(|note| open_stored(&note, state)).transpose()?;
-    let database_size = head.as_ref().map_or(0, |head| head.checkpoint.size);
-    let mut ours = Vec::new();
+    let head = stored.note.map(|note| open_stored(&note, core.log(log))).transpose()?;
+    let (mut ours, mut sizes) = (Vec::new(), Vec::new());
     for look in &looks {
-        match standing(core, log, &permit, head.as_ref(), look)? {
+        match standing(core, log, permit, head.as_ref(), look)? {
             Standing::Ours | Standing::Silent(_) => ours.push(look),
-            Standing::Other { size } if size >= database_size => {
-                return Err(StoreError::SiteAhead { log: state.origin.clone(), site_size: size, database_size });
-            }
-            // Nothing is sealed on it, and what can be read is read.
-            Standing::Other { .. } | Standing::Unknown { .. } => {}
+            Standing::Other { size } => sizes.push(size),
+            Standing::Unknown { .. } => {}
         }
     }
     core.sites.accept(&log.path(CHECKPOINT_PATH), ours);
-    Ok(())
+    Ok(Others { sizes, database_size: head.map_or(0, |head| head.checkpoint.size) })
 }
 
 /// The head in the database. Signed by another key it is a head under another name, or damaged.
@@ -285,22 +299,6 @@ fn compare<'a>(
         }
     }
     Ok(Compared { ours, silent })
-}
-
-/// Looks at the sites once more and accepts what is this log's, before files at them are mended: one may have come back, and in a
-/// process that seals nothing nobody else looks.
-pub(crate) fn accept_ours(core: &Core, log: Log, permit: &Permit) -> Result<(), StoreError> {
-    let looks = core.sites.looks(permit, &log.path(CHECKPOINT_PATH))?;
-    let stored = core.readers.snapshot("reading the end of a log", |connection| read(connection, log))?;
-    let head = stored.note.map(|note| open_stored(&note, core.log(log))).transpose()?;
-    let mut ours = Vec::new();
-    for look in &looks {
-        if matches!(standing(core, log, permit, head.as_ref(), look)?, Standing::Ours | Standing::Silent(_)) {
-            ours.push(look);
-        }
-    }
-    core.sites.accept(&log.path(CHECKPOINT_PATH), ours);
-    Ok(())
 }
 
 /// What a site's checkpoint is to a log.

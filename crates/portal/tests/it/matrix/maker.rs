@@ -171,17 +171,7 @@ impl<'a> Maker<'a> {
     }
 
     fn new_representative(&self, person: Id16, agent: Id16) -> NewRepresentative {
-        NewRepresentative {
-            person,
-            agent,
-            proof_case: "appointed".to_owned(),
-            birth_date: Some(jiff::civil::date(1980, 1, 2).into()),
-            seen: ["own-word".to_owned()].into(),
-            institution: None,
-            share: Share::Whole,
-            from: None,
-            until: self.in_hours(24),
-        }
+        testkit::by_own_word(person, agent, self.in_hours(24))
     }
 
     /// An appointment that support staff recorded by the papers of a brother or sister, on a request of theirs.
